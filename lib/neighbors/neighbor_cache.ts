@@ -1,0 +1,65 @@
+/**
+ * The host's neighbor cache (ARP, Neighbor Discovery), whatever the operating system. One
+ * implementation a platform behind one interface; `openNeighborCache` chooses.
+ */
+import type { NeighborReport } from "../wire/ack.ts";
+import type { AddressPrefix } from "../wire/ip_address.ts";
+
+/** One entry of the cache. */
+export interface Neighbor {
+  readonly address: AddressPrefix;
+  /** The interface's name on Linux, its index as text on Windows. */
+  readonly interfaceName: string;
+  /** 6 bytes; null while there is none (incomplete, failed) or it isn't an Ethernet address. */
+  readonly linkLayerAddress: Uint8Array | null;
+  /** Set by an administrator: a flush leaves it alone. */
+  readonly permanent: boolean;
+}
+
+/** What to flush: everything, or what the prefixes cover. */
+export type FlushScope = "all" | readonly AddressPrefix[];
+
+/** What a flush did. */
+export interface FlushOutcome {
+  /** Entries there before and gone, or at another link-layer address, after; counted from the table. */
+  readonly removed: number;
+  /** Time the flush itself took, in microseconds. */
+  readonly micros: number;
+  /** Anything an administrator should know, one line each: a permanent entry that was put back. */
+  readonly notes: readonly string[];
+}
+
+/** The host's neighbor cache. Every method rejects with a `NeighborCacheError` and nothing else. */
+export interface NeighborCache {
+  /** How it works, for the log: `iproute2 (/usr/sbin/ip)`, `in memory (simulated)`. */
+  readonly description: string;
+  /** All entries of both families on every interface, those without a link-layer address included. */
+  list(): Promise<Neighbor[]>;
+  /** Flushes; permanent entries are there afterwards. Flushes may overlap. */
+  flush(scope: FlushScope): Promise<FlushOutcome>;
+  /**
+   * Resolves addresses anew on the links they are on, all at once, within 1 s, and reports what
+   * answered, in the given order (states as in docs/protocol.md). `source` is where the request
+   * came from: it says which link is meant where several could be (link-local addresses).
+   */
+  resolve(
+    addresses: readonly AddressPrefix[],
+    source?: AddressPrefix,
+  ): Promise<NeighborReport[]>;
+  /** Reports on addresses from the cache as it is, changing nothing; otherwise as `resolve`. */
+  look(addresses: readonly AddressPrefix[], source?: AddressPrefix): Promise<NeighborReport[]>;
+  /** The addresses of the default gateways, both families; empty without a default route. */
+  gateways(): Promise<AddressPrefix[]>;
+}
+
+/** A failure of the cache, with the operating system's error number as the ack carries it. */
+export class NeighborCacheError extends Error {
+  override readonly name = "NeighborCacheError";
+  constructor(
+    message: string,
+    /** errno on Linux (2 no `ip`, 1 not permitted, 110 hanging), Win32 error on Windows. */
+    readonly code: number,
+  ) {
+    super(message);
+  }
+}
