@@ -63,3 +63,14 @@ export class NeighborCacheError extends Error {
     super(message);
   }
 }
+
+/**
+ * The cache of the system this runs on, which changes nothing yet. Rejects with a
+ * `NeighborCacheError` on a system without an implementation.
+ */
+export async function openNeighborCache(): Promise<NeighborCache> {
+  const { os } = Deno.build;
+  // Loaded only where it is used: no platform ever sees another's bindings.
+  if (os === "linux") return (await import("./linux.ts")).createLinuxCache();
+  throw new NeighborCacheError(`Cannot open the neighbor cache: no implementation for ${os}`, 0);
+}

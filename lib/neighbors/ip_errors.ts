@@ -1,0 +1,59 @@
+/** What went wrong in a run of `ip`, as an errno and one line of text. */
+import type { IpResult } from "./ip_command.ts";
+import { NeighborCacheError } from "./neighbor_cache.ts";
+
+/** Errno by the texts of Linux's strerror in the C locale and by iproute2's own; the rest is EIO. */
+const errnoByText: readonly (readonly [string, number])[] = [
+  ["Operation not permitted", 1],
+  ["No such file or directory", 2],
+  ["Cannot allocate memory", 12],
+  ["Permission denied", 13],
+  ["Device or resource busy", 16],
+  ["File exists", 17],
+  ["No such device", 19],
+  ["Cannot find device", 19],
+  ["Invalid argument", 22],
+  ["Too many open files", 24],
+  ["No space left on device", 28],
+  ["Operation not supported", 95],
+  ["Address family not supported", 97],
+  ["Network is down", 100],
+  ["Network is unreachable", 101],
+  ["No buffer space available", 105],
+  ["Connection timed out", 110],
+  ["No route to host", 113],
+];
+const eio = 5;
+
+/** EEXIST: what `neigh add` gives where an entry is. */
+export const eexist = 17;
+
+/** The errno that a line of `ip` on standard error stands for. */
+export function errnoOf(text: string): number {
+  return errnoByText.find(([part]) => text.includes(part))?.[1] ?? eio;
+}
+
+/**
+ * What `neigh flush` prints when after ten rounds entries still come back, as they do on a host with
+ * traffic. Each of the rounds removed whatever was there: the flush is done.
+ */
+const comesBack = /^\*\*\* Flush not complete bailing out after \d+ rounds$/;
+const batchLine = /^Command failed -:\d+$/;
+
+/**
+ * The lines of JSON that a run printed. Throws a `NeighborCacheError` with the first line of
+ * standard error if the run failed.
+ */
+export function ipOutputLines(result: IpResult): string[] {
+  const lines = nonEmptyLines(result.stdout);
+  const json = lines.filter((line) => !comesBack.test(line));
+  if (result.code === 0) return json;
+  const complaints = nonEmptyLines(result.stderr).filter((line) => !batchLine.test(line));
+  if (complaints.length === 0 && json.length < lines.length) return json;
+  const complaint = complaints[0] ?? `it ended with code ${result.code}`;
+  throw new NeighborCacheError(`Cannot run "ip": ${complaint}`, errnoOf(complaint));
+}
+
+function nonEmptyLines(text: string): string[] {
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+}

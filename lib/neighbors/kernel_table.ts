@@ -1,0 +1,98 @@
+/** The kernel's neighbor table through `ip`: one function for each thing asked of it. */
+import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/ip_address.ts";
+import type { IpCommand } from "./ip_command.ts";
+import { eexist, ipOutputLines } from "./ip_errors.ts";
+import { type FlushScope, NeighborCacheError } from "./neighbor_cache.ts";
+import { type KernelNeighbor, parseGateways, parseIpLine, parseNeighbors } from "./parse_ip.ts";
+
+/** Where a neighbor is looked for. */
+export interface NeighborTarget {
+  /** A whole address. */
+  readonly address: AddressPrefix;
+  readonly interfaceName: string;
+}
+
+/** The table. Every method is one run of `ip` and rejects with a `NeighborCacheError`. */
+export interface KernelTable {
+  /** Every entry but those that need no resolution (NOARP: the kernel's own for multicast). */
+  list(): Promise<KernelNeighbor[]>;
+  /** Every entry, NOARP included. */
+  listAll(): Promise<KernelNeighbor[]>;
+  /** Flushes, with the entries from before and after; permanent and NOARP entries stay. */
+  flush(scope: FlushScope): Promise<{ before: KernelNeighbor[]; after: KernelNeighbor[] }>;
+  /** Drops the entries at these targets, but for permanent and NOARP ones; then as `listAll`. */
+  forget(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
+  /**
+   * Makes the kernel ask for neighbors it has no entry for (ARP, Neighbor Solicitation) and doesn't
+   * wait for answers; then as `listAll`. If an entry came up meanwhile, targets behind it in the
+   * list may be left out.
+   */
+  solicit(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
+  /** The default gateways, IPv4 first; two runs. */
+  gateways(): Promise<AddressPrefix[]>;
+}
+
+const show = "neigh show";
+const showAll = "neigh show nud all";
+const eio = 5;
+
+/** Names that the syntax of `ip -batch` takes as they are: no blank, quote, backslash or #. */
+const plainName = /^[!$-&(-[\]-~]{1,15}$/;
+
+/** Whether a name can be handed to `ip` in a batch. */
+export function isPlainInterfaceName(name: string): boolean {
+  return plainName.test(name);
+}
+
+/** The table as `ip` shows and changes it. */
+export function createKernelTable(ip: IpCommand): KernelTable {
+  /** Runs a batch that shows the table `count` times; `-force`: a flush that bails out is done. */
+  async function run(batch: readonly string[], count = 1): Promise<KernelNeighbor[][]> {
+    const result = await ip(["-force", "-json", "-batch", "-"], `${batch.join("\n")}\n`);
+    const tables = ipOutputLines(result).map(parseIpLine).map(parseNeighbors);
+    if (tables.length === count) return tables;
+    const message = `Cannot read the output of "ip": ${tables.length} tables instead of ${count}`;
+    throw new NeighborCacheError(message, eio);
+  }
+
+  async function runAndListAll(batch: readonly string[]): Promise<KernelNeighbor[]> {
+    return (await run([...batch, showAll]))[0];
+  }
+
+  async function gatewaysOf(family: "-4" | "-6"): Promise<AddressPrefix[]> {
+    const result = await ip([family, "-json", "route", "show", "default"], "");
+    return ipOutputLines(result).map(parseIpLine).flatMap(parseGateways);
+  }
+
+  return {
+    list: async () => (await run([show]))[0],
+    listAll: () => runAndListAll([]),
+    flush: async (scope) => {
+      const flushes = scope === "all"
+        ? ["neigh flush all"]
+        : scope.map((prefix) => `neigh flush to ${formatPrefix(prefix)}`);
+      const [before, after] = await run([show, ...flushes, show], 2);
+      return { before, after };
+    },
+    forget: (targets) => runAndListAll(targets.map((target) => `neigh flush to ${place(target)}`)),
+    solicit: async (targets) => {
+      // "add", because "replace … use" turns a permanent entry into an incomplete one; "nud none",
+      // because "ip" asks for a permanent entry otherwise, which the kernel never collects.
+      const batch = targets.map((target) => `neigh add ${place(target)} nud none use`);
+      try {
+        return await runAndListAll(batch);
+      } catch (error) {
+        if (!(error instanceof NeighborCacheError) || error.code !== eexist) throw error;
+        return await runAndListAll([]);
+      }
+    },
+    gateways: async () => {
+      const [ipv4, ipv6] = await Promise.all([gatewaysOf("-4"), gatewaysOf("-6")]);
+      return [...ipv4, ...ipv6];
+    },
+  };
+}
+
+function place({ address, interfaceName }: NeighborTarget): string {
+  return `${formatAddress(address)} dev ${interfaceName}`;
+}

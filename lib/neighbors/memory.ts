@@ -1,0 +1,113 @@
+/** A neighbor cache in memory: for trying ArpFlush out where no real cache may be changed. */
+import type { NeighborReport } from "../wire/ack.ts";
+import { type AddressPrefix, isWholeAddress, prefixContains } from "../wire/ip_address.ts";
+import { parseLinkLayerAddress } from "../wire/link_layer_address.ts";
+import type { Neighbor, NeighborCache } from "./neighbor_cache.ts";
+import { countRemoved } from "./removed.ts";
+
+/** What is in the cache and what is around it. */
+export interface MemoryCacheOptions {
+  /** The entries at the start. @default none */
+  readonly neighbors?: readonly Neighbor[];
+  /** The 6 bytes that an address resolves to, null if nobody answers. @default nobody */
+  readonly answer?: (address: AddressPrefix) => Uint8Array | null;
+  /** @default none */
+  readonly gateways?: readonly AddressPrefix[];
+  /** Called before anything is done: to take time, or to reject as a cache would. @default nothing */
+  readonly before?: (method: keyof NeighborCache) => Promise<void> | void;
+  /** Monotonic, in ms. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** The one interface there is. */
+const interfaceName = "simulated";
+
+/** A cache that holds what it was given, and loses and learns entries as a real one does. */
+export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCache {
+  const { answer = () => null, gateways = [], before = () => {}, now = () => performance.now() } =
+    options;
+  let neighbors: readonly Neighbor[] = [...options.neighbors ?? []];
+
+  function keep(kept: (neighbor: Neighbor) => boolean): void {
+    neighbors = neighbors.filter((neighbor) => neighbor.permanent || kept(neighbor));
+  }
+
+  function learn(address: AddressPrefix): void {
+    const linkLayerAddress = answer(address);
+    const known = neighbors.some((neighbor) => prefixContains(address, neighbor.address));
+    if (linkLayerAddress === null || known) return;
+    neighbors = [...neighbors, { address, interfaceName, linkLayerAddress, permanent: false }];
+  }
+
+  function report(address: AddressPrefix): NeighborReport {
+    const none = new Uint8Array(6);
+    if (!isWholeAddress(address)) return { state: "not looked at", linkLayerAddress: none };
+    const found = neighbors.find((neighbor) => prefixContains(address, neighbor.address));
+    const linkLayerAddress = found?.linkLayerAddress ?? null;
+    if (found === undefined || linkLayerAddress === null) {
+      return { state: "no neighbor", linkLayerAddress: none };
+    }
+    return { state: found.permanent ? "permanent" : "neighbor", linkLayerAddress };
+  }
+
+  return {
+    description: "in memory (simulated)",
+    list: async () => {
+      await before("list");
+      return [...neighbors];
+    },
+    flush: async (scope) => {
+      const start = now();
+      await before("flush");
+      const old = neighbors;
+      keep(({ address }) =>
+        scope !== "all" && !scope.some((prefix) => prefixContains(prefix, address))
+      );
+      const micros = Math.round((now() - start) * 1000);
+      return { removed: countRemoved(old, neighbors), micros, notes: [] };
+    },
+    resolve: async (addresses) => {
+      await before("resolve");
+      const whole = addresses.filter(isWholeAddress);
+      keep(({ address }) => !whole.some((other) => prefixContains(other, address)));
+      whole.forEach(learn);
+      return addresses.map(report);
+    },
+    look: async (addresses) => {
+      await before("look");
+      return addresses.map(report);
+    },
+    gateways: async () => {
+      await before("gateways");
+      return [...gateways];
+    },
+  };
+}
+
+/** The simulated router: 192.0.2.1, from the networks for documentation (RFC 5737). */
+export const simulatedRouter: AddressPrefix = {
+  family: 4,
+  length: 32,
+  bytes: Uint8Array.of(192, 0, 2, 1, ...new Uint8Array(12)),
+};
+
+/** The link-layer address of the router that failed, from those for documentation (RFC 7042). */
+const failedRouter = Uint8Array.of(0x00, 0x00, 0x5e, 0x00, 0x53, 0x01);
+
+/**
+ * A host after a failover, as `--simulate` has it: 192.0.2.1 is still at the router that failed, and
+ * every address resolves to the machine this runs on, as if it were the router now.
+ */
+export function createSimulatedCache(
+  interfaces: () => readonly { readonly mac: string }[] = Deno.networkInterfaces,
+): NeighborCache {
+  const own = interfaces().map(({ mac }) => parseLinkLayerAddress(mac) ?? new Uint8Array(6))
+    .find((mac) => mac.some(Boolean)) ?? new Uint8Array(6);
+  const stale: Neighbor = {
+    address: simulatedRouter,
+    interfaceName,
+    linkLayerAddress: failedRouter,
+    permanent: false,
+  };
+  return createMemoryCache({ neighbors: [stale], answer: () => own, gateways: [simulatedRouter] });
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { createKernelTable, isPlainInterfaceName } from "../../lib/neighbors/kernel_table.ts";
+import { createLinuxCache } from "../../lib/neighbors/linux.ts";
+import { NeighborCacheError } from "../../lib/neighbors/neighbor_cache.ts";
+import { parsePrefix } from "../../lib/wire/ip_address.ts";
+
+/** A stand-in for `ip` that prints always the same; what it is given is kept. */
+function printing(stdout: string, stderr = "", code = 0) {
+  const inputs: string[] = [];
+  const ip = (_args: readonly string[], input: string) => {
+    inputs.push(input);
+    return Promise.resolve({ code, stdout, stderr });
+  };
+  return { ip, inputs };
+}
+
+Deno.test("createKernelTable().flush() lists prefixes of both families in one batch", async () => {
+  const { ip, inputs } = printing("[]\n[]\n");
+  const scope = ["192.0.2.1", "198.51.100.0/24", "0.0.0.0/0", "2001:db8::/64"].map(parsePrefix);
+  await createKernelTable(ip).flush(scope);
+  assert.deepEqual(inputs, [
+    "neigh show\n" +
+    "neigh flush to 192.0.2.1\n" +
+    "neigh flush to 198.51.100.0/24\n" +
+    "neigh flush to 0.0.0.0/0\n" +
+    "neigh flush to 2001:db8::/64\n" +
+    "neigh show\n",
+  ]);
+});
+
+for (const [what, stdout] of [["too few", "[]\n"], ["too many", "[]\n[]\n[]\n"], ["no", ""]]) {
+  Deno.test(`createKernelTable().flush() refuses ${what} tables`, async () => {
+    const { ip } = printing(stdout);
+    await assert.rejects(
+      createKernelTable(ip).flush("all"),
+      (error) => error instanceof NeighborCacheError && error.code === 5,
+    );
+  });
+}
+
+Deno.test("createKernelTable().solicit() passes on every error but an existing entry", async () => {
+  const { ip } = printing("", "RTNETLINK answers: No buffer space available\n", 2);
+  const target = { address: parsePrefix("192.0.2.1"), interfaceName: "e0" };
+  await assert.rejects(
+    createKernelTable(ip).solicit([target]),
+    (error) => error instanceof NeighborCacheError && error.code === 105,
+  );
+});
+
+for (const name of ["eth0", "e0.100", "br-lan", "wg0@x", "!", "~^_"]) {
+  Deno.test(`isPlainInterfaceName() takes "${name}"`, () => {
+    assert.equal(isPlainInterfaceName(name), true);
+  });
+}
+
+for (
+  const name of ["", "a b", 'a"b', "a'b", "a\\b", "a#b", "a\nb", "a\tb", "é", "sixteen-letters!"]
+) {
+  Deno.test(`isPlainInterfaceName() refuses ${JSON.stringify(name)}`, () => {
+    assert.equal(isPlainInterfaceName(name), false);
+  });
+}
+
+Deno.test("createLinuxCache() never hands a name to ip that its syntax would misread", async () => {
+  const { ip, inputs } = printing("[]\n");
+  const interfaces = () => [
+    { name: "a#b", address: "192.0.2.5", cidr: "192.0.2.5/24" },
+    { name: "e1", address: "198.51.100.5", cidr: "198.51.100.5/24" },
+  ];
+  const reports = await createLinuxCache({ ip, interfaces, timeoutMs: 0 })
+    .resolve(["192.0.2.1", "198.51.100.1"].map(parsePrefix));
+  assert.deepEqual(reports.map(({ state }) => state), ["not looked at", "no neighbor"]);
+  assert.equal(inputs.some((input) => input.includes("#")), false);
+});
+
+Deno.test("createLinuxCache() doesn't run ip for addresses that are not looked at", async () => {
+  const { ip, inputs } = printing("[]\n");
+  const cache = createLinuxCache({ ip, interfaces: () => [] });
+  const reports = await cache.resolve([parsePrefix("192.0.2.1"), parsePrefix("192.0.2.0/24")]);
+  assert.deepEqual(reports.map(({ state }) => state), ["not looked at", "not looked at"]);
+  assert.deepEqual(inputs, []);
+});
+
+Deno.test("createLinuxCache() solicits an address named twice once", async () => {
+  const { ip, inputs } = printing("[]\n");
+  const interfaces = () => [{ name: "e0", address: "192.0.2.5", cidr: "192.0.2.5/24" }];
+  const cache = createLinuxCache({ ip, interfaces, timeoutMs: 0 });
+  const reports = await cache.resolve([parsePrefix("192.0.2.1"), parsePrefix("192.0.2.1")]);
+  assert.equal(reports.length, 2);
+  assert.equal(inputs[1], "neigh add 192.0.2.1 dev e0 nud none use\nneigh show nud all\n");
+});
+
+Deno.test("createLinuxCache() rejects with a NeighborCacheError if interfaces can't be listed", async () => {
+  const { ip } = printing("[]\n");
+  const interfaces = () => {
+    throw new Deno.errors.NotCapable("Requires sys access");
+  };
+  await assert.rejects(
+    createLinuxCache({ ip, interfaces }).look([parsePrefix("192.0.2.1")]),
+    (error) =>
+      error instanceof NeighborCacheError &&
+      error.message === "Cannot list the network interfaces: Requires sys access",
+  );
+});
