@@ -158,7 +158,7 @@ Deno.test("flush() tries every listed row before it says that one failed", async
     error.message,
     /^DeleteIpNetEntry2\(192\.0\.2\.1 on interface 12\) returned ERROR_ACCESS/,
   );
-  assert.deepEqual(left(double), ["4 13 1"]);
+  assert.deepEqual(left(double), ["4 12 1"]);
 });
 
 Deno.test("flush() rejects with the number and Microsoft's name of each call's error", async () => {
@@ -178,7 +178,7 @@ Deno.test("flush() rejects with the number and Microsoft's name of each call's e
       const flushed = openWindowsNeighborCache({ ip: double }).flush(scope);
       // "Nothing found" from a flush means that there was nothing to flush.
       if (code === 1168 && /^(flush|delete)/.test(call)) {
-        assert.equal((await flushed).removed, 0);
+        await flushed;
         continue;
       }
       const error = await rejection(flushed);

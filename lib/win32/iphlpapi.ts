@@ -1,0 +1,167 @@
+/**
+ * iphlpapi.dll: the neighbor cache, the host's addresses and routes. Every call returns its error
+ * number; none of them uses GetLastError.
+ */
+import {
+  decodeIpNetRow,
+  decodeIpNetTable,
+  encodeIpNetRow,
+  type IpNetRow,
+  mibIpNetRow2,
+} from "./mib_ipnet_row2.ts";
+import { decodeForwardTable, type ForwardRow, mibIpForwardRow2 } from "./mib_ipforward_row2.ts";
+import { mibTable, mibTableSize } from "./mib_table.ts";
+import {
+  decodeUnicastTable,
+  mibUnicastIpAddressRow,
+  type UnicastRow,
+} from "./mib_unicastipaddress_row.ts";
+import { sockaddrInet, type SocketAddress, writeSockaddrInet } from "./sockaddr_inet.ts";
+import { systemDll } from "./system_dll.ts";
+import { win32 } from "./win32_error.ts";
+
+const NETIO_STATUS = "u32";
+
+/** All that Windows Vista and later export; what Wine lacks is optional. */
+const symbols = {
+  FlushIpNetTable2: {
+    parameters: [/* ADDRESS_FAMILY Family */ "u16", /* NET_IFINDEX InterfaceIndex */ "u32"],
+    result: NETIO_STATUS,
+    nonblocking: true,
+    optional: true,
+  },
+  FlushIpNetTable: {
+    parameters: [/* DWORD dwIfIndex */ "u32"],
+    result: "u32",
+    nonblocking: true,
+  },
+  GetIpNetTable2: {
+    parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPNET_TABLE2 *Table */ "buffer"],
+    result: NETIO_STATUS,
+  },
+  GetUnicastIpAddressTable: {
+    parameters: [
+      /* ADDRESS_FAMILY Family */ "u16",
+      /* PMIB_UNICASTIPADDRESS_TABLE *Table */ "buffer",
+    ],
+    result: NETIO_STATUS,
+  },
+  GetIpForwardTable2: {
+    parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPFORWARD_TABLE2 *Table */ "buffer"],
+    result: NETIO_STATUS,
+  },
+  FreeMibTable: { parameters: [/* PVOID Memory */ "pointer"], result: "void" },
+  CreateIpNetEntry2: {
+    parameters: [/* const MIB_IPNET_ROW2 *Row */ "buffer"],
+    result: NETIO_STATUS,
+    optional: true,
+  },
+  DeleteIpNetEntry2: {
+    parameters: [/* const MIB_IPNET_ROW2 *Row */ "buffer"],
+    result: NETIO_STATUS,
+    optional: true,
+  },
+  ResolveIpNetEntry2: {
+    parameters: [
+      /* PMIB_IPNET_ROW2 Row */ "buffer",
+      /* const SOCKADDR_INET *SourceAddress */ "pointer",
+    ],
+    result: NETIO_STATUS,
+    nonblocking: true,
+    optional: true,
+  },
+  GetBestInterfaceEx: {
+    parameters: [
+      /* struct sockaddr *pDestAddr */ "buffer",
+      /* PDWORD pdwBestIfIndex */ "buffer",
+    ],
+    result: "u32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** An error number and, when it is 0, rows. Nothing found (1168) is 0 with no rows. */
+export interface TableResult<Row> {
+  readonly code: number;
+  readonly rows: Row[];
+}
+
+/** What the neighbor cache needs of the DLL. A call whose export is missing returns 127. */
+export interface IpHelper {
+  /** Whether FlushIpNetTable2 is exported. */
+  readonly hasFlushIpNetTable2: boolean;
+  /** Family AF_UNSPEC: both; interface index 0: every interface. */
+  flushIpNetTable2(family: number, interfaceIndex: number): Promise<number>;
+  /** IPv4 on one interface. */
+  flushIpNetTable(interfaceIndex: number): Promise<number>;
+  getIpNetTable2(family: number): TableResult<IpNetRow>;
+  getUnicastIpAddressTable(family: number): TableResult<UnicastRow>;
+  getIpForwardTable2(family: number): TableResult<ForwardRow>;
+  createIpNetEntry2(row: IpNetRow): number;
+  deleteIpNetEntry2(row: IpNetRow): number;
+  /** Drops the matching entry and asks the link; with code 0, `row` is what answered. */
+  resolveIpNetEntry2(row: IpNetRow): Promise<{ code: number; row: IpNetRow | null }>;
+  /** The interface the best route to an address leaves through. */
+  getBestInterfaceEx(destination: SocketAddress): { code: number; interfaceIndex: number };
+}
+
+/** Opens the DLL. Throws when it can't be loaded or FFI isn't permitted. */
+export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper {
+  const dll = Deno.dlopen(path, symbols).symbols;
+
+  /** Calls a function that allocates a table, copies the table, and frees it whatever happens. */
+  function table<Row>(
+    call: (family: number, table: BigUint64Array<ArrayBuffer>) => number,
+    family: number,
+    rowSize: number,
+    decode: (bytes: Uint8Array) => Row[],
+  ): TableResult<Row> {
+    const address = new BigUint64Array(1);
+    const code = call(family, address);
+    const pointer = Deno.UnsafePointer.create(address[0]);
+    if (code === win32.notFound) return { code: win32.success, rows: [] };
+    if (code !== win32.success || pointer === null) return { code, rows: [] };
+    try {
+      const count = new Deno.UnsafePointerView(pointer).getUint32(mibTable.count);
+      const size = mibTableSize(rowSize, count);
+      const bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size)).slice();
+      return { code, rows: decode(bytes) };
+    } finally {
+      dll.FreeMibTable(pointer);
+    }
+  }
+
+  return {
+    hasFlushIpNetTable2: dll.FlushIpNetTable2 !== null,
+    flushIpNetTable2: (family, index) =>
+      dll.FlushIpNetTable2?.(family, index) ?? Promise.resolve(win32.procNotFound),
+    flushIpNetTable: (index) => dll.FlushIpNetTable(index),
+    getIpNetTable2: (family) =>
+      table(dll.GetIpNetTable2, family, mibIpNetRow2.size, decodeIpNetTable),
+    getUnicastIpAddressTable: (family) =>
+      table(
+        dll.GetUnicastIpAddressTable,
+        family,
+        mibUnicastIpAddressRow.size,
+        decodeUnicastTable,
+      ),
+    getIpForwardTable2: (family) =>
+      table(dll.GetIpForwardTable2, family, mibIpForwardRow2.size, decodeForwardTable),
+    createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
+    deleteIpNetEntry2: (row) => dll.DeleteIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
+    async resolveIpNetEntry2(row) {
+      if (dll.ResolveIpNetEntry2 === null) return { code: win32.procNotFound, row: null };
+      const bytes = encodeIpNetRow(row);
+      const code = await dll.ResolveIpNetEntry2(bytes, null);
+      // Reading `bytes` behind the await also keeps it alive while the call writes to it.
+      const resolved = decodeIpNetRow(new DataView(bytes.buffer), 0);
+      return { code, row: code === win32.success ? resolved : null };
+    },
+    getBestInterfaceEx(destination) {
+      const bytes = new Uint8Array(sockaddrInet.size);
+      writeSockaddrInet(new DataView(bytes.buffer), 0, destination);
+      const index = new Uint32Array(1);
+      const code = dll.GetBestInterfaceEx(bytes, index);
+      return { code, interfaceIndex: index[0] };
+    },
+  };
+}

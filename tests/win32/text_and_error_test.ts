@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { systemDll } from "../../lib/win32/system_dll.ts";
+import { fromWide, fromWideList, toWide } from "../../lib/win32/wide_string.ts";
+import { describeWin32Error, win32ErrorName } from "../../lib/win32/win32_error.ts";
+
+const texts = fc.string({ unit: "binary" }).filter((text) => !text.includes("\0"));
+
+Deno.test("toWide() ends a text with a zero and fromWide() gives it back", () => {
+  fc.assert(fc.property(texts, (text) => {
+    const units = toWide(text);
+    assert.equal(units.length, text.length + 1);
+    assert.equal(units.at(-1), 0);
+    assert.equal(fromWide(units), text);
+  }));
+});
+
+Deno.test("toWide() refuses a text with a zero in it", () => {
+  assert.throws(() => toWide("a\0b"), RangeError);
+});
+
+Deno.test("fromWide() reads units without a terminator, and long ones", () => {
+  assert.equal(fromWide(Uint16Array.of(65, 66)), "AB");
+  assert.equal(fromWide(toWide("ä".repeat(10_000))), "ä".repeat(10_000));
+});
+
+Deno.test("fromWideList() reads a REG_MULTI_SZ", () => {
+  fc.assert(fc.property(fc.array(texts.filter((text) => text !== "")), (list) => {
+    const units = Uint16Array.from([...list.map((text) => [...toWide(text)]), 0].flat());
+    assert.deepEqual(fromWideList(units), list);
+  }));
+});
+
+Deno.test("systemDll() is an absolute path in System32", () => {
+  assert.equal(systemDll("a.dll", "C:\\Windows"), "C:\\Windows\\System32\\a.dll");
+  assert.equal(systemDll("a.dll", "D:\\WinNT\\"), "D:\\WinNT\\System32\\a.dll");
+});
+
+Deno.test("describeWin32Error() uses Microsoft's name, or the bare number", () => {
+  assert.equal(describeWin32Error(5), "ERROR_ACCESS_DENIED (5): Access is denied");
+  assert.equal(win32ErrorName(1168), "ERROR_NOT_FOUND (1168)");
+  assert.equal(describeWin32Error(4711), "error 4711");
+});
