@@ -72,5 +72,6 @@ export async function openNeighborCache(): Promise<NeighborCache> {
   const { os } = Deno.build;
   // Loaded only where it is used: no platform ever sees another's bindings.
   if (os === "linux") return (await import("./linux.ts")).createLinuxCache();
+  if (os === "windows") return (await import("./windows.ts")).openWindowsNeighborCache();
   throw new NeighborCacheError(`Cannot open the neighbor cache: no implementation for ${os}`, 0);
 }
