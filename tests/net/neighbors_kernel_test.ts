@@ -1,0 +1,224 @@
+/** The Linux cache against the kernel's own table, in the namespace that this process is in. */
+import assert from "node:assert/strict";
+import { createIpCommand } from "../../lib/neighbors/ip_command.ts";
+import { createKernelTable } from "../../lib/neighbors/kernel_table.ts";
+import { createLinuxCache } from "../../lib/neighbors/linux.ts";
+import { openNeighborCache } from "../../lib/neighbors/neighbor_cache.ts";
+import { formatAddress, parsePrefix } from "../../lib/wire/ip_address.ts";
+import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
+import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
+
+const peerMac = "02:00:00:00:00:02";
+const deadMac = "02:00:00:00:00:99";
+
+/** Two links from here to one other host: e0 with both families, e1 with IPv4 alone. */
+async function openLinks() {
+  const other = await openNetworkNamespace("other");
+  await connect(
+    { namespace: null, name: "e0", addresses: ["192.0.2.5/24", "2001:db8::5/64"] },
+    {
+      namespace: other,
+      name: "e0",
+      addresses: ["192.0.2.1/24", "192.0.2.2/24", "2001:db8::1/64"],
+      linkLayerAddress: peerMac,
+    },
+  );
+  await connect(
+    { namespace: null, name: "e1", addresses: ["198.51.100.5/24"] },
+    { namespace: other, name: "e1", addresses: ["198.51.100.1/24"], linkLayerAddress: peerMac },
+  );
+  return other;
+}
+
+/** `address mac` for each entry but the kernel's own for multicast; sorted. */
+async function table(): Promise<string[]> {
+  const neighbors = await createLinuxCache().list();
+  return neighbors.map(({ address, linkLayerAddress, permanent }) =>
+    `${formatAddress(address)} ${linkLayerAddress && formatLinkLayerAddress(linkLayerAddress)}` +
+    (permanent ? " permanent" : "")
+  ).sort();
+}
+
+function stale(address: string, device: string): string {
+  return `neigh replace ${address} lladdr ${deadMac} nud stale dev ${device}`;
+}
+
+/** Entries of every sort on both links. */
+const entries = [
+  stale("192.0.2.1", "e0"),
+  stale("192.0.2.2", "e0"),
+  stale("2001:db8::1", "e0"),
+  stale("198.51.100.1", "e1"),
+  `neigh replace 192.0.2.9 lladdr ${deadMac} nud permanent dev e0`,
+  `neigh replace 2001:db8::9 lladdr ${deadMac} nud permanent dev e0`,
+  `neigh replace 192.0.2.8 lladdr ${deadMac} nud noarp dev e0`,
+];
+const permanent = [`192.0.2.9 ${deadMac} permanent`, `2001:db8::9 ${deadMac} permanent`];
+
+Deno.test("openNeighborCache() opens the kernel's table on Linux", async () => {
+  const cache = await openNeighborCache();
+  assert.equal(cache.description, "iproute2 (ip)");
+});
+
+Deno.test("createLinuxCache().flush() removes both families on all interfaces, not permanent entries", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  assert.equal((await table()).length, 6);
+  const outcome = await createLinuxCache().flush("all");
+  assert.equal(outcome.removed, 4);
+  assert.ok(outcome.micros > 0 && outcome.micros < 5_000_000, `took ${outcome.micros} µs`);
+  assert.deepEqual(outcome.notes, []);
+  assert.deepEqual(await table(), permanent);
+  assert.match(await ip(null, ["neigh show nud noarp"]), /192\.0\.2\.8/);
+});
+
+Deno.test("createLinuxCache().flush() removes nothing from an empty table", async () => {
+  await using _other = await openLinks();
+  assert.equal((await createLinuxCache().flush("all")).removed, 0);
+});
+
+Deno.test("createLinuxCache().flush() removes what the prefixes cover and nothing else", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  const scope = ["192.0.2.2", "192.0.2.9", "198.51.100.0/24", "2001:db8::/32"].map(parsePrefix);
+  const outcome = await createLinuxCache().flush(scope);
+  assert.equal(outcome.removed, 3);
+  assert.deepEqual(await table(), [`192.0.2.1 ${deadMac}`, ...permanent]);
+});
+
+Deno.test("createLinuxCache().flush() covers a whole family with a prefix of length 0", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  assert.equal((await createLinuxCache().flush([parsePrefix("::/0")])).removed, 1);
+  assert.equal((await createLinuxCache().flush([parsePrefix("0.0.0.0/0")])).removed, 3);
+  assert.deepEqual(await table(), permanent);
+});
+
+Deno.test("createLinuxCache().flush() may overlap another flush", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  const cache = createLinuxCache();
+  await Promise.all([cache.flush("all"), cache.flush("all"), cache.flush("all")]);
+  assert.deepEqual(await table(), permanent);
+});
+
+const asked = [
+  "192.0.2.1",
+  "2001:db8::1",
+  "198.51.100.1",
+  "192.0.2.77",
+  "192.0.2.9",
+  "192.0.2.8",
+  "192.0.2.0/24",
+  "192.0.2.5",
+  "203.0.113.1",
+  "127.0.0.1",
+];
+
+async function states(method: "look" | "resolve", addresses: readonly string[]) {
+  const reports = await createLinuxCache()[method](addresses.map(parsePrefix));
+  return reports.map(({ state, linkLayerAddress }) =>
+    linkLayerAddress.some(Boolean) ? [state, formatLinkLayerAddress(linkLayerAddress)] : [state]
+  );
+}
+
+const notLookedAt = [["not looked at"], ["not looked at"], ["not looked at"], ["not looked at"]];
+
+Deno.test("createLinuxCache().look() reports the table as it is and changes nothing", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  const before = await ip(null, ["neigh show nud all"]);
+  assert.deepEqual(await states("look", asked), [
+    ["neighbor", deadMac],
+    ["neighbor", deadMac],
+    ["neighbor", deadMac],
+    ["no neighbor"],
+    ["permanent", deadMac],
+    ["permanent", deadMac],
+    ...notLookedAt,
+  ]);
+  assert.equal(await ip(null, ["neigh show nud all"]), before);
+});
+
+Deno.test("createLinuxCache().resolve() asks the links anew and leaves permanent entries alone", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  const start = performance.now();
+  assert.deepEqual(await states("resolve", asked), [
+    ["neighbor", peerMac],
+    ["neighbor", peerMac],
+    ["neighbor", peerMac],
+    ["no neighbor"],
+    ["permanent", deadMac],
+    ["permanent", deadMac],
+    ...notLookedAt,
+  ]);
+  // 192.0.2.77 doesn't answer: the second is used up, and not much more.
+  const took = performance.now() - start;
+  assert.ok(took >= 1000 && took < 3000, `took ${took} ms`);
+  assert.ok((await table()).includes(`192.0.2.9 ${deadMac} permanent`));
+  assert.ok((await table()).includes(`192.0.2.2 ${deadMac}`), "an address not named was touched");
+});
+
+Deno.test("createLinuxCache().resolve() ends as soon as all have answered", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  const start = performance.now();
+  const addresses = ["192.0.2.1", "192.0.2.1", "2001:db8::1", "198.51.100.1"];
+  for (const [state, mac] of await states("resolve", addresses)) {
+    assert.deepEqual([state, mac], ["neighbor", peerMac]);
+  }
+  assert.ok(performance.now() - start < 900, "it waited though all had answered");
+});
+
+Deno.test("createLinuxCache().resolve() survives flushes meanwhile", async () => {
+  await using other = await openLinks();
+  // The other end answers only after a while, and a flush takes the pending entry away before.
+  await ip(other, ["addr del 192.0.2.1/24 dev e0"]);
+  const resolving = states("resolve", ["192.0.2.1"]);
+  for (let i = 0; i < 3; i++) await createLinuxCache().flush("all");
+  await ip(other, ["addr add 192.0.2.1/24 dev e0"]);
+  await createLinuxCache().flush("all");
+  assert.deepEqual(await resolving, [["neighbor", peerMac]]);
+});
+
+Deno.test("createLinuxCache().resolve() takes the source's link for a link-local address", async () => {
+  await using other = await openLinks();
+  await ip(other, ["addr add fe80::1/64 dev e0 nodad", "addr add fe80::1/64 dev e1 nodad"]);
+  await ip(other, ["link set e1 address 02:00:00:00:00:03"]);
+  const cache = createLinuxCache();
+  const resolve = async (source?: string) => {
+    const from = source === undefined ? undefined : parsePrefix(source);
+    const [report] = await cache.resolve([parsePrefix("fe80::1")], from);
+    return formatLinkLayerAddress(report.linkLayerAddress);
+  };
+  assert.equal(await resolve("192.0.2.1"), peerMac);
+  assert.equal(await resolve("198.51.100.1"), "02:00:00:00:00:03");
+});
+
+Deno.test("createKernelTable().solicit() doesn't touch a permanent entry", async () => {
+  await using _other = await openLinks();
+  await ip(null, entries);
+  const target = { address: parsePrefix("192.0.2.9"), interfaceName: "e0" };
+  await createKernelTable(createIpCommand()).solicit([target]);
+  assert.ok((await table()).includes(permanent[0]));
+});
+
+Deno.test("createLinuxCache().gateways() names those of both families", async () => {
+  await using _other = await openLinks();
+  assert.deepEqual(await createLinuxCache().gateways(), []);
+  await ip(null, [
+    "route add default nexthop via 192.0.2.1 dev e0 nexthop via 198.51.100.1 dev e1",
+    "route add default via 192.0.2.2 metric 50",
+  ]);
+  await ip(null, ["route add ::/0 via fe80::1 dev e0"]);
+  const gateways = (await createLinuxCache().gateways()).map(formatAddress).sort();
+  assert.deepEqual(gateways, ["192.0.2.1", "192.0.2.2", "198.51.100.1", "fe80::1"]);
+});
+
+Deno.test("createLinuxCache() works while an interface is down, and reports no neighbor there", async () => {
+  await using _other = await openLinks();
+  await ip(null, ["link set e1 down"]);
+  assert.equal((await createLinuxCache().flush("all")).removed, 0);
+  assert.deepEqual(await states("resolve", ["198.51.100.1"]), [["no neighbor"]]);
+});
