@@ -1,7 +1,7 @@
 /**
  * The catalogue of everything the service says: number (the id in Windows' event log, 1 to 1000),
  * severity, text and what an administrator should do. Numbers are never used again for another
- * meaning. `{name}` in a text stands for a value.
+ * meaning. `{name}` in a text stands for a value. docs/events.md is made from this.
  */
 
 /** Severities as Windows' event log has them, and one more for the console alone. */
@@ -24,6 +24,31 @@ const catalogue = {
     advice: "",
   },
   stopped: { id: 2, severity: "information", text: "Stopped", advice: "" },
+  reloaded: {
+    id: 3,
+    severity: "information",
+    text: "Reloaded the settings: listening on {address} port {port}, keys {keys}",
+    advice: "",
+  },
+  reloadRefused: {
+    id: 4,
+    severity: "error",
+    text: "Cannot reload the settings, the old ones stay: {error}",
+    advice: "Correct what the text names, check with --check, and reload again.",
+  },
+  stopIncomplete: {
+    id: 5,
+    severity: "warning",
+    text: "Stopped before a running flush had ended",
+    advice: "The cache may not be flushed. Find out why flushes take longer than 1 s.",
+  },
+  notifyFailed: {
+    id: 6,
+    severity: "warning",
+    text: "Cannot tell the service manager: {error}",
+    advice: "Without READY=1 systemd stops the service after a while. Check NOTIFY_SOCKET.",
+  },
+
   flushed: {
     id: 10,
     severity: "information",
@@ -38,6 +63,135 @@ const catalogue = {
       "The next copy of the request tries again. Check the service's rights and the error named.",
   },
   flushNote: { id: 12, severity: "warning", text: "Flush: {note}", advice: "" },
+  lookFailed: {
+    id: 13,
+    severity: "warning",
+    text: "Cannot look up neighbors for {who}: {error}",
+    advice: "The sender sees no link-layer address from this host. Check the error named.",
+  },
+  lookOverload: {
+    id: 14,
+    severity: "warning",
+    text: "Left out neighbor look-ups: too many were waiting, the last for {who}",
+    advice: "Ask for fewer reports at once; flushes are done all the same.",
+  },
+  refreshFailed: {
+    id: 15,
+    severity: "warning",
+    text: "Cannot refresh {addresses}: {error}",
+    advice: "Said once until it works again. Check RefreshAddresses and the error named.",
+  },
+  refreshWorks: {
+    id: 16,
+    severity: "information",
+    text: "Refreshing {addresses} works again",
+    advice: "",
+  },
+
+  refused: {
+    id: 20,
+    severity: "warning",
+    text: "Refused {count} datagrams: {reasons}; most from {source} ({sourceCount})",
+    advice:
+      "Said at most once a minute. Reason key or mac: compare the key files of sender and host by " +
+      "their ids. Reason source: see AllowedSources. Others: something else uses the port.",
+  },
+  brokenRequest: {
+    id: 21,
+    severity: "warning",
+    text: "Refused a request signed with key {key} from {source}: {reason}",
+    advice: "A sender that holds the key is broken or of another version: update it.",
+  },
+  clockOffset: {
+    id: 22,
+    severity: "warning",
+    text: "The request of {who} was created {seconds} s away from the clock requests are judged by",
+    advice:
+      "Set both clocks (NTP). The sender repeats once with a corrected time, so nothing is lost. " +
+      "After this host's clock was stepped back, restart the service.",
+  },
+  replayWindowFull: {
+    id: 23,
+    severity: "warning",
+    text: "Cannot remember the request of {who}: {capacity} are remembered already",
+    advice:
+      "It is done all the same. Something that holds the key sends far too many requests; shorten " +
+      "ClockToleranceSeconds or find it in the log.",
+  },
+  accepted: {
+    id: 24,
+    severity: "debug",
+    text: "Accepted {action} of {who}",
+    advice: "",
+  },
+
+  receiveFailed: {
+    id: 30,
+    severity: "warning",
+    text: "Cannot receive: {error}; trying again",
+    advice: "Said at most once a minute. Usually an ack to a closed port or a network change.",
+  },
+  socketLost: {
+    id: 31,
+    severity: "error",
+    text: "Cannot receive any more on {address} port {port}: {error}; opening the socket again",
+    advice: "Check that the address is still the host's and the port is free.",
+  },
+  socketReopened: {
+    id: 32,
+    severity: "information",
+    text: "Listening again on {address} port {port}",
+    advice: "",
+  },
+  ackFailed: {
+    id: 33,
+    severity: "warning",
+    text: "Cannot send an ack to {destination}: {error}",
+    advice: "Said at most once a minute. Check routes and firewall towards the sender.",
+  },
+
+  settingsInvalid: {
+    id: 40,
+    severity: "error",
+    text: "Cannot start: {error}",
+    advice: "Correct the settings; --check shows all errors.",
+  },
+  keyFileUnusable: {
+    id: 41,
+    severity: "error",
+    text: "Cannot start: {error}",
+    advice: "Correct the key file or its mode; it holds one key a line, in base64.",
+  },
+  keyMissing: {
+    id: 42,
+    severity: "error",
+    text: "Cannot start: {error}",
+    advice: "Make a key with --keygen or copy the routers' key file.",
+  },
+  listenWaiting: {
+    id: 43,
+    severity: "warning",
+    text: "Cannot listen on {address} port {port} yet: {error}; trying again for {seconds} s",
+    advice: "Find the program that holds the port, or correct Listen and Port.",
+  },
+  listenFailed: {
+    id: 44,
+    severity: "error",
+    text: "Cannot listen on {address} port {port}: {error}",
+    advice: "Find the program that holds the port, or correct Listen and Port.",
+  },
+  cacheUnusable: {
+    id: 45,
+    severity: "error",
+    text: "Cannot use the neighbor cache: {error}",
+    advice: "On Linux install iproute2; on Windows run as LocalSystem.",
+  },
+  unexpectedError: {
+    id: 46,
+    severity: "error",
+    text: "Stopped by an unexpected error: {error}",
+    advice: "The service manager starts it again. Please report the text.",
+  },
 } as const satisfies Record<string, EventKind>;
 
 /** The name of a kind of event. */

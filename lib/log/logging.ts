@@ -1,0 +1,104 @@
+/**
+ * The log of the service, over LogTape: `Report` is the one way to say something, events.ts the
+ * catalogue of what can be said. A sink is where it goes: stderr here, Windows' event log beside it.
+ */
+import { configureSync, getLogger, type LogLevel as TapeLevel, type Sink } from "@logtape/logtape";
+import type { LogFormat, LogLevel } from "../config/settings.ts";
+import { printable } from "../wire/text_field.ts";
+import { type EventName, events, eventText, type EventValues, type Report } from "./events.ts";
+import type { LineWriter } from "./line_writer.ts";
+
+/** One thing said, as a sink gets it. */
+export interface LogEntry {
+  /** Unix time in ms. */
+  readonly time: number;
+  readonly event: EventName;
+  readonly text: string;
+  readonly values: EventValues;
+}
+
+/** Where entries go; what it throws is dropped. */
+export type LogSink = (entry: LogEntry) => void;
+
+/** What the log says and where. */
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly sinks: readonly LogSink[];
+}
+
+const category = "arpflush";
+const tapeLevels = {
+  error: "error",
+  warning: "warning",
+  information: "info",
+  debug: "debug",
+} as const satisfies Record<string, TapeLevel>;
+
+/** Sets up the log of the process, again as often as needed, and returns the way to say something. */
+export function configureLog({ level, sinks }: LogOptions): Report {
+  const named: Record<string, Sink> = {};
+  sinks.forEach((sink, i) => named[`sink ${i}`] = toTapeSink(sink));
+  configureSync({
+    reset: true,
+    sinks: named,
+    loggers: [
+      { category, lowestLevel: level, sinks: Object.keys(named) },
+      // LogTape's own remarks would go to the console, which may be what fails.
+      { category: ["logtape", "meta"], lowestLevel: null },
+    ],
+  });
+  return reportTo;
+}
+
+const reportTo: Report = (event, values = {}) => {
+  try {
+    const text = eventText(event, cleaned(values));
+    const logger = getLogger(category);
+    logger[tapeLevels[events[event].severity]]("{text}", { event, text, values: cleaned(values) });
+  } catch {
+    // A log that fails must not stop the service.
+  }
+};
+
+/** Texts may come from the network: no control character of theirs reaches a log. */
+function cleaned(values: EventValues): EventValues {
+  const entries = Object.entries(values).map(([name, value]) => [
+    name,
+    typeof value === "string" ? printable(value) : value,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function toTapeSink(sink: LogSink): Sink {
+  return ({ timestamp, properties }) => {
+    const { event, text, values } = properties;
+    if (!isEventName(event) || typeof text !== "string") return;
+    sink({ time: timestamp, event, text, values: isValues(values) ? values : {} });
+  };
+}
+
+function isEventName(name: unknown): name is EventName {
+  return typeof name === "string" && Object.hasOwn(events, name);
+}
+
+function isValues(values: unknown): values is EventValues {
+  return typeof values === "object" && values !== null;
+}
+
+/** Lines on a writer. `simulated` marks each one. */
+export function createLineSink(writer: LineWriter, format: LogFormat, simulated: boolean): LogSink {
+  return (entry) =>
+    writer.write(format === "json" ? jsonLine(entry, simulated) : textLine(entry, simulated));
+}
+
+function textLine({ time, event, text }: LogEntry, simulated: boolean): string {
+  const { id, severity } = events[event];
+  const mark = simulated ? "[simulated] " : "";
+  return `${new Date(time).toISOString()} ${severity} ${event} (${id}): ${mark}${text}`;
+}
+
+function jsonLine({ time, event, text, values }: LogEntry, simulated: boolean): string {
+  const { id, severity } = events[event];
+  const fixed = { time: new Date(time).toISOString(), severity, id, event, text };
+  return JSON.stringify({ ...fixed, ...(simulated ? { simulated } : {}), values });
+}

@@ -1,0 +1,73 @@
+/** The service's command line. */
+import { nearest } from "../config/nearest.ts";
+
+/** What a command line asks for. */
+export type ServiceCommand =
+  | { readonly kind: "help" | "version" | "keygen" }
+  | {
+    readonly kind: "run" | "check";
+    /** Undefined: the platform's own place, if there are settings. */
+    readonly configPath: string | undefined;
+    readonly simulate: boolean;
+  };
+
+/** A command line that can't be followed; the message is one whole line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const switches = ["check", "simulate", "keygen", "help", "version"] as const;
+type Switch = typeof switches[number];
+
+/** Reads a command line (without the program's name). Throws a `UsageError`. */
+export function parseServiceArguments(args: readonly string[]): ServiceCommand {
+  const given = new Set<Switch>();
+  let configPath: string | undefined;
+  for (let i = 0; i < args.length; i++) {
+    const [, name, value] = /^--([^=]+)(?:=(.*))?$/s.exec(args[i]) ?? [];
+    if (args[i] === "-h") given.add("help");
+    else if (name === "config") {
+      configPath = value ?? args[++i];
+      if (configPath === undefined || configPath === "") {
+        throw new UsageError("Option --config needs a FILE");
+      }
+    } else if (isSwitch(name) && value === undefined) given.add(name);
+    else throw new UsageError(faultOf(args[i], name));
+  }
+  for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
+  const kind = given.has("check") ? "check" : "run";
+  return { kind, configPath, simulate: given.has("simulate") };
+}
+
+function isSwitch(name: string | undefined): name is Switch {
+  return switches.some((known) => known === name);
+}
+
+function faultOf(argument: string, name: string | undefined): string {
+  if (isSwitch(name)) return `Option --${name} takes no value`;
+  if (!argument.startsWith("-")) return `Unknown argument "${argument}", see --help`;
+  const near = nearest(name ?? "", ["config", ...switches]);
+  return `Unknown option ${argument}${near === null ? ", see --help" : `, is it --${near}?`}`;
+}
+
+/** The help text. */
+export const serviceUsage = `ArpFlush service: flushes this host's neighbor cache on request
+
+Usage: arpflush-service [options]
+
+  --config FILE  settings, TOML; default /etc/arpflush/arpflush.toml if it is there
+  --check        print the settings in effect, or every error in them, and exit
+  --simulate     flush a neighbor cache in memory, not the real one; listens on
+                 127.0.0.1 unless Listen is set
+  --keygen       print a new key file and exit
+  --help         print this text and exit
+  --version      print the version and exit
+
+SIGHUP reads settings and keys again, SIGTERM and Ctrl+C end the service.
+Exit status: 0 ended when asked to, 1 failure, 2 error in options, settings or keys.
+
+Make a key (routers and hosts share it):
+  umask 077; mkdir -p /etc/arpflush; arpflush-service --keygen >/etc/arpflush/key
+Try it without touching anything:
+  arpflush-service --simulate
+`;

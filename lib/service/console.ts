@@ -1,0 +1,118 @@
+/**
+ * The foreground host of the service: a terminal or systemd. SIGTERM and SIGINT end it, SIGHUP
+ * reloads.
+ */
+import type { LoadedSettings } from "../config/file.ts";
+import { systemReason } from "../files/system_error.ts";
+import type { Report } from "../log/events.ts";
+import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
+import { createNotify, reloadingState } from "./notify.ts";
+import { startService } from "./running_service.ts";
+import { StartError } from "./start_error.ts";
+
+/** What the host needs. */
+export interface ConsoleParts {
+  /** Reads the settings, at the start and at each reload. Throws an Error with one whole line. */
+  readonly load: () => LoadedSettings;
+  /** Sets the log up as settings want it. */
+  readonly configureLog: (settings: LoadedSettings["settings"]) => Report;
+  readonly openCache: () => Promise<NeighborCache>;
+  /** Says something before there are settings. */
+  readonly report: Report;
+}
+
+/** Runs the service until it is told to end; resolves with the exit status. */
+export async function runConsole(parts: ConsoleParts): Promise<number> {
+  const { load, configureLog, openCache } = parts;
+  let report = parts.report;
+  const ending = new AbortController();
+  const signals = listenToSignals();
+  const notify = createNotify(
+    Deno.env.get("NOTIFY_SOCKET"),
+    (error) => report("notifyFailed", { error: systemReason(error) }),
+  );
+  signals.ending.then(() => ending.abort());
+  try {
+    const settings = loadFirst(load);
+    report = configureLog(settings);
+    const cache = await openCache().catch((error) => {
+      throw new StartError("cacheUnusable", systemReason(error));
+    });
+    const service = await startService(settings, {
+      cache,
+      report,
+      hostName: Deno.hostname(),
+      signal: ending.signal,
+    });
+    signals.onReload(async () => {
+      await notify(reloadingState(Deno.osUptime()));
+      try {
+        const { settings } = load();
+        service.reload(settings);
+        report = configureLog(settings);
+      } catch (error) {
+        report("reloadRefused", { error: systemReason(error) });
+      }
+      await notify("READY=1");
+    });
+    await notify("READY=1");
+    await signals.ending;
+    await notify("STOPPING=1");
+    await service.stop();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    if (ending.signal.aborted) return 0;
+    report(error.event, error.values);
+    return error.exitStatus;
+  } finally {
+    signals.stop();
+  }
+}
+
+function loadFirst(load: ConsoleParts["load"]): LoadedSettings["settings"] {
+  try {
+    return load().settings;
+  } catch (error) {
+    throw new StartError("settingsInvalid", systemReason(error));
+  }
+}
+
+interface Signals {
+  /** Resolves at the first SIGTERM or SIGINT. */
+  readonly ending: Promise<void>;
+  /** Calls `reload` at each SIGHUP, one after the other; several during one reload are one. */
+  onReload(reload: () => Promise<void>): void;
+  stop(): void;
+}
+
+/** Listens at once, so that no signal ends the process half-way through its start. */
+function listenToSignals(): Signals {
+  const { promise: ending, resolve: end } = Promise.withResolvers<void>();
+  let reload: (() => Promise<void>) | null = null;
+  let wanted = false;
+  let reloading = false;
+  async function onHangUp(): Promise<void> {
+    wanted = true;
+    if (reloading || reload === null) return;
+    reloading = true;
+    while (wanted) {
+      wanted = false;
+      await reload();
+    }
+    reloading = false;
+  }
+  const handlers: [Deno.Signal, () => void][] = [["SIGINT", end]];
+  if (Deno.build.os !== "windows") handlers.push(["SIGTERM", end], ["SIGHUP", onHangUp]);
+  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
+  return {
+    ending,
+    onReload(given) {
+      reload = given;
+      if (wanted) onHangUp();
+    },
+    stop() {
+      for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+    },
+  };
+}

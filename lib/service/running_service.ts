@@ -1,0 +1,211 @@
+/**
+ * The service itself, whatever hosts it: a console, systemd, or Windows' service control manager.
+ */
+import type { Settings } from "../config/settings.ts";
+import { systemReason } from "../files/system_error.ts";
+import type { Report } from "../log/events.ts";
+import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
+import { allowNetworks, allowOnLink, type OwnAddress } from "../receiver/allowed_sources.ts";
+import { type After, type Clock, systemAfter, systemClock } from "../receiver/clock.ts";
+import type { Counters } from "../receiver/counters.ts";
+import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
+import { type Receiver, type ReceiverRules, startReceiver } from "../receiver/receiver.ts";
+import { arpflushVersion } from "../version.ts";
+import type { Keyring } from "../wire/keyring.ts";
+import { createLegacyCheck } from "../wire/legacy.ts";
+import { loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
+import { createRefresher } from "./refresher.ts";
+import { StartError } from "./start_error.ts";
+
+/** What a service stands on. All but the first three have a default: the real thing. */
+export interface ServiceParts {
+  readonly cache: NeighborCache;
+  readonly report: Report;
+  /** The name in acks. */
+  readonly hostName: string;
+  /** @default the system's */
+  readonly clock?: Clock;
+  /** @default the runtime's timers */
+  readonly after?: After;
+  /** @default Math.random */
+  readonly random?: () => number;
+  /** @default a UDP socket */
+  readonly open?: OpenSocket;
+  /** @default a file that others can't read */
+  readonly readKeyFile?: ReadKeyFile;
+  /** @default Deno.networkInterfaces */
+  readonly readAddresses?: () => readonly OwnAddress[];
+  /** How long to try to listen at the start, in ms. @default 20 s */
+  readonly listenPatienceMs?: number;
+  /** Aborts the waiting of a start. @default never */
+  readonly signal?: AbortSignal;
+}
+
+/** A service that runs. */
+export interface RunningService {
+  readonly port: number;
+  readonly counters: Counters;
+  /** Flushes everything, through the gate; `why` is for the log. */
+  flushNow(why: string): Promise<void>;
+  /**
+   * Takes over new settings and reads the keys again; throws, and keeps everything as it was, when
+   * that can't be. The replay window and a pending flush stay. What the log does is the host's part.
+   */
+  reload(settings: Settings): void;
+  /** Does the pending flush and ends, within 1 s. */
+  stop(): Promise<void>;
+  /** Resolves when the service has stopped. */
+  readonly ended: Promise<void>;
+}
+
+const listenPatienceDefaultMs = 20_000;
+const listenRetryMs = 500;
+/** Less than the second that a stop may take. */
+const stopPatienceMs = 900;
+
+/**
+ * Starts the service: reads the keys, listens, flushes (FlushOnStart), and only then resolves.
+ * Rejects with a `StartError`.
+ */
+export async function startService(
+  first: Settings,
+  parts: ServiceParts,
+): Promise<RunningService> {
+  const {
+    cache,
+    report,
+    hostName,
+    clock = systemClock,
+    after = systemAfter,
+    random = Math.random,
+    open = openUdpSocket,
+    readKeyFile: read = readKeyFile,
+    readAddresses = () => Deno.networkInterfaces(),
+  } = parts;
+
+  let keyring = loadKeyring(first, read);
+  const rulesOf = (settings: Settings, keyring: Keyring | null): ReceiverRules => ({
+    address: settings.Listen,
+    port: settings.Port,
+    holdDownMs: settings.HoldDownSeconds * 1_000,
+    toleranceMs: settings.ClockToleranceSeconds * 1_000,
+    keyring,
+    isLegacy: settings.Password === "" ? null : createLegacyCheck(settings.Password),
+    isAllowed: settings.AllowedSources === "on-link"
+      ? allowOnLink(readAddresses, clock.monotonic)
+      : allowNetworks(settings.AllowedSources),
+  });
+  const receiver = await listen(
+    () =>
+      startReceiver(rulesOf(first, keyring), {
+        cache,
+        report,
+        clock,
+        after,
+        random,
+        open,
+        hostName,
+      }),
+    first,
+    { ...parts, clock, after },
+  );
+  const refresher = createRefresher(cache, report, after);
+  refresher.configure(first);
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  let stopping: Promise<void> | null = null;
+
+  async function stop(): Promise<void> {
+    refresher.stop();
+    const { promise: late, resolve } = Promise.withResolvers<"late">();
+    const cancel = after(stopPatienceMs, () => resolve("late"));
+    const result = await Promise.race([receiver.stop(), late]);
+    cancel();
+    if (result === "late") report("stopIncomplete");
+    report("stopped");
+    end();
+  }
+
+  if (first.FlushOnStart) await receiver.flushAll("the start of the service");
+  report("started", {
+    version: arpflushVersion,
+    address: receiver.address,
+    port: receiver.port,
+    keys: keysText(keyring),
+    cache: cache.description,
+  });
+  return {
+    get port() {
+      return receiver.port;
+    },
+    counters: receiver.counters,
+    flushNow: (why) => receiver.flushAll(why),
+    reload(settings) {
+      const newKeyring = loadKeyring(settings, read);
+      try {
+        receiver.configure(rulesOf(settings, newKeyring));
+      } catch (error) {
+        throw new Error(listenText(settings, error));
+      }
+      keyring = newKeyring;
+      refresher.configure(settings);
+      report("reloaded", {
+        address: receiver.address,
+        port: receiver.port,
+        keys: keysText(keyring),
+      });
+    },
+    stop: () => stopping ??= stop(),
+    ended,
+  };
+}
+
+/** Key ids for the log. */
+export function keysText(keyring: Keyring | null): string {
+  return keyring === null
+    ? "none (legacy only)"
+    : keyring.keys.map(({ idText }) => idText).join(" ");
+}
+
+function listenText({ Listen, Port }: Settings, error: unknown): string {
+  return `Cannot listen on ${Listen} port ${Port}: ${systemReason(error)}`;
+}
+
+/** Tries to listen until it works; gives up with a `StartError`. */
+async function listen(
+  start: () => Receiver,
+  settings: Settings,
+  { report, clock, after, listenPatienceMs = listenPatienceDefaultMs, signal }:
+    & ServiceParts
+    & { readonly clock: Clock; readonly after: After },
+): Promise<Receiver> {
+  const { Listen: address, Port: port } = settings;
+  const until = clock.monotonic() + listenPatienceMs;
+  for (let tries = 1;; tries++) {
+    try {
+      return start();
+    } catch (error) {
+      const values = { address, port, error: systemReason(error) };
+      const over = clock.monotonic() + listenRetryMs > until;
+      if (over || !mayPass(error) || signal?.aborted) {
+        throw new StartError("listenFailed", listenText(settings, error), values);
+      }
+      if (tries === 1) report("listenWaiting", { ...values, seconds: listenPatienceMs / 1_000 });
+      await pause(listenRetryMs, after, signal);
+    }
+  }
+}
+
+/** A port may become free, an address may still be assigned: at boot both happen. */
+function mayPass(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable;
+}
+
+function pause(ms: number, after: After, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = after(ms, resolve);
+    signal?.addEventListener("abort", () => {
+      cancel();
+      resolve();
+    }, { once: true });
+  });
+}

@@ -1,0 +1,30 @@
+/** Entry of the service: wires the rooms of lib/, nothing else. See --help. */
+import { parseServiceArguments, serviceUsage, UsageError } from "./lib/service/arguments.ts";
+import { arpflushVersion } from "./lib/version.ts";
+import { generateKeyFile } from "./lib/wire/keyring.ts";
+
+async function main(args: readonly string[]): Promise<number> {
+  const command = parseServiceArguments(args);
+  switch (command.kind) {
+    case "help":
+      console.log(serviceUsage.trimEnd());
+      return 0;
+    case "version":
+      console.log(`arpflush-service ${arpflushVersion}`);
+      return 0;
+    case "keygen":
+      console.log(generateKeyFile(new Date()).trimEnd());
+      return 0;
+    default:
+      // What follows loads the heavy parts.
+      return (await import("./lib/service/program.ts")).runProgram(command);
+  }
+}
+
+try {
+  Deno.exit(await main(Deno.args));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`arpflush-service: ${error.message}`);
+  Deno.exit(2);
+}
