@@ -2,7 +2,7 @@
  * Throw-away Linux namespaces for the demo and the tests. They have no names: when the processes in
  * them have ended, the kernel takes everything away, whichever way they ended.
  */
-import { type CommandLine, run } from "./command.ts";
+import { CommandError, type CommandLine, run } from "./command.ts";
 
 /** Network, mounts and processes; with the first process in there all others end. */
 const unshare = [
@@ -28,13 +28,14 @@ export async function findIsolation(): Promise<Isolation> {
   for (const rights of [[], asRoot]) {
     const argv = [...unshare, ...rights, "sh", "-c", prepare, "sh"];
     try {
-      await run([...argv, "ip", "link", "add", "a", "type", "veth", "peer", "name", "b"]);
+      await run([...argv, "ip", "link", "add", "name", "v0", "type", "veth"]);
       return { argv };
     } catch (error) {
-      missing = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof CommandError)) throw error;
+      missing = error.complaint;
     }
   }
-  return { missing: `network namespaces: ${missing}` };
+  return { missing: `network namespaces (${missing})` };
 }
 
 /** A network namespace with a host name of its own. Disposing of it ends what holds it. */

@@ -1,0 +1,59 @@
+/** One tier in one run of `deno test`, shown live and counted from its report. */
+import type { CommandLine } from "../../tools/command.ts";
+import { countJunit, type Counts, noTests } from "./junit.ts";
+
+/** What to run and how. */
+export interface TierRun {
+  /** Put before the command line. */
+  readonly argv: CommandLine;
+  /** Paths from the project's folder. */
+  readonly files: readonly string[];
+  readonly filter?: string;
+  /** Ends the run: its counts are a failure. */
+  readonly signal: AbortSignal;
+}
+
+/** After this a tier hangs and is ended. */
+const timeoutMs = 15 * 60_000;
+/** A run that is asked to end has this long for cleaning up. */
+const graceMs = 3000;
+
+/** Runs the files and counts. A run without a report is one failure. */
+export async function runTier({ argv, files, filter, signal }: TierRun): Promise<Counts> {
+  const report = await Deno.makeTempFile({ prefix: "arpflush-tests-", suffix: ".xml" });
+  try {
+    const options = filter === undefined ? [] : ["--filter", filter];
+    const deno = [Deno.execPath(), "test", "-q", "--no-prompt", "-P=tests"];
+    const [program, ...args] = [...argv, ...deno, `--junit-path=${report}`, ...options, ...files];
+    const child = new Deno.Command(program, {
+      args,
+      stdin: "null",
+      env: { DENO_NO_UPDATE_CHECK: "1" },
+    }).spawn();
+    const { success } = await endOf(
+      child,
+      AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    );
+    const counts = countJunit(await Deno.readTextFile(report), files, success);
+    return counts ?? { ...noTests, failed: 1 };
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+async function endOf(child: Deno.ChildProcess, signal: AbortSignal): Promise<Deno.CommandStatus> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = () => {
+    child.kill("SIGINT");
+    // unshare doesn't pass on what it is sent; with its own end everything in there ends.
+    timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+  };
+  signal.addEventListener("abort", end);
+  try {
+    if (signal.aborted) end();
+    return await child.status;
+  } finally {
+    signal.removeEventListener("abort", end);
+    clearTimeout(timer);
+  }
+}
