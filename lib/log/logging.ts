@@ -5,7 +5,14 @@
 import { configureSync, getLogger, type LogLevel as TapeLevel, type Sink } from "@logtape/logtape";
 import type { LogFormat, LogLevel } from "../config/settings.ts";
 import { printable } from "../wire/text_field.ts";
-import { type EventName, events, eventText, type EventValues, type Report } from "./events.ts";
+import {
+  type EventName,
+  events,
+  eventText,
+  type EventValues,
+  type Report,
+  type Severity,
+} from "./events.ts";
 import type { LineWriter } from "./line_writer.ts";
 
 /** One thing said, as a sink gets it. */
@@ -32,12 +39,23 @@ const tapeLevels = {
   warning: "warning",
   information: "info",
   debug: "debug",
-} as const satisfies Record<string, TapeLevel>;
+} as const satisfies Record<Severity, TapeLevel>;
+
+/** Severities said at each level. */
+const severitiesOf: Readonly<Record<LogLevel, readonly Severity[]>> = {
+  error: ["error"],
+  warning: ["error", "warning"],
+  info: ["error", "warning", "information"],
+  debug: ["error", "warning", "information", "debug"],
+};
+/** Kept beside LogTape's own level so that what isn't said costs next to nothing. */
+let lowest = severitiesOf.info;
 
 /** Sets up the log of the process, again as often as needed, and returns the way to say something. */
 export function configureLog({ level, sinks }: LogOptions): Report {
   const named: Record<string, Sink> = {};
   sinks.forEach((sink, i) => named[`sink ${i}`] = toTapeSink(sink));
+  lowest = severitiesOf[level];
   configureSync({
     reset: true,
     sinks: named,
@@ -50,11 +68,13 @@ export function configureLog({ level, sinks }: LogOptions): Report {
   return reportTo;
 }
 
-const reportTo: Report = (event, values = {}) => {
+const reportTo: Report = (event, given = {}) => {
+  const { severity } = events[event];
+  if (!lowest.includes(severity)) return;
   try {
-    const text = eventText(event, cleaned(values));
-    const logger = getLogger(category);
-    logger[tapeLevels[events[event].severity]]("{text}", { event, text, values: cleaned(values) });
+    const values = cleaned(given);
+    const text = eventText(event, values);
+    getLogger(category)[tapeLevels[severity]]("{text}", { event, text, values });
   } catch {
     // A log that fails must not stop the service.
   }

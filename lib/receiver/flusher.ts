@@ -28,15 +28,18 @@ export interface FlusherParts {
 export interface Asker {
   /** For the log. */
   readonly who: string;
-  /** Called when the flush that covers the request has ended; must not throw. */
-  readonly ended: (result: FlushOutcome | NeighborCacheError) => void;
+  /**
+   * Called when the flush that covers the request has ended; must not throw or reject. `finish`
+   * waits for what it promises.
+   */
+  readonly ended: (result: FlushOutcome | NeighborCacheError) => void | Promise<void>;
 }
 
 /** The one way to flush. */
 export interface Flusher {
   request(scope: FlushScope, asker: Asker): void;
   setHoldDown(holdDownMs: number): void;
-  /** Starts the pending flush now; resolves when no flush is running. */
+  /** Starts the pending flush now; resolves when no flush is running and every asker is done. */
   finish(): Promise<void>;
 }
 
@@ -72,7 +75,7 @@ export function createFlusher(parts: FlusherParts): Flusher {
   async function flush(scope: FlushScope, askers: readonly Asker[]): Promise<void> {
     const who = listText(askers.map(({ who }) => who));
     const result = await run(scope, { scope: scopeText(scope), who });
-    for (const asker of askers) asker.ended(result);
+    await Promise.all(askers.map(({ ended }) => ended(result)));
   }
   const driver = createGateDriver<Asker>({
     gate: createFlushGate(holdDownMs),

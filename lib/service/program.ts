@@ -34,6 +34,10 @@ export async function runProgram(
     event.preventDefault();
     died(event.reason);
   });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    died(event.error);
+  });
   try {
     return await runConsole({
       load,
