@@ -28,14 +28,17 @@ const loopback: readonly AddressPrefix[] = [
   { family: 6, length: 128, bytes: Uint8Array.of(...new Uint8Array(15), 1) },
 ];
 
-/** The links of `Deno.networkInterfaces()`; what isn't an address with a prefix length is left out. */
+/**
+ * The links of `Deno.networkInterfaces()`; what isn't an address with a prefix length is left out.
+ * Linux lists an address with a label under it (`eth0:vip`): the interface is before the colon.
+ */
 export function linksOf(interfaces: readonly InterfaceAddress[]): Link[] {
   const links: Link[] = [];
   for (const { name, address, cidr } of interfaces) {
-    const own = parseAddress(address);
+    const own = parseAddress(address.split("%")[0]);
     const length = Number(cidr?.split("/")[1]);
     if (own === null || !(length <= own.length)) continue;
-    links.push({ interfaceName: name, own, network: networkOf(own, length) });
+    links.push({ interfaceName: name.split(":")[0], own, network: networkOf(own, length) });
   }
   return links;
 }

@@ -1,6 +1,11 @@
 /** A neighbor cache in memory: for trying ArpFlush out where no real cache may be changed. */
 import type { NeighborReport } from "../wire/ack.ts";
-import { type AddressPrefix, isWholeAddress, prefixContains } from "../wire/ip_address.ts";
+import {
+  type AddressPrefix,
+  isWholeAddress,
+  parseAddress,
+  prefixContains,
+} from "../wire/ip_address.ts";
 import { parseLinkLayerAddress } from "../wire/link_layer_address.ts";
 import type { Neighbor, NeighborCache } from "./neighbor_cache.ts";
 import { countRemoved } from "./removed.ts";
@@ -84,8 +89,11 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
   };
 }
 
-/** The simulated router: 192.0.2.1, from the networks for documentation (RFC 5737). */
-export const simulatedRouter: AddressPrefix = {
+/** What of `Deno.NetworkInterfaceInfo` is looked at. */
+type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "address" | "mac">;
+
+/** Stands in where this machine has no address of its own; for documentation (RFC 5737). */
+const anyAddress: AddressPrefix = {
   family: 4,
   length: 32,
   bytes: Uint8Array.of(192, 0, 2, 1, ...new Uint8Array(12)),
@@ -95,19 +103,19 @@ export const simulatedRouter: AddressPrefix = {
 const failedRouter = Uint8Array.of(0x00, 0x00, 0x5e, 0x00, 0x53, 0x01);
 
 /**
- * A host after a failover, as `--simulate` has it: 192.0.2.1 is still at the router that failed, and
- * every address resolves to the machine this runs on, as if it were the router now.
+ * A host after a failover, as `--simulate` has it. This machine plays the new router: one of its own
+ * addresses, named by `gateways()`, is in the cache at the router that failed, and resolves to
+ * this machine's own link-layer address.
  */
 export function createSimulatedCache(
-  interfaces: () => readonly { readonly mac: string }[] = Deno.networkInterfaces,
+  interfaces: () => readonly InterfaceInfo[] = Deno.networkInterfaces,
 ): NeighborCache {
-  const own = interfaces().map(({ mac }) => parseLinkLayerAddress(mac) ?? new Uint8Array(6))
-    .find((mac) => mac.some(Boolean)) ?? new Uint8Array(6);
-  const stale: Neighbor = {
-    address: simulatedRouter,
-    interfaceName,
-    linkLayerAddress: failedRouter,
-    permanent: false,
-  };
-  return createMemoryCache({ neighbors: [stale], answer: () => own, gateways: [simulatedRouter] });
+  const router = interfaces().map(({ address, mac }) => ({
+    address: parseAddress(address.split("%")[0]),
+    linkLayerAddress: parseLinkLayerAddress(mac),
+  })).find(({ address, linkLayerAddress }) => address !== null && linkLayerAddress?.some(Boolean));
+  const address = router?.address ?? anyAddress;
+  const stale = { address, interfaceName, linkLayerAddress: failedRouter, permanent: false };
+  const answer = () => router?.linkLayerAddress ?? new Uint8Array(6);
+  return createMemoryCache({ neighbors: [stale], answer, gateways: [address] });
 }

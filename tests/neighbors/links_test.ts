@@ -30,6 +30,14 @@ Deno.test("linksOf() leaves out what has no address or no prefix length", () => 
   assert.equal(formatPrefix(found[0].network), "192.0.2.0/24");
 });
 
+Deno.test("linksOf() takes labels and zones off", () => {
+  const found = linksOf([
+    { name: "e0:vip", address: "192.0.2.5", cidr: "192.0.2.5/24" },
+    { name: "e1", address: "fe80::5%e1", cidr: "fe80::5%e1/64" },
+  ]);
+  assert.deepEqual(found.map((link) => link.interfaceName), ["e0", "e1"]);
+});
+
 Deno.test("interfacesToward() finds the interface whose network holds the address", () => {
   assert.deepEqual(toward("192.0.2.1"), ["e0"]);
   assert.deepEqual(toward("198.51.100.1"), ["e1"]);

@@ -59,14 +59,24 @@ Deno.test("createMemoryCache() does nothing when before() rejects", async () => 
   assert.equal((await cache.list()).length, 3);
 });
 
-Deno.test("createSimulatedCache() holds a stuck router and heals at this machine's address", async () => {
-  const macs = ["00:00:00:00:00:00", "02:00:00:00:00:02"].map((mac) => ({ mac }));
-  const cache = createSimulatedCache(() => macs);
+Deno.test("createSimulatedCache() holds this machine's address at another, and heals", async () => {
+  const cache = createSimulatedCache(() => [
+    { address: "127.0.0.1", mac: "00:00:00:00:00:00" },
+    { address: "192.0.2.7", mac: "02:00:00:00:00:02" },
+  ]);
   assert.match(cache.description, /simulated/);
   const [router] = await cache.gateways();
-  assert.equal(formatAddress(router), "192.0.2.1");
+  assert.equal(formatAddress(router), "192.0.2.7");
   const [before] = await cache.look([router]);
-  const [after] = await cache.resolve([router]);
+  assert.equal(before.state, "neighbor");
   assert.notDeepEqual(before.linkLayerAddress, newMac);
+  const [after] = await cache.resolve([router]);
   assert.deepEqual(after, { state: "neighbor", linkLayerAddress: newMac });
+});
+
+Deno.test("createSimulatedCache() works on a machine with nothing but a loopback", async () => {
+  const loopback = { address: "127.0.0.1", mac: "00:00:00:00:00:00" };
+  const cache = createSimulatedCache(() => [loopback]);
+  const router = await cache.gateways();
+  assert.notDeepEqual(await cache.look(router), await cache.resolve(router));
 });
