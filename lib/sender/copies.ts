@@ -1,0 +1,75 @@
+/** The same bytes to every target, again and again: a lost datagram costs an interval, not a host. */
+import { systemReason } from "../files/system_error.ts";
+import type { DatagramPort } from "./datagram_port.ts";
+import type { Target } from "./targets.ts";
+import type { Time } from "./time.ts";
+
+/** What became of the copies to one target. */
+export interface TargetOutcome {
+  readonly target: Target;
+  /** Copies that the system took. */
+  sent: number;
+  /** Why the latest copy that failed did, or null. */
+  error: string | null;
+}
+
+/** How often, and how far apart from start to start. */
+export interface Schedule {
+  readonly count: number;
+  readonly intervalMs: number;
+}
+
+/** How long the last copies may hang in the resolver before the run goes on without them. */
+const resolverMs = 5000;
+
+/**
+ * Sends copies of the bytes to each target, the first at once, until all are sent or the signal is
+ * aborted, and returns how many there were. An error on one target is kept in its outcome and
+ * hinders neither other targets nor later copies; a target whose name takes long to look up doesn't
+ * hold the others up. `onCopy` is called when the datagrams of a copy are with the system or in the
+ * resolver.
+ */
+export async function sendCopies(
+  bytes: Uint8Array,
+  outcomes: readonly TargetOutcome[],
+  udpPort: number,
+  schedule: Schedule,
+  port: DatagramPort,
+  time: Time,
+  signal: AbortSignal,
+  onCopy: (copy: number) => void = () => {},
+): Promise<number> {
+  const start = time.monotonic();
+  const pending: Promise<void>[] = [];
+  let copies = 0;
+  while (copies < schedule.count) {
+    if (copies > 0) {
+      await time.sleep(start + copies * schedule.intervalMs - time.monotonic(), signal);
+    }
+    if (signal.aborted) break;
+    for (const outcome of outcomes) pending.push(sendOne(bytes, outcome, udpPort, port));
+    copies++;
+    onCopy(copies);
+  }
+  const settled = new AbortController();
+  await Promise.race([
+    Promise.all(pending).then(() => settled.abort()),
+    time.sleep(resolverMs, AbortSignal.any([signal, settled.signal])),
+  ]);
+  return copies;
+}
+
+async function sendOne(
+  bytes: Uint8Array,
+  outcome: TargetOutcome,
+  udpPort: number,
+  port: DatagramPort,
+): Promise<void> {
+  const { hostname, address } = outcome.target;
+  try {
+    await port.send(bytes, { hostname, family: address?.family ?? null, port: udpPort });
+    outcome.sent++;
+  } catch (error) {
+    outcome.error = systemReason(error);
+  }
+}

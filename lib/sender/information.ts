@@ -1,0 +1,25 @@
+/** What the sender can say without sending: help, version, a new key. */
+import { arpflushVersion } from "../version.ts";
+import { generateKeyFile } from "../wire/keyring.ts";
+import { defaultKeyFile } from "./arguments.ts";
+import { say, write } from "./output.ts";
+import { usage } from "./usage.ts";
+
+/** Writes the information asked for to stdout and returns the exit code. */
+export function runInformation(kind: "help" | "version" | "keygen"): number {
+  if (kind === "keygen") return generateKey();
+  write("stdout", kind === "help" ? usage : `arpflush ${arpflushVersion}\n`);
+  return 0;
+}
+
+function generateKey(): number {
+  if (!write("stdout", generateKeyFile(new Date()))) {
+    say("Cannot write the key to stdout");
+    return 1;
+  }
+  if (Deno.stdout.isTerminal()) {
+    say(`Put both lines into ${defaultKeyFile}, readable by root alone, on every router and host:`);
+    say(`umask 077; arpflush --keygen > ${defaultKeyFile}`);
+  }
+  return 0;
+}

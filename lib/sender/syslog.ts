@@ -1,0 +1,78 @@
+/**
+ * One line to the system log: a datagram `<priority>tag[pid]: text` (RFC 3164 as local loggers take
+ * it) from a socket with an abstract address, so that no file is made for it.
+ */
+
+import { printable } from "../wire/text_field.ts";
+
+/** Facility "daemon" in bits 3 and up (RFC 3164, section 4.1.1). */
+const facility = 3 << 3;
+const severities = { error: 3, warning: 4, info: 6 } as const;
+export type SyslogSeverity = keyof typeof severities;
+
+/** What every logger takes (RFC 3164, section 4.1). */
+const bytesMost = 1024;
+
+/** A logger that has stopped reading fills its queue: it isn't waited for longer. */
+const patienceMs = 1000;
+
+/**
+ * Where a logger may listen, the first that answers is taken. systemd's own path comes first,
+ * because Deno refuses to open paths in /dev; where something else listens at /dev/log, a link to
+ * it outside of /dev does.
+ */
+export const logPaths: readonly string[] = [
+  "/run/systemd/journal/dev-log",
+  "/dev/log",
+  "/etc/arpflush/log",
+];
+
+/** The bytes of a log line: without control characters, cut at a character if it is too long. */
+export function syslogDatagram(severity: SyslogSeverity, text: string, pid: number): Uint8Array {
+  const line = `<${facility | severities[severity]}>arpflush[${pid}]: ${printable(text)}`;
+  const bytes = new Uint8Array(bytesMost);
+  const { written } = new TextEncoder().encodeInto(line, bytes);
+  return bytes.subarray(0, written);
+}
+
+/** Logs a line; false if nobody took it. Never throws: a missing log hinders nothing. */
+export async function logToSystem(
+  severity: SyslogSeverity,
+  text: string,
+  paths: readonly string[] = logPaths,
+): Promise<boolean> {
+  const datagram = syslogDatagram(severity, text, Deno.pid);
+  let socket: Deno.DatagramConn;
+  try {
+    const path = `\0arpflush-${crypto.randomUUID()}`;
+    socket = Deno.listenDatagram({ transport: "unixpacket", path });
+  } catch {
+    return false;
+  }
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), patienceMs);
+  });
+  try {
+    return await Promise.race([sendToFirst(socket, datagram, paths), patience]);
+  } finally {
+    clearTimeout(timer);
+    socket.close();
+  }
+}
+
+async function sendToFirst(
+  socket: Deno.DatagramConn,
+  datagram: Uint8Array,
+  paths: readonly string[],
+): Promise<boolean> {
+  for (const path of paths) {
+    try {
+      await socket.send(datagram, { transport: "unixpacket", path });
+      return true;
+    } catch {
+      // Nobody listens there, or it is not permitted: the next one may do.
+    }
+  }
+  return false;
+}

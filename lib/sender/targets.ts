@@ -1,0 +1,159 @@
+/** Where the copies go: what the command line names, and the broadcast address of each network. */
+import {
+  addressBits,
+  type AddressPrefix,
+  formatAddress,
+  networkOf,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+} from "../wire/ip_address.ts";
+import type { NetworkInterface } from "./interfaces.ts";
+import { messageOf, UsageError } from "./errors.ts";
+
+/** One destination of the copies. */
+export interface Target {
+  /** What the socket gets and reports show: a name, or an address with its zone if it has one. */
+  readonly hostname: string;
+  /** Null for a name: the system's resolver finds the address when the datagram is sent. */
+  readonly address: AddressPrefix | null;
+  /** The interfaces that `--all` found it on, or the zone's. */
+  readonly interfaceNames: readonly string[];
+  /** Named on the command line: not reaching it is a failure, not a remark. */
+  readonly named: boolean;
+}
+
+const linkLocal: AddressPrefix = parsePrefix("fe80::/10");
+
+/** Whether an address means something on one link only. */
+export function isLinkLocal(address: AddressPrefix): boolean {
+  return prefixContains(linkLocal, address);
+}
+
+function namedTarget(address: AddressPrefix, zone?: string): Target {
+  const text = formatAddress(address);
+  return {
+    hostname: zone === undefined ? text : `${text}%${zone}`,
+    address,
+    interfaceNames: zone === undefined ? [] : [zone],
+    named: true,
+  };
+}
+
+/** The last address of an IPv4 network, which all its hosts listen to; null where there is none. */
+export function broadcastAddress(network: AddressPrefix): AddressPrefix | null {
+  if (network.family !== 4 || network.length === 0 || network.length > 30) return null;
+  const bytes = networkOf(network, network.length).bytes;
+  for (let bit = network.length; bit < 32; bit++) bytes[bit >> 3] |= 0x80 >> (bit & 7);
+  return { family: 4, length: addressBits(4), bytes };
+}
+
+/**
+ * The target that a HOST argument names: an address, an IPv6 link-local address with its zone
+ * (`fe80::1%eth0`), an IPv4 network (its broadcast address) or a host name. Throws a UsageError.
+ */
+export function parseHost(text: string): Target {
+  const [literal, ...zones] = text.split("%");
+  const address = parseAddress(literal);
+  if (address !== null) return parseAddressHost(text, address, zones);
+  if (text.includes("/")) return parseNetworkHost(text);
+  // A last label of digits alone would be taken as a number by the resolver: 192.0.2 is 192.0.0.2.
+  const label = /^[\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?$/u;
+  const labels = text.replace(/\.$/, "").split(".");
+  const isName = text.length <= 253 && labels.every((part) => label.test(part)) &&
+    !/^(\d+|0x[0-9a-f]*)$/i.test(labels[labels.length - 1]);
+  if (!isName) throw new UsageError(`"${text}" is neither an address nor a host name`);
+  return { hostname: text, address: null, interfaceNames: [], named: true };
+}
+
+function parseAddressHost(text: string, address: AddressPrefix, zones: string[]): Target {
+  if (zones.length === 0 && isLinkLocal(address)) {
+    throw new UsageError(`"${text}" is link-local: append the interface, as in ${text}%eth0`);
+  }
+  if (zones.length === 0) return namedTarget(address);
+  const zone = zones.join("%");
+  if (!isLinkLocal(address) || !/^[^\s%/]+$/.test(zone)) {
+    throw new UsageError(`"${text}" is not an IPv6 link-local address with an interface`);
+  }
+  return namedTarget(address, zone);
+}
+
+function parseNetworkHost(text: string): Target {
+  let network: AddressPrefix;
+  try {
+    network = parsePrefix(text);
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+  const broadcast = broadcastAddress(network);
+  if (broadcast === null) throw new UsageError(`Network "${text}" has no broadcast address`);
+  return namedTarget(broadcast);
+}
+
+/** What `chooseTargets` needs to know of the command line. */
+export interface TargetWish {
+  /** Broadcast on every interface, or on those in `interfaceNames` if there are any. */
+  readonly all: boolean;
+  readonly interfaceNames: readonly string[];
+  readonly hosts: readonly Target[];
+}
+
+/** The targets, each destination once, and a line for each interface that can't be used. */
+export interface TargetChoice {
+  readonly targets: readonly Target[];
+  readonly faults: readonly string[];
+}
+
+/** The targets of a command line on this machine, broadcasts first. */
+export function chooseTargets(
+  wish: TargetWish,
+  interfaces: readonly NetworkInterface[],
+): TargetChoice {
+  const targets = new Map<string, Target>();
+  const faults: string[] = [];
+  const add = (target: Target) => {
+    const known = targets.get(target.hostname.toLowerCase());
+    const interfaceNames = new Set([...known?.interfaceNames ?? [], ...target.interfaceNames]);
+    targets.set(target.hostname.toLowerCase(), {
+      ...target,
+      interfaceNames: [...interfaceNames],
+      named: target.named || known?.named === true,
+    });
+  };
+  if (wish.all) {
+    const { chosen, unknown } = chooseInterfaces(wish.interfaceNames, interfaces);
+    faults.push(...unknown);
+    for (const candidate of chosen) broadcastTargets(candidate).forEach(add);
+  }
+  wish.hosts.forEach(add);
+  return { targets: [...targets.values()], faults };
+}
+
+function broadcastTargets({ name, addresses }: NetworkInterface): Target[] {
+  return addresses.flatMap(({ network }) => {
+    const address = broadcastAddress(network);
+    if (address === null) return [];
+    return [{ hostname: formatAddress(address), address, interfaceNames: [name], named: false }];
+  });
+}
+
+function chooseInterfaces(
+  names: readonly string[],
+  interfaces: readonly NetworkInterface[],
+): { readonly chosen: readonly NetworkInterface[]; readonly unknown: readonly string[] } {
+  const able = interfaces.filter((candidate) =>
+    candidate.hasNeighbors && broadcastTargets(candidate).length > 0
+  );
+  if (names.length === 0) {
+    const none = "No interface has an IPv4 broadcast address";
+    return { chosen: able, unknown: able.length === 0 ? [none] : [] };
+  }
+  const known = able.map(({ name }) => name).join(", ") || "none";
+  const unknown = names.filter((name) => !able.some((candidate) => candidate.name === name))
+    .map((name) =>
+      interfaces.some((candidate) => candidate.name === name)
+        ? `Interface "${name}" has no IPv4 broadcast address; those that have one: ${known}`
+        : `No interface "${name}" with an address; those with a broadcast address: ${known}`
+    );
+  return { chosen: able.filter(({ name }) => names.includes(name)), unknown };
+}
