@@ -2,6 +2,7 @@
  * Sends acks: each to the source of the datagram it answers, after a random delay up to the spread
  * that the request asks for, so that a thousand hosts don't answer at once.
  */
+import { systemReason } from "../files/system_error.ts";
 import type { Report } from "../log/events.ts";
 import type { After } from "./clock.ts";
 import type { Counters } from "./counters.ts";
@@ -44,7 +45,7 @@ export function createAcknowledger(parts: AcknowledgerParts): Acknowledger {
       counters.count("acksFailed");
       reportFailure(() => ({
         destination: `${to.hostname} port ${to.port}`,
-        error: error instanceof Error ? error.message : String(error),
+        error: systemReason(error),
       }));
     }
   }

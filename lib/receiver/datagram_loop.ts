@@ -25,9 +25,9 @@ export interface DatagramEvents {
   /** A datagram; the bytes are valid until this returns. */
   readonly datagram: (bytes: Uint8Array, from: Deno.NetAddr) => void;
   /** A receive failed; the loop goes on. */
-  readonly receiveFailed: (error: Error) => void;
+  readonly receiveFailed: (error: unknown) => void;
   /** The socket is of no use any more and is being opened again. */
-  readonly lost: (error: Error) => void;
+  readonly lost: (error: unknown) => void;
   readonly reopened: () => void;
 }
 
@@ -38,9 +38,9 @@ export interface DatagramLoop {
   send(bytes: Uint8Array, to: Deno.NetAddr): Promise<void>;
   /**
    * Moves to another address or port: the new socket is opened before the old one is closed, except
-   * where both can't be there at once. Throws, and keeps the old one, when the new can't be opened.
+   * where both can't be there at once. Rejects, and keeps the old one, when the new can't be opened.
    */
-  move(address: string, port: number): void;
+  move(address: string, port: number): Promise<void>;
   /** Closes the socket; no event comes after it. */
   stop(): void;
 }
@@ -85,11 +85,10 @@ export function startDatagramLoop(
       } catch (error) {
         if (current !== socket) return;
         errors++;
-        const problem = toError(error);
         if (errors >= errorsMost || error instanceof Deno.errors.BadResource) {
-          return reopen(problem);
+          return reopen(error);
         }
-        events.receiveFailed(problem);
+        events.receiveFailed(error);
         if (errors > freeErrors) await pause(2 ** (errors - freeErrors - 1));
         continue;
       }
@@ -99,7 +98,7 @@ export function startDatagramLoop(
     }
   }
 
-  async function reopen(problem: Error): Promise<void> {
+  async function reopen(problem: unknown): Promise<void> {
     events.lost(problem);
     closeQuietly(current);
     current = null;
@@ -118,11 +117,36 @@ export function startDatagramLoop(
     }
   }
 
-  function use(socket: DatagramSocket): void {
-    current = socket;
-    run(socket);
+  /** Closes a socket before it opens the other; opens it again when that fails. */
+  async function openInsteadOf(
+    old: DatagramSocket,
+    address: string,
+    port: number,
+  ): Promise<DatagramSocket> {
+    current = null;
+    closeQuietly(old);
+    // The port is free only when the receive that was under way has ended.
+    await running;
+    try {
+      return open(address, port);
+    } catch (error) {
+      if (!stopped) {
+        try {
+          use(open(place.address, place.port));
+        } catch {
+          reopen(error);
+        }
+      }
+      throw error;
+    }
   }
-  run(current);
+
+  function use(socket: DatagramSocket): void {
+    if (stopped) return closeQuietly(socket);
+    current = socket;
+    running = run(socket);
+  }
+  let running = run(current);
 
   return {
     get address() {
@@ -135,26 +159,16 @@ export function startDatagramLoop(
       if (current === null) throw new Error("The socket is being opened again");
       await current.send(bytes, to);
     },
-    move(address, port) {
+    async move(address, port) {
       const old = current;
       let socket: DatagramSocket;
       try {
         socket = open(address, port);
       } catch (error) {
         // A wildcard and a single address exclude each other on one port.
-        if (port !== place.port || !(error instanceof Deno.errors.AddrInUse)) throw error;
-        current = null;
-        closeQuietly(old);
-        try {
-          socket = open(address, port);
-        } catch (error) {
-          try {
-            use(open(place.address, place.port));
-          } catch {
-            reopen(toError(error));
-          }
-          throw error;
-        }
+        const excluded = error instanceof Deno.errors.AddrInUse && port === place.port;
+        if (old === null || !excluded) throw error;
+        socket = await openInsteadOf(old, address, port);
       }
       place = { address, port: portOf(socket) };
       use(socket);
@@ -184,8 +198,4 @@ function closeQuietly(socket: DatagramSocket | null): void {
   } catch {
     // Closed already.
   }
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -2,6 +2,7 @@
  * What the service does with datagrams: receive, `accept`, flush through the gate, ack. One object
  * owns the replay window, the gate and the socket; a reload changes rules and place under it.
  */
+import { systemReason } from "../files/system_error.ts";
 import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { formatAddress } from "../wire/ip_address.ts";
@@ -48,8 +49,8 @@ export interface Receiver {
   readonly counters: Counters;
   /** Flushes everything through the gate; resolves when that flush has ended, well or not. */
   flushAll(who: string): Promise<void>;
-  /** New rules from the next datagram on; throws, and keeps the old ones, if it can't listen. */
-  configure(rules: ReceiverRules): void;
+  /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
+  configure(rules: ReceiverRules): Promise<void>;
   /** No datagram is looked at any more; does the pending flush, sends what waits, closes. */
   stop(): Promise<void>;
 }
@@ -73,10 +74,14 @@ export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Recei
       datagram: onDatagram,
       receiveFailed(error) {
         counters.count("receiveErrors");
-        reportReceive(() => ({ error: error.message }));
+        reportReceive(() => ({ error: systemReason(error) }));
       },
       lost: (error) =>
-        report("socketLost", { address: loop.address, port: loop.port, error: error.message }),
+        report("socketLost", {
+          address: loop.address,
+          port: loop.port,
+          error: systemReason(error),
+        }),
       reopened() {
         counters.count("socketsReopened");
         report("socketReopened", { address: loop.address, port: loop.port });
@@ -145,9 +150,9 @@ export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Recei
       flusher.request("all", { who, ended: () => resolve() });
       return promise;
     },
-    configure(next) {
+    async configure(next) {
       if (next.address !== rules.address || next.port !== rules.port) {
-        loop.move(next.address, next.port);
+        await loop.move(next.address, next.port);
       }
       rules = next;
       flusher.setHoldDown(next.holdDownMs);

@@ -83,7 +83,7 @@ export function createReplayWindow(startedAt: number, capacity = capacityDefault
     }
   }
   const effectiveFloor = () => live.size >= capacity ? newest : floor;
-  const textOf = (id: Uint8Array) => String.fromCharCode(...id);
+  const textOf = (id: Uint8Array) => id.toHex();
   const clock = (now: Instant) => Math.max(now.wall, effectiveFloor() + 1);
 
   return {

@@ -6,6 +6,7 @@ import type { LoadedSettings } from "../config/file.ts";
 import { systemReason } from "../files/system_error.ts";
 import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
+import type { ReadKeyFile } from "./keys.ts";
 import { createNotify, reloadingState } from "./notify.ts";
 import { startService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
@@ -17,6 +18,8 @@ export interface ConsoleParts {
   /** Sets the log up as settings want it. */
   readonly configureLog: (settings: LoadedSettings["settings"]) => Report;
   readonly openCache: () => Promise<NeighborCache>;
+  /** @default a file that others can't read */
+  readonly readKeyFile?: ReadKeyFile;
   /** Says something before there are settings. */
   readonly report: Report;
 }
@@ -42,13 +45,14 @@ export async function runConsole(parts: ConsoleParts): Promise<number> {
       cache,
       report,
       hostName: Deno.hostname(),
+      readKeyFile: parts.readKeyFile,
       signal: ending.signal,
     });
     signals.onReload(async () => {
       await notify(reloadingState(Deno.osUptime()));
       try {
         const { settings } = load();
-        service.reload(settings);
+        await service.reload(settings);
         report = configureLog(settings);
       } catch (error) {
         report("reloadRefused", { error: systemReason(error) });

@@ -48,7 +48,10 @@ function readText(path: string, read: ReadKeyFile): string | null {
 }
 
 function missingText(path: string): string {
-  const makes = (file: string) => `make a key with: (umask 077; ${keygenCommand()} >${file})`;
+  const makes = (file: string) =>
+    Deno.build.os === "windows"
+      ? "run install.ps1, or put the routers' key file there"
+      : `make a key with: (umask 077; ${keygenCommand()} >${file})`;
   return path === ""
     ? `KeyFile is empty and no Password is set; set KeyFile and ${makes("FILE")}`
     : `Key file "${path}" does not exist; ${makes(path)}`;

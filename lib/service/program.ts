@@ -2,29 +2,48 @@
 import { type LoadedSettings, loadSettingsFile, SettingsError } from "../config/file.ts";
 import { defaultSettings } from "../config/schema.ts";
 import { createLineWriter } from "../log/line_writer.ts";
-import { configureLog, createLineSink } from "../log/logging.ts";
+import { configureLog, createLineSink, type LogSink } from "../log/logging.ts";
 import { type NeighborCache, openNeighborCache } from "../neighbors/neighbor_cache.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { checkText } from "./check.ts";
-import { runConsole } from "./console.ts";
-import { readKeyFile } from "./keys.ts";
+import { type ConsoleParts, runConsole } from "./console.ts";
+import { type ReadKeyFile, readKeyFile } from "./keys.ts";
 import { StartError } from "./start_error.ts";
 
 /** How long the last lines of the log may take to be written. */
 const lastLinesMs = 200;
 
+/** What a platform has of its own. */
+export interface ProgramPlatform {
+  /** Without a path the settings of the platform's own place. Throws as `loadSettingsFile`. */
+  readonly load: (configPath?: string) => LoadedSettings;
+  readonly readKeyFile: ReadKeyFile;
+  /** Where the log goes besides stderr. */
+  readonly sinks: readonly LogSink[];
+  /** Runs the service until it is told to end; resolves with the exit status. */
+  readonly host: (parts: ConsoleParts) => Promise<number>;
+}
+
+const filePlatform: ProgramPlatform = {
+  load: loadSettingsFile,
+  readKeyFile,
+  sinks: [],
+  host: runConsole,
+};
+
 /** Runs the command; resolves with the exit status. */
 export async function runProgram(
   { kind, configPath, simulate }: ServiceCommand & { readonly kind: "run" | "check" },
+  platform: ProgramPlatform = filePlatform,
 ): Promise<number> {
   const load = () => {
-    const loaded = loadSettingsFile(configPath);
+    const loaded = platform.load(configPath);
     return simulate ? onLoopback(loaded) : loaded;
   };
-  if (kind === "check") return check(load);
+  if (kind === "check") return check(load, platform.readKeyFile);
   const writer = createLineWriter(Deno.stderr);
   const logAs = ({ LogLevel: level, LogFormat: format }: LoadedSettings["settings"]) =>
-    configureLog({ level, sinks: [createLineSink(writer, format, simulate)] });
+    configureLog({ level, sinks: [createLineSink(writer, format, simulate), ...platform.sinks] });
   const report = logAs(defaultSettings());
   const died = (error: unknown) => {
     report("unexpectedError", { error: String(error) });
@@ -39,10 +58,11 @@ export async function runProgram(
     died(event.error);
   });
   try {
-    return await runConsole({
+    return await platform.host({
       load,
       configureLog: logAs,
       openCache: simulate ? openSimulatedCache : openNeighborCache,
+      readKeyFile: platform.readKeyFile,
       report,
     });
   } catch (error) {
@@ -65,9 +85,9 @@ function onLoopback(loaded: LoadedSettings): LoadedSettings {
   };
 }
 
-function check(load: () => LoadedSettings): number {
+function check(load: () => LoadedSettings, read: ReadKeyFile): number {
   try {
-    console.log(checkText(load(), readKeyFile).trimEnd());
+    console.log(checkText(load(), read).trimEnd());
     return 0;
   } catch (error) {
     if (error instanceof SettingsError) console.error(error.problems.join("\n"));

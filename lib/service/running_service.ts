@@ -48,10 +48,10 @@ export interface RunningService {
   /** Flushes everything, through the gate; `why` is for the log. */
   flushNow(why: string): Promise<void>;
   /**
-   * Takes over new settings and reads the keys again; throws, and keeps everything as it was, when
+   * Takes over new settings and reads the keys again; rejects, and keeps everything as it was, when
    * that can't be. The replay window and a pending flush stay. What the log does is the host's part.
    */
-  reload(settings: Settings): void;
+  reload(settings: Settings): Promise<void>;
   /** Does the pending flush and ends, within 1 s. */
   stop(): Promise<void>;
   /** Resolves when the service has stopped. */
@@ -139,10 +139,10 @@ export async function startService(
     },
     counters: receiver.counters,
     flushNow: (why) => receiver.flushAll(why),
-    reload(settings) {
+    async reload(settings) {
       const newKeyring = loadKeyring(settings, read);
       try {
-        receiver.configure(rulesOf(settings, newKeyring));
+        await receiver.configure(rulesOf(settings, newKeyring));
       } catch (error) {
         throw new Error(listenText(settings, error));
       }

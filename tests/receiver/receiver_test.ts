@@ -1,10 +1,6 @@
 /** The receiver over real sockets on loopback, with the cache in memory. */
 import assert from "node:assert/strict";
-import {
-  createMemoryCache,
-  createSimulatedCache,
-  simulatedRouter,
-} from "../../lib/neighbors/memory.ts";
+import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { NeighborCacheError } from "../../lib/neighbors/neighbor_cache.ts";
 import { allowNetworks } from "../../lib/receiver/allowed_sources.ts";
 import { systemAfter, systemClock } from "../../lib/receiver/clock.ts";
@@ -15,24 +11,38 @@ import {
   startReceiver,
 } from "../../lib/receiver/receiver.ts";
 import { decodeAck, type FlushAck } from "../../lib/wire/ack.ts";
-import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
 import { encodeRequest, requestMacOf } from "../../lib/wire/request.ts";
-import { keepReport, key, keyring, request } from "./helpers.ts";
+import { address, keepReport, key, keyring, request } from "./helpers.ts";
 
-/** A receiver on loopback and a client beside it. */
-function start(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRules> = {}) {
-  const kept = keepReport();
-  const receiver = startReceiver({
-    address: "127.0.0.1",
+const router = address("192.0.2.1");
+const failedRouter = Uint8Array.of(2, 0, 0, 0, 0, 1);
+const newRouter = Uint8Array.of(2, 0, 0, 0, 0, 2);
+
+function rulesAt(address: string): ReceiverRules {
+  return {
+    address,
     port: 0,
     holdDownMs: 10_000,
     isAllowed: allowNetworks([]),
     keyring,
     isLegacy: null,
     toleranceMs: 60_000,
-    ...rules,
-  }, {
-    cache: createSimulatedCache(() => [{ mac: "02:00:00:00:00:02" }]),
+  };
+}
+
+/** A receiver on loopback, for a client beside it. */
+function start(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRules> = {}) {
+  const kept = keepReport();
+  const receiver = startReceiver({ ...rulesAt("127.0.0.1"), ...rules }, {
+    cache: createMemoryCache({
+      neighbors: [{
+        address: router,
+        interfaceName: "e0",
+        linkLayerAddress: failedRouter,
+        permanent: false,
+      }],
+      answer: () => newRouter,
+    }),
     report: kept.report,
     clock: systemClock,
     after: systemAfter,
@@ -56,9 +66,11 @@ function startClient(port: number) {
       await socket.send(bytes, to);
       return await this.ack(bytes, asked.report ? asked.addresses.length : 0);
     },
-    /** The next datagram, which must be an ack to these bytes. */
+    /** The next datagram, which must come soon and be an ack to these bytes. */
     async ack(bytes: Uint8Array, reportCount = 0): Promise<FlushAck> {
+      const timer = setTimeout(() => socket.close(), 10_000);
       const [answer] = await socket.receive();
+      clearTimeout(timer);
       const sent = {
         key,
         id: bytes.slice(20, 36),
@@ -88,13 +100,13 @@ Deno.test("startReceiver() flushes for a request and acknowledges with what it r
 Deno.test("startReceiver() reports on the neighbors asked about, resolved after the flush", async () => {
   const { receiver } = start();
   using client = startClient(receiver.port);
-  const asked = { report: true, addresses: [simulatedRouter] };
+  const asked = { report: true, addresses: [router] };
   const probe = await client.ask(request({ ...asked, action: "probe" }));
   assert.deepEqual([probe.status, probe.entries], ["alive", 1]);
-  assert.equal(formatLinkLayerAddress(probe.reports[0].linkLayerAddress), "00:00:5e:00:53:01");
+  assert.deepEqual(probe.reports[0].linkLayerAddress, failedRouter);
   const flush = await client.ask(request({ ...asked, action: "flush listed" }));
   assert.deepEqual([flush.status, flush.entries], ["flushed", 1]);
-  assert.equal(formatLinkLayerAddress(flush.reports[0].linkLayerAddress), "02:00:00:00:00:02");
+  assert.deepEqual(flush.reports[0].linkLayerAddress, newRouter);
   await receiver.stop();
 });
 
@@ -114,4 +126,82 @@ Deno.test("startReceiver() answers a failed flush with its error, and its next c
   await receiver.stop();
   assert.equal(saidOf("flushFailed").length, 1);
   assert.equal(receiver.counters.counted.flushes, 2);
+});
+
+Deno.test("startReceiver() answers the next request after 1,000 acks to a closed port", async () => {
+  const { receiver } = start();
+  using client = startClient(receiver.port);
+  // Each of these senders is gone before its ack arrives: the kernel answers with ICMP.
+  for (let i = 0; i < 1_000; i++) {
+    const gone = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+    const to = { transport: "udp", hostname: "127.0.0.1", port: receiver.port } as const;
+    await gone.send(encodeRequest(request({ action: "probe", ackSpreadMs: 1 }), key), to);
+    gone.close();
+  }
+  assert.equal((await client.ask()).status, "flushed");
+  const { acksSent, acksFailed } = receiver.counters.counted;
+  await receiver.stop();
+  assert.ok(acksSent + acksFailed > 500, `${acksSent} acks sent, ${acksFailed} failed`);
+});
+
+Deno.test("startReceiver() finds a genuine request among junk and answers none of that", async () => {
+  const { receiver, saidOf } = start();
+  using client = startClient(receiver.port);
+  const junk = [0, 1, 127, 128, 146, 1_226, 1_500, 9_000].map((length) =>
+    crypto.getRandomValues(new Uint8Array(length))
+  );
+  // In small portions: the kernel drops what overflows a socket's buffer.
+  for (let portion = 0; portion < 25; portion++) {
+    for (const bytes of junk) await client.send(bytes);
+    assert.equal((await client.ask(request({ action: "probe" }))).status, "alive");
+  }
+  const { refused, counted } = receiver.counters;
+  assert.equal(Object.values(refused).reduce((sum, count) => sum + count, 0), 200);
+  assert.equal(counted.acksSent, 25);
+  await receiver.stop();
+  assert.equal(saidOf("refused").reduce((sum, { values }) => sum + Number(values.count), 0), 200);
+});
+
+Deno.test("startReceiver() hears IPv4 and IPv6 on a dual-stack socket and answers both", async () => {
+  const { receiver } = start({}, { address: "::" });
+  using client = startClient(receiver.port);
+  assert.equal((await client.ask()).status, "flushed");
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 });
+  const bytes = encodeRequest(request({ action: "probe" }), key);
+  await socket.send(bytes, { transport: "udp", hostname: "::1", port: receiver.port });
+  const [answer] = await socket.receive();
+  assert.equal(answer.length, 128);
+  socket.close();
+  await receiver.stop();
+});
+
+Deno.test("startReceiver() never sends more bytes than it received", async () => {
+  const { receiver } = start();
+  using client = startClient(receiver.port);
+  for (let count = 1; count <= 61; count++) {
+    const addresses = Array.from({ length: count }, (_, i) => ({
+      ...router,
+      bytes: router.bytes.with(3, i),
+    }));
+    // client.ack compares the lengths.
+    const ack = await client.ask(request({ action: "probe", report: true, addresses }));
+    assert.equal(ack.reports.length, count);
+  }
+  await receiver.stop();
+});
+
+Deno.test("startReceiver() moved by new rules keeps what it has seen", async () => {
+  const { receiver } = start();
+  using before = startClient(receiver.port);
+  const asked = request();
+  const bytes = encodeRequest(asked, key);
+  assert.equal((await before.ask(asked)).status, "flushed");
+  await receiver.configure(rulesAt("127.0.0.2"));
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  await socket.send(bytes, { transport: "udp", hostname: "127.0.0.2", port: receiver.port });
+  await socket.receive();
+  socket.close();
+  assert.equal(receiver.counters.counted.flushes, 1);
+  assert.equal(receiver.counters.counted.repeated, 1);
+  await receiver.stop();
 });
