@@ -9,7 +9,7 @@ export interface TargetOutcome {
   readonly target: Target;
   /** Copies that the system took. */
   sent: number;
-  /** Why the latest copy that failed did, or null. */
+  /** Why the latest copy that failed did; null if none did. */
   error: string | null;
 }
 
@@ -26,8 +26,8 @@ const resolverMs = 5000;
  * Sends copies of the bytes to each target, the first at once, until all are sent or the signal is
  * aborted, and returns how many there were. An error on one target is kept in its outcome and
  * hinders neither other targets nor later copies; a target whose name takes long to look up doesn't
- * hold the others up. `onCopy` is called when the datagrams of a copy are with the system or in the
- * resolver.
+ * hold the others up: until it is found its outcome has neither copies nor an error. `onCopy` is
+ * called when the datagrams of a copy are with the system or in the resolver.
  */
 export async function sendCopies(
   bytes: Uint8Array,
@@ -56,6 +56,9 @@ export async function sendCopies(
     Promise.all(pending).then(() => settled.abort()),
     time.sleep(resolverMs, AbortSignal.any([signal, settled.signal])),
   ]);
+  for (const outcome of outcomes) {
+    if (outcome.sent === 0) outcome.error ??= "the resolver has not answered";
+  }
   return copies;
 }
 

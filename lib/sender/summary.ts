@@ -23,7 +23,9 @@ const stateWord: Record<HostState, string> = {
 
 /** What was sent where: `flush of the whole cache, 5 copies to 192.0.2.255`. */
 function sentText({ action, copies, targets }: Outcome): string {
-  const reached = targets.filter(({ sent }) => sent > 0).map(({ target }) => target.hostname);
+  const reached = targets.filter(({ sent, error }) => sent > 0 || error === null).map((
+    { target },
+  ) => target.hostname);
   const subject = {
     probe: "Probe",
     "flush all": "Flush",
@@ -62,7 +64,7 @@ export function summaryLine(outcome: Outcome): string {
     parts.push(named.slice(0, namedMost).join(", ") + (more > 0 ? ` and ${more} more` : ""));
   }
   for (const { target, sent, error } of targets) {
-    if (sent === 0) parts.push(`cannot send to ${target.hostname}: ${error ?? "no answer"}`);
+    if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
   return [...parts, ...faults].join("; ");
 }

@@ -320,7 +320,10 @@ Deno.test("exchange() isn't held up by a name that takes long to look up, or for
   }, { targets });
   const times = sent.filter(({ to }) => to.hostname !== "slow.example").map(({ at }) => at);
   assert.deepEqual(times, [0, 1000, 2000, 3000, 4000]);
-  assert.deepEqual(record.targets.map(({ sent }) => sent), [0, 5]);
+  assert.deepEqual(record.targets.map(({ sent, error }) => [sent, error]), [
+    [0, "the resolver has not answered"],
+    [5, null],
+  ]);
   assert.equal(record.elapsedMs, 4000 + 5000 + 2000);
 });
 

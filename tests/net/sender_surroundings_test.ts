@@ -1,0 +1,136 @@
+/** The sender as keepalived starts it: its system log, its environment, its file system. */
+import assert from "node:assert/strict";
+import { ack, report } from "../sender/helpers.ts";
+import { runCommand, runSender, senderCommand, withFolder } from "../sender/sender_process.ts";
+import { startStandInHost } from "../sender/stand_in_host.ts";
+
+/** A logger at a path; gives each datagram as text. */
+function listenAsLogger(path: string) {
+  const socket = Deno.listenDatagram({ transport: "unixpacket", path });
+  return {
+    async line() {
+      const [bytes] = await socket.receive();
+      return new TextDecoder().decode(bytes);
+    },
+    [Symbol.dispose]() {
+      socket.close();
+      Deno.removeSync(path);
+    },
+  };
+}
+
+// The tier's /run is empty and its own.
+const journal = "/run/systemd/journal/dev-log";
+await Deno.mkdir("/run/systemd/journal", { recursive: true });
+
+Deno.test("send.ts --syslog logs a good outcome at level info", () =>
+  withFolder(async (_, keyFile) => {
+    using logger = listenAsLogger(journal);
+    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    const args = [
+      "-k",
+      keyFile,
+      "-p",
+      `${host.port}`,
+      "--no-verify",
+      "--expect",
+      "1",
+      "--syslog",
+      "-q",
+    ];
+    const { code } = await runSender([...args, "127.0.0.1"]);
+    assert.equal(code, 0);
+    assert.match(
+      await logger.line(),
+      /^<30>arpflush\[\d+\]: Flush: 1 copy to 127\.0\.0\.1; 1 host answered: 1 flushed$/,
+    );
+  }));
+
+Deno.test("send.ts --syslog logs stuck and missing hosts at level warning", () =>
+  withFolder(async (folder, keyFile) => {
+    using logger = listenAsLogger(journal);
+    await Deno.writeTextFile(`${folder}/hosts`, "web1\ndb1\n");
+    const reports = [report("neighbor", "02:00:00:00:00:09")];
+    await using host = startStandInHost((request) => [ack(request, "flushed", { reports })]);
+    const args = ["-k", keyFile, "-p", `${host.port}`, "-A", "192.0.2.1", "-c", "1", "-w", "500ms"];
+    const rest = ["--expect", `${folder}/hosts`, "--syslog", "127.0.0.1"];
+    assert.equal((await runSender([...args, ...rest])).code, 3);
+    assert.match(
+      await logger.line(),
+      /^<28>arpflush\[\d+\]: .*; web1 STUCK 192\.0\.2\.1 at 02:00:00:00:00:09, db1 missing$/,
+    );
+  }));
+
+Deno.test("send.ts --syslog logs why it could not run at level error", async () => {
+  using logger = listenAsLogger(journal);
+  assert.equal((await runSender(["-k", "/run/none", "--syslog", "127.0.0.1"])).code, 2);
+  assert.match(
+    await logger.line(),
+    /^<27>arpflush\[\d+\]: Cannot read key file "\/run\/none": No such file or directory$/,
+  );
+  assert.equal((await runSender(["--bogus", "--syslog"])).code, 2);
+  assert.match(await logger.line(), /^<27>arpflush\[\d+\]: Unknown option --bogus$/);
+});
+
+Deno.test("send.ts --notify logs nothing unless the state is MASTER", async () => {
+  using logger = listenAsLogger(journal);
+  const notified = ["-a", "--syslog", "--notify", "INSTANCE", "VI_1", "BACKUP", "100"];
+  assert.deepEqual(await runSender(notified), { code: 0, stdout: "", stderr: "" });
+  assert.equal((await runSender(["--bogus", "--syslog"])).code, 2);
+  assert.match(await logger.line(), /Unknown option/);
+});
+
+Deno.test("send.ts --syslog is not hindered by a missing log", () =>
+  withFolder(async (_, keyFile) => {
+    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    const args = [
+      "-k",
+      keyFile,
+      "-p",
+      `${host.port}`,
+      "--no-verify",
+      "--expect",
+      "1",
+      "--syslog",
+      "-q",
+    ];
+    assert.deepEqual(await runSender([...args, "127.0.0.1"]), { code: 0, stdout: "", stderr: "" });
+  }));
+
+/** Runs the sender with /etc replaced by a folder. */
+function runWithEtc(etc: string, args: readonly string[]) {
+  const script = 'mount -n --bind "$1" /etc && shift && exec "$@"';
+  return runCommand(
+    ["unshare", "--mount", "sh", "-c", script, "sh", etc, ...senderCommand, ...args],
+  );
+}
+
+Deno.test("send.ts logs through a link in /etc/arpflush, and finds its key there", () =>
+  withFolder(async (folder, keyFile) => {
+    using logger = listenAsLogger("/run/logger");
+    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    await Deno.mkdir(`${folder}/etc/arpflush`, { recursive: true });
+    await Deno.rename(keyFile, `${folder}/etc/arpflush/key`);
+    await Deno.symlink("/run/logger", `${folder}/etc/arpflush/log`);
+    const args = ["-p", `${host.port}`, "--no-verify", "--expect", "1", "--syslog", "127.0.0.1"];
+    const { code, stderr } = await runWithEtc(`${folder}/etc`, args);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(await logger.line(), /^<30>arpflush\[\d+\]: Flush: /);
+  }));
+
+Deno.test("send.ts runs with an empty environment on a file system that can't be written", () =>
+  withFolder(async (_, keyFile) => {
+    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    // The bind mount keeps what is mounted below, such as the folder of the key.
+    const script =
+      'mount -n -o remount,bind,ro / && ! touch /arpflush-test 2>/dev/null && exec "$@"';
+    const args = ["-k", keyFile, "-p", `${host.port}`, "--no-verify", "--expect", "1", "127.0.0.1"];
+    const line = ["unshare", "--mount", "sh", "-c", script, "sh", "env", "-i"];
+    const denoDir = Deno.env.get("DENO_DIR");
+    const environment = denoDir === undefined ? [] : [`DENO_DIR=${denoDir}`];
+    const { code, stdout, stderr } = await runCommand(
+      [...line, ...environment, ...senderCommand, ...args],
+    );
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, / flushed$/m);
+  }));
