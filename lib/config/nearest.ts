@@ -14,13 +14,15 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
-/** The nearest of some names, letter case aside; null when more than half of it would change. */
+/** The nearest of some names, letter case aside; null when more than half of either would change. */
 export function nearest<Name extends string>(text: string, names: readonly Name[]): Name | null {
   // Nobody mistypes at this length, and the work grows with it.
   if (text.length > 64) return null;
   const lower = text.toLowerCase();
-  const ranked = names.map((name) => ({ name, edits: distance(lower, name.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits);
+  const ranked = names.map((name) => {
+    const edits = distance(lower, name.toLowerCase());
+    return { name, share: edits / Math.max(text.length, name.length) };
+  }).sort((a, b) => a.share - b.share);
   const best = ranked[0];
-  return best !== undefined && best.edits <= best.name.length / 2 ? best.name : null;
+  return best !== undefined && best.share <= 0.5 ? best.name : null;
 }
