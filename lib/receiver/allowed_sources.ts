@@ -56,7 +56,13 @@ function networkOfOwn({ address, cidr }: OwnAddress): AddressPrefix | null {
   return own === null || !(length <= own.length) ? null : networkOf(own, length);
 }
 
+/** What was parsed last: under load many datagrams in a row come from one source. */
+let latest: { readonly hostname: string; readonly source: AddressPrefix | null } | null = null;
+
 /** The address a datagram came from: unmapped (dual-stack sockets), its zone left out. */
 export function parseSource(hostname: string): AddressPrefix | null {
-  return parseAddress(hostname.replace(/%.*$/, ""));
+  if (latest?.hostname !== hostname) {
+    latest = { hostname, source: parseAddress(hostname.replace(/%.*$/, "")) };
+  }
+  return latest.source;
 }

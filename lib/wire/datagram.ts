@@ -28,6 +28,12 @@ export const offsets = {
 /** Bytes of a request id. */
 export const idLength = 16;
 
+/** Four bytes as a number; on the receive path a view for each datagram would cost more. */
+export function readU32(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset] << 24 | bytes[offset + 1] << 16 | bytes[offset + 2] << 8 |
+    bytes[offset + 3]) >>> 0;
+}
+
 /** A view on the bytes of a datagram, wherever they lie in their buffer. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

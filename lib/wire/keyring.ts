@@ -5,6 +5,7 @@
  */
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { readU32 } from "./datagram.ts";
 import { createMac, type Mac } from "./mac.ts";
 
 const keyLength = 32;
@@ -37,11 +38,6 @@ function deriveMac(secret: Uint8Array, purpose: string): Mac {
   return createMac(hkdf(sha256, secret, undefined, utf8.encode(`arpflush v1 ${purpose}`), 32));
 }
 
-function idNumber(bytes: Uint8Array, offset: number): number {
-  return (bytes[offset] << 24 | bytes[offset + 1] << 16 | bytes[offset + 2] << 8 |
-    bytes[offset + 3]) >>> 0;
-}
-
 /** A key from its 32 secret bytes, which are copied. */
 export function createKey(secret: Uint8Array): Key {
   if (secret.length !== keyLength) throw new RangeError(`A key has ${keyLength} bytes`);
@@ -52,7 +48,7 @@ export function createKey(secret: Uint8Array): Key {
   let ackMac: Mac | undefined;
   return {
     id,
-    idText: idNumber(id, 0).toString(16).padStart(8, "0"),
+    idText: readU32(id, 0).toString(16).padStart(8, "0"),
     get requestMac() {
       return requestMac ??= deriveMac(own, "request");
     },
@@ -65,11 +61,11 @@ export function createKey(secret: Uint8Array): Key {
 /** A keyring of at least one key; the first one signs. */
 export function createKeyring(keys: readonly Key[]): Keyring {
   if (keys.length === 0) throw new RangeError("A keyring needs a key");
-  const byId = new Map(keys.map((key) => [idNumber(key.id, 0), key]));
+  const byId = new Map(keys.map((key) => [readU32(key.id, 0), key]));
   return {
     signing: keys[0],
     keys,
-    find: (bytes, offset = 0) => byId.get(idNumber(bytes, offset)),
+    find: (bytes, offset = 0) => byId.get(readU32(bytes, offset)),
   };
 }
 

@@ -14,10 +14,14 @@ export type Mac = (...parts: Uint8Array[]) => Uint8Array;
 /** A MAC function for one key of any length. */
 export function createMac(key: Uint8Array): Mac {
   const keyed = hmac.create(sha256, key);
+  // One state and one digest for all messages: a clone for each would be mostly garbage.
+  const state = keyed.clone();
+  const digest = new Uint8Array(sha256.outputLen);
   return (...parts) => {
-    const state = keyed.clone();
+    keyed._cloneInto(state);
     for (const part of parts) state.update(part);
-    return state.digest().slice(0, macLength);
+    state.digestInto(digest);
+    return digest.slice(0, macLength);
   };
 }
 

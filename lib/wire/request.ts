@@ -4,7 +4,7 @@
  * the MAC is computed, `verifyRequest`, and `parseRequest` for what only an authentic sender gets
  * wrong.
  */
-import { addressesMost, headerLength, idLength, offsets, viewOf } from "./datagram.ts";
+import { addressesMost, headerLength, idLength, offsets, readU32, viewOf } from "./datagram.ts";
 import * as datagram from "./datagram.ts";
 import { addressBits, type AddressPrefix, hasHostBits } from "./ip_address.ts";
 import type { Key } from "./keyring.ts";
@@ -102,7 +102,7 @@ export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
   if (bytes.length < requestLength(0)) return "length";
   const count = bytes[offset.count];
   if (count > addressesMost || bytes.length !== requestLength(count)) return "length";
-  if (viewOf(bytes).getUint32(offset.magic) !== datagram.magic) return "magic";
+  if (readU32(bytes, offset.magic) !== datagram.magic) return "magic";
   if (bytes[offset.version] !== datagram.version) return "version";
   if (bytes[offset.type] !== datagram.requestType) return "type";
   if ((bytes[offset.flags] & ~(flag.acknowledge | flag.report)) !== 0) return "reserved";
@@ -130,7 +130,6 @@ export function verifyRequest(bytes: Uint8Array, key: Key): boolean {
  * The id and the addresses are copies, not views.
  */
 export function parseRequest(bytes: Uint8Array): FlushRequest | null {
-  const view = viewOf(bytes);
   const action = actions[bytes[offset.action]];
   const sender = readTextField(bytes, offset.host);
   if (action === undefined || sender === null) return null;
@@ -141,13 +140,14 @@ export function parseRequest(bytes: Uint8Array): FlushRequest | null {
     if (family !== 4 && family !== 6) return null;
     addresses.push({ family, length: bytes[at + 1], bytes: bytes.slice(at + 2, at + 18) });
   }
+  const created = readU32(bytes, offset.time) * 2 ** 32 + readU32(bytes, offset.time + 4);
   const request: FlushRequest = {
     action,
     acknowledge: (bytes[offset.flags] & flag.acknowledge) !== 0,
     report: (bytes[offset.flags] & flag.report) !== 0,
-    created: Math.min(Number(view.getBigUint64(offset.time)), Number.MAX_SAFE_INTEGER),
+    created: Math.min(created, Number.MAX_SAFE_INTEGER),
     id: bytes.slice(offset.id, offset.id + idLength),
-    ackSpreadMs: view.getUint16(offset.spread),
+    ackSpreadMs: bytes[offset.spread] << 8 | bytes[offset.spread + 1],
     sender,
     addresses,
   };

@@ -17,12 +17,19 @@ export function writeTextField(bytes: Uint8Array, offset: number, text: string):
 
 /** Reads a field; null when it isn't UTF-8 or has a byte other than zero behind its first zero. */
 export function readTextField(bytes: Uint8Array, offset: number): string | null {
-  const field = bytes.subarray(offset, offset + textFieldLength);
-  const end = field.indexOf(0);
-  const length = end < 0 ? textFieldLength : end;
-  if (field.subarray(length).some(Boolean)) return null;
+  const last = offset + textFieldLength;
+  let end = offset;
+  let seen = 0;
+  let ascii = "";
+  for (; end < last && bytes[end] !== 0; end++) {
+    seen |= bytes[end];
+    ascii += String.fromCharCode(bytes[end]);
+  }
+  for (let i = end; i < last; i++) if (bytes[i] !== 0) return null;
+  // A host's name almost always is, and the decoder's call costs more than all the rest.
+  if (seen < 0x80) return ascii;
   try {
-    return strictUtf8.decode(field.subarray(0, length));
+    return strictUtf8.decode(bytes.subarray(offset, end));
   } catch {
     return null;
   }
