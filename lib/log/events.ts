@@ -150,6 +150,13 @@ const catalogue = {
     advice: "Said at most once a minute. Check routes and firewall towards the sender.",
   },
 
+  networkUnwatched: {
+    id: 34,
+    severity: "warning",
+    text: "Cannot watch the network for changes: {error}",
+    advice: "Requests are heard all the same; only a change of the network leads to no flush.",
+  },
+
   settingsInvalid: {
     id: 40,
     severity: "error",
