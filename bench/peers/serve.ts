@@ -1,0 +1,134 @@
+/**
+ * The service's receiver as a peer among peers: see serve.c, whose arguments and output it has, with
+ * the kind of receiver before them:
+ *
+ *   arpflush   lib/receiver as the service runs it, over a cache that tells the asker ("F")
+ *   node       the same with node:crypto for the MACs
+ *   webcrypto  a bare loop that awaits WebCrypto's verification
+ *   bare       a bare loop: receives and counts
+ */
+import { createHmac } from "node:crypto";
+import type { NeighborCache } from "../../lib/neighbors/neighbor_cache.ts";
+import { createMemoryCache } from "../../lib/neighbors/memory.ts";
+import { allowNetworks } from "../../lib/receiver/allowed_sources.ts";
+import { systemAfter, systemClock } from "../../lib/receiver/clock.ts";
+import { type OpenSocket, openUdpSocket } from "../../lib/receiver/datagram_loop.ts";
+import { startReceiver } from "../../lib/receiver/receiver.ts";
+import { createKey, createKeyring, type Key } from "../../lib/wire/keyring.ts";
+import { macLength } from "../../lib/wire/mac.ts";
+import { requestHeaderFault } from "../../lib/wire/request.ts";
+import { askerPort, benchSecret, derivedKeys } from "../secrets.ts";
+
+const [kind, portText, warmupText, countText] = Deno.args;
+const port = Number(portText);
+const warmup = Number(warmupText);
+const count = Number(countText);
+const bufferLength = 65_536;
+
+let received = 0;
+let start = 0;
+/** One more accepted datagram; ends the process when there were enough. */
+function note(): void {
+  received++;
+  if (received === warmup) start = performance.now();
+  if (count > 0 && received === warmup + count) {
+    console.log(Math.round((performance.now() - start) * 1e6));
+    Deno.exit();
+  }
+}
+
+function ready(): void {
+  console.log("ready");
+}
+
+async function receiveAll(take: (bytes: Uint8Array) => Promise<void> | void): Promise<never> {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port });
+  const buffer = new Uint8Array(bufferLength);
+  ready();
+  while (true) {
+    const [bytes] = await socket.receive(buffer);
+    const taken = take(bytes);
+    if (taken !== undefined) await taken;
+  }
+}
+
+async function serveWebCrypto(): Promise<never> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const raw = derivedKeys().request;
+  const key = await crypto.subtle.importKey("raw", raw, algorithm, false, ["sign"]);
+  return await receiveAll(async (bytes) => {
+    if (requestHeaderFault(bytes) !== null) return;
+    const signed = bytes.slice(0, -macLength);
+    const mac = new Uint8Array(await crypto.subtle.sign(algorithm, key, signed), 0, macLength);
+    let difference = 0;
+    for (let i = 0; i < macLength; i++) difference |= mac[i] ^ bytes[signed.length + i];
+    if (difference === 0) note();
+  });
+}
+
+/** A key whose MACs are node:crypto's. */
+function nodeKey(key: Key): Key {
+  const { request, ack } = derivedKeys();
+  const macOf = (secret: Uint8Array) => (...parts: Uint8Array[]) => {
+    const state = createHmac("sha256", secret);
+    for (const part of parts) state.update(part);
+    return new Uint8Array(state.digest()).subarray(0, macLength);
+  };
+  return { id: key.id, idText: key.idText, requestMac: macOf(request), ackMac: macOf(ack) };
+}
+
+/** Tells the asker that a flush starts, and has nothing to flush. */
+function tellingCache(): NeighborCache {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const to = { transport: "udp", hostname: "127.0.0.1", port: askerPort } as const;
+  const started = new TextEncoder().encode("F");
+  return createMemoryCache({
+    before(method) {
+      if (method === "flush") socket.send(started, to);
+    },
+  });
+}
+
+/** Counts behind the receiver: a datagram is done when the next one is asked for. */
+const openCounted: OpenSocket = (address, port) => {
+  const socket = openUdpSocket(address, port);
+  let seen = 0;
+  return {
+    addr: socket.addr,
+    receive(buffer) {
+      const { accepted, repeated } = receiver?.counters.counted ?? { accepted: 0, repeated: 0 };
+      for (; seen < accepted + repeated; seen++) note();
+      return socket.receive(buffer);
+    },
+    send: (bytes, to) => socket.send(bytes, to),
+    close: () => socket.close(),
+  };
+};
+
+let receiver: ReturnType<typeof startReceiver> | null = null;
+function serveReceiver(key: Key): void {
+  const rules = {
+    address: "127.0.0.1",
+    port,
+    holdDownMs: 0,
+    toleranceMs: 60_000,
+    keyring: createKeyring([key]),
+    isLegacy: null,
+    isAllowed: allowNetworks([]),
+  };
+  receiver = startReceiver(rules, {
+    cache: tellingCache(),
+    report: () => {},
+    clock: systemClock,
+    after: systemAfter,
+    random: Math.random,
+    open: openCounted,
+    hostName: "bench",
+  });
+  ready();
+}
+
+const key = createKey(benchSecret);
+if (kind === "bare") await receiveAll(note);
+else if (kind === "webcrypto") await serveWebCrypto();
+else serveReceiver(kind === "node" ? nodeKey(key) : key);

@@ -1,0 +1,76 @@
+/** How many checked requests a second one process takes, against a bare loop and other MACs. */
+import { benchRequest, datagramFile } from "./datagrams.ts";
+import {
+  denoReceiver,
+  foreignReceivers,
+  type Peers,
+  type ReceiverKind,
+  runWith,
+  startReceiverProcess,
+} from "./peers.ts";
+import type { Section } from "./section.ts";
+import { median, show, showSpread } from "./statistics.ts";
+
+const port = 47_902;
+const goal = 0.8;
+
+/** Datagrams a second that a receiver takes when more come than it can take. */
+async function saturate(kind: ReceiverKind, flood: string, count: number): Promise<number> {
+  await using receiver = await startReceiverProcess(kind, port, Math.round(count / 4), count);
+  const ending = new AbortController();
+  // Copies of one request: each is checked in full, and only the first one flushes.
+  const copies = datagramFile([benchRequest({ acknowledge: false })]);
+  const flooding = runWith(
+    [flood, "127.0.0.1", String(port), "0", "30"],
+    copies,
+    ending.signal,
+  );
+  const ns = Number(await receiver.result);
+  ending.abort();
+  await flooding;
+  return count / ns * 1e9;
+}
+
+/** All kinds in turn, `repetitions` times over. */
+export async function benchReceivePath(
+  peers: Peers,
+  repetitions: number,
+  count = 100_000,
+): Promise<Section> {
+  const bare = denoReceiver("bare", "bare loop: receive and count");
+  const ours = denoReceiver("arpflush", "ArpFlush: all checks, @noble/hashes");
+  const kinds = [
+    bare,
+    ours,
+    denoReceiver("node", "ArpFlush: all checks, node:crypto"),
+    denoReceiver("webcrypto", "bare loop and WebCrypto"),
+    ...await foreignReceivers(peers),
+  ];
+  const title = "Receive path: checked requests a second";
+  const flood = peers.program("flood");
+  const header = ["receiver", "datagrams/s, median (quartiles)", "ratio to the bare loop"];
+  if (flood === null) {
+    return { title, about: "", header, rows: [], notes: ["Left out: no C compiler"] };
+  }
+  const rates = kinds.map((): number[] => []);
+  const ratios = kinds.map((): number[] => []);
+  for (let i = 0; i < repetitions; i++) {
+    for (const [k, kind] of kinds.entries()) rates[k].push(await saturate(kind, flood, count));
+    for (const [k] of kinds.entries()) ratios[k].push(rates[k][i] / rates[0][i]);
+  }
+  const ratio = median(ratios[1]);
+  return {
+    title,
+    about:
+      `A C program sends genuine requests to a UDP socket on loopback faster than they can be ` +
+      `taken; the time for ${show(count)} of them behind a warm-up, ${repetitions} repetitions, ` +
+      `all receivers in turn.`,
+    header,
+    rows: kinds.map(({ name }, k) => [name, showSpread(rates[k]), show(median(ratios[k]))]),
+    notes: [
+      `Goal: at least ${goal} of the bare loop. ${ratio >= goal ? "Met" : "Missed"}: ${
+        show(ratio)
+      }.`,
+    ],
+  };
+}
