@@ -15,22 +15,47 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a program to its end and gives what it printed. Rejects with a `CommandError`. */
-export async function run(line: CommandLine, input = ""): Promise<string> {
-  const child = spawn(line);
+/** How a program ended. */
+export interface CommandOutcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a program is run with. */
+export interface RunOptions {
+  /** For its standard input. @default nothing */
+  readonly input?: string;
+  /** Ends it. @default never */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs a program to its end. Rejects with a `CommandError` if it can't be started. */
+export async function outcomeOf(
+  line: CommandLine,
+  { input = "", signal }: RunOptions = {},
+): Promise<CommandOutcome> {
+  const child = spawn(line, signal);
   const writing = feed(child.stdin, input);
   const { code, stdout, stderr } = await child.output();
   await writing;
-  if (code === 0) return new TextDecoder().decode(stdout);
-  const complaint = new TextDecoder().decode(stderr).trim().split("\n")[0];
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Runs a program and gives what it printed. Rejects with a `CommandError` unless it ends well. */
+export async function run(line: CommandLine, options: RunOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await outcomeOf(line, options);
+  if (code === 0) return stdout;
+  const complaint = stderr.trim().split("\n")[0];
   throw new CommandError(line, complaint || `it ended with code ${code}`);
 }
 
-function spawn(line: CommandLine): Deno.ChildProcess {
+function spawn(line: CommandLine, signal: AbortSignal | undefined): Deno.ChildProcess {
   const [program, ...args] = line;
   const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   try {
-    return new Deno.Command(program, { args, ...streams }).spawn();
+    return new Deno.Command(program, { args, signal, ...streams }).spawn();
   } catch (error) {
     throw new CommandError(line, error instanceof Error ? error.message : String(error));
   }

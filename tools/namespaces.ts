@@ -11,8 +11,8 @@ const unshare = [
 ];
 /** Lets somebody who isn't root be root in there. */
 const asRoot = ["--user", "--map-root-user"];
-/** /run is a place for files that vanish, and hides the machine's own sockets. */
-const prepare = 'mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && exec "$@"';
+/** /run is a place for files that vanish, and hides the machine's own; -n: no note of it there. */
+const prepare = 'mount -n -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && exec "$@"';
 
 /** How a program is started in namespaces of its own, or why that can't be done here. */
 export type Isolation = { readonly argv: CommandLine } | { readonly missing: string };
@@ -111,5 +111,5 @@ export function ip(
   namespace: NetworkNamespace | null,
   lines: readonly string[],
 ): Promise<string> {
-  return run([...namespace?.argv ?? [], "ip", "-batch", "-"], `${lines.join("\n")}\n`);
+  return run([...namespace?.argv ?? [], "ip", "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }

@@ -105,7 +105,7 @@ const failedRouter = Uint8Array.of(0x00, 0x00, 0x5e, 0x00, 0x53, 0x01);
 /**
  * A host after a failover, as `--simulate` has it. This machine plays the new router: one of its own
  * addresses, named by `gateways()`, is in the cache at the router that failed, and resolves to
- * this machine's own link-layer address.
+ * this machine's own link-layer address. On a machine with nothing but a loopback nobody answers.
  */
 export function createSimulatedCache(
   interfaces: () => readonly InterfaceInfo[] = Deno.networkInterfaces,
@@ -116,6 +116,6 @@ export function createSimulatedCache(
   })).find(({ address, linkLayerAddress }) => address !== null && linkLayerAddress?.some(Boolean));
   const address = router?.address ?? anyAddress;
   const stale = { address, interfaceName, linkLayerAddress: failedRouter, permanent: false };
-  const answer = () => router?.linkLayerAddress ?? new Uint8Array(6);
+  const answer = () => router?.linkLayerAddress ?? null;
   return createMemoryCache({ neighbors: [stale], answer, gateways: [address] });
 }
