@@ -47,7 +47,9 @@ Deno.test("createIpCommand() rejects with ETIMEDOUT where ip hangs, and ends it"
 Deno.test("createIpCommand() doesn't wait for what a hanging ip started itself", async () => {
   // The sleeping child inherits the pipes and keeps them open.
   await using over = await cacheOver('sleep 30 & echo $! > "$0.pid"; wait', 200);
+  const start = performance.now();
   await assert.rejects(over.cache.flush("all"), { code: 110 });
+  assert.ok(performance.now() - start < 10_000, "it waited for the child");
   Deno.kill(Number(await Deno.readTextFile(`${over.folder}/ip.pid`)), "SIGKILL");
 });
 

@@ -1,0 +1,116 @@
+/**
+ * One Ethernet with hosts, each in a network namespace of its own, and a router: a bridge in the
+ * namespace of the test. Real kernel tables, the real service and the real sender.
+ */
+import { parseIpLine, parseNeighbors } from "../../lib/neighbors/parse_ip.ts";
+import { formatAddress } from "../../lib/wire/ip_address.ts";
+import { generateKeyFile } from "../../lib/wire/keyring.ts";
+import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
+import { type CommandOutcome, outcomeOf, run } from "../../tools/command.ts";
+import {
+  connect,
+  ip,
+  type NetworkNamespace,
+  openNetworkNamespace,
+} from "../../tools/namespaces.ts";
+import { programLine, type ServiceProcess, startServiceProcess } from "../../tools/programs.ts";
+
+/** The router's link-layer address, and one that nobody has. */
+export const routerMac = "02:00:00:00:00:01";
+export const deadMac = "02:00:00:00:00:99";
+/** The router's virtual addresses; its own end in 2, and hosts are 192.0.2.100 + n and so on. */
+export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
+
+/** A folder with the key and settings, on the file system that the tier has of its own. */
+export const folder = "/run/arpflush";
+const keyFile = `${folder}/key`;
+
+/** The router and the wire to it. */
+export interface Segment extends AsyncDisposable {
+  /** Adds a host, its number counting from 0. */
+  host(): Promise<Host>;
+  /** Runs the sender on the router with the segment's key, to its end. */
+  send(...args: readonly string[]): Promise<CommandOutcome>;
+  /** The same without a key. */
+  sendWithoutKey(...args: readonly string[]): Promise<CommandOutcome>;
+}
+
+/** A host on the segment. */
+export interface Host {
+  readonly name: string;
+  readonly namespace: NetworkNamespace;
+  /** Starts the service with these lines of settings; resolves when it listens. */
+  serve(settings?: readonly string[], start?: ServeOptions): Promise<ServiceProcess>;
+  /** Puts the router's virtual addresses at a link-layer address that nobody has. */
+  goStale(): Promise<void>;
+  /** The link-layer address that the kernel has for an address; null for none. */
+  linkLayerAddressOf(address: string): Promise<string | null>;
+}
+
+/** How a host's service is started. */
+export interface ServeOptions {
+  /** Put before its command line. */
+  readonly argv?: readonly string[];
+  /** A module to load before it. */
+  readonly preload?: string;
+}
+
+/** Makes the segment with a router and no host. Everything on it ends with it. */
+export async function openSegment(): Promise<Segment> {
+  const parts = new AsyncDisposableStack();
+  await Deno.mkdir(folder, { mode: 0o700 });
+  parts.defer(() => Deno.remove(folder, { recursive: true }));
+  await Deno.writeTextFile(keyFile, generateKeyFile(new Date()), { mode: 0o600 });
+  await ip(null, [`link add name br0 address ${routerMac} type bridge`]);
+  parts.defer(async () => void await ip(null, ["link del br0"]));
+  await run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/br0/accept_dad"]);
+  const own = ["192.0.2.2/24", "2001:db8::2/64"];
+  const addresses = [...own, ...virtualAddresses];
+  await ip(null, [...addresses.map((one) => `addr add ${one} dev br0`), "link set br0 up"]);
+  let count = 0;
+  return {
+    host: () => openHost(count++, parts),
+    send: (...args) => outcomeOf(programLine("sender", ["-k", keyFile, ...args])),
+    sendWithoutKey: (...args) => outcomeOf(programLine("sender", args)),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+async function openHost(number: number, parts: AsyncDisposableStack): Promise<Host> {
+  const name = `host${number}`;
+  const namespace = parts.use(await openNetworkNamespace(name));
+  const addresses = [`192.0.2.${100 + number}/24`, `2001:db8::${100 + number}/64`];
+  const port = `p${number}`;
+  await connect({ namespace: null, name: port, addresses: [] }, {
+    namespace,
+    name: "e0",
+    addresses,
+  });
+  await ip(null, [`link set ${port} master br0`]);
+  return {
+    name,
+    namespace,
+    serve: async (settings = [], { argv = [], preload } = {}) => {
+      const file = `${folder}/${name}-${crypto.randomUUID()}.toml`;
+      const lines = [`KeyFile = "${keyFile}"`, ...settings, ""];
+      await Deno.writeTextFile(file, lines.join("\n"), { mode: 0o600 });
+      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], preload };
+      const service = parts.use(startServiceProcess(line));
+      await service.line(/Started/);
+      return service;
+    },
+    goStale: async () => {
+      const entry = (address: string) =>
+        `neigh replace ${address} lladdr ${deadMac} nud reachable dev e0`;
+      await ip(namespace, virtualAddresses.map(entry));
+    },
+    linkLayerAddressOf: async (address) => {
+      const line = await run([...namespace.argv, "ip", "-json", "neigh", "show", "nud", "all"]);
+      const entry = parseNeighbors(parseIpLine(line)).find((one) =>
+        formatAddress(one.address) === address
+      );
+      const bytes = entry?.linkLayerAddress ?? null;
+      return bytes === null ? null : formatLinkLayerAddress(bytes);
+    },
+  };
+}

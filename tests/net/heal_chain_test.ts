@@ -1,0 +1,181 @@
+/** From the router's command line to the host's kernel table and back. */
+import assert from "node:assert/strict";
+import { connect, ip } from "../../tools/namespaces.ts";
+import { deadMac, folder, type Host, openSegment, routerMac, virtualAddresses } from "./chain.ts";
+
+/** Waits until the kernel has an address at a link-layer address, 5 s at most. */
+async function becomes(host: Host, address: string, linkLayerAddress: string | null) {
+  const end = performance.now() + 5000;
+  while (await host.linkLayerAddressOf(address) !== linkLayerAddress) {
+    assert.ok(performance.now() < end, `${address} did not become ${linkLayerAddress}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+Deno.test("send.ts -a heals both families on a host, and its report says so", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  const service = await host.serve();
+  await host.goStale();
+  const permanent = `neigh replace 192.0.2.50 lladdr ${deadMac} nud permanent dev e0`;
+  await ip(host.namespace, [permanent]);
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^host0 +192\.0\.2\.100 +\d+ +2 +healed$/m);
+  for (const address of virtualAddresses) {
+    assert.equal(await host.linkLayerAddressOf(address), routerMac);
+  }
+  assert.equal(await host.linkLayerAddressOf("192.0.2.50"), deadMac);
+  await service.line(/Flushed all for .*: 2 entries removed/);
+  assert.equal(await service.stop(), 0);
+});
+
+Deno.test("send.ts heals a host that it reaches by IPv6 alone", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(['Listen = "::"']);
+  await ip(host.namespace, ["addr del 192.0.2.100/24 dev e0"]);
+  await ip(host.namespace, [
+    `neigh replace ${virtualAddresses[1]} lladdr ${deadMac} nud reachable dev e0`,
+  ]);
+  const { code, stdout, stderr } = await segment.send("2001:db8::100", "--expect", "1");
+  assert.equal(code, 0, stdout + stderr);
+  assert.equal(await host.linkLayerAddressOf(virtualAddresses[1]), routerMac);
+});
+
+Deno.test("send.ts --only flushes the router's addresses and nothing else", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve();
+  await host.goStale();
+  await ip(host.namespace, [`neigh replace 192.0.2.51 lladdr ${deadMac} nud reachable dev e0`]);
+  const { code, stdout, stderr } = await segment.send("-a", "--only", "--expect", "1");
+  assert.equal(code, 0, stdout + stderr);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.51"), deadMac);
+});
+
+Deno.test("send.ts --probe names a stuck host and changes nothing", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve();
+  await host.goStale();
+  const { code, stdout } = await segment.send("-a", "--probe", "--expect", "1");
+  assert.equal(code, 3);
+  assert.match(stdout, /^host0 .* STUCK 192\.0\.2\.1 at 02:00:00:00:00:99/m);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), deadMac);
+});
+
+Deno.test("send.ts names a host that a permanent entry keeps stuck", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve();
+  const entry = `neigh replace 192.0.2.1 lladdr ${deadMac} nud permanent dev e0`;
+  await ip(host.namespace, [entry]);
+  const { code, stdout } = await segment.send("-a", "--expect", "1");
+  assert.equal(code, 3);
+  assert.match(stdout, /^host0 .* STUCK 192\.0\.2\.1 at 02:00:00:00:00:99 \(permanent\)$/m);
+});
+
+Deno.test("send.ts counts a host with two interfaces once, and heals both", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await ip(null, ["addr add 198.51.100.1/24 dev br0"]);
+  await connect(
+    { namespace: null, name: "second", addresses: [] },
+    { namespace: host.namespace, name: "e1", addresses: ["198.51.100.100/24"] },
+  );
+  await ip(null, ["link set second master br0"]);
+  await host.serve();
+  await host.goStale();
+  await ip(host.namespace, [`neigh replace 198.51.100.1 lladdr ${deadMac} nud stale dev e1`]);
+  const { code, stdout, stderr } = await segment.send("-a", "-c", "2", "-i", "200ms", "-w", "1");
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout.match(/^host0 /gm)?.length, 1);
+  assert.match(stdout, / \+1 .* healed$/m);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  assert.equal(await host.linkLayerAddressOf("198.51.100.1"), routerMac);
+});
+
+Deno.test("send.ts names the hosts that are missing", async () => {
+  await using segment = await openSegment();
+  await (await segment.host()).serve();
+  await segment.host();
+  await Deno.writeTextFile(`${folder}/hosts`, "# here\nHOST0.example.org\nhost1\n");
+  const { code, stdout } = await segment.send(
+    ...["-a", "-c", "1", "-w", "300ms", "--expect", `${folder}/hosts`],
+  );
+  assert.equal(code, 3);
+  assert.match(stdout, /^host0 .* healed$/m);
+  assert.match(stdout, /^host1 +missing$/m);
+});
+
+Deno.test("service.ts heals by RefreshAddresses without any datagram", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(['RefreshAddresses = ["192.0.2.1", "2001:db8::1"]', "RefreshSeconds = 1"]);
+  await host.goStale();
+  for (const address of virtualAddresses) await becomes(host, address, routerMac);
+});
+
+Deno.test("service.ts heals each of four failovers within one hold-down period", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(["HoldDownSeconds = 3", "FlushOnStart = false"]);
+  for (let failover = 1; failover <= 4; failover++) {
+    await host.goStale();
+    const { code, stdout } = await segment.send("-a", "--expect", "1", "-i", "200ms", "-w", "4");
+    assert.equal(code, 0, `failover ${failover}: ${stdout}`);
+    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  }
+});
+
+Deno.test("service.ts heals for the 2009 datagram where a password is set", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(['Password = "TopSecret!"']);
+  await host.goStale();
+  const { code, stderr } = await segment.sendWithoutKey("-a", "-P", "TopSecret!", "-c", "1");
+  assert.equal(code, 0, stderr);
+  // It asks for no report, so nothing resolves the address again: the entry is just gone.
+  await becomes(host, "192.0.2.1", null);
+});
+
+Deno.test("service.ts hears requests again after its interface was down", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve();
+  await ip(host.namespace, ["link set e0 down", "link set e0 up"]);
+  await host.goStale();
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+  assert.equal(code, 0, stdout + stderr);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+});
+
+Deno.test("service.ts hears requests again after the address it listens on was away", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(['Listen = "192.0.2.100"']);
+  await ip(host.namespace, ["addr del 192.0.2.100/24 dev e0", "addr add 192.0.2.100/24 dev e0"]);
+  await host.goStale();
+  const { code, stdout, stderr } = await segment.send("192.0.2.100", "--expect", "1");
+  assert.equal(code, 0, stdout + stderr);
+});
+
+for (const [direction, seconds] of [["ahead", 600], ["behind", -600]] as const) {
+  Deno.test(`send.ts heals a host whose clock is 10 minutes ${direction}`, async () => {
+    await using segment = await openSegment();
+    const host = await segment.host();
+    // Namespaces have no wall clock of their own: the process is told a wrong time instead.
+    const wrongTime = `const now = Date.now; Date.now = () => now() + ${seconds * 1000};`;
+    await host.serve([], { preload: `data:text/javascript,${encodeURIComponent(wrongTime)}` });
+    await host.goStale();
+    const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(
+      stdout,
+      new RegExp(`^host0 .* (599\\.\\d|600\\.0|600\\.1) s ${direction} +healed$`, "m"),
+    );
+    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  });
+}
