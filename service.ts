@@ -17,6 +17,9 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     default:
       // What follows loads the heavy parts.
+      if (Deno.build.os === "windows") {
+        return (await import("./lib/service/windows_program.ts")).runWindowsProgram(command);
+      }
       return (await import("./lib/service/program.ts")).runProgram(command);
   }
 }

@@ -33,6 +33,8 @@ export function readSecretFile(path: string, what = "key file"): string {
 
 /** Why a file mode doesn't do for a secret, with the command that mends it; null if it does. */
 function modeFault(mode: number | null, path: string): string | null {
+  // Windows has access control lists in their place, and a mode that says nothing.
+  if (Deno.build.os === "windows") return null;
   if (mode === null || (mode & (othersRead | othersWrite)) === 0) return null;
   const can = (mode & othersRead) !== 0 ? "read" : "write";
   const digits = (mode & 0o7777).toString(8).padStart(4, "0");

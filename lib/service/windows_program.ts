@@ -9,7 +9,7 @@ import { openServiceControl } from "../win32/winsvc.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { type ConsoleParts, runConsole } from "./console.ts";
 import { runProgram } from "./program.ts";
-import { type RunningService, startService } from "./running_service.ts";
+import { startService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 import { serviceExitCode } from "./windows_exit_codes.ts";
 import { createWindowsKeyReader } from "./windows_keys.ts";
@@ -34,17 +34,25 @@ export function runWindowsProgram(
       if (isService) logToEventLog(entry);
     }],
     async host(parts) {
-      const wasService = await runAsService(openServiceControl(), {
+      const scm = openServiceControl();
+      const network = watchNetwork();
+      const cache = parts.openCache();
+      await cache.catch(() => {}); // Said when the service starts.
+      // Deno permits callbacks only with the whole of FFI. All of it is open now, and is given up
+      // before any datagram is read: what is bound stays usable, nothing new can be.
+      Deno.permissions.revokeSync({ name: "ffi" });
+      const hosted: ConsoleParts = { ...parts, openCache: () => cache };
+      const wasService = await runAsService(scm, {
         start() {
           isService = true;
-          return startHosted(parts);
+          return startHosted(hosted, network);
         },
-        startFailed: (error) => reportStartFailure(parts, error),
+        startFailed: (error) => reportStartFailure(hosted, error),
         die: (reason) => {
           throw reason;
         },
       });
-      return wasService ? 0 : await runConsole(parts);
+      return wasService ? 0 : await runConsole(hosted);
     },
   });
 }
@@ -56,7 +64,7 @@ function reportStartFailure({ report }: ConsoleParts, error: unknown): number {
   return serviceExitCode(error);
 }
 
-async function startHosted(parts: ConsoleParts): Promise<HostedService> {
+async function startHosted(parts: ConsoleParts, network: NetworkWatch): Promise<HostedService> {
   const { load, configureLog, openCache, readKeyFile } = parts;
   const settings = loadFirst(load);
   const report = configureLog(settings);
@@ -69,7 +77,8 @@ async function startHosted(parts: ConsoleParts): Promise<HostedService> {
     hostName: Deno.hostname(),
     readKeyFile,
   });
-  watchNetwork(service, (error) => report("networkUnwatched", { error }));
+  if (network.fault !== null) report("networkUnwatched", { error: network.fault });
+  network.onChange(() => service.flushNow("a change of the network"));
   return {
     flushNow: (why) => void service.flushNow(why),
     async reload() {
@@ -93,12 +102,25 @@ function loadFirst(load: ConsoleParts["load"]): LoadedSettings["settings"] {
   }
 }
 
-/** Flushes a moment after the network has changed: a failover may be what changed it. */
-function watchNetwork(service: RunningService, failed: (error: string) => void): void {
+/** Changes of the network, a burst of them counting as one. */
+interface NetworkWatch {
+  /** Why there is nothing to hear, or null. */
+  readonly fault: string | null;
+  /** Sets what is called a moment after a change: a failover may be what changed it. */
+  onChange(changed: () => void): void;
+}
+
+function watchNetwork(): NetworkWatch {
   let settled: ReturnType<typeof setTimeout> | undefined;
+  let changed = () => {};
   const code = notifyIpInterfaceChange(() => {
     clearTimeout(settled);
-    settled = setTimeout(() => service.flushNow("a change of the network"), networkSettledMs);
+    settled = setTimeout(() => changed(), networkSettledMs);
   });
-  if (code !== win32.success) failed(`NotifyIpInterfaceChange: ${describeWin32Error(code)}`);
+  return {
+    fault: code === win32.success ? null : `NotifyIpInterfaceChange: ${describeWin32Error(code)}`,
+    onChange(given) {
+      changed = given;
+    },
+  };
 }

@@ -9,8 +9,9 @@ import {
   type IpNetRow,
   mibIpNetRow2,
 } from "./mib_ipnet_row2.ts";
+import { copyMemory, kernel32 } from "./kernel32.ts";
 import { decodeForwardTable, type ForwardRow, mibIpForwardRow2 } from "./mib_ipforward_row2.ts";
-import { mibTable, mibTableSize } from "./mib_table.ts";
+import { mibTableCount, mibTableSize } from "./mib_table.ts";
 import {
   decodeUnicastTable,
   mibUnicastIpAddressRow,
@@ -50,7 +51,7 @@ const symbols = {
     parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPFORWARD_TABLE2 *Table */ "buffer"],
     result: NETIO_STATUS,
   },
-  FreeMibTable: { parameters: [/* PVOID Memory */ "pointer"], result: "void" },
+  FreeMibTable: { parameters: [/* PVOID Memory */ "usize"], result: "void" },
   CreateIpNetEntry2: {
     parameters: [/* const MIB_IPNET_ROW2 *Row */ "buffer"],
     result: NETIO_STATUS,
@@ -64,7 +65,7 @@ const symbols = {
   ResolveIpNetEntry2: {
     parameters: [
       /* PMIB_IPNET_ROW2 Row */ "buffer",
-      /* const SOCKADDR_INET *SourceAddress */ "pointer",
+      /* const SOCKADDR_INET *SourceAddress */ "usize",
     ],
     result: NETIO_STATUS,
     nonblocking: true,
@@ -104,9 +105,10 @@ export interface IpHelper {
   getBestInterfaceEx(destination: SocketAddress): { code: number; interfaceIndex: number };
 }
 
-/** Opens the DLL. Throws when it can't be loaded or FFI isn't permitted. */
+/** Opens the DLL. Throws when it can't be loaded or FFI isn't permitted; needs no permission after. */
 export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper {
   const dll = Deno.dlopen(path, symbols).symbols;
+  kernel32();
 
   /** Calls a function that allocates a table, copies the table, and frees it whatever happens. */
   function table<Row>(
@@ -117,16 +119,13 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
   ): TableResult<Row> {
     const address = new BigUint64Array(1);
     const code = call(family, address);
-    const pointer = Deno.UnsafePointer.create(address[0]);
     if (code === win32.notFound) return { code: win32.success, rows: [] };
-    if (code !== win32.success || pointer === null) return { code, rows: [] };
+    if (code !== win32.success) return { code, rows: [] };
     try {
-      const count = new Deno.UnsafePointerView(pointer).getUint32(mibTable.count);
-      const size = mibTableSize(rowSize, count);
-      const bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size)).slice();
-      return { code, rows: decode(bytes) };
+      const count = mibTableCount(copyMemory(address[0], mibTableSize(rowSize, 0)));
+      return { code, rows: decode(copyMemory(address[0], mibTableSize(rowSize, count))) };
     } finally {
-      dll.FreeMibTable(pointer);
+      dll.FreeMibTable(address[0]);
     }
   }
 
@@ -151,7 +150,7 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
     async resolveIpNetEntry2(row) {
       if (dll.ResolveIpNetEntry2 === null) return { code: win32.procNotFound, row: null };
       const bytes = encodeIpNetRow(row);
-      const code = await dll.ResolveIpNetEntry2(bytes, null);
+      const code = await dll.ResolveIpNetEntry2(bytes, 0n);
       // Reading `bytes` behind the await also keeps it alive while the call writes to it.
       const resolved = decodeIpNetRow(new DataView(bytes.buffer), 0);
       return { code, row: code === win32.success ? resolved : null };

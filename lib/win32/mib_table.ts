@@ -11,6 +11,11 @@ export function mibTableSize(rowSize: number, rowCount: number): number {
   return mibTable.rows + rowSize * rowCount;
 }
 
+/** The number of rows that a table, or its head, tells. */
+export function mibTableCount(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(mibTable.count, true);
+}
+
 /**
  * Decodes every row of a table, leaving out those that decode to null. Throws a RangeError for a
  * table shorter than its own count says.
@@ -21,7 +26,7 @@ export function decodeMibTable<Row>(
   decodeRow: (view: DataView, offset: number) => Row | null,
 ): Row[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = view.getUint32(mibTable.count, true);
+  const count = mibTableCount(bytes);
   if (bytes.length < mibTableSize(rowSize, count)) {
     throw new RangeError(`A table of ${bytes.length} bytes cannot hold ${count} rows`);
   }

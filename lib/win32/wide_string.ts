@@ -14,22 +14,6 @@ export function fromWide(units: Uint16Array): string {
   return textOf(end < 0 ? units : units.subarray(0, end));
 }
 
-/** Every text of a REG_MULTI_SZ: texts one behind the other, each ended by a zero, empty ones left out. */
-export function fromWideList(units: Uint16Array): string[] {
-  return textOf(units).split("\0").filter((text) => text !== "");
-}
-
-/** The text at an address; the empty text for a null pointer. */
-export function wideAt(pointer: Deno.PointerValue): string {
-  if (pointer === null) return "";
-  const view = new Deno.UnsafePointerView(pointer);
-  const units: number[] = [];
-  for (let unit = view.getUint16(0); unit !== 0; unit = view.getUint16(2 * units.length)) {
-    units.push(unit);
-  }
-  return textOf(Uint16Array.from(units));
-}
-
 /** In pieces, because a call takes a limited number of arguments. */
 function textOf(units: Uint16Array): string {
   let text = "";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { systemDll } from "../../lib/win32/system_dll.ts";
-import { fromWide, fromWideList, toWide } from "../../lib/win32/wide_string.ts";
+import { fromWide, toWide } from "../../lib/win32/wide_string.ts";
 import { describeWin32Error, win32ErrorName } from "../../lib/win32/win32_error.ts";
 
 const texts = fc.string({ unit: "binary" }).filter((text) => !text.includes("\0"));
@@ -22,13 +22,6 @@ Deno.test("toWide() refuses a text with a zero in it", () => {
 Deno.test("fromWide() reads units without a terminator, and long ones", () => {
   assert.equal(fromWide(Uint16Array.of(65, 66)), "AB");
   assert.equal(fromWide(toWide("ä".repeat(10_000))), "ä".repeat(10_000));
-});
-
-Deno.test("fromWideList() reads a REG_MULTI_SZ", () => {
-  fc.assert(fc.property(fc.array(texts.filter((text) => text !== "")), (list) => {
-    const units = Uint16Array.from([...list.map((text) => [...toWide(text)]), 0].flat());
-    assert.deepEqual(fromWideList(units), list);
-  }));
 });
 
 Deno.test("systemDll() is an absolute path in System32", () => {

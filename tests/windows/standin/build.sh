@@ -1,0 +1,31 @@
+#!/bin/sh
+# Builds the stand-in iphlpapi.dll inside a Wine session and puts it in the place of Wine's own,
+# which becomes iphlporig.dll. Every export of Wine's own that the stand-in lacks is forwarded.
+set -eu
+here=/checkout/tests/windows/standin
+system32=/prefix/drive_c/windows/system32
+target=x86_64-w64-mingw32
+build=$(mktemp -d)
+cd "$build"
+
+cp /usr/lib/x86_64-linux-gnu/wine/x86_64-windows/iphlpapi.dll iphlporig.dll
+own="FlushIpNetTable2 CreateIpNetEntry2 DeleteIpNetEntry2 ResolveIpNetEntry2 GetIpNetTable2 FreeMibTable"
+{
+  echo "LIBRARY iphlpapi"
+  echo EXPORTS
+  for name in $own; do echo "  $name"; done
+  $target-objdump -p iphlporig.dll | sed -n '/\[Ordinal\/Name Pointer\] Table/,/^$/p' |
+    awk -v own=" $own " '/\[ *[0-9]+\]/ { name = $NF; if (!index(own, " " name " ") && name ~ /^[A-Za-z]/)
+      print "  " name " = iphlporig." name }'
+} >iphlpapi.def
+cat >iphlporig.def <<'DEF'
+LIBRARY iphlporig
+EXPORTS
+  OrigGetIpNetTable2 == GetIpNetTable2
+  OrigFreeMibTable == FreeMibTable
+DEF
+$target-dlltool -d iphlporig.def -l libiphlporig.a
+$target-gcc -shared -O2 -Wall -Wno-unused-parameter -D_WIN32_WINNT=0x0601 -o iphlpapi.dll \
+  "$here/iphlpapi.c" iphlpapi.def libiphlporig.a
+cp iphlporig.dll iphlpapi.dll "$system32/"
+wine reg add 'HKCU\Software\Wine\DllOverrides' /v iphlpapi /d native /f >/dev/null

@@ -1,0 +1,38 @@
+#!/bin/bash
+# Process 1 of a Wine session (session.ts): in mount and process namespaces of its own it lays a
+# throw-away layer over the Wine tree, so that nothing a test does outlives it. Prints the session's
+# root when Wine runs.
+#
+#   unshare --mount --pid --fork --kill-child --propagation private session.sh CACHE/wine CHECKOUT DENO_DIR
+set -euo pipefail
+cache=$1
+checkout=$2
+deno_dir=$3
+
+layer=$cache/layer
+mkdir -p "$layer"
+mount -t tmpfs arpflush-wine "$layer"
+mkdir "$layer/upper" "$layer/work" "$layer/root"
+root=$layer/root
+mount -t overlay arpflush-wine \
+  -o "lowerdir=$cache/root,upperdir=$layer/upper,workdir=$layer/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount --rbind /dev "$root/dev"
+mkdir -p "$root/checkout" "$root/npm"
+mount --bind "$checkout" "$root/checkout"
+mount --bind "$cache/npm/node_modules" "$root/npm"
+# The packages that this machine's Deno has, for deno.exe; what it adds is thrown away.
+mkdir "$layer/deno-upper" "$layer/deno-work" "$root/deno-dir"
+mount -t overlay arpflush-deno \
+  -o "lowerdir=$deno_dir,upperdir=$layer/deno-upper,workdir=$layer/deno-work" "$root/deno-dir"
+
+# One program that never ends keeps Wine's services alive. What they write to the event log arrives
+# in /tmp/wine.log, by Wine's own channel for it: Wine keeps no log that could be read back.
+chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+  WINEPREFIX=/prefix WINEDEBUG=${SESSION_DEBUG:--all,+eventlog} XDG_RUNTIME_DIR=/tmp \
+  'DENO_DIR=Z:\deno-dir' \
+  sh -c 'tail -f /dev/null | wine cmd >/dev/null 2>/tmp/wine.log & 
+    until wine sc query eventlog >/dev/null 2>&1; do sleep 0.1; done' </dev/null
+echo "$root"
+sleep infinity

@@ -1,0 +1,61 @@
+#!/bin/bash
+# Builds what the Windows tests need into CACHE/wine, which git ignores: a Debian trixie tree with
+# Wine 10 and a mingw compiler, an initialized Wine prefix in it, deno.exe, and base runtimes for
+# `deno compile`. Root, Debian or Ubuntu, debootstrap and npm; takes two minutes once, nothing after.
+#
+#   tests/windows/wine/setup.sh [CACHE]    default CACHE: $ARPFLUSH_CACHE, else .cache in the checkout
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${1:-${ARPFLUSH_CACHE:-$here/../../../.cache}}
+mkdir -p "$cache/wine"
+cache=$(cd "$cache/wine" && pwd)
+suite=trixie
+packages=wine64,wine,iproute2,iputils-ping,gcc-mingw-w64-x86-64-win32
+npm_packages=(
+  @deno/win32-x64@2.9.5         # deno.exe
+  @deno/linux-x64-glibc@2.7.11  # the deno that compiles for the base runtimes below
+  @stdy/cli-win32-x64@0.22.2    # made by deno compile 2.7.11: a base runtime for Windows
+  @stdy/cli-linux-x64@0.22.2    # the same for Linux
+)
+
+fail() {
+  echo "setup.sh: $*" >&2
+  exit 1
+}
+[ "$(id -u)" = 0 ] || fail "needs root"
+for tool in debootstrap npm unshare; do
+  command -v "$tool" >/dev/null || fail "needs $tool"
+done
+
+exec 9>"$cache/lock"
+flock 9
+stamp=$(sha256sum <"$here/setup.sh" | cut -d' ' -f1)
+if [ "$(cat "$cache/stamp" 2>/dev/null)" = "$stamp" ]; then
+  exit 0
+fi
+rm -rf "$cache/stamp" "$cache/root" "$cache/npm"
+
+# The mirror is the one that this machine's own apt uses.
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
+  awk '$2 !~ /-/ { print $1; exit }')
+[ -n "$mirror" ] || fail "apt names no Debian mirror (apt-get update, then again)"
+
+echo "setup.sh: $suite with $packages"
+debootstrap --variant=minbase --include="$packages" "$suite" "$cache/root" "$mirror" \
+  >"$cache/debootstrap.log" 2>&1 || { tail -5 "$cache/debootstrap.log" >&2; fail "debootstrap failed"; }
+rm -rf "$cache"/root/var/cache/apt/archives/*.deb "$cache"/root/var/lib/apt/lists/*
+
+echo "setup.sh: ${npm_packages[*]}"
+npm install --prefix "$cache/npm" --no-save --no-audit --no-fund --force --ignore-scripts \
+  --silent "${npm_packages[@]}"
+
+echo "setup.sh: Wine prefix"
+unshare --mount --pid --fork --kill-child --propagation private bash -c '
+  mount -t proc proc "$1/proc"
+  chroot "$1" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin WINEPREFIX=/prefix \
+    WINEDEBUG=-all sh -c "wineboot -i && wineserver -w"
+' setup "$cache/root" >"$cache/wineboot.log" 2>&1 || fail "wineboot failed, see $cache/wineboot.log"
+
+echo "$stamp" >"$cache/stamp"
+echo "setup.sh: done in $SECONDS s"
