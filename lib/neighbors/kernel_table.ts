@@ -3,7 +3,13 @@ import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/ip_addr
 import type { IpCommand } from "./ip_command.ts";
 import { eexist, ipOutputLines } from "./ip_errors.ts";
 import { type FlushScope, NeighborCacheError } from "./neighbor_cache.ts";
-import { type KernelNeighbor, parseGateways, parseIpLine, parseNeighbors } from "./parse_ip.ts";
+import {
+  countGone,
+  type KernelNeighbor,
+  parseGateways,
+  parseIpLine,
+  parseNeighbors,
+} from "./parse_ip.ts";
 
 /** Where a neighbor is looked for. */
 export interface NeighborTarget {
@@ -18,8 +24,11 @@ export interface KernelTable {
   list(): Promise<KernelNeighbor[]>;
   /** Every entry, NOARP included. */
   listAll(): Promise<KernelNeighbor[]>;
-  /** Flushes, with the entries from before and after; permanent and NOARP entries stay. */
-  flush(scope: FlushScope): Promise<{ before: KernelNeighbor[]; after: KernelNeighbor[] }>;
+  /**
+   * Flushes; permanent and NOARP entries stay. Counts the entries there before and gone, or at
+   * another link-layer address, after.
+   */
+  flush(scope: FlushScope): Promise<number>;
   /** Drops the entries at these targets, but for permanent and NOARP ones; then as `listAll`. */
   forget(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
   /**
@@ -35,6 +44,8 @@ export interface KernelTable {
 const show = "neigh show";
 const showAll = "neigh show nud all";
 const eio = 5;
+/** Prefixes up to which the table is shown for each: more are dearer than to show all of it. */
+const narrowShowsMost = 3;
 
 /** Names that the syntax of `ip -batch` takes as they are: no blank, quote, backslash or #. */
 const plainName = /^[!$-&(-[\]-~]{1,15}$/;
@@ -47,16 +58,25 @@ export function isPlainInterfaceName(name: string): boolean {
 /** The table as `ip` shows and changes it. */
 export function createKernelTable(ip: IpCommand): KernelTable {
   /** Runs a batch that shows the table `count` times; `-force`: a flush that bails out is done. */
-  async function run(batch: readonly string[], count = 1): Promise<KernelNeighbor[][]> {
-    const result = await ip(["-force", "-json", "-batch", "-"], `${batch.join("\n")}\n`);
-    const tables = ipOutputLines(result).map(parseIpLine).map(parseNeighbors);
+  async function run(
+    batch: readonly string[],
+    count: number,
+    ...options: readonly string[]
+  ): Promise<unknown[]> {
+    const args = ["-force", "-json", ...options, "-batch", "-"];
+    const result = await ip(args, `${batch.join("\n")}\n`);
+    const tables = ipOutputLines(result).map(parseIpLine);
     if (tables.length === count) return tables;
     const message = `Cannot read the output of "ip": ${tables.length} tables instead of ${count}`;
     throw new NeighborCacheError(message, eio);
   }
 
-  async function runAndListAll(batch: readonly string[]): Promise<KernelNeighbor[]> {
-    return (await run([...batch, showAll]))[0];
+  async function runAndList(batch: readonly string[]): Promise<KernelNeighbor[]> {
+    return parseNeighbors((await run(batch, 1))[0]);
+  }
+
+  function runAndListAll(batch: readonly string[]): Promise<KernelNeighbor[]> {
+    return runAndList([...batch, showAll]);
   }
 
   async function gatewaysOf(family: "-4" | "-6"): Promise<AddressPrefix[]> {
@@ -65,14 +85,19 @@ export function createKernelTable(ip: IpCommand): KernelTable {
   }
 
   return {
-    list: async () => (await run([show]))[0],
+    list: () => runAndList([show]),
     listAll: () => runAndListAll([]),
     flush: async (scope) => {
-      const flushes = scope === "all"
-        ? ["neigh flush all"]
-        : scope.map((prefix) => `neigh flush to ${formatPrefix(prefix)}`);
-      const [before, after] = await run([show, ...flushes, show], 2);
-      return { before, after };
+      const places = scope === "all"
+        ? ["all"]
+        : scope.map((prefix) => `to ${formatPrefix(prefix)}`);
+      const flushes = places.map((place) => `neigh flush ${place}`);
+      const shows = scope === "all" || scope.length > narrowShowsMost
+        ? [show]
+        : places.map((place) => `${show} ${place}`);
+      // In brief, as all of it is read and only addresses are compared.
+      const tables = await run([...shows, ...flushes, ...shows], 2 * shows.length, "-brief");
+      return countGone(tables.slice(0, shows.length), tables.slice(shows.length));
     },
     forget: (targets) => runAndListAll(targets.map((target) => `neigh flush to ${place(target)}`)),
     solicit: async (targets) => {

@@ -6,7 +6,6 @@ import { createKernelTable, isPlainInterfaceName, type NeighborTarget } from "./
 import { type InterfaceAddress, interfacesToward, type Link, linksOf } from "./links.ts";
 import { type Neighbor, type NeighborCache, NeighborCacheError } from "./neighbor_cache.ts";
 import type { KernelNeighbor } from "./parse_ip.ts";
-import { countRemoved } from "./removed.ts";
 import { entryAt, isPermanent, resolveAnew, type ResolveOptions } from "./resolve.ts";
 
 const eio = 5;
@@ -67,9 +66,8 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     list: async () => (await table.list()).map(neighborOf),
     flush: async (scope) => {
       const start = now();
-      const { before, after } = await table.flush(scope);
+      const removed = await table.flush(scope);
       const micros = Math.round((now() - start) * 1000);
-      const removed = countRemoved(before.map(neighborOf), after.map(neighborOf));
       return { removed, micros, notes: [] };
     },
     resolve: (addresses, source) =>

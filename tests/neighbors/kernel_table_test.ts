@@ -28,6 +28,19 @@ Deno.test("createKernelTable().flush() lists prefixes of both families in one ba
   ]);
 });
 
+Deno.test("createKernelTable().flush() shows no more of the table than a few prefixes need", async () => {
+  const { ip, inputs } = printing("[]\n".repeat(4));
+  await createKernelTable(ip).flush(["192.0.2.1", "2001:db8::/64"].map(parsePrefix));
+  assert.deepEqual(inputs, [
+    "neigh show to 192.0.2.1\n" +
+    "neigh show to 2001:db8::/64\n" +
+    "neigh flush to 192.0.2.1\n" +
+    "neigh flush to 2001:db8::/64\n" +
+    "neigh show to 192.0.2.1\n" +
+    "neigh show to 2001:db8::/64\n",
+  ]);
+});
+
 for (const [what, stdout] of [["too few", "[]\n"], ["too many", "[]\n[]\n[]\n"], ["no", ""]]) {
   Deno.test(`createKernelTable().flush() refuses ${what} tables`, async () => {
     const { ip } = printing(stdout);
