@@ -27,7 +27,8 @@ const resolverMs = 5000;
  * aborted, and returns how many there were. An error on one target is kept in its outcome and
  * hinders neither other targets nor later copies; a target whose name takes long to look up doesn't
  * hold the others up: until it is found its outcome has neither copies nor an error. `onCopy` is
- * called when the datagrams of a copy are with the system or in the resolver.
+ * called when the first datagram of a copy is with the system: what it starts takes no time from
+ * it. It isn't called once the signal is aborted.
  */
 export async function sendCopies(
   bytes: Uint8Array,
@@ -47,19 +48,34 @@ export async function sendCopies(
       await time.sleep(start + copies * schedule.intervalMs - time.monotonic(), signal);
     }
     if (signal.aborted) break;
-    for (const outcome of outcomes) pending.push(sendOne(bytes, outcome, udpPort, port));
-    copies++;
-    onCopy(copies);
+    const sends = outcomes.map((outcome) => sendOne(bytes, outcome, udpPort, port));
+    pending.push(...sends);
+    const copy = ++copies;
+    Promise.race(sends).then(() => {
+      if (!signal.aborted) onCopy(copy);
+    });
+    // A process's first timer keeps it busy for 10 ms, and what the socket was given waits as long.
+    if (copy === 1) await Promise.all(sends.filter((_, i) => outcomes[i].target.address !== null));
   }
-  const settled = new AbortController();
-  await Promise.race([
-    Promise.all(pending).then(() => settled.abort()),
-    time.sleep(resolverMs, AbortSignal.any([signal, settled.signal])),
-  ]);
+  await withPatience(Promise.all(pending), time, resolverMs, signal);
   for (const outcome of outcomes) {
     if (outcome.sent === 0) outcome.error ??= "the resolver has not answered";
   }
   return copies;
+}
+
+/** Waits for work to end, for so many ms at most, and no longer than until the signal is aborted. */
+async function withPatience(
+  work: Promise<unknown>,
+  time: Time,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const ended = new AbortController();
+  await Promise.race([
+    work.then(() => ended.abort()),
+    time.sleep(ms, AbortSignal.any([signal, ended.signal])),
+  ]);
 }
 
 async function sendOne(

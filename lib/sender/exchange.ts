@@ -127,10 +127,20 @@ export async function exchange(
     await time.sleep(waitMs, signal);
   }
 
-  await sendCopies(bytes, targets, udpPort, schedule, port, time, enough.signal, (copy) => {
+  const remark = (copy: number) => {
     record.copies = copy;
     tell({ kind: "copy", copy });
-  });
+  };
+  record.copies = await sendCopies(
+    bytes,
+    targets,
+    udpPort,
+    schedule,
+    port,
+    time,
+    enough.signal,
+    remark,
+  );
   if (targets.some((outcome) => outcome.sent > 0)) await time.sleep(waitMs, enough.signal);
   for (let i = 0; i < repairing.length; i++) await repairing[i];
   port.close();

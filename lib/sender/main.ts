@@ -70,22 +70,31 @@ async function sendRequest(
   prepared: Preparation,
 ): Promise<number> {
   const { action, port: udpPort, count, intervalMs, waitMs } = options;
-  const { targets, addresses, report } = prepared;
+  const { targets, addresses } = prepared;
   const key = readSigningKey(keyPath);
   const expectation = readExpectation(options.expect);
   const sender = Deno.hostname();
-  const request = { action, acknowledge: true, report, ackSpreadMs: 0, sender, addresses };
+  const request = {
+    action,
+    acknowledge: true,
+    report: prepared.report,
+    ackSpreadMs: 0,
+    sender,
+    addresses,
+  };
   const schedule = { count, intervalMs };
   const plan = { request, key, targets, udpPort, schedule, waitMs, expectation };
   const context = { ...prepared, action, keyId: key.idText, expectation };
   const opening = `Key ${key.idText}, to ${targets.map(({ hostname }) => hostname).join(", ")}`;
   let reporter: Promise<Reporter | null> | undefined;
-  const record = await exchange(plan, openDatagramPort, systemTime, (event, soFar) => {
+  const report = () =>
     reporter ??= startReporter(options, [...prepared.faults, ...prepared.warnings], opening);
-    reporter.then((started) => started?.event(event, () => outcomeOf(soFar, context)));
+  const record = await exchange(plan, openDatagramPort, systemTime, (event, soFar) => {
+    report().then((started) => started?.event(event, () => outcomeOf(soFar, context)))
+      .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   });
   const outcome = outcomeOf(record, context);
-  await (await reporter)?.end(outcome);
+  await (await report())?.end(outcome);
   return outcome.exitCode;
 }
 
@@ -109,6 +118,8 @@ async function sendPassword(
   const port = openDatagramPort(() => {});
   const never = new AbortController().signal;
   let reporter: Promise<Reporter | null> | undefined;
+  const report = () =>
+    reporter ??= startReporter(options, legacyWarnings, "2009 datagram, no acks");
   const copies = await sendCopies(
     encodeLegacyRequest(password),
     targets,
@@ -117,11 +128,11 @@ async function sendPassword(
     port,
     systemTime,
     never,
-    () => void (reporter ??= startReporter(options, legacyWarnings, "2009 datagram, no acks")),
+    () => void report(),
   );
   port.close();
   const elapsedMs = systemTime.monotonic() - start;
   const outcome = passwordOutcome({ created, elapsedMs, copies, targets, faults });
-  await (await reporter)?.end(outcome);
+  await (await report())?.end(outcome);
   return outcome.exitCode;
 }

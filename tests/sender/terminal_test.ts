@@ -36,7 +36,7 @@ Deno.test({
       const args = ["-k", keyFile, "-p", `${host.port}`, "--no-verify", "-c", "3", "-i", "200ms"];
       const { code, stdout } = await onTerminal([...args, "-w", "500ms", "127.0.0.1"]);
       assert.equal(code, 0);
-      assert.match(stdout, /^Flush: 1 copy to 127\.0\.0\.1\r\n/);
+      assert.match(stdout, /^Flush: 1 copy to 127\.0\.0\.1; 0 hosts answered: 1 missing\r\n/);
       assert.ok(stdout.includes(`${up}Flush: 2 copies`), JSON.stringify(stdout));
       assert.ok(stdout.includes(`${green}web1  127.0.0.1 `));
       assert.match(stdout, /Flush: 3 copies to 127\.0\.0\.1; 1 host answered: 1 flushed\r\n$/);
