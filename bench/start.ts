@@ -1,0 +1,169 @@
+/**
+ * From the start of a process to its first datagram: the sender in its forms, beside the least that
+ * Deno and Python can do. In a network namespace, so that broadcasts reach nobody else.
+ */
+import { generateKeyFile } from "../lib/wire/keyring.ts";
+import { CommandError, type CommandLine, run } from "../tools/command.ts";
+import { connect, findIsolation } from "../tools/namespaces.ts";
+import { programLine } from "../tools/programs.ts";
+import { findPython } from "./peers.ts";
+import type { Section } from "./section.ts";
+import { median, show, showSpread } from "./statistics.ts";
+
+/** Who is timed. */
+interface Contender {
+  readonly name: string;
+  readonly line: CommandLine;
+  /** What the time ends with: the first datagram, or the end of a process that sends none. */
+  readonly until: "datagram" | "end";
+}
+
+const port = 47_910;
+const broadcast = "192.0.2.255";
+/** Goal: the sender, with a key, verification and -a, against the empty program. */
+const ratioMost = 1.5;
+
+const emptyProgram = "export {};\n";
+const oneDatagram = `
+const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 0 });
+const to = { transport: "udp", hostname: "${broadcast}", port: ${port} } as const;
+await socket.send(new Uint8Array(128), to);
+`;
+const pythonProgram = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.sendto(bytes(128), ("${broadcast}", ${port}))
+`;
+
+/** The file that the packed folder has, or null where no bundler can be had. */
+async function bundle(folder: string): Promise<string | null> {
+  const [file, entry] = [`${folder}/arpflush.js`, new URL("../send.ts", import.meta.url).pathname];
+  try {
+    await run([Deno.execPath(), "bundle", "-q", "--platform=deno", `--output=${file}`, entry]);
+    return file;
+  } catch (error) {
+    if (error instanceof CommandError) return null;
+    throw error;
+  }
+}
+
+async function contenders(folder: string): Promise<Contender[]> {
+  const write = async (name: string, text: string) => {
+    await Deno.writeTextFile(`${folder}/${name}`, text, { mode: 0o600 });
+    return `${folder}/${name}`;
+  };
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "--no-config", "--unstable-net"];
+  const key = await write("key", generateKeyFile(new Date()));
+  const args = ["-a", "-k", key, "-p", String(port), "-c", "1", "-w", "0", "-q"];
+  const permissions = ["--allow-net", "--allow-read", "--allow-sys=hostname,networkInterfaces"];
+  const bundled = await bundle(folder);
+  const python = await findPython();
+  const all: (Contender | null)[] = [
+    {
+      name: "empty Deno program, to its end",
+      line: [...deno, await write("empty.ts", emptyProgram)],
+      until: "end",
+    },
+    {
+      name: "Deno program of one datagram",
+      line: [...deno, "--allow-net", await write("one.ts", oneDatagram)],
+      until: "datagram",
+    },
+    python === null ? null : {
+      name: "Python program of one datagram",
+      line: [python, await write("one.py", pythonProgram)],
+      until: "datagram",
+    },
+    { name: "send.ts -a", line: programLine("sender", args), until: "datagram" },
+    bundled === null ? null : {
+      name: "send.ts -a, bundled",
+      line: [...deno, ...permissions, bundled, ...args],
+      until: "datagram",
+    },
+  ];
+  return all.filter((one) => one !== null);
+}
+
+/** Milliseconds from before a process is started to its datagram or its end. */
+async function time({ line, until }: Contender, socket: Deno.DatagramConn): Promise<number> {
+  const [program, ...args] = line;
+  const command = new Deno.Command(program, { args, stdin: "null", stdout: "null" });
+  const start = performance.now();
+  const child = command.spawn();
+  const datagram: Promise<unknown> = until === "datagram" ? socket.receive() : child.status;
+  const ended = child.status.then(({ code }) => {
+    // The sender's 3: nobody answers here.
+    if (code !== 0 && code !== 3) throw new Error(`Ended with code ${code}: ${line.join(" ")}`);
+  });
+  await Promise.race([datagram, ended.then(() => datagram)]);
+  const taken = performance.now() - start;
+  await ended;
+  return taken;
+}
+
+/** All times of each contender, in ms; they take turns, so that a busy machine is fair. */
+async function measure(repetitions: number): Promise<{ name: string; times: number[] }[]> {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-bench-" });
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
+  try {
+    const all = await contenders(folder);
+    const results = all.map(({ name }) => ({ name, times: [] as number[] }));
+    for (let round = -1; round < repetitions; round++) {
+      for (const [i, contender] of all.entries()) {
+        const taken = await time(contender, socket);
+        // The first round fills caches, the system's and Deno's.
+        if (round >= 0) results[i].times.push(taken);
+      }
+    }
+    return results;
+  } finally {
+    socket.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Measures in a namespace of its own; a section that says why not where there is none. */
+export async function benchStart(repetitions: number): Promise<Section> {
+  const title = "Process start to first datagram";
+  const header = ["program", "ms", "fastest", "times the empty program"];
+  const isolation = await findIsolation();
+  if ("missing" in isolation) {
+    const notes = [`Left out: this machine lacks ${isolation.missing}`];
+    return { title, about: "", header, rows: [], notes };
+  }
+  const self = new URL(import.meta.url).pathname;
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", self, String(repetitions)];
+  const results: { name: string; times: number[] }[] = JSON.parse(
+    await run([...isolation.argv, ...deno]),
+  );
+  // Round by round: a machine that is busy for a while slows all of a round alike.
+  const empty = results[0].times;
+  const ratio = (times: readonly number[]) => median(times.map((ms, i) => ms / empty[i]));
+  const senders = results.filter(({ name }) => name.startsWith("send.ts"));
+  const met = senders.map(({ name, times }) =>
+    `${name}: ${ratio(times).toFixed(2)}, ${ratio(times) <= ratioMost ? "met" : "missed"}`
+  );
+  return {
+    title,
+    about:
+      "From before the process is started to the datagram's arrival on the same machine, with " +
+      "a key, verification and a broadcast; median and middle half of " +
+      `${repetitions} repetitions, all in turn.`,
+    header,
+    rows: results.map(({ name, times }) => [
+      name,
+      showSpread(times),
+      show(Math.min(...times)),
+      ratio(times).toFixed(2),
+    ]),
+    notes: [`Goal: at most ${ratioMost} times the empty program. ${met.join("; ")}.`],
+  };
+}
+
+if (import.meta.main) {
+  const end = { namespace: null, addresses: [] };
+  const addresses = ["192.0.2.2/24", "192.0.2.1/32", "2001:db8::1/64"];
+  await connect({ ...end, name: "e0", addresses }, { ...end, name: "e1" });
+  console.log(JSON.stringify(await measure(Number(Deno.args[0]))));
+}
