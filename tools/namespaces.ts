@@ -46,6 +46,11 @@ export interface NetworkNamespace extends AsyncDisposable {
   readonly argv: CommandLine;
 }
 
+/** Takes every link away. The kernel would do it, too, but some time after the namespace has ended. */
+const unplug = `ip -oneline link show | while IFS=': @' read -r index name rest; do
+  if [ "$name" != lo ]; then ip link del dev "$name"; fi
+done`;
+
 /** Opens one; its interfaces are its loopback, up. Ends with this process at the latest. */
 export async function openNetworkNamespace(hostName: string): Promise<NetworkNamespace> {
   // "cat" says when it is ready, and ends when this process does: its input is closed then.
@@ -59,10 +64,12 @@ export async function openNetworkNamespace(hostName: string): Promise<NetworkNam
   const { value } = await holder.stdout.values().next();
   if (value === undefined) throw new Error(`Cannot open a network namespace for "${hostName}"`);
   const { pid } = holder;
+  const argv = ["nsenter", "--target", String(pid), "--net", "--uts"];
   return {
     pid,
-    argv: ["nsenter", "--target", String(pid), "--net", "--uts"],
+    argv,
     [Symbol.asyncDispose]: async () => {
+      await run([...argv, "sh", "-c", unplug]);
       await holder.stdin.close();
       await holder.status;
     },

@@ -27,6 +27,8 @@ const eio = 5;
 
 /** EEXIST: what `neigh add` gives where an entry is. */
 export const eexist = 17;
+const enoent = 2;
+const enodev = 19;
 
 /** The errno that a line of `ip` on standard error stands for. */
 export function errnoOf(text: string): number {
@@ -40,18 +42,32 @@ export function errnoOf(text: string): number {
 const comesBack = /^\*\*\* Flush not complete bailing out after \d+ rounds$/;
 const batchLine = /^Command failed -:\d+$/;
 
-/**
- * The lines of JSON that a run printed. Throws a `NeighborCacheError` with the first line of
- * standard error if the run failed.
- */
-export function ipOutputLines(result: IpResult): string[] {
-  const lines = nonEmptyLines(result.stdout);
-  const json = lines.filter((line) => !comesBack.test(line));
-  if (result.code === 0) return json;
+/** What a run printed, as far as it came. */
+export interface IpOutput {
+  /** Its lines of JSON. */
+  readonly lines: readonly string[];
+  /** The first line of standard error, if it failed. */
+  readonly failure: NeighborCacheError | null;
+}
+
+/** Reads the result of a run. */
+export function readIpResult(result: IpResult): IpOutput {
+  const all = nonEmptyLines(result.stdout);
+  const lines = all.filter((line) => !comesBack.test(line));
+  if (result.code === 0) return { lines, failure: null };
   const complaints = nonEmptyLines(result.stderr).filter((line) => !batchLine.test(line));
-  if (complaints.length === 0 && json.length < lines.length) return json;
+  if (complaints.length === 0 && lines.length < all.length) return { lines, failure: null };
   const complaint = complaints[0] ?? `it ended with code ${result.code}`;
-  throw new NeighborCacheError(`Cannot run "ip": ${complaint}`, errnoOf(complaint));
+  const message = `Cannot run "ip": ${complaint}`;
+  return { lines, failure: new NeighborCacheError(message, errnoOf(complaint)) };
+}
+
+/**
+ * Whether a flush stopped because an entry or an interface that it had just listed was gone when it
+ * came to it: something else removed it, another flush for one. What was behind is still there.
+ */
+export function wasOvertaken({ message, code }: NeighborCacheError): boolean {
+  return message.includes("Failed to send flush request") && (code === enoent || code === enodev);
 }
 
 function nonEmptyLines(text: string): string[] {

@@ -1,7 +1,7 @@
 /** The kernel's neighbor table through `ip`: one function for each thing asked of it. */
 import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/ip_address.ts";
 import type { IpCommand } from "./ip_command.ts";
-import { eexist, ipOutputLines } from "./ip_errors.ts";
+import { eexist, readIpResult, wasOvertaken } from "./ip_errors.ts";
 import { type FlushScope, NeighborCacheError } from "./neighbor_cache.ts";
 import {
   countGone,
@@ -46,6 +46,8 @@ const showAll = "neigh show nud all";
 const eio = 5;
 /** Prefixes up to which the table is shown for each: more are dearer than to show all of it. */
 const narrowShowsMost = 3;
+/** Runs of a flush that is overtaken each time; more than one is rare already. */
+const attemptsMost = 10;
 
 /** Names that the syntax of `ip -batch` takes as they are: no blank, quote, backslash or #. */
 const plainName = /^[!$-&(-[\]-~]{1,15}$/;
@@ -57,18 +59,27 @@ export function isPlainInterfaceName(name: string): boolean {
 
 /** The table as `ip` shows and changes it. */
 export function createKernelTable(ip: IpCommand): KernelTable {
-  /** Runs a batch that shows the table `count` times; `-force`: a flush that bails out is done. */
+  /**
+   * Runs a batch that shows the table `count` times; `-force`: a flush that bails out is done. Runs
+   * it again if a flush was overtaken: what was shown before that comes from the first run.
+   */
   async function run(
     batch: readonly string[],
     count: number,
     ...options: readonly string[]
   ): Promise<unknown[]> {
     const args = ["-force", "-json", ...options, "-batch", "-"];
-    const result = await ip(args, `${batch.join("\n")}\n`);
-    const tables = ipOutputLines(result).map(parseIpLine);
-    if (tables.length === count) return tables;
-    const message = `Cannot read the output of "ip": ${tables.length} tables instead of ${count}`;
-    throw new NeighborCacheError(message, eio);
+    let first: unknown[] | undefined;
+    for (let attempt = 1;; attempt++) {
+      const { lines, failure } = readIpResult(await ip(args, `${batch.join("\n")}\n`));
+      const tables = lines.map(parseIpLine);
+      first ??= tables;
+      if (failure === null && tables.length === count) {
+        return [...first, ...tables.slice(first.length)];
+      }
+      if (failure === null) throw tableCountError(tables.length, count);
+      if (!wasOvertaken(failure) || attempt === attemptsMost) throw failure;
+    }
   }
 
   async function runAndList(batch: readonly string[]): Promise<KernelNeighbor[]> {
@@ -81,7 +92,9 @@ export function createKernelTable(ip: IpCommand): KernelTable {
 
   async function gatewaysOf(family: "-4" | "-6"): Promise<AddressPrefix[]> {
     const result = await ip([family, "-json", "route", "show", "default"], "");
-    return ipOutputLines(result).map(parseIpLine).flatMap(parseGateways);
+    const { lines, failure } = readIpResult(result);
+    if (failure !== null) throw failure;
+    return lines.map(parseIpLine).flatMap(parseGateways);
   }
 
   return {
@@ -116,6 +129,11 @@ export function createKernelTable(ip: IpCommand): KernelTable {
       return [...ipv4, ...ipv6];
     },
   };
+}
+
+function tableCountError(shown: number, expected: number): NeighborCacheError {
+  const message = `Cannot read the output of "ip": ${shown} tables instead of ${expected}`;
+  return new NeighborCacheError(message, eio);
 }
 
 function place({ address, interfaceName }: NeighborTarget): string {

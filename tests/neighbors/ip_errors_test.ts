@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { errnoOf, ipOutputLines } from "../../lib/neighbors/ip_errors.ts";
-import { NeighborCacheError } from "../../lib/neighbors/neighbor_cache.ts";
+import { errnoOf, readIpResult, wasOvertaken } from "../../lib/neighbors/ip_errors.ts";
 
 /** Texts as iproute2 6.1 printed them. */
 const complaints: [string, number][] = [
@@ -20,42 +19,48 @@ for (const [text, errno] of complaints) {
   });
 }
 
-Deno.test("ipOutputLines() gives the lines of a run that succeeded", () => {
-  const result = { code: 0, stdout: "[ ]\n\n[]\n", stderr: "Warning: old kernel\n" };
-  assert.deepEqual(ipOutputLines(result), ["[ ]", "[]"]);
+/** The lines, and the failure's text and code. */
+function read(code: number, stdout: string, stderr: string) {
+  const { lines, failure } = readIpResult({ code, stdout, stderr });
+  return failure === null ? [lines] : [lines, failure.message, failure.code];
+}
+
+Deno.test("readIpResult() gives the lines of a run that succeeded", () => {
+  assert.deepEqual(read(0, "[ ]\n\n[]\n", "Warning: old kernel\n"), [["[ ]", "[]"]]);
 });
 
-Deno.test("ipOutputLines() takes a flush that entries keep coming back to as done", () => {
+Deno.test("readIpResult() takes a flush that entries keep coming back to as done", () => {
   const stdout = "[1]\n*** Flush not complete bailing out after 10 rounds\n[2]\n";
-  const stderr = "Command failed -:2\n";
-  assert.deepEqual(ipOutputLines({ code: 1, stdout, stderr }), ["[1]", "[2]"]);
+  assert.deepEqual(read(1, stdout, "Command failed -:2\n"), [["[1]", "[2]"]]);
 });
 
-Deno.test("ipOutputLines() throws the first complaint of a run that failed", () => {
+Deno.test("readIpResult() gives the first complaint of a run that failed, and what it printed", () => {
   const stderr = 'Command failed -:1\nCannot find device "e9"\nRTNETLINK answers: File exists\n';
-  assert.throws(
-    () => ipOutputLines({ code: 1, stdout: "[1]\n", stderr }),
-    failure('Cannot run "ip": Cannot find device "e9"', 19),
-  );
+  const expected = [["[1]"], 'Cannot run "ip": Cannot find device "e9"', 19];
+  assert.deepEqual(read(1, "[1]\n", stderr), expected);
 });
 
-Deno.test("ipOutputLines() throws a complaint even if a flush bailed out as well", () => {
+Deno.test("readIpResult() gives a complaint even if a flush bailed out as well", () => {
   const stdout = "[1]\n*** Flush not complete bailing out after 10 rounds\n";
   const stderr = "Command failed -:2\nRTNETLINK answers: Operation not permitted\n";
-  assert.throws(
-    () => ipOutputLines({ code: 2, stdout, stderr }),
-    failure('Cannot run "ip": RTNETLINK answers: Operation not permitted', 1),
-  );
+  const expected = [["[1]"], 'Cannot run "ip": RTNETLINK answers: Operation not permitted', 1];
+  assert.deepEqual(read(2, stdout, stderr), expected);
 });
 
-Deno.test("ipOutputLines() throws the exit code of a run that failed without a word", () => {
-  assert.throws(
-    () => ipOutputLines({ code: 137, stdout: "", stderr: "" }),
-    failure('Cannot run "ip": it ended with code 137', 5),
-  );
+Deno.test("readIpResult() gives the exit code of a run that failed without a word", () => {
+  assert.deepEqual(read(137, "", ""), [[], 'Cannot run "ip": it ended with code 137', 5]);
 });
 
-function failure(message: string, code: number): (error: unknown) => boolean {
-  return (error) =>
-    error instanceof NeighborCacheError && error.message === message && error.code === code;
+for (
+  const [text, overtaken] of [
+    ["Failed to send flush request: No such file or directory", true],
+    ["Failed to send flush request: No such device", true],
+    ["Failed to send flush request: Operation not permitted", false],
+    ["RTNETLINK answers: No such file or directory", false],
+  ] as const
+) {
+  Deno.test(`wasOvertaken() is ${overtaken} for "${text}"`, () => {
+    const { failure } = readIpResult({ code: 1, stdout: "", stderr: text });
+    assert.equal(failure !== null && wasOvertaken(failure), overtaken);
+  });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { IpResult } from "../../lib/neighbors/ip_command.ts";
 import { createKernelTable, isPlainInterfaceName } from "../../lib/neighbors/kernel_table.ts";
 import { createLinuxCache } from "../../lib/neighbors/linux.ts";
 import { NeighborCacheError } from "../../lib/neighbors/neighbor_cache.ts";
@@ -50,6 +51,41 @@ for (const [what, stdout] of [["too few", "[]\n"], ["too many", "[]\n[]\n[]\n"],
     );
   });
 }
+
+/** A stand-in for `ip` that prints something else each time, and goes on with the last. */
+function printingInTurn(...results: readonly IpResult[]) {
+  let runs = 0;
+  const ip = () => Promise.resolve(results[Math.min(runs++, results.length - 1)]);
+  return { ip, runs: () => runs };
+}
+
+const overtaken = "Failed to send flush request: No such file or directory\n";
+const entry = { dst: "192.0.2.1", dev: "e0", lladdr: "02:00:00:00:00:01", state: ["STALE"] };
+const full = JSON.stringify([entry, { ...entry, dst: "192.0.2.2" }]);
+const half = JSON.stringify([entry]);
+
+Deno.test("createKernelTable().flush() begins again when overtaken, and counts from the first table", async () => {
+  const { ip, runs } = printingInTurn(
+    { code: 1, stdout: `${full}\n`, stderr: overtaken },
+    { code: 1, stdout: `${half}\n`, stderr: overtaken },
+    { code: 0, stdout: `${half}\n[]\n`, stderr: "" },
+  );
+  assert.equal(await createKernelTable(ip).flush("all"), 2);
+  assert.equal(runs(), 3);
+});
+
+Deno.test("createKernelTable().flush() gives up when it is overtaken again and again", async () => {
+  const { ip, runs } = printingInTurn({ code: 1, stdout: `${full}\n`, stderr: overtaken });
+  await assert.rejects(createKernelTable(ip).flush("all"), { name: "NeighborCacheError", code: 2 });
+  assert.equal(runs(), 10);
+});
+
+Deno.test("createKernelTable().flush() doesn't repeat what fails otherwise", async () => {
+  const stderr = "Failed to send flush request: Operation not permitted\n";
+  const { ip, runs } = printingInTurn({ code: 1, stdout: `${full}\n`, stderr });
+  await assert.rejects(createKernelTable(ip).flush("all"), { name: "NeighborCacheError", code: 1 });
+  assert.equal(runs(), 1);
+});
 
 Deno.test("createKernelTable().solicit() passes on every error but an existing entry", async () => {
   const { ip } = printing("", "RTNETLINK answers: No buffer space available\n", 2);
