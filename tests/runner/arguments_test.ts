@@ -23,4 +23,5 @@ Deno.test("tierOf() finds the tier by the folder, unit where no other fits", () 
   assert.equal(tierOf("tests/wire/ack_test.ts")?.name, "unit");
   assert.equal(tierOf("tests/net/demo_test.ts")?.name, "net");
   assert.equal(tierOf("tests/lab/failover_test.ts")?.name, "lab");
+  assert.equal(tierOf("tests/windows/wine/deep/cache_test.ts")?.name, "windows");
 });

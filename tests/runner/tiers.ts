@@ -19,6 +19,7 @@ export const tiers: readonly Tier[] = [
   { name: "unit", folder: "tests/", place: () => ({ argv: [] }) },
   { name: "net", folder: "tests/net/", place: findIsolation },
   { name: "lab", folder: "tests/lab/", place: rootWith("ip", "nft", "keepalived", "ping") },
+  { name: "windows", folder: "tests/windows/", place: rootWith("unshare", "mount") },
 ];
 
 /** The tier that a file of tests belongs to. */
