@@ -1,0 +1,124 @@
+/** A service that is starved or hurt: the next genuine request is flushed and acknowledged. */
+import assert from "node:assert/strict";
+import { run } from "../../tools/command.ts";
+import type { ServiceProcess } from "../../tools/programs.ts";
+import { type Ground, prepareGround } from "../load/faulty_host.ts";
+import { readProcessState } from "../load/process_state.ts";
+import { type Host, openSegment, routerMac, type Segment } from "./chain.ts";
+
+/** A segment with one host and shaky ground under it. */
+async function onShakyGround(
+  name: string,
+  body: (ground: Ground, segment: Segment, host: Host) => Promise<void>,
+): Promise<void> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await using ground = await prepareGround(host, name);
+  await body(ground, segment, host);
+}
+
+/** The router's request heals the host. */
+async function heals(segment: Segment, host: Host): Promise<void> {
+  await host.goStale();
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /^host0 .* healed$/m);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+}
+
+/** A single copy is sent to a host that can't flush: it says so, and doesn't die. */
+async function fails(segment: Segment): Promise<void> {
+  const { code, stdout } = await segment.send("-a", "--expect", "1", "-c", "1", "-w", "700ms");
+  assert.equal(code, 3, stdout);
+  assert.match(stdout, /^host0 .* FAILED, error \d+$/m);
+}
+
+async function started(service: ServiceProcess): Promise<void> {
+  await service.line(/Started/);
+}
+
+Deno.test("service.ts survives an ip that is killed half-way", () =>
+  onShakyGround("killed", async (ground, segment, host) => {
+    await using service = await ground.start();
+    await started(service);
+    await ground.become("kill -KILL $$");
+    await fails(segment);
+    await service.line(/Cannot flush all for .*: Cannot run "ip"/);
+    await ground.become(ground.works);
+    await heals(segment, host);
+  }));
+
+Deno.test("service.ts survives running out of file descriptors", () =>
+  onShakyGround("descriptors", async (ground, segment, host) => {
+    await using service = await ground.start();
+    await started(service);
+    const pid = await ground.pid();
+    const { descriptors } = await readProcessState(pid);
+    const limit = (count: number) => run(["prlimit", `--pid=${pid}`, `--nofile=${count}:`]);
+    await limit(descriptors);
+    await fails(segment);
+    await service.line(/Cannot flush all for .*: .*Too many open files/);
+    await limit(1_024);
+    await heals(segment, host);
+    assert.ok((await readProcessState(pid)).descriptors <= descriptors + 1);
+  }));
+
+Deno.test("service.ts flushes when it starts again after it was killed in the middle of a flush", () =>
+  onShakyGround("middle", async (ground, segment, host) => {
+    const first = await ground.start(["FlushOnStart = false"]);
+    await started(first);
+    await host.goStale();
+    await ground.become("echo $$ > /run/ground-middle/flushing; exec sleep 30");
+    const sending = segment.send("-a", "--expect", "1", "-i", "500ms", "-c", "20");
+    await appears("/run/ground-middle/flushing");
+    await first.stop("SIGKILL");
+    // What it was running lives on, and would hold the namespace.
+    Deno.kill(Number(await Deno.readTextFile("/run/ground-middle/flushing")), "SIGKILL");
+    await ground.become(ground.works);
+    await using second = await ground.start();
+    await started(second);
+    await second.line(/Flushed all for the start of the service/);
+    // The request was created before the second start: the sender repeats it by the host's clock.
+    const { code, stdout } = await sending;
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^host0 .* healed$/m);
+  }));
+
+Deno.test("service.ts serves with its log on a full disk, and with a closed one", async (test) => {
+  for (const [what, redirection] of [["full", "2>/dev/full"], ["closed", "2>&-"]]) {
+    await test.step(what, () =>
+      onShakyGround(what, async (ground, segment, host) => {
+        await using _service = await ground.start([], redirection);
+        await heals(segment, host);
+        await heals(segment, host);
+      }));
+  }
+});
+
+Deno.test("service.ts serves while the folder of its log is gone and its file system is full", () =>
+  onShakyGround("log", async (ground, segment, host) => {
+    const folder = "/run/small";
+    await Deno.mkdir(folder);
+    await run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]);
+    try {
+      await Deno.mkdir(`${folder}/log`);
+      await using _service = await ground.start([], `2>>${folder}/log/arpflush.log`);
+      await heals(segment, host);
+      const log = await Deno.readTextFile(`${folder}/log/arpflush.log`);
+      assert.match(log, /Flushed all for /);
+      await Deno.remove(`${folder}/log`, { recursive: true });
+      await run(["sh", "-c", `cat /dev/zero > ${folder}/filler || true`]);
+      await heals(segment, host);
+    } finally {
+      await run(["umount", "-l", folder]);
+    }
+  }));
+
+/** Resolves when there is something in a file. */
+async function appears(path: string): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (await Deno.stat(path).then(({ size }) => size > 0, () => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`"${path}" has not appeared`);
+}
