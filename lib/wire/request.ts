@@ -90,7 +90,6 @@ function meaningFault(request: FlushRequest): string | null {
 }
 
 function isWireAddress(address: AddressPrefix): boolean {
-  if (address.family !== 4 && address.family !== 6) return false;
   return address.length <= addressBits(address.family) && !hasHostBits(address);
 }
 

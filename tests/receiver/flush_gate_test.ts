@@ -51,6 +51,24 @@ Deno.test("createFlushGate() merges what is pending, and a late request takes it
   assert.equal(gate.due, null);
 });
 
+Deno.test("createFlushGate() counts no start when nothing is pending", () => {
+  const gate = createFlushGate(holdDown);
+  for (let i = 0; i < startsMost; i++) {
+    assert.equal(gate.tick(0), null);
+    assert.equal(gate.drain(0), null);
+  }
+  for (let i = 0; i < startsMost; i++) assert.ok(isStart(gate.request("all", 0)));
+});
+
+Deno.test("createFlushGate() counts a drained start at its own time", () => {
+  const gate = createFlushGate(holdDown);
+  for (const now of [0, 0, 0]) gate.request("all", now);
+  gate.request("all", 1);
+  assert.equal(gate.drain(5_000), "all");
+  for (let i = 1; i < startsMost; i++) assert.ok(isStart(gate.request("all", holdDown)));
+  assert.deepEqual(gate.request("all", holdDown), { pendingUntil: holdDown + 5_000 });
+});
+
 Deno.test("createFlushGate() gives what is pending away when drained, once", () => {
   const gate = createFlushGate(holdDown);
   for (const now of [0, 0, 0]) gate.request("all", now);

@@ -79,6 +79,15 @@ Deno.test("decodeAck() refuses more than 61 reports even at the right length", (
   assert.equal(decodeAck(bytes, sent(vector("flush all"))), "length");
 });
 
+Deno.test("encodeAck() and decodeAck() take as many as 61 reports", () => {
+  const { ack, to } = vector("flush all");
+  const mac = requestMacOf(to.bytes);
+  const report = { state: "no neighbor", linkLayerAddress: new Uint8Array(6) } as const;
+  const full = { ...ack, reports: Array.from({ length: 61 }, () => report) };
+  const sent = { key, id: ack.id, mac, reportCount: 61 };
+  assert.deepEqual(decodeAck(encodeAck(full, key, mac), sent), full);
+});
+
 Deno.test("decodeAck() says what is foreign: header, key, request id, MAC", () => {
   const each = vector("flush all");
   const fault = (at: number) => {
@@ -109,6 +118,9 @@ const contradictions: [string, string, (bytes: Uint8Array) => void][] = [
   ["an unknown status", "flush all", (bytes) => bytes[6] = 5],
   ["reports with a failure", "flush all and report", (bytes) => bytes[6] = 4],
   ["an unknown neighbor state", "flush all and report", (bytes) => bytes[112] = 4],
+  ["an unknown neighbor state without an address", "flush all and report", (bytes) => {
+    bytes.set([4, 0, 0, 0, 0, 0, 0, 0], 112);
+  }],
   ["a reserved byte in a report", "flush all and report", (bytes) => bytes[113] = 1],
   ["an address without a neighbor", "flush all and report", (bytes) => bytes[112] = 1],
   ["a host name that isn't UTF-8", "flush all", (bytes) => bytes[48] = 0xff],

@@ -37,6 +37,12 @@ Deno.test("createKey() makes the golden key id and keeps a copy of the secret", 
   assert.deepEqual(key.requestMac(), createKey(Uint8Array.fromBase64(vectors.key)).requestMac());
 });
 
+Deno.test("createKey() derives each MAC once", () => {
+  const key = createKey(new Uint8Array(32));
+  assert.equal(key.requestMac, key.requestMac);
+  assert.equal(key.ackMac, key.ackMac);
+});
+
 Deno.test("createKey() refuses any other length", () => {
   for (const length of [0, 31, 33]) assert.throws(() => createKey(new Uint8Array(length)));
 });

@@ -16,7 +16,7 @@ Deno.test("createLegacyCheck() takes the password with one NUL, LF or CRLF behin
 Deno.test("createLegacyCheck() refuses everything else", () => {
   const check = createLegacyCheck("TopSecret!");
   const others = ["", "TopSecret", "topsecret!", "TopSecret!!", " TopSecret!", "\n", "\0", "\r\n"];
-  for (const end of ["\r", "\n\n", "\0\0", "\n\0", "\r\n\r\n", "\n\r", " "]) {
+  for (const end of ["\r", "\n\n", "\0\0", "\n\0", "\r\0", "\r\n\r\n", "\n\r", " "]) {
     others.push(`TopSecret!${end}`);
   }
   for (const other of others) assert.equal(check(bytes(other)), false, JSON.stringify(other));

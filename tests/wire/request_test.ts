@@ -143,6 +143,7 @@ Deno.test("encodeRequest() refuses what the format can't carry", () => {
       { ...request, id: new Uint8Array(15) },
       { ...request, created: -1 },
       { ...request, created: 1.5 },
+      { ...request, created: 2 ** 53 },
       { ...request, ackSpreadMs: 65_536 },
       { ...request, ackSpreadMs: -1 },
       { ...request, ackSpreadMs: 0.5 },
