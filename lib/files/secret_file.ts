@@ -1,18 +1,18 @@
-/** Files that hold a key or a password: read only if nobody but owner and group can get at them. */
+/** Files that hold a key or a password: read only if nobody but their owner can get at them. */
 import { systemReason } from "./system_error.ts";
 
 /** More than a thousand keys; a larger file is a mistake (a device, a wrong path). */
 const bytesMost = 64 * 1024;
 
-/** Permission bits of everybody who is neither owner nor in the group: read, write. */
-const othersRead = 0o004;
-const othersWrite = 0o002;
+/** Permission bits of everybody but the owner: read, write, execute. */
+const othersRead = 0o044;
+const others = 0o077;
 
 /**
  * The text of a secret file, in UTF-8. Throws an Error whose message is one whole line that names
  * what the file is for, the path and the reason, and nothing of the content. On systems with file
- * modes it is refused when others can read or write it; the group may read it, so that a script
- * user can be let in. The mode is the opened file's own: no race with a rename.
+ * modes it is refused when anybody but its owner, the group included, may do anything with it. The
+ * mode is the opened file's own: no race with a rename.
  */
 export function readSecretFile(path: string, what = "key file"): string {
   const cannot = (reason: string) => new Error(`Cannot read ${what} "${path}": ${reason}`);
@@ -35,8 +35,8 @@ export function readSecretFile(path: string, what = "key file"): string {
 function modeFault(mode: number | null, path: string): string | null {
   // Windows has access control lists in their place, and a mode that says nothing.
   if (Deno.build.os === "windows") return null;
-  if (mode === null || (mode & (othersRead | othersWrite)) === 0) return null;
-  const can = (mode & othersRead) !== 0 ? "read" : "write";
+  if (mode === null || (mode & others) === 0) return null;
+  const can = (mode & othersRead) !== 0 ? "read" : "use";
   const digits = (mode & 0o7777).toString(8).padStart(4, "0");
   return `refused, others can ${can} it (mode ${digits}); run chmod 600 ${shellWord(path)}`;
 }

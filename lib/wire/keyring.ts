@@ -72,9 +72,12 @@ export function createKeyring(keys: readonly Key[]): Keyring {
 /** The 32 bytes of one base64 line in canonical form, or null. */
 function decodeKeyLine(line: string): Uint8Array | null {
   if (!/^[A-Za-z0-9+/]{43}=$/.test(line)) return null;
-  const binary = atob(line);
-  if (btoa(binary) !== line) return null;
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  try {
+    // Not atob: its module is loaded at first use, before the sender's first datagram.
+    return Uint8Array.fromBase64(line, { lastChunkHandling: "strict" });
+  } catch {
+    return null;
+  }
 }
 
 /**
