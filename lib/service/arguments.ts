@@ -55,7 +55,7 @@ export const serviceUsage = `ArpFlush service: flushes this host's neighbor cach
 
 Usage: arpflush-service [options]
 
-  --config FILE  settings, TOML; default /etc/arpflush/arpflush.toml if it is there
+  --config FILE  settings (TOML); default: /etc/arpflush/arpflush.toml, if there
   --check        print the settings in effect, or every error in them, and exit
   --simulate     flush a neighbor cache in memory, not the real one; listens on
                  127.0.0.1 unless Listen is set
@@ -64,10 +64,9 @@ Usage: arpflush-service [options]
   --version      print the version and exit
 
 SIGHUP reads settings and keys again, SIGTERM and Ctrl+C end the service.
-Exit status: 0 ended when asked to, 1 failure, 2 error in options, settings or keys.
+Exit status: 0 ended as asked, 1 failure, 2 wrong options, settings or keys.
 
-Make a key (routers and hosts share it):
-  umask 077; mkdir -p /etc/arpflush; arpflush-service --keygen >/etc/arpflush/key
-Try it without touching anything:
-  arpflush-service --simulate
+Make a key, which routers and hosts share:
+  install -d -m 755 /etc/arpflush
+  (umask 077; arpflush-service --keygen >/etc/arpflush/key)
 `;
