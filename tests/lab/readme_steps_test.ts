@@ -6,8 +6,8 @@ const readme = await Deno.readTextFile(new URL("README.md", root));
 const steps = /## Set it up in six steps\n(.*?)\n## /s.exec(readme)?.[1] ?? "";
 
 /** The commands of each numbered step, without their indentation. */
-const commands = [...steps.matchAll(/^   ```sh\n(.*?)^   ```$/gms)]
-  .map(([, block]) => block.replaceAll(/^   /gm, ""));
+const commands = [...steps.matchAll(/^ {3}```sh\n(.*?)^ {3}```$/gms)]
+  .map(([, block]) => block.replaceAll(/^ {3}/gm, ""));
 
 Deno.test("README: the six steps lead from nothing to a healed host", async () => {
   assert.equal(commands.length, 6);
