@@ -26,6 +26,7 @@ const flags = {
   count: { type: String, alias: "c" },
   interval: { type: String, alias: "i" },
   wait: { type: String, alias: "w" },
+  spread: { type: String },
   password: { type: String, alias: "P" },
   "password-file": { type: String },
   notify: { type: Boolean },
@@ -100,6 +101,7 @@ function parseOptions(given: Given, operands: readonly string[]): SendOptions {
     count: parseWhole("count", given.count, 5, 1, 1000),
     intervalMs: parseTime("interval", given.interval, 1000, 1),
     waitMs: parseTime("wait", given.wait, 2000, 0),
+    spread: parseSpread(given.spread),
     secret,
     ...parseSubject(given),
     expect: given.expect === undefined ? null : parseExpect(given.expect),
@@ -132,6 +134,7 @@ function refuseWhatNeedsAcks(given: Given): void {
     "--probe": given.probe,
     "--expect": given.expect !== undefined,
     "--wait": given.wait !== undefined,
+    "--spread": given.spread !== undefined,
   };
   for (const [option, isGiven] of Object.entries(needs)) {
     if (!isGiven) continue;
@@ -191,13 +194,27 @@ function parseWhole(
   );
 }
 
+/** The datagram has 16 bits for it. */
+const spreadMostMs = 65_535;
+
+function parseSpread(text: string | undefined): "auto" | number {
+  if (text === undefined || text === "auto") return "auto";
+  return parseTime("spread", text, 0, 0, spreadMostMs);
+}
+
 const hourMs = 3_600_000;
 
-function parseTime(name: string, text: string | undefined, fallback: number, least: number) {
+function parseTime(
+  name: string,
+  text: string | undefined,
+  fallback: number,
+  least: number,
+  most = hourMs,
+): number {
   if (text === undefined) return fallback;
   const value = parseDuration(text) ?? NaN;
-  if (value >= least && value <= hourMs) return value;
-  const range = `${formatDuration(least)} to ${formatDuration(hourMs)}`;
+  if (value >= least && value <= most) return value;
+  const range = `${formatDuration(least)} to ${formatDuration(most)}`;
   throw new UsageError(
     `Option --${name} must be a time from ${range} (1s, 200ms, 0.5), not "${text}"`,
   );

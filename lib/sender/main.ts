@@ -15,6 +15,7 @@ import { exitCode, outcomeOf, passwordOutcome } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import { type Preparation, prepare } from "./preparation.ts";
 import type { Reporter } from "./reporter.ts";
+import { ackSpreadOf } from "./spread.ts";
 import { systemTime } from "./time.ts";
 
 /** Runs a command line (without the program's name) and returns the exit code. */
@@ -78,7 +79,7 @@ async function sendRequest(
     action,
     acknowledge: true,
     report: prepared.report,
-    ackSpreadMs: 0,
+    ackSpreadMs: ackSpreadOf(options.spread, expectation),
     sender,
     addresses,
   };

@@ -27,6 +27,8 @@ export interface SendOptions {
   readonly intervalMs: number;
   /** After the last copy. */
   readonly waitMs: number;
+  /** Up to how many ms hosts delay their acks at random; "auto": by how many are expected. */
+  readonly spread: "auto" | number;
   readonly secret: Secret;
   readonly action: Action;
   /** Hosts resolve the addresses in question and report. */

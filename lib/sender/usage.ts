@@ -16,6 +16,7 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
   -c, --count N          copies of the datagram, default 5
   -i, --interval TIME    from copy to copy: 1s (default), 200ms, 0.5
   -w, --wait TIME        for acks after the last copy, default 2s
+      --spread TIME      in which hosts answer; auto (default): by --expect
   -P, --password TEXT    send the 2009 datagram; nobody acknowledges it
       --password-file FILE   the same, with the password out of sight
       --notify           for keepalived's notify, which appends four words:
