@@ -31,7 +31,7 @@ async function measure(
   rejected: number,
   count: number,
 ): Promise<Latency> {
-  await using _receiver = await startReceiverProcess(kind, port);
+  await using _receiver = await startReceiverProcess(kind, port, 0, 0);
   const ending = new AbortController();
   const flooding = rejected === 0 ? null : runWith(
     [flood, "127.0.0.1", String(port), String(rejected), "600"],

@@ -66,14 +66,12 @@ export interface RunningReceiver extends AsyncDisposable {
   readonly result: Promise<string>;
 }
 
-/** Starts a receiver; resolves when it listens. */
+/** Starts a receiver with its arguments, the port first; resolves when it listens. */
 export async function startReceiverProcess(
   { line }: ReceiverKind,
-  port: number,
-  warmup = 0,
-  count = 0,
+  ...numbers: readonly (number | string)[]
 ): Promise<RunningReceiver> {
-  const [program, ...args] = [...line, String(port), String(warmup), String(count)];
+  const [program, ...args] = [...line, ...numbers.map(String)];
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped" }).spawn();
   const stdin = child.stdin.getWriter();
   await stdin.write(new TextEncoder().encode(derivedKeysText())).catch(() => {});
