@@ -1,0 +1,84 @@
+/** Puts mutants on trial: each in a copy of the project, before the tests of its module. */
+import { outcomeOf, run } from "../../tools/command.ts";
+import type { Mutant } from "./mutants.ts";
+import type { Subject } from "./subjects.ts";
+
+/** How a trial ended: tests failed, tests didn't end in time, or all passed. */
+export type Verdict = "caught" | "timed out" | "survived";
+
+/** A mutant and what became of it. */
+export interface Trial {
+  readonly mutant: Mutant;
+  readonly verdict: Verdict;
+}
+
+/** More than all tests of a module take on a busy machine. */
+const timeoutMs = 90_000;
+const copied = ["lib", "tools", "tests/wire", "tests/receiver", "tests/sender"];
+const files = ["deno.json", "deno.lock"];
+
+/** A copy of what the tests need. */
+interface Copy extends AsyncDisposable {
+  readonly folder: string;
+}
+
+async function makeCopy(): Promise<Copy> {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-trial-" });
+  await Deno.mkdir(`${folder}/tests`);
+  for (const name of [...copied, ...files]) {
+    await run(["cp", "-r", name, `${folder}/${name}`]);
+  }
+  return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+}
+
+/** Runs tests in a copy up to the first that fails. Types are not looked at: tests must notice. */
+async function test(folder: string, paths: readonly string[]): Promise<Verdict> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const deno = [Deno.execPath(), "test", "-q", "--no-prompt", "--no-check", "--fail-fast"];
+  const enter = ["env", "--chdir", folder, "DENO_NO_UPDATE_CHECK=1", "NO_COLOR=1"];
+  const { code } = await outcomeOf([...enter, ...deno, "-P=tests", ...paths], { signal });
+  if (signal.aborted) return "timed out";
+  return code === 0 ? "survived" : "caught";
+}
+
+async function judge({ folder }: Copy, mutant: Mutant, subject: Subject): Promise<Verdict> {
+  const path = `${folder}/${mutant.path}`;
+  const original = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, mutant.text);
+  try {
+    const verdict = await test(folder, subject.nearest);
+    return verdict === "survived" ? await test(folder, subject.others) : verdict;
+  } finally {
+    await Deno.writeTextFile(path, original);
+  }
+}
+
+/**
+ * Tries all mutants, so many at once; `told` hears of each as it ends. Rejects if the tests of a
+ * subject fail without any mutant.
+ */
+export async function tryMutants(
+  mutants: readonly Mutant[],
+  subjects: readonly Subject[],
+  atOnce: number,
+  told: (trial: Trial) => void,
+): Promise<void> {
+  const queue = [...mutants];
+  async function work(): Promise<void> {
+    await using copy = await makeCopy();
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      const { path } = mutant;
+      const subject = subjects.find((one) => one.path === path);
+      if (subject === undefined) throw new Error(`No tests are known for "${path}"`);
+      told({ mutant, verdict: await judge(copy, mutant, subject) });
+    }
+  }
+  await using sound = await makeCopy();
+  const tests = new Set(
+    subjects.filter(({ path }) => mutants.some((mutant) => mutant.path === path))
+      .flatMap(({ nearest, others }) => [...nearest, ...others]),
+  );
+  const verdict = await test(sound.folder, [...tests]);
+  if (verdict !== "survived") throw new Error(`The tests fail without a mutant (${verdict})`);
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
