@@ -1,10 +1,17 @@
 /** What the receiver does for authentic requests, with time in the test's hand. */
 import assert from "node:assert/strict";
+import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { NeighborCacheError } from "../../lib/neighbors/neighbor_cache.ts";
+import { createAcknowledger } from "../../lib/receiver/acknowledger.ts";
+import { readClock } from "../../lib/receiver/clock.ts";
+import { createCounters } from "../../lib/receiver/counters.ts";
+import { createLookUps } from "../../lib/receiver/look_ups.ts";
+import { acksMost, createReplayWindow } from "../../lib/receiver/replay_window.ts";
+import { createRequestHandler } from "../../lib/receiver/request_handler.ts";
 import { createLegacyCheck } from "../../lib/wire/legacy.ts";
 import type { NeighborReport } from "../../lib/wire/ack.ts";
 import { acksTo, notingCache, r1, r2, settle, startHarness } from "./harness.ts";
-import { address, key, otherKey, signed } from "./helpers.ts";
+import { address, keepReport, key, otherKey, request, signed, testTime } from "./helpers.ts";
 
 const start = 1_700_000_000_000;
 const fresh = { created: start } as const;
@@ -73,13 +80,14 @@ Deno.test("startReceiver() acknowledges a pending request to every source its co
   const { deliver, pass, sent, flushes } = startHarness();
   for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
   const bytes = signed(fresh);
-  for (const from of [r1, r2, r1, { ...r1, port: 9 }]) await deliver(bytes, from);
+  const sources = [r1, r2, { ...r1, port: 9 }, { ...r2, port: r1.port }];
+  for (const from of [...sources, r1]) await deliver(bytes, from);
   assert.equal(flushes.length, 3);
   assert.equal(sent.length, 0);
   await pass(10_000);
   assert.equal(flushes.length, 4);
-  assert.deepEqual(sent.map(({ to }) => to), [r1, r2, { ...r1, port: 9 }]);
-  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), Array(3).fill("flushed"));
+  assert.deepEqual(sent.map(({ to }) => to), sources);
+  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), Array(4).fill("flushed"));
 });
 
 Deno.test("startReceiver() bounds the sources that wait for one request", async () => {
@@ -89,6 +97,46 @@ Deno.test("startReceiver() bounds the sources that wait for one request", async 
   for (let port = 1; port <= 100; port++) await deliver(bytes, { ...r1, port });
   await pass(10_000);
   assert.equal(sent.length, 8);
+});
+
+Deno.test("createRequestHandler() keeps no more sources of one request than it may acknowledge", () => {
+  const { clock, after } = testTime(start);
+  const { report } = keepReport();
+  const counters = createCounters();
+  const window = createReplayWindow(start);
+  const send = () => Promise.reject(new Error("Nothing is to be sent"));
+  const handle = createRequestHandler({
+    window,
+    flusher: { request() {}, setHoldDown() {}, finish: () => Promise.resolve() },
+    lookUps: createLookUps(createMemoryCache(), report, clock.monotonic),
+    acknowledger: createAcknowledger({
+      send,
+      after,
+      random: () => 0,
+      now: clock.monotonic,
+      report,
+      counters,
+    }),
+    report,
+    counters,
+    clock,
+    hostName: "host1",
+  });
+  const asked = request(fresh);
+  const mac = new Uint8Array(16);
+  const seen = window.remember(asked, mac, readClock(clock), 60_000);
+  const source = address("192.0.2.1");
+  handle({ kind: "accepted", request: asked, key, seen, remembered: true }, mac, r1, source);
+  for (let port = 1; port <= 100; port++) {
+    handle({ kind: "repeat", request: asked, key, seen }, mac, { ...r1, port }, source);
+  }
+  assert.equal(seen.waiting.length, acksMost);
+});
+
+Deno.test("startReceiver() calls a sender without a name unnamed in the log", async () => {
+  const { deliver, saidOf } = startHarness();
+  await deliver(signed({ ...fresh, sender: "" }));
+  assert.equal(saidOf("accepted")[0].values.who, `unnamed (192.0.2.1, key ${key.idText})`);
 });
 
 Deno.test("startReceiver() merges requests within the hold-down and acknowledges each", async () => {

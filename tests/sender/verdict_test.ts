@@ -126,6 +126,20 @@ Deno.test("noteAnswer() keeps the latest failure until a flush replaces it", () 
   assert.ok(hasConfirmed(healed));
 });
 
+Deno.test("noteAnswer() keeps a failure when a stale ack comes from the same address", () => {
+  const one = host(["192.0.2.10", ack(to, "failed")], ["192.0.2.10", ack(to, "stale")]);
+  assert.deepEqual([...one.answers.values()].map(({ ack }) => ack.status), ["failed"]);
+});
+
+Deno.test("hasConfirmed() is content with one of a host's addresses", () => {
+  assert.ok(
+    hasConfirmed(host(["192.0.2.10", ack(to, "flushed")], ["192.0.2.11", ack(to, "failed")])),
+  );
+  assert.ok(
+    !hasConfirmed(host(["192.0.2.10", ack(to, "stale")], ["192.0.2.11", ack(to, "failed")])),
+  );
+});
+
 Deno.test("noteAnswer() calls a host without a name by its address, and takes names apart from control", () => {
   assert.equal(host(["192.0.2.7", ack(to, "alive", { host: "" })]).name, "192.0.2.7");
   assert.equal(host(["192.0.2.7", ack(to, "alive", { host: "a\x1b[2Jb" })]).name, "a?[2Jb");
