@@ -1,13 +1,23 @@
 #!/bin/bash
 # Process 1 of a Wine session (session.ts): in mount and process namespaces of its own it lays a
 # throw-away layer over the Wine tree, so that nothing a test does outlives it. Prints the session's
-# root when Wine runs.
+# root when Wine runs. SHARED is /shared there.
 #
-#   unshare --mount --pid --fork --kill-child --propagation private session.sh CACHE/wine CHECKOUT DENO_DIR
+#   unshare --mount --pid --fork --kill-child --propagation private session.sh CACHE/wine CHECKOUT DENO_DIR SHARED
 set -euo pipefail
 cache=$1
 checkout=$2
 deno_dir=$3
+shared=$4
+
+# Without a network of the test's own: one with a link that nobody else is on.
+if [ "${ARPFLUSH_OWN_NETWORK-}" = 1 ]; then
+  ip link set lo up
+  ip link add e0 address 02:00:00:00:00:05 type veth peer name e1
+  ip addr add 192.0.2.5/24 broadcast + dev e0
+  ip link set e0 up
+  ip link set e1 up
+fi
 
 layer=$cache/layer
 mkdir -p "$layer"
@@ -19,7 +29,8 @@ mount -t overlay arpflush-wine \
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
-mkdir -p "$root/checkout" "$root/npm"
+mkdir -p "$root/checkout" "$root/npm" "$root/shared"
+mount --bind "$shared" "$root/shared"
 mount --bind "$checkout" "$root/checkout"
 mount --bind "$cache/npm/node_modules" "$root/npm"
 # The packages that this machine's Deno has, for deno.exe; what it adds is thrown away.
@@ -28,11 +39,12 @@ mount -t overlay arpflush-deno \
   -o "lowerdir=$deno_dir,upperdir=$layer/deno-upper,workdir=$layer/deno-work" "$root/deno-dir"
 
 # One program that never ends keeps Wine's services alive. What they write to the event log arrives
-# in /tmp/wine.log, by Wine's own channel for it: Wine keeps no log that could be read back.
+# in /shared/wine.log, by Wine's own channel for it: Wine keeps no log that could be read back. Whichever
+# program comes first starts the services and gives them its stderr.
 chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-  WINEPREFIX=/prefix WINEDEBUG=${SESSION_DEBUG:--all,+eventlog} XDG_RUNTIME_DIR=/tmp \
+  WINEPREFIX=/prefix WINEDEBUG=-all,+eventlog,fixme+advapi XDG_RUNTIME_DIR=/tmp \
   'DENO_DIR=Z:\deno-dir' \
-  sh -c 'tail -f /dev/null | wine cmd >/dev/null 2>/tmp/wine.log & 
-    until wine sc query eventlog >/dev/null 2>&1; do sleep 0.1; done' </dev/null
+  sh -c 'tail -f /dev/null | wine cmd >/dev/null 2>>/shared/wine.log &
+    until wine sc query eventlog >/dev/null 2>>/shared/wine.log; do sleep 0.1; done' </dev/null
 echo "$root"
 sleep infinity

@@ -1,6 +1,6 @@
 /**
  * A Wine of its own for a test: Windows' executables, registry, service control manager, and the
- * Linux network namespace it is given as its network. Nothing of it is left when it is disposed of.
+ * Linux network namespace it is given as its network. The checkout is /checkout in it. Nothing of it is left when it is disposed of.
  */
 import { cachePath, checkoutPath } from "./paths.ts";
 
@@ -19,16 +19,25 @@ export interface RunOptions {
   timeoutMillis?: number;
 }
 
+/** What a program that goes on gets besides its arguments. */
+export interface StartOptions {
+  env?: Record<string, string>;
+  /** Whether its standard input is a pipe. @default false */
+  withInput?: boolean;
+}
+
 /** A running Wine. */
 export interface WineSession extends AsyncDisposable {
-  /** The session's root folder, as this process sees it. The checkout is /checkout in it. */
-  readonly root: string;
+  /** A folder of this machine that is /shared in the session, and is removed with it. */
+  readonly shared: string;
+  /** A process in the session's network, for nsenter. */
+  readonly networkOf: number;
   /** Runs a Windows program: a name that Wine finds, or a Windows path. */
   wine(command: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Runs a Unix program in the session. */
   unix(command: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Starts a Windows program, which ends with the session at the latest. */
-  startWine(command: readonly string[], options?: RunOptions): Deno.ChildProcess;
+  startWine(command: readonly string[], options?: StartOptions): Deno.ChildProcess;
 }
 
 /** The Windows path of a Unix path in the session. */
@@ -50,12 +59,13 @@ const environment = [
 ];
 
 /**
- * Starts Wine, about a second, in the network namespace of a process. Needs root and what setup.sh
- * built.
+ * Starts Wine, about a second, in the network namespace of a process, or in one of its own with
+ * 192.0.2.5/24 on interface e0. Needs root and what setup.sh built.
  */
 export async function openWineSession(
   options: { networkOf?: number } = {},
 ): Promise<WineSession> {
+  const shared = await Deno.makeTempDir({ prefix: "arpflush-wine-" });
   const session = [
     "unshare",
     "--mount",
@@ -69,9 +79,10 @@ export async function openWineSession(
     `${cachePath}/wine`,
     checkoutPath,
     await denoDir(),
+    shared,
   ];
   const [program, ...args] = options.networkOf === undefined
-    ? session
+    ? ["unshare", "--net", "env", "ARPFLUSH_OWN_NETWORK=1", ...session]
     : ["nsenter", "-t", String(options.networkOf), "-n", ...session];
   const holder = new Deno.Command(program, {
     args,
@@ -82,16 +93,20 @@ export async function openWineSession(
   const complaint = new Response(holder.stderr).text();
   const layer = (await firstLine(holder.stdout)).trim();
   if (layer === "") {
+    await Deno.remove(shared, { recursive: true });
     throw new Error(`Cannot start a Wine session: ${(await complaint).trim()}`);
   }
   const init = await onlyChild(holder.pid);
   const enter = ["-t", String(init), "-m", "-p", "-n", "chroot", layer, "env", "-i"];
 
-  function command(command: readonly string[], { env = {} }: RunOptions): Deno.Command {
+  function command(
+    command: readonly string[],
+    { env = {}, withInput = false }: StartOptions,
+  ): Deno.Command {
     const own = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     return new Deno.Command("nsenter", {
       args: [...enter, ...environment, ...own, ...command],
-      stdin: "null",
+      stdin: withInput ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     });
@@ -99,7 +114,7 @@ export async function openWineSession(
 
   async function run(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const { timeoutMillis = 60_000 } = options;
-    const child = command(words, options).spawn();
+    const child = command(words, { env: options.env }).spawn();
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -112,7 +127,8 @@ export async function openWineSession(
   }
 
   return {
-    root: `/proc/${init}/root${layer}`,
+    shared,
+    networkOf: init,
     wine: (words, options) => run(["wine", ...words], options),
     unix: run,
     startWine: (words, options = {}) => command(["wine", ...words], options).spawn(),
@@ -121,6 +137,7 @@ export async function openWineSession(
       holder.kill("SIGKILL");
       await holder.status;
       await complaint;
+      await Deno.remove(shared, { recursive: true });
     },
   };
 }
@@ -139,9 +156,11 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   return text.split("\n")[0];
 }
 
+/** Deno itself reads nothing of /proc without every permission. */
 async function onlyChild(pid: number): Promise<number> {
-  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
-  return Number(children.trim());
+  const file = `/proc/${pid}/task/${pid}/children`;
+  const { stdout } = await new Deno.Command("cat", { args: [file] }).output();
+  return Number(new TextDecoder().decode(stdout).trim());
 }
 
 /** The folder where this Deno keeps packages. */

@@ -1,0 +1,90 @@
+/**
+ * A router's part, run by this machine's own Deno in a session's network: reads `MODE [NUMBER|TEXT]`
+ * and the key file's text from its environment, and prints one JSON document.
+ *
+ *   probe          asks the service at 127.0.0.1; prints its ack, or null after 5 s
+ *   flush          the same with a flush
+ *   deaf NUMBER    sends as many probes, each from a socket that is closed at once
+ *   password TEXT  sends the 2009 datagram
+ */
+import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
+import { defaultPort } from "../../../lib/wire/datagram.ts";
+import { parseKeyFile } from "../../../lib/wire/keyring.ts";
+import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
+import { type Action, encodeRequest, requestMacOf } from "../../../lib/wire/request.ts";
+
+const [mode, argument = ""] = Deno.args;
+const host: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: defaultPort };
+const answerMillis = 5_000;
+
+function signed(action: Action) {
+  const key = parseKeyFile(Deno.env.get("ARPFLUSH_TEST_KEY") ?? "").signing;
+  const id = crypto.getRandomValues(new Uint8Array(16));
+  const request = encodeRequest({
+    action,
+    acknowledge: true,
+    report: false,
+    created: Date.now(),
+    id,
+    ackSpreadMs: 0,
+    sender: "router",
+    addresses: [],
+  }, key);
+  return { request, sent: { key, id, mac: requestMacOf(request), reportCount: 0 } };
+}
+
+function openSocket(): Deno.DatagramConn {
+  return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+}
+
+/** Sends a request and gives its ack. */
+async function ask(action: Action): Promise<FlushAck | null> {
+  const { request, sent } = signed(action);
+  const socket = openSocket();
+  const timer = setTimeout(() => socket.close(), answerMillis);
+  try {
+    await socket.send(request, host);
+    const [bytes] = await socket.receive();
+    const ack = decodeAck(bytes, sent);
+    socket.close();
+    return typeof ack === "string" ? null : ack;
+  } catch {
+    return null; // Closed by the timer.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function sendDeaf(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const socket = openSocket();
+    await socket.send(signed("probe").request, host);
+    socket.close();
+  }
+}
+
+async function sendPassword(password: string): Promise<void> {
+  const socket = openSocket();
+  await socket.send(encodeLegacyRequest(password), host);
+  socket.close();
+}
+
+switch (mode) {
+  case "probe":
+  case "flush": {
+    const ack = await ask(mode === "flush" ? "flush all" : "probe");
+    console.log(JSON.stringify(ack === null ? null : { ...ack, id: ack.id.toHex() }));
+    break;
+  }
+  case "deaf":
+    await sendDeaf(Number(argument));
+    console.log("{}");
+    break;
+  case "password":
+    await sendPassword(argument);
+    console.log("{}");
+    break;
+  default:
+    console.error(`Unknown mode "${mode}"`);
+    Deno.exit(2);
+}
