@@ -2,9 +2,9 @@
  * A router's part, run by this machine's own Deno in a session's network: reads `MODE [NUMBER|TEXT]`
  * and the key file's text from its environment, and prints one JSON document.
  *
- *   probe          asks the service at 127.0.0.1; prints its ack, or null after 5 s
+ *   probe          asks the service at 127.0.0.1; prints its ack, or null after 20 s
  *   flush          the same with a flush
- *   deaf NUMBER    sends as many probes, each from a socket that is closed at once
+ *   deaf NUMBER    sends as many probes, 8 copies each, every copy from a socket closed at once
  *   password TEXT  sends the 2009 datagram
  */
 import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
@@ -15,7 +15,7 @@ import { type Action, encodeRequest, requestMacOf } from "../../../lib/wire/requ
 
 const [mode, argument = ""] = Deno.args;
 const host: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: defaultPort };
-const answerMillis = 5_000;
+const answerMillis = 20_000;
 
 function signed(action: Action) {
   const key = parseKeyFile(Deno.env.get("ARPFLUSH_TEST_KEY") ?? "").signing;
@@ -55,11 +55,15 @@ async function ask(action: Action): Promise<FlushAck | null> {
   }
 }
 
+/** Each of the 8 copies of a request is acknowledged. */
 async function sendDeaf(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const socket = openSocket();
-    await socket.send(signed("probe").request, host);
-    socket.close();
+    const { request } = signed("probe");
+    for (let copy = 0; copy < 8; copy++) {
+      const socket = openSocket();
+      await socket.send(request, host);
+      socket.close();
+    }
   }
 }
 
