@@ -7,10 +7,23 @@ import { defaultPort, idLength, offsets } from "../../lib/wire/datagram.ts";
 import { type Key, parseKeyFile } from "../../lib/wire/keyring.ts";
 import { encodeRequest, type FlushRequest, requestMacOf } from "../../lib/wire/request.ts";
 
+/** How many copies, and how far apart. */
+export interface Schedule {
+  readonly copies: number;
+  readonly intervalMs: number;
+}
+
 /** A socket that asks. */
 export interface Asker extends Disposable {
-  /** Sends one copy of a new request; its ack, or null if none came within the time in ms. */
-  ask(changes?: Partial<FlushRequest>, withinMs?: number): Promise<FlushAck | null>;
+  /**
+   * Sends a new request, one copy of it unless told otherwise; its ack, or null if none came within
+   * the time in ms.
+   */
+  ask(
+    changes?: Partial<FlushRequest>,
+    withinMs?: number,
+    schedule?: Schedule,
+  ): Promise<FlushAck | null>;
   /** A signed request, for sending it by `send`. */
   sign(changes?: Partial<FlushRequest>): Uint8Array<ArrayBuffer>;
   /** Sends bytes as they are; their ack, if any, is nobody's. */
@@ -18,6 +31,8 @@ export interface Asker extends Disposable {
   /** Acks to no request that is waited for: repeated ones. */
   readonly others: number;
 }
+
+const once: Schedule = { copies: 1, intervalMs: 0 };
 
 /** Opens a socket towards a service with the first key of a key file's text. */
 export function openAsker(keyText: string, hostname: string, port = defaultPort): Asker {
@@ -60,19 +75,22 @@ export function openAsker(keyText: string, hostname: string, port = defaultPort)
   return {
     sign,
     send: async (bytes) => void await socket.send(bytes, to),
-    async ask(changes = {}, withinMs = 5_000) {
+    async ask(changes = {}, withinMs = 5_000, { copies, intervalMs } = once) {
       const bytes = sign(changes);
       const id = bytes.slice(offsets.id, offsets.id + idLength);
       const reportCount = changes.report ? changes.addresses?.length ?? 0 : 0;
       const { promise, resolve } = Promise.withResolvers<FlushAck | null>();
       const sent = { key, id, mac: requestMacOf(bytes), reportCount };
       waiting.set(id.toHex(), { sent, heard: resolve });
-      const timer = setTimeout(() => resolve(null), withinMs);
+      const timers = [setTimeout(() => resolve(null), withinMs)];
+      for (let i = 1; i < copies; i++) {
+        timers.push(setTimeout(() => void socket.send(bytes, to).catch(() => {}), i * intervalMs));
+      }
       try {
         await socket.send(bytes, to);
         return await promise;
       } finally {
-        clearTimeout(timer);
+        timers.forEach(clearTimeout);
         waiting.delete(id.toHex());
       }
     },
