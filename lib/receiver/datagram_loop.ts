@@ -20,7 +20,7 @@ export type OpenSocket = (address: string, port: number) => DatagramSocket;
 export const openUdpSocket: OpenSocket = (hostname, port) =>
   Deno.listenDatagram({ transport: "udp", hostname, port });
 
-/** What the loop tells its owner; none of these may throw. */
+/** What the loop tells its owner; only `datagram` may throw, which counts as a failed receive. */
 export interface DatagramEvents {
   /** A datagram; the bytes are valid until this returns. */
   readonly datagram: (bytes: Uint8Array, from: Deno.NetAddr) => void;
@@ -94,7 +94,13 @@ export function startDatagramLoop(
       }
       errors = 0;
       const [bytes, from] = received;
-      if (current === socket && isNetAddr(from)) events.datagram(bytes, from);
+      if (current !== socket || !isNetAddr(from)) continue;
+      try {
+        events.datagram(bytes, from);
+      } catch (error) {
+        // A fault of the program's own: no datagram may end the loop by it.
+        events.receiveFailed(error);
+      }
     }
   }
 

@@ -55,11 +55,10 @@ export function createGateDriver<Asker>(parts: GateDriverParts<Asker>): GateDriv
 
   return {
     request(scope, asker) {
-      const wasPending = pending.length > 0;
       if (pending.length < askersMost) pending.push(asker);
       const decision = gate.request(scope, now());
       if ("start" in decision) started(decision.start);
-      else if (!wasPending) arm();
+      else arm();
     },
     setHoldDown(holdDownMs) {
       gate.setHoldDown(holdDownMs);

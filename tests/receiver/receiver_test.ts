@@ -199,7 +199,9 @@ Deno.test("startReceiver() moved by new rules keeps what it has seen", async () 
   await receiver.configure(rulesAt("127.0.0.2"));
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   await socket.send(bytes, { transport: "udp", hostname: "127.0.0.2", port: receiver.port });
+  const timer = setTimeout(() => socket.close(), 10_000);
   await socket.receive();
+  clearTimeout(timer);
   socket.close();
   assert.equal(receiver.counters.counted.flushes, 1);
   assert.equal(receiver.counters.counted.repeated, 1);
