@@ -35,6 +35,15 @@ Deno.test("createGateDriver() hands each asker to one flush, pending ones when d
   assert.equal(time.timers, 0);
 });
 
+Deno.test("createGateDriver() has no timer while nothing is pending", () => {
+  const { time, driver } = start();
+  driver.setHoldDown(1_000);
+  assert.equal(time.timers, 0);
+  driver.request("all", "a");
+  driver.setHoldDown(2_000);
+  assert.equal(time.timers, 0);
+});
+
 Deno.test("createGateDriver() waits on when a timer is early", () => {
   const time = testTime();
   const early: After = (ms, run) => time.after(ms > 5 ? ms - 5 : ms, run);

@@ -8,6 +8,7 @@ import { createCounters } from "../../lib/receiver/counters.ts";
 import { createLookUps } from "../../lib/receiver/look_ups.ts";
 import { acksMost, createReplayWindow } from "../../lib/receiver/replay_window.ts";
 import { createRequestHandler } from "../../lib/receiver/request_handler.ts";
+import { createKeyring } from "../../lib/wire/keyring.ts";
 import { createLegacyCheck } from "../../lib/wire/legacy.ts";
 import type { NeighborReport } from "../../lib/wire/ack.ts";
 import { acksTo, notingCache, r1, r2, settle, startHarness } from "./harness.ts";
@@ -371,6 +372,47 @@ Deno.test("startReceiver() stopped does the pending flush, sends what waits, hea
   await settle();
   assert.equal(flushes.length, 4);
   assert.equal(time.timers, 0);
+});
+
+Deno.test("startReceiver() hears nothing more while it waits for the last flush", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { cache } = notingCache({
+    async flush() {
+      await promise;
+      return { removed: 1, micros: 1, notes: [] };
+    },
+  });
+  const { deliver, receiver } = startHarness({ cache });
+  await deliver(signed(fresh));
+  const stopped = receiver.stop();
+  await deliver(signed(fresh));
+  await deliver(new Uint8Array(1));
+  resolve();
+  await stopped;
+  assert.equal(receiver.counters.counted.accepted, 1);
+  assert.equal(receiver.counters.refused.length, 0);
+});
+
+Deno.test("startReceiver() looks at nothing whose source it can't read", async () => {
+  const { deliver, receiver, sent, flushes } = startHarness();
+  await deliver(signed(fresh), { ...r1, hostname: "router1" });
+  await deliver(new Uint8Array(1), { ...r1, hostname: "" });
+  assert.deepEqual([sent.length, flushes.length, receiver.counters.counted.accepted], [0, 0, 0]);
+  assert.equal(receiver.counters.refused.length, 0);
+  await deliver(signed(fresh));
+  assert.equal(flushes.length, 1);
+});
+
+Deno.test("startReceiver() keeps its socket when new rules leave it where it is", async () => {
+  const { deliver, receiver, isClosed, flushes } = startHarness();
+  const place = { address: "0.0.0.0", port: 27_735, holdDownMs: 10_000, toleranceMs: 60_000 };
+  const ring = createKeyring([otherKey]);
+  await receiver.configure({ ...place, isAllowed: () => true, keyring: ring, isLegacy: null });
+  assert.equal(isClosed(), false);
+  await deliver(signed(fresh));
+  assert.equal(flushes.length, 0);
+  await deliver(signed(fresh, otherKey));
+  assert.equal(flushes.length, 1);
 });
 
 Deno.test("startReceiver() stopped waits for the report of the last flush", async () => {

@@ -41,6 +41,8 @@ const wrongAddresses = [
     "g::",
   ],
   ...["[::1]", "::1]", "::1/128", " ::1", "localhost", "192.0.2.1 ", "١.2.3.4", "::1#"],
+  // What the parser of URLs would take: white space inside, and a text that leaves the brackets.
+  ...["::1\n", ":\t:1", "::1]:80/[", "::1]/["],
 ];
 for (const text of wrongAddresses) {
   Deno.test(`parseAddress() refuses ${JSON.stringify(text)}`, () => {
@@ -129,6 +131,50 @@ Deno.test("prefixContains() knows shorter from longer, and the families apart", 
   assert.equal(prefixContains(parsePrefix("10.1.0.0/16"), parsePrefix("10.0.0.0/8")), false);
   assert.equal(prefixContains(parsePrefix("::/0"), parsePrefix("10.0.0.1")), false);
   assert.ok(prefixContains(parsePrefix("0.0.0.0/0"), parsePrefix("10.0.0.1")));
+});
+
+Deno.test("unmapped() takes an IPv4-mapped whole address for IPv4, and nothing like it", () => {
+  const parsed = (text: string) => {
+    const address = parseAddress(text);
+    assert.ok(address !== null, text);
+    return address;
+  };
+  assert.equal(formatAddress(parsed("::ffff:c000:201")), "192.0.2.1");
+  for (
+    const like of [
+      "::c000:201",
+      "::ff:c000:201",
+      "::ff00:c000:201",
+      "::fffe:c000:201",
+      "1::ffff:c000:201",
+      "::1:ffff:c000:201",
+      "::ffff:0:c000:201",
+    ]
+  ) assert.equal(parsed(like).family, 6, like);
+  const mapped = new Uint8Array(16).fill(0xff, 10, 12);
+  const prefix = { family: 6, length: 96, bytes: mapped } as const;
+  assert.equal(unmapped(prefix), prefix);
+});
+
+Deno.test("samePrefix() asks for family, length and bytes", () => {
+  const same = (a: string, b: string) => samePrefix(parsePrefix(a), parsePrefix(b));
+  assert.ok(same("192.0.2.0/24", "192.0.2.0/24"));
+  assert.ok(same("2001:db8::1", "2001:0db8::1"));
+  assert.ok(!same("192.0.2.0/24", "192.0.2.0/25"));
+  assert.ok(!same("192.0.2.0/25", "192.0.2.0/24"));
+  assert.ok(!same("192.0.2.0/24", "192.0.3.0/24"));
+  assert.ok(!same("0.0.0.0/0", "::/0"));
+});
+
+Deno.test("prefixContains() finds no shorter prefix in a longer one with the same bytes", () => {
+  assert.equal(prefixContains(parsePrefix("10.0.0.0/24"), parsePrefix("10.0.0.0/8")), false);
+  assert.equal(prefixContains(parsePrefix("10.0.0.0/8"), parsePrefix("10.0.0.0/24")), true);
+});
+
+Deno.test("formatPrefix() leaves the length out for a whole address alone", () => {
+  for (const text of ["192.0.2.1", "2001:db8::1", "192.0.2.0/31", "::/127"]) {
+    assert.equal(formatPrefix(parsePrefix(text)), text);
+  }
 });
 
 Deno.test("hasHostBits() looks behind an IPv4 address too", () => {

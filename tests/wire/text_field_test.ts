@@ -23,6 +23,9 @@ Deno.test("readTextField() rejects bytes behind the first zero and what isn't UT
   bytes[63] = 1;
   assert.equal(readTextField(bytes, 0), null);
   assert.equal(readTextField(new Uint8Array(64).fill(0xc3), 0), null);
+  assert.equal(readTextField(new Uint8Array(64).fill(0x80), 0), null);
+  assert.equal(readTextField(new Uint8Array(64).fill(0x80, 0, 1), 0), null);
+  assert.equal(readTextField(new Uint8Array(64).fill(0x7f), 0), "\x7f".repeat(64));
   assert.equal(readTextField(new Uint8Array(64).fill(0x61), 0), "a".repeat(64));
 });
 
