@@ -13,7 +13,7 @@ export interface Trial {
 }
 
 /** More than all tests of a module take on a busy machine. */
-const timeoutMs = 90_000;
+const timeoutMs = 150_000;
 const copied = ["lib", "tools", "tests/wire", "tests/receiver", "tests/sender"];
 const files = ["deno.json", "deno.lock"];
 
