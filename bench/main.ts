@@ -3,6 +3,7 @@
  * as Markdown on stdout.
  */
 import { benchFlush } from "./flush.ts";
+import { benchIdle } from "./idle.ts";
 import { benchLatency } from "./latency.ts";
 import { compilePeers, type Peers } from "./peers.ts";
 import { benchReceivePath } from "./receive_path.ts";
@@ -14,6 +15,7 @@ type Bench = (peers: Peers, repetitions: number) => Promise<Section>;
 /** Each bench by its name on the command line. */
 const benches: Readonly<Record<string, Bench>> = {
   start: (_, repetitions) => benchStart(repetitions),
+  idle: (_, repetitions) => benchIdle(repetitions),
   "receive-path": benchReceivePath,
   latency: benchLatency,
   flush: (_, repetitions) => benchFlush(repetitions),

@@ -7,14 +7,14 @@ const folder = new URL("peers/", import.meta.url).pathname;
 /** Compiled programs in a folder that vanishes with this. */
 export interface Peers extends AsyncDisposable {
   /** The path of a compiled peer, or null where there is no C compiler. */
-  program(name: "serve" | "ask" | "flood" | "hosts"): string | null;
+  program(name: "serve" | "ask" | "flood" | "hosts" | "first"): string | null;
 }
 
 /** Compiles the peers written in C. */
 export async function compilePeers(): Promise<Peers> {
   const into = await Deno.makeTempDir({ prefix: "arpflush-bench-" });
   const compiled = new Set<string>();
-  for (const name of ["serve", "ask", "flood", "hosts"]) {
+  for (const name of ["serve", "ask", "flood", "hosts", "first"]) {
     try {
       await run(["cc", "-O2", "-o", `${into}/${name}`, `${folder}${name}.c`]);
       compiled.add(name);

@@ -6,7 +6,7 @@ import { generateKeyFile } from "../lib/wire/keyring.ts";
 import { CommandError, type CommandLine, run } from "../tools/command.ts";
 import { connect, findIsolation } from "../tools/namespaces.ts";
 import { programLine } from "../tools/programs.ts";
-import { findPython } from "./peers.ts";
+import { compilePeers, findPython, type Peers } from "./peers.ts";
 import type { Section } from "./section.ts";
 import { median, show, showSpread } from "./statistics.ts";
 
@@ -48,7 +48,19 @@ async function bundle(folder: string): Promise<string | null> {
   }
 }
 
-async function contenders(folder: string): Promise<Contender[]> {
+/** netcat's way to send a file as a broadcast, or null where it isn't to be had. */
+async function netcat(file: string): Promise<CommandLine | null> {
+  const script = `exec nc -u -b -q 0 ${broadcast} ${port} < ${file}`;
+  try {
+    await run(["sh", "-c", "nc -h 2>&1 | grep -q OpenBSD"]);
+    return ["sh", "-c", script];
+  } catch (error) {
+    if (error instanceof CommandError) return null;
+    throw error;
+  }
+}
+
+async function contenders(folder: string, peers: Peers): Promise<Contender[]> {
   const write = async (name: string, text: string) => {
     await Deno.writeTextFile(`${folder}/${name}`, text, { mode: 0o600 });
     return `${folder}/${name}`;
@@ -59,6 +71,8 @@ async function contenders(folder: string): Promise<Contender[]> {
   const permissions = ["--allow-net", "--allow-read", "--allow-sys=hostname,networkInterfaces"];
   const bundled = await bundle(folder);
   const python = await findPython();
+  const c = peers.program("first");
+  const nc = await netcat(key);
   const all: (Contender | null)[] = [
     {
       name: "empty Deno program, to its end",
@@ -75,6 +89,12 @@ async function contenders(folder: string): Promise<Contender[]> {
       line: [python, await write("one.py", pythonProgram)],
       until: "datagram",
     },
+    c === null ? null : {
+      name: "C client with a key",
+      line: [c, broadcast, String(port), key],
+      until: "datagram",
+    },
+    nc === null ? null : { name: "netcat, started by sh", line: nc, until: "datagram" },
     { name: "send.ts -a", line: programLine("sender", args), until: "datagram" },
     bundled === null ? null : {
       name: "send.ts -a, bundled",
@@ -107,7 +127,8 @@ async function measure(repetitions: number): Promise<{ name: string; times: numb
   const folder = await Deno.makeTempDir({ prefix: "arpflush-bench-" });
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
   try {
-    const all = await contenders(folder);
+    await using peers = await compilePeers();
+    const all = await contenders(folder, peers);
     const results = all.map(({ name }) => ({ name, times: [] as number[] }));
     for (let round = -1; round < repetitions; round++) {
       for (const [i, contender] of all.entries()) {

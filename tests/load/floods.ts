@@ -2,6 +2,8 @@
 import { datagramFile, forgedRequests, junk } from "../../bench/datagrams.ts";
 import { type Peers, runWith } from "../../bench/peers.ts";
 import { type Asker, openAsker } from "./asker.ts";
+import { run } from "../../tools/command.ts";
+import { ip } from "../../tools/namespaces.ts";
 import { openSegment } from "../net/chain.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
 import { type ProcessState, readProcessState } from "./process_state.ts";
@@ -31,10 +33,16 @@ export interface FloodPlan {
   readonly kind: FloodKind;
   readonly ratePerSecond: number;
   readonly tries: number;
+  /** With packaging/arpflush.nft on the host. */
+  readonly guarded: boolean;
 }
 
 const host = "192.0.2.100";
 const port = 27_735;
+const flooder = "192.0.2.66";
+const rules = new URL("../../packaging/arpflush.nft", import.meta.url).pathname;
+/** Ended before. */
+const secondsMost = "600";
 const betweenTriesMs = 40;
 const copyIntervalMs = 100;
 /** The hold-down period is 1 s: a flush is acknowledged after that at the latest. */
@@ -43,13 +51,18 @@ const settleMs = 1_500;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Floods a service in a namespace of its own. Needs the peers' flood program. */
+/**
+ * Floods a service on a segment of its own, in the namespace that this process is in. Needs the
+ * peers' flood program.
+ */
 export async function floodService(peers: Peers, plan: FloodPlan): Promise<FloodResult> {
   const program = peers.program("flood");
   if (program === null) throw new Error("Cannot flood: no C compiler");
-  const { kind, ratePerSecond, tries } = plan;
+  const { kind, ratePerSecond, tries, guarded } = plan;
   await using segment = await openSegment();
+  await ip(null, [`addr add ${flooder}/24 dev br0`]);
   const target = await segment.host();
+  if (guarded) await run([...target.namespace.argv, "nft", "-f", rules]);
   await using ground = await prepareGround(target, "flood");
   await using service = await ground.start(["HoldDownSeconds = 1"]);
   await service.line(/Started/);
@@ -58,14 +71,14 @@ export async function floodService(peers: Peers, plan: FloodPlan): Promise<Flood
   await asker.ask();
   const before = await readProcessState(pid);
   const ending = new AbortController();
-  const seconds = 2 + tries * (2 * betweenTriesMs + 5 * copyIntervalMs) / 1_000;
   const datagrams = kind === "junk" ? junk(256) : forgedRequests(256);
-  const line = [program, host, String(port), String(ratePerSecond), String(Math.ceil(seconds))];
+  const line = [program, host, String(port), String(ratePerSecond), secondsMost, flooder];
   const flooding = runWith(line, datagramFile(datagrams), ending.signal);
   await sleep(500);
   const single = await count(tries, () => asked(asker, 1));
   const during = await readProcessState(pid);
   const five = await count(Math.ceil(tries / 4), () => asked(asker, 5));
+  ending.abort();
   const [sent, ns] = (await flooding).trim().split(" ").map(Number);
   await sleep(settleMs);
   const after = await readProcessState(pid);

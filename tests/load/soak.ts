@@ -1,0 +1,134 @@
+/**
+ * Mixed requests for as long as one likes: everything that is to be answered must be, and the service
+ * must be as large at the end as it was after its first minutes.
+ */
+import { parsePrefix } from "../../lib/wire/ip_address.ts";
+import { openSegment } from "../net/chain.ts";
+import { type Asker, openAsker } from "./asker.ts";
+import { keyFile, prepareGround } from "./faulty_host.ts";
+import { type ProcessState, readProcessState } from "./process_state.ts";
+
+/** How long and how hard. */
+export interface SoakPlan {
+  readonly seconds: number;
+  readonly requestsPerSecond: number;
+  /** Called now and then with a line of progress. */
+  readonly progress: (line: string) => void;
+}
+
+/** How it went. */
+export interface SoakResult {
+  readonly sent: number;
+  /** Requests that were to be acknowledged, and those that were not. */
+  readonly asked: number;
+  readonly missed: number;
+  /** The service after the settling time, and at the end. */
+  readonly settled: ProcessState;
+  readonly end: ProcessState;
+  /** The largest RSS of any reading behind the settling time, as a part of the settled one's. */
+  readonly rssGrowth: number;
+  readonly seconds: number;
+}
+
+/** Long enough for V8's heap to have found its size; less when the whole soak is short. */
+const settlingSeconds = 300;
+const settlingPart = 1 / 3;
+const readEverySeconds = 5;
+const tickMs = 10;
+/** A flush is acknowledged after one hold-down period (1 s); the rest is for a busy machine. */
+const patienceMs = 15_000;
+const addresses = [parsePrefix("192.0.2.1")];
+
+/** Of each 20 requests: what is sent, and whether it is to be acknowledged. */
+function sendOne(asker: Asker, i: number, copies: Uint8Array[]): Promise<boolean> | null {
+  const flushed = (ask: ReturnType<Asker["ask"]>) => ask.then((ack) => ack?.status === "flushed");
+  switch (i % 20) {
+    case 0:
+      return asker.ask({ action: "probe" }, patienceMs).then((ack) => ack?.status === "alive");
+    case 1:
+    case 2:
+      return flushed(asker.ask({ action: "flush listed", addresses }, patienceMs));
+    case 3:
+    case 4:
+    case 5:
+      return flushed(asker.ask({}, patienceMs));
+    case 6: {
+      const request = asker.sign({ acknowledge: false });
+      copies.splice(0, copies.length, request);
+      asker.send(request);
+      return null;
+    }
+    case 7: {
+      const forged = asker.sign();
+      forged[forged.length - 1] ^= 1;
+      asker.send(forged);
+      return null;
+    }
+    case 8:
+      asker.send(crypto.getRandomValues(new Uint8Array(1 + i % 1_000)));
+      return null;
+    case 9:
+      // Stale: its ack is rate limited, so that it isn't waited for.
+      asker.send(asker.sign({ created: Date.now() - 3_600_000 }));
+      return null;
+    default:
+      for (const copy of copies) asker.send(copy);
+      return null;
+  }
+}
+
+/** Runs a soak against a service in a namespace of its own. */
+export async function soak(
+  { seconds, requestsPerSecond, progress }: SoakPlan,
+): Promise<SoakResult> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await using ground = await prepareGround(host, "soak");
+  // Ids are remembered for 3 s: all of them find room.
+  const settings = ["HoldDownSeconds = 1", "ClockToleranceSeconds = 1"];
+  await using service = await ground.start(settings);
+  await service.line(/Started/);
+  const pid = await ground.pid();
+  using asker = openAsker(await Deno.readTextFile(keyFile), "192.0.2.100");
+  const start = performance.now();
+  const settleAt = Math.min(settlingSeconds, seconds * settlingPart);
+  const copies: Uint8Array[] = [];
+  let sent = 0;
+  let asked = 0;
+  let missed = 0;
+  let settled: ProcessState | null = null;
+  let rssMost = 0;
+  let readAt = 0;
+  const open = new Set<Promise<void>>();
+  for (;;) {
+    const elapsed = (performance.now() - start) / 1_000;
+    if (elapsed >= seconds) break;
+    for (; sent < elapsed * requestsPerSecond; sent++) {
+      const answered = sendOne(asker, sent, copies);
+      if (answered === null) continue;
+      asked++;
+      const done: Promise<void> = answered.then((right) => {
+        if (!right) missed++;
+        open.delete(done);
+      });
+      open.add(done);
+    }
+    if (elapsed >= readAt) {
+      readAt += readEverySeconds;
+      const state = await readProcessState(pid);
+      if (settled === null && elapsed >= settleAt) settled = state;
+      if (settled !== null) rssMost = Math.max(rssMost, state.rss);
+      const megabytes = (state.rss / 2 ** 20).toFixed(1);
+      progress(
+        `${Math.round(elapsed)} s: ${sent} sent, ${asked} asked, ${missed} missed, ` +
+          `${open.size} open, RSS ${megabytes} MiB, ${state.descriptors} descriptors`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, tickMs));
+  }
+  await Promise.all(open);
+  const end = await readProcessState(pid);
+  settled ??= end;
+  rssMost = Math.max(rssMost, end.rss);
+  return { sent, asked, missed, settled, end, rssGrowth: rssMost / settled.rss, seconds };
+}
