@@ -119,3 +119,11 @@ Deno.test("startReceiver() lives on after a fault of its own, and says so once",
     "isAllowed is broken",
   ]);
 });
+
+Deno.test("startReceiver() calls nothing broken but what came with a key", async () => {
+  const { deliver, receiver, saidOf } = startHarness({}, rules);
+  await deliver(new Uint8Array(5));
+  assert.equal(receiver.counters.refused.length, 1);
+  assert.equal(receiver.counters.counted.receiveErrors, 0);
+  assert.deepEqual(saidOf("brokenRequest"), []);
+});
