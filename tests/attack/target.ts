@@ -79,14 +79,28 @@ export interface Target extends AsyncDisposable {
   stop(): Promise<ServiceTally>;
 }
 
+/** More than a busy machine takes for a line of the log. */
+const patienceMs = 60_000;
+
+/** Waits for a line, but not for ever. */
+async function soon(line: Promise<string>, what: string): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`The log does not tell of ${what}`)), patienceMs);
+  try {
+    await Promise.race([line, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Starts the service and waits until it listens. */
 export async function startTarget({ configPath }: Camp): Promise<Target> {
   const service = startServiceProcess({ args: ["--simulate", "--config", configPath] });
-  await service.line(/"event":"started"/);
+  await soon(service.line(/"event":"started"/), "its start");
   const tally = () => tallyOf(service.log);
   return {
     tally,
-    told: async (sender) => void await service.line(new RegExp(`"accepted".*${sender} `)),
+    told: (sender) => soon(service.line(new RegExp(`"accepted".*${sender} `)), sender),
     async stop() {
       const code = await service.stop();
       if (code !== 0) throw new Error(`The service ended with code ${code}`);
