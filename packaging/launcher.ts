@@ -1,0 +1,50 @@
+/** The launchers: POSIX shell scripts that start one program of the folder they are in. */
+import { permissionFlags, type PermissionSet } from "./permissions.ts";
+
+/** One program of the folder. */
+export interface Program {
+  /** The launcher's name; the bundle beside it has `.js` appended. */
+  readonly name: string;
+  /** The entry that is bundled. */
+  readonly entry: string;
+  /** The name of its permission set in deno.json. */
+  readonly permissions: "sender" | "service";
+}
+
+/** What the folder holds; the names are those of the compiled executables. */
+export const programs: readonly Program[] = [
+  { name: "arpflush", entry: "send.ts", permissions: "sender" },
+  { name: "arpflush-service", entry: "service.ts", permissions: "service" },
+];
+
+/** What keeps the runtime from looking for anything outside the folder, network included. */
+const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
+
+/**
+ * A launcher's text. It works by absolute path, by relative path, through symbolic links and with an
+ * empty environment, and passes its arguments on as they are. PATH is fixed: the service looks for
+ * `ip` there, and nobody else's `ip` may be found. The cache in the folder is the runtime's own, of
+ * the code it has parsed: root fills it, everybody may read it, and where it is missing or the file
+ * system can't be written the start takes some 20 ms longer.
+ */
+export function launcherText(
+  { name }: Program,
+  permissions: PermissionSet,
+  unstable: readonly string[],
+): string {
+  const features = unstable.map((feature) => `--unstable-${feature}`);
+  const flags = [...closed, ...features, ...permissionFlags(permissions)];
+  return `#!/bin/sh
+# Starts ${name} with the permissions it needs and no others.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+self=$0
+if [ -h "$self" ]; then self=$(readlink -f -- "$self"); fi
+case $self in */*) folder=\${self%/*} ;; *) folder=. ;; esac
+DENO_DIR=$folder/cache
+DENO_NO_UPDATE_CHECK=1
+export PATH DENO_DIR DENO_NO_UPDATE_CHECK
+umask 022
+exec "$folder/deno" run ${flags.join(" ")} \\
+  "$folder/${name}.js" "$@"
+`;
+}

@@ -1,0 +1,34 @@
+/** The launchers' text; that they work is shown by tests/lab/router_folder_test.ts. */
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { launcherText, programs } from "../../packaging/launcher.ts";
+import { permissionFlags } from "../../packaging/permissions.ts";
+
+Deno.test("permissionFlags() grants all of a kind, what is listed, or nothing", () => {
+  const flags = permissionFlags({ net: true, run: ["ip", "/sbin/ip"], ffi: false, env: [] });
+  assert.deepEqual(flags, ["--allow-net", "--allow-run=ip,/sbin/ip"]);
+});
+
+Deno.test("permissionFlags() refuses what would become two values or two words", () => {
+  for (const value of ["/a,/b", "/a b", "$HOME", "`id`", ""]) {
+    assert.throws(() => permissionFlags({ read: [value] }), RangeError);
+  }
+});
+
+Deno.test("launcherText() grants what deno.json grants and nothing else", () => {
+  for (const program of programs) {
+    const set = config.permissions[program.permissions];
+    const words = launcherText(program, set, config.unstable).split(/\s+/);
+    const granted = words.filter((word) => /^(-A|-[A-Z]\b|--allow-|--deny-)/.test(word));
+    const kinds = granted.map((word) => word.replace(/^--allow-|=.*/g, ""));
+    assert.deepEqual(kinds, Object.keys(set));
+    for (const feature of config.unstable) assert.ok(words.includes(`--unstable-${feature}`));
+  }
+});
+
+Deno.test("launcherText() lets the sender run nothing and load no library", () => {
+  const [sender] = programs;
+  const text = launcherText(sender, config.permissions[sender.permissions], config.unstable);
+  assert.doesNotMatch(text, /--allow-(run|ffi|all|import)|--allow-write(\s|$)/);
+  assert.match(text, /--no-prompt .*--no-config .*--no-remote --no-npm/);
+});
