@@ -1,0 +1,26 @@
+/**
+ * The part of the lab that runs inside its own namespaces, as the first process of its own process
+ * namespace: when it ends, all that it started ends, and namespaces and mounts are gone. It ends when
+ * its stdin does, so that nothing is left behind however its parent ends. The argument is the
+ * window in ms; the RunResult goes to stdout.
+ */
+import { runLab } from "./failover.ts";
+
+async function endWithParent(): Promise<never> {
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null);
+  Deno.exit(1);
+}
+
+endWithParent();
+try {
+  const result = await runLab(Number(Deno.args[0]));
+  const bytes = new TextEncoder().encode(JSON.stringify(result));
+  for (let written = 0; written < bytes.length;) {
+    written += Deno.stdout.writeSync(bytes.subarray(written));
+  }
+  Deno.exit(0);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  Deno.exit(1);
+}

@@ -1,0 +1,102 @@
+/** One run of the lab: two real failovers, and every host did what it must. */
+import assert from "node:assert/strict";
+import { pack } from "../../packaging/pack.ts";
+import { run } from "../../tools/command.ts";
+import { enterLab, labLacks } from "./enter.ts";
+import { lanes } from "./lanes.ts";
+import { pictureOf } from "./picture.ts";
+import { outageTable, timelineText } from "./report.ts";
+import { faultsOf, stuckLeastMs } from "./verdict.ts";
+
+const lack = await labLacks();
+if (lack !== null) console.log(`The lab can't be run: this machine lacks ${lack}`);
+
+Deno.test({
+  name: "runLab() heals the host with ArpFlush after both failovers, and only that one",
+  ignore: lack !== null,
+  async fn() {
+    await pack("dist/arpflush");
+    const result = await enterLab(stuckLeastMs + 2_000);
+    console.log(`${timelineText(result)}\n\n${outageTable([result])}`);
+    assert.deepEqual(faultsOf(result), []);
+
+    const [a, b] = result.lanes;
+    assert.ok((a.ignoredArpPackets ?? 0) >= 10, "gratuitous ARP of both masters was ignored");
+    assert.equal(a.outages.some(({ healed }) => healed), false);
+    assert.equal(b.outages.every(({ healed }) => healed), true);
+    const [first, second] = result.moments.filter(({ where, kind, at }) =>
+      where === b.station && kind === "flush" && at > 0
+    );
+    assert.ok(second.at - first.at < 10_000, "both flushes were within one hold-down period");
+    const reports = result.moments.filter(({ kind }) => kind === "report");
+    for (const { text } of reports) assert.match(text, /^info: .*1 healed/);
+
+    const svg = pictureOf(result);
+    for (const { title, outages } of result.lanes) {
+      assert.ok(svg.includes(title));
+      const [first] = outages;
+      if (first.healed) assert.ok(svg.includes(`${(first.ms / 1000).toFixed(2)} s`));
+    }
+  },
+});
+
+for (const signal of ["SIGINT", "SIGKILL"] as const) {
+  Deno.test({
+    name: `enterLab() leaves no process and no namespace behind after ${signal}`,
+    ignore: lack !== null,
+    async fn() {
+      const main = new URL("main.ts", import.meta.url).pathname;
+      const args = ["run", "-q", "--no-prompt", "-P=tests", main, "--no-pack"];
+      const command = new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" });
+      const lab = command.spawn();
+      await until(async () => (await programsBelow(lab.pid)).includes("keepalived"));
+      const namespaces = await namespacesBelow(lab.pid);
+      assert.ok(namespaces.length > lanes.length, "the lab has namespaces of its own");
+      lab.kill(signal);
+      await lab.status;
+      await until(async () => {
+        const all = await run(["lsns", "--noheadings", "--output", "NS"]);
+        return namespaces.every((namespace) => !all.includes(namespace));
+      });
+    },
+  });
+}
+
+/** A line `PID PROGRAM` for each process below a process. */
+async function below(pid: number): Promise<string[]> {
+  const all = (await run(["ps", "-e", "-o", "ppid=,pid=,comm="])).split("\n")
+    .map((line) => line.trim().split(/\s+/));
+  const found: string[] = [];
+  const parents = [String(pid)];
+  for (let parent = parents.pop(); parent !== undefined; parent = parents.pop()) {
+    for (const [ppid, child, program] of all) {
+      if (ppid !== parent) continue;
+      found.push(`${child} ${program}`);
+      parents.push(child);
+    }
+  }
+  return found;
+}
+
+async function programsBelow(pid: number): Promise<string[]> {
+  return (await below(pid)).map((line) => line.split(" ")[1]);
+}
+
+/** Numbers of the namespaces that processes below a process are in, but not this one. */
+async function namespacesBelow(pid: number): Promise<string[]> {
+  const script = "for p; do readlink /proc/$p/ns/net /proc/$p/ns/mnt /proc/$p/ns/pid; done; true";
+  const pids = (await below(pid)).map((line) => line.split(" ")[0]);
+  const numbers = async (pids: readonly string[]): Promise<readonly string[]> =>
+    (await run(["sh", "-c", script, "sh", ...pids])).match(/\d+/g) ?? [];
+  const own = await numbers([String(Deno.pid)]);
+  return [...new Set(await numbers(pids))].filter((number) => !own.includes(number));
+}
+
+/** Looks until something holds; throws after 20 s. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!await holds()) {
+    if (Date.now() > end) throw new Error("Waited 20 s in vain");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,59 @@
+/** The lab's command line. */
+import { typeFlag } from "type-flag";
+import { stuckLeastMs } from "./verdict.ts";
+
+/** What a call of the lab asks for. */
+export interface LabOptions {
+  readonly runs: number;
+  /** How long each run is watched from its first failure. */
+  readonly windowSeconds: number;
+  /** File for the picture; empty: none. */
+  readonly svg: string;
+  /** File for the figures; empty: none. */
+  readonly json: string;
+  /** Make dist/arpflush anew first. */
+  readonly pack: boolean;
+}
+
+const windowLeast = stuckLeastMs / 1000 + 1;
+
+export const usage = `Usage: deno task lab [options]        (Linux, root, keepalived, nft)
+
+Two routers with real keepalived and one virtual address, and hosts side by side
+that probe it every 10 ms. The master's link is cut; later, within the service's
+hold-down period, the new master's. Prints a timeline, each host's outages and
+the ratio of a host healed by ArpFlush to one that accepts gratuitous ARP. All
+of it is in namespaces without a name: nothing is left behind.
+
+  --runs N          that many runs, and medians (default 1)
+  --window SECONDS  watch each run for that long, ${windowLeast} to 120 (default 20)
+  --svg FILE        draw the run with the median ratio
+  --json FILE       write every figure
+  --no-pack         use dist/arpflush as it is (default: make it anew)
+  --help            this text
+
+Exit: 0 every host did what it must: healed twice, or stayed stuck without
+ArpFlush; 1 one did not, or the lab could not run; 2 usage.`;
+
+/** The options of a command line, "help", or what is wrong with it in one line. */
+export function parseLabOptions(args: readonly string[]): LabOptions | "help" | string {
+  const { flags, unknownFlags, _: rest } = typeFlag({
+    runs: { type: Number, default: 1 },
+    window: { type: Number, default: 20 },
+    svg: { type: String, default: "" },
+    json: { type: String, default: "" },
+    noPack: { type: Boolean, default: false },
+    help: { type: Boolean, default: false },
+  }, [...args]);
+  if (flags.help) return "help";
+  const unknown = Object.keys(unknownFlags).at(0) ?? rest.at(0);
+  if (unknown !== undefined) return `Cannot understand "${unknown}": see --help`;
+  if (!Number.isInteger(flags.runs) || flags.runs < 1 || flags.runs > 100) {
+    return `Cannot do ${flags.runs} runs: 1 to 100`;
+  }
+  if (!(flags.window >= windowLeast && flags.window <= 120)) {
+    return `Cannot watch for ${flags.window} s: ${windowLeast} to 120`;
+  }
+  const { runs, window: windowSeconds, svg, json } = flags;
+  return { runs, windowSeconds, svg, json, pack: !flags.noPack };
+}

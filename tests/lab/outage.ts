@@ -1,0 +1,51 @@
+/** From answers to outages. Times are in ms on any one clock. */
+
+/** A time without answers: from the last answer before it to the first one after it. */
+export interface Silence {
+  readonly from: number;
+  /** null: no answer until the end. */
+  readonly to: number | null;
+}
+
+/** Silences of at least `leastMs` in answers that came at ascending times, watched until `end`. */
+export function findSilences(answers: readonly number[], end: number, leastMs: number): Silence[] {
+  const silences: Silence[] = [];
+  answers.forEach((from, i) => {
+    const to = answers[i + 1] ?? null;
+    if ((to ?? end) - from >= leastMs) silences.push({ from, to });
+  });
+  return silences;
+}
+
+/** What a failure did to a host. */
+export interface Outage {
+  /** From the last answer to the next one, or to the end of the watch if none came. */
+  readonly ms: number;
+  readonly healed: boolean;
+}
+
+/**
+ * The outage after a failure: the longest silence that goes on after `failure` and has begun before
+ * `until`, when the watch ends. Without one the outage has 0 ms and is healed.
+ */
+export function outageAfter(
+  silences: readonly Silence[],
+  failure: number,
+  until: number,
+): Outage {
+  let longest: Outage = { ms: 0, healed: true };
+  for (const { from, to } of silences) {
+    if (from >= until || (to ?? until) <= failure) continue;
+    const healed = to !== null && to <= until;
+    const ms = (healed ? to : until) - from;
+    if (ms > longest.ms) longest = { ms, healed };
+  }
+  return longest;
+}
+
+/** The middle value, or the mean of the two in the middle; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  return sorted.length % 2 === 1 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
+}

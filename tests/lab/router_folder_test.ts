@@ -1,0 +1,86 @@
+/**
+ * The folder that `deno task pack` makes, where routers have it: no network to download from, an
+ * empty environment, file systems that can't be written, a user without a home.
+ */
+import assert from "node:assert/strict";
+import { pack } from "../../packaging/pack.ts";
+import { type CommandOutcome, outcomeOf } from "../../tools/command.ts";
+import { findIsolation } from "../../tools/namespaces.ts";
+import { arpflushVersion } from "../../lib/version.ts";
+
+/**
+ * The folder at /run/arpflush, a key, a link to a link to the sender, and a segment of two
+ * interfaces; then everything is read-only. `as_user` runs a command as keepalived would.
+ */
+const prepare = `set -e
+mkdir /run/arpflush /run/links
+mount --bind "$1" /run/arpflush
+ln -s /run/arpflush/arpflush /run/links/first
+ln -s first /run/links/second
+(umask 077; /run/arpflush/arpflush --keygen >/run/key)
+rm -r /run/arpflush/cache
+chown 64123 /run/key
+echo 'KeyFile = "/run/key"' >/run/arpflush.toml
+ip link add e0 type veth peer name e1
+ip address add 192.0.2.1/24 dev e0
+ip link set e0 up
+ip link set e1 up
+mkfifo /run/log
+mount -o remount,bind,ro /run/arpflush
+mount -o remount,ro /run
+mount -o remount,bind,ro /
+cd /
+as_user() { setpriv --reuid=64123 --regid=64123 --clear-groups env -i "$@"; }
+`;
+
+/** Runs a script after `prepare`, in namespaces of its own. */
+async function inFolder(folder: string, script: string): Promise<CommandOutcome> {
+  const isolation = await findIsolation();
+  assert.ok("argv" in isolation);
+  const signal = AbortSignal.timeout(60_000);
+  return await outcomeOf([...isolation.argv, "sh", "-c", prepare + script, "sh", folder], {
+    signal,
+  });
+}
+
+/** Starts the service as a host does, and waits until it is ready. */
+const serve = `env -i /run/arpflush/arpflush-service --config /run/arpflush.toml >/run/log 2>&1 &
+exec 3</run/log
+while read -r line <&3; do case $line in *Started*) break ;; esac; done
+(cat <&3 >/dev/null) &
+`;
+
+Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-pack-" });
+  try {
+    await pack(folder);
+
+    await t.step("starts through links, without environment or home", async () => {
+      const script =
+        "as_user /run/links/second --version; as_user /run/arpflush/arpflush --version";
+      const { code, stdout, stderr } = await inFolder(folder, script);
+      assert.equal(stderr, "");
+      assert.equal(stdout, `arpflush ${arpflushVersion}\n`.repeat(2));
+      assert.equal(code, 0);
+    });
+
+    await t.step("flushes for one sender and answers several at once", async () => {
+      const send = "as_user /run/links/second -a -k /run/key -q --expect 1 --count 1 --wait 5";
+      const one = `(${send} --probe; echo "exit $?") & senders="$senders $!"\n`;
+      const script = `${serve}${send} --no-verify\n${one.repeat(4)}wait $senders\n`;
+      const { code, stdout, stderr } = await inFolder(folder, script);
+      assert.equal(stderr, "");
+      assert.equal(stdout, "exit 0\n".repeat(4));
+      assert.equal(code, 0);
+    });
+
+    await t.step("says what is wrong with a key that it may not read", async () => {
+      const script = "as_user /run/arpflush/arpflush -a -k /root/key";
+      const { code, stderr } = await inFolder(folder, script);
+      assert.match(stderr, /Cannot read key file "\/root\/key": /);
+      assert.equal(code, 2);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
