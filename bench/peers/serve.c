@@ -4,8 +4,8 @@
  *
  *   serve PORT WARMUP COUNT < keys
  *
- * With COUNT it ends after that many accepted datagrams behind the WARMUP ones, and prints the ns
- * they took; 0: serves until it is ended.
+ * With COUNT it ends after that many accepted datagrams behind the WARMUP ones, and prints the ns of
+ * time and of processor time they took; 0: serves until it is ended.
  */
 #include "peer.h"
 
@@ -22,6 +22,12 @@ static int is_new(const uint8_t *id) {
   return 1;
 }
 
+static uint64_t cpu_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 int main(int argc, char **argv) {
   if (argc != 4) return 2;
   unsigned long warmup = strtoul(argv[2], NULL, 10), count = strtoul(argv[3], NULL, 10), n = 0;
@@ -31,7 +37,7 @@ int main(int argc, char **argv) {
   struct sockaddr_in own = address_of("127.0.0.1", argv[1]);
   if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) != 0) die("Cannot listen");
   puts("ready"), fflush(stdout);
-  uint64_t start = 0;
+  uint64_t start = 0, cpu_start = 0;
   for (;;) {
     uint8_t bytes[65536], ack[header_length + mac_length];
     struct sockaddr_in from;
@@ -45,8 +51,9 @@ int main(int argc, char **argv) {
         sendto(fd, ack, sizeof ack, 0, (struct sockaddr *)&from, length);
       }
     }
-    if (++n == warmup) start = now_ns();
+    if (++n == warmup) start = now_ns(), cpu_start = cpu_ns();
     if (count > 0 && n == warmup + count) break;
   }
-  printf("%llu\n", (unsigned long long)(now_ns() - start));
+  printf("%llu %llu\n", (unsigned long long)(now_ns() - start),
+         (unsigned long long)(cpu_ns() - cpu_start));
 }
