@@ -32,3 +32,7 @@ Deno.test(
     assertMeasured(await benchLatency(peers, 1, 20), 2 * (1 + foreign.length));
   },
 );
+
+Deno.test("benchFlush() measures all tables", async () => {
+  assertMeasured(await benchFlush(1), 6);
+});
