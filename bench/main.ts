@@ -2,6 +2,7 @@
  * `deno task bench [--repetitions N] [NAME …]`: figures as ratios to peers measured in the same run,
  * as Markdown on stdout.
  */
+import { benchFailover } from "./failover.ts";
 import { benchFlush } from "./flush.ts";
 import { benchIdle } from "./idle.ts";
 import { benchLatency } from "./latency.ts";
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "receive-path": benchReceivePath,
   latency: benchLatency,
   flush: (_, repetitions) => benchFlush(repetitions),
+  failover: () => benchFailover(),
 };
 
 const names = Object.keys(benches);
