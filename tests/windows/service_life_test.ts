@@ -70,12 +70,15 @@ Deno.test("the service lives under the service control manager", async (t) => {
     assert.match((await host.event(flushed)).text, /^Flushed all for router/);
   });
 
-  await t.step("it answers the next router after 1,000 acks to sockets that are closed", async () => {
-    await host.router("deaf", "125");
-    assert.notEqual(await host.router("probe"), null);
-    const failures = (await host.newEvents()).filter(({ type }) => type !== "information");
-    assert.ok(failures.length <= 2, `said once: ${JSON.stringify(failures)}`);
-  });
+  await t.step(
+    "it answers the next router after 1,000 acks to sockets that are closed",
+    async () => {
+      await host.router("deaf", "125");
+      assert.notEqual(await host.router("probe"), null);
+      const failures = (await host.newEvents()).filter(({ type }) => type !== "information");
+      assert.ok(failures.length <= 2, `said once: ${JSON.stringify(failures)}`);
+    },
+  );
 
   await t.step("it refuses to pause, and answers when interrogated", async () => {
     assert.equal(await control(PAUSE), ERROR_INVALID_SERVICE_CONTROL);

@@ -10,13 +10,24 @@ checkout=$2
 deno_dir=$3
 shared=$4
 
-# Without a network of the test's own: one with a link that nobody else is on.
+mount -t proc proc /proc
+
+# Without a network of the test's own: a link to one neighbor, in a namespace of its own.
 if [ "${ARPFLUSH_OWN_NETWORK-}" = 1 ]; then
+  unshare --net sleep infinity &
+  neighbor=$!
+  ours=$(readlink /proc/self/ns/net)
+  while [ "$(readlink "/proc/$neighbor/ns/net")" = "$ours" ]; do sleep 0.01; done
+  ip link add e0 address 02:00:00:00:00:05 type veth \
+    peer name e1 address 02:00:00:00:00:01 netns "$neighbor"
   ip link set lo up
-  ip link add e0 address 02:00:00:00:00:05 type veth peer name e1
   ip addr add 192.0.2.5/24 broadcast + dev e0
+  ip addr add 2001:db8::5/64 dev e0 nodad
   ip link set e0 up
-  ip link set e1 up
+  ip route add default via 192.0.2.1
+  nsenter -t "$neighbor" -n ip addr add 192.0.2.1/24 dev e1
+  nsenter -t "$neighbor" -n ip addr add 2001:db8::1/64 dev e1 nodad
+  nsenter -t "$neighbor" -n ip link set e1 up
 fi
 
 layer=$cache/layer
@@ -47,4 +58,5 @@ chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LAN
   sh -c 'tail -f /dev/null | wine cmd >/dev/null 2>>/shared/wine.log &
     until wine sc query eventlog >/dev/null 2>>/shared/wine.log; do sleep 0.1; done' </dev/null
 echo "$root"
-sleep infinity
+# Everything ends with process 1, and that with the test, however it ends.
+cat >/dev/null

@@ -15,7 +15,7 @@ export interface Ended {
 /** What a command gets besides its arguments. */
 export interface RunOptions {
   env?: Record<string, string>;
-  /** Killed after this time, which is an error. @default 60_000 */
+  /** An error after this time; the program then ends with the session. @default 60_000 */
   timeoutMillis?: number;
 }
 
@@ -60,7 +60,8 @@ const environment = [
 
 /**
  * Starts Wine, about a second, in the network namespace of a process, or in one of its own with
- * 192.0.2.5/24 on interface e0. Needs root and what setup.sh built.
+ * 192.0.2.5/24 and 2001:db8::5/64 on interface e0, and a neighbor on its link, 192.0.2.1 and
+ * 2001:db8::1 at 02:00:00:00:00:01. Needs root and what setup.sh built.
  */
 export async function openWineSession(
   options: { networkOf?: number } = {},
@@ -86,7 +87,8 @@ export async function openWineSession(
     : ["nsenter", "-t", String(options.networkOf), "-n", ...session];
   const holder = new Deno.Command(program, {
     args,
-    stdin: "null",
+    // Closed when this process ends, which ends the session.
+    stdin: "piped",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -115,15 +117,17 @@ export async function openWineSession(
   async function run(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const { timeoutMillis = 60_000 } = options;
     const child = command(words, { env: options.env }).spawn();
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      child.kill("SIGKILL");
-    }, timeoutMillis);
-    const { code, stdout, stderr } = await child.output();
-    clearTimeout(timer);
-    if (timedOut) throw new Error(`No end in ${timeoutMillis} ms: ${words.join(" ")}`);
-    return { code, stdout: lines(stdout), stderr: lines(stderr) };
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error(`No end in ${timeoutMillis} ms: ${words.join(" ")}`)),
+      timeoutMillis,
+    );
+    try {
+      const { code, stdout, stderr } = await Promise.race([child.output(), late]);
+      return { code, stdout: lines(stdout), stderr: lines(stderr) };
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   return {
@@ -135,6 +139,7 @@ export async function openWineSession(
     async [Symbol.asyncDispose]() {
       // --kill-child: process 1 goes with its parent, and every process of the session with it.
       holder.kill("SIGKILL");
+      await holder.stdin.abort().catch(() => {});
       await holder.status;
       await complaint;
       await Deno.remove(shared, { recursive: true });

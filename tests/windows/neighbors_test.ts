@@ -1,0 +1,148 @@
+/**
+ * Windows' neighbor cache by deno.exe under Wine on the Linux kernel's real table: Wine's own
+ * iphlpapi.dll reads it, the stand-in changes it. Needs root and wine/setup.sh.
+ */
+import assert from "node:assert/strict";
+import { mibIpForwardRow2 } from "../../lib/win32/mib_ipforward_row2.ts";
+import { mibIpNetRow2 } from "../../lib/win32/mib_ipnet_row2.ts";
+import { mibTable } from "../../lib/win32/mib_table.ts";
+import { mibUnicastIpAddressRow } from "../../lib/win32/mib_unicastipaddress_row.ts";
+import { sockaddrInet } from "../../lib/win32/sockaddr_inet.ts";
+import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
+
+const program = windowsPath("/checkout/tests/windows/wine/neighbor_program.ts");
+const nothing = "000000000000";
+
+async function unix(session: WineSession, ...command: string[]): Promise<string> {
+  const { code, stdout, stderr } = await session.unix(command);
+  assert.equal(code, 0, `${command.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+async function perform(session: WineSession, ...args: string[]): Promise<unknown> {
+  const run = ["run", "-q", "-A", "--cached-only", program];
+  const { code, stdout, stderr } = await session.wine([denoExe, ...run, ...args]);
+  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+/** What the kernel says of an address. */
+async function kernelRow(session: WineSession, address: string): Promise<string> {
+  return (await unix(session, "ip", "neigh", "show", "to", address, "dev", "e0")).trim();
+}
+
+/** Entries as a flush finds them: two stale ones at wrong addresses, one of each family, and more. */
+async function fillTable(session: WineSession): Promise<void> {
+  for (const address of ["192.0.2.1", "2001:db8::1", "192.0.2.77"]) {
+    const wrong = ["lladdr", "02:00:00:00:00:aa", "dev", "e0", "nud", "stale"];
+    await unix(session, "ip", "neigh", "replace", address, ...wrong);
+  }
+  const fixed = ["lladdr", "02:00:00:00:00:09", "dev", "e0", "nud", "permanent"];
+  await unix(session, "ip", "neigh", "replace", "192.0.2.9", ...fixed);
+}
+
+function removedOf(outcome: unknown): number {
+  assert.ok(typeof outcome === "object" && outcome !== null && "removed" in outcome);
+  return Number(outcome.removed);
+}
+
+Deno.test("the layouts are those of the headers, as a compiler sees them", async () => {
+  await using session = await openWineSession();
+  const source = "/checkout/tests/windows/standin/layout.c";
+  await unix(
+    session,
+    "x86_64-w64-mingw32-gcc",
+    "-D_WIN32_WINNT=0x0601",
+    "-o",
+    "/layout.exe",
+    source,
+  );
+  const { stdout } = await session.wine([windowsPath("/layout.exe")]);
+  assert.deepEqual(JSON.parse(stdout), {
+    sockaddrInet,
+    mibIpNetRow2,
+    mibUnicastIpAddressRow,
+    mibIpForwardRow2,
+    mibTable: { ...mibTable, unicastRows: mibTable.rows, forwardRows: mibTable.rows },
+    serviceStatus: 28,
+    serviceTableEntry: 16,
+  });
+});
+
+Deno.test("the cache works on the kernel's real table through the stand-in", async (t) => {
+  await using session = await openWineSession();
+  await unix(session, "sh", "/checkout/tests/windows/standin/build.sh");
+
+  await t.step("list() and gateways() show both families", async () => {
+    await fillTable(session);
+    const list = await perform(session, "list");
+    assert.ok(Array.isArray(list));
+    for (
+      const line of [
+        "192.0.2.1 0200000000aa",
+        "2001:db8::1 0200000000aa",
+        "192.0.2.9 020000000009 permanent",
+      ]
+    ) assert.ok(list.includes(line), `${line} in ${list.join(", ")}`);
+    assert.ok((await gatewaysOf(session)).includes("192.0.2.1"));
+  });
+
+  await t.step("flush() of listed addresses leaves the others", async () => {
+    assert.equal(removedOf(await perform(session, "flush", "192.0.2.77", "2001:db8::/64")), 2);
+    assert.equal(await kernelRow(session, "192.0.2.77"), "");
+    assert.match(await kernelRow(session, "192.0.2.1"), /02:00:00:00:00:aa/);
+  });
+
+  await t.step("look() reports and changes nothing", async () => {
+    await fillTable(session);
+    const addresses = ["192.0.2.1", "192.0.2.9", "192.0.2.200", "198.51.100.1", "192.0.2.5"];
+    assert.deepEqual(await perform(session, "look", ...addresses), [
+      "neighbor 0200000000aa",
+      "permanent 020000000009",
+      `no neighbor ${nothing}`,
+      `not looked at ${nothing}`,
+      `not looked at ${nothing}`,
+    ]);
+  });
+
+  await t.step(
+    "flush() of everything takes both families and leaves permanent entries",
+    async () => {
+      assert.ok(removedOf(await perform(session, "flush")) >= 3);
+      for (const address of ["192.0.2.1", "2001:db8::1", "192.0.2.77"]) {
+        assert.doesNotMatch(await kernelRow(session, address), /lladdr/);
+      }
+      assert.match(await kernelRow(session, "192.0.2.9"), /02:00:00:00:00:09 PERMANENT/);
+    },
+  );
+
+  await t.step("resolve() asks the link, which answers", async () => {
+    await fillTable(session);
+    const addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.9", "192.0.2.200"];
+    assert.deepEqual(await perform(session, "resolve", ...addresses), [
+      "neighbor 020000000001",
+      "neighbor 020000000001",
+      "permanent 020000000009",
+      `no neighbor ${nothing}`,
+    ]);
+  });
+});
+
+async function gatewaysOf(session: WineSession): Promise<unknown[]> {
+  const gateways = await perform(session, "gateways");
+  assert.ok(Array.isArray(gateways));
+  return gateways;
+}
+
+Deno.test("100,000 tables read leave none behind", async () => {
+  await using session = await openWineSession();
+  const source = "/checkout/tests/windows/standin/counting.c";
+  const gcc = ["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-Wl,--export-all-symbols"];
+  await unix(session, ...gcc, "-o", "/counting.dll", source);
+  const measured = await perform(session, "leaks", "100000");
+  assert.ok(typeof measured === "object" && measured !== null);
+  assert.ok("live" in measured && "grown" in measured);
+  assert.equal(measured.live, 0);
+  // 90,000 tables of 712 bytes would be 64 MB.
+  assert.ok(Number(measured.grown) < 30e6, `resident memory grew by ${measured.grown} bytes`);
+});

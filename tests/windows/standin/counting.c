@@ -1,0 +1,34 @@
+/*
+ * A STAND-IN that counts: an iphlpapi.dll whose tables have eight rows each, and which knows how many
+ * of them have not been freed.
+ */
+#include <windows.h>
+#include <string.h>
+
+#define ROW_SIZE 88
+#define ROWS 8
+
+static volatile LONG live;
+
+DWORD WINAPI GetIpNetTable2(USHORT family, void **table)
+{
+    BYTE *bytes = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, 8 + ROWS * ROW_SIZE);
+    if (!bytes) return ERROR_NOT_ENOUGH_MEMORY;
+    *(ULONG *)bytes = ROWS;
+    for (int i = 0; i < ROWS; i++) *(USHORT *)(bytes + 8 + i * ROW_SIZE) = 2; /* AF_INET */
+    InterlockedIncrement(&live);
+    *table = bytes;
+    return NO_ERROR;
+}
+
+void WINAPI FreeMibTable(void *memory)
+{
+    if (HeapFree(GetProcessHeap(), 0, memory)) InterlockedDecrement(&live);
+}
+
+LONG WINAPI LiveTables(void) { return live; }
+
+DWORD WINAPI FlushIpNetTable(DWORD index) { return ERROR_NOT_SUPPORTED; }
+DWORD WINAPI GetUnicastIpAddressTable(USHORT family, void **table) { return ERROR_NOT_SUPPORTED; }
+DWORD WINAPI GetIpForwardTable2(USHORT family, void **table) { return ERROR_NOT_SUPPORTED; }
+DWORD WINAPI GetBestInterfaceEx(void *address, DWORD *index) { return ERROR_NOT_SUPPORTED; }

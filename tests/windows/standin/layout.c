@@ -1,0 +1,49 @@
+/* Prints what the Windows headers say of the structures that lib/win32 lays out, as JSON. */
+#include <winsock2.h>
+#include <ws2ipdef.h>
+#include <windows.h>
+#include <iphlpapi.h>
+#include <netioapi.h>
+#include <winsvc.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define AT(name, type, member) printf("\"%s\": %zu, ", name, offsetof(type, member))
+
+int main(void)
+{
+    printf("{\"sockaddrInet\": {");
+    AT("family", SOCKADDR_INET, si_family);
+    AT("ipv4Address", SOCKADDR_INET, Ipv4.sin_addr);
+    AT("ipv6Address", SOCKADDR_INET, Ipv6.sin6_addr);
+    AT("ipv6ScopeId", SOCKADDR_INET, Ipv6.sin6_scope_id);
+    printf("\"size\": %zu}, \"mibIpNetRow2\": {", sizeof(SOCKADDR_INET));
+    AT("address", MIB_IPNET_ROW2, Address);
+    AT("interfaceIndex", MIB_IPNET_ROW2, InterfaceIndex);
+    AT("interfaceLuid", MIB_IPNET_ROW2, InterfaceLuid);
+    AT("physicalAddress", MIB_IPNET_ROW2, PhysicalAddress);
+    AT("physicalAddressLength", MIB_IPNET_ROW2, PhysicalAddressLength);
+    AT("state", MIB_IPNET_ROW2, State);
+    AT("flags", MIB_IPNET_ROW2, Flags);
+    AT("reachabilityTime", MIB_IPNET_ROW2, ReachabilityTime);
+    printf("\"size\": %zu}, \"mibUnicastIpAddressRow\": {", sizeof(MIB_IPNET_ROW2));
+    AT("address", MIB_UNICASTIPADDRESS_ROW, Address);
+    AT("interfaceLuid", MIB_UNICASTIPADDRESS_ROW, InterfaceLuid);
+    AT("interfaceIndex", MIB_UNICASTIPADDRESS_ROW, InterfaceIndex);
+    AT("onLinkPrefixLength", MIB_UNICASTIPADDRESS_ROW, OnLinkPrefixLength);
+    printf("\"size\": %zu}, \"mibIpForwardRow2\": {", sizeof(MIB_UNICASTIPADDRESS_ROW));
+    AT("interfaceLuid", MIB_IPFORWARD_ROW2, InterfaceLuid);
+    AT("interfaceIndex", MIB_IPFORWARD_ROW2, InterfaceIndex);
+    AT("destination", MIB_IPFORWARD_ROW2, DestinationPrefix.Prefix);
+    AT("destinationLength", MIB_IPFORWARD_ROW2, DestinationPrefix.PrefixLength);
+    AT("nextHop", MIB_IPFORWARD_ROW2, NextHop);
+    AT("metric", MIB_IPFORWARD_ROW2, Metric);
+    printf("\"size\": %zu}, \"mibTable\": {", sizeof(MIB_IPFORWARD_ROW2));
+    AT("count", MIB_IPNET_TABLE2, NumEntries);
+    AT("rows", MIB_IPNET_TABLE2, Table);
+    printf("\"unicastRows\": %zu, \"forwardRows\": %zu}, ",
+           offsetof(MIB_UNICASTIPADDRESS_TABLE, Table), offsetof(MIB_IPFORWARD_TABLE2, Table));
+    printf("\"serviceStatus\": %zu, \"serviceTableEntry\": %zu}\n", sizeof(SERVICE_STATUS),
+           sizeof(SERVICE_TABLE_ENTRYW));
+    return 0;
+}
