@@ -1,0 +1,74 @@
+/** The npm packages of deno.lock, with what a release has to say about each. */
+import { programs } from "./launcher.ts";
+import { runTool } from "./tool.ts";
+
+/** A package. */
+export interface NpmPackage {
+  readonly name: string;
+  readonly version: string;
+  /** An SPDX expression, as the package declares it. */
+  readonly license: string;
+  /** The text that has to go with every copy. */
+  readonly licenseText: string;
+  /** SHA-512 of the package as npm delivers it, in hexadecimal. */
+  readonly sha512: string;
+  /** The programs whose bundles hold it; none for what only tests need. */
+  readonly programs: readonly string[];
+}
+
+/** What `deno info --json` says, as far as it is needed here. */
+interface Information {
+  readonly modules: readonly { readonly npmPackage?: string }[];
+  readonly npmPackages: Readonly<
+    Record<string, { readonly name: string; readonly version: string; readonly localPath: string }>
+  >;
+}
+
+/** What deno.lock says, likewise. */
+interface Lock {
+  readonly npm: Readonly<Record<string, { readonly integrity: string }>>;
+}
+
+const root = new URL("../", import.meta.url).pathname;
+
+async function informationOn(entry: string): Promise<Information> {
+  return JSON.parse(await runTool(Deno.execPath(), ["info", "--json", entry], { cwd: root }));
+}
+
+/** Every package of deno.lock, sorted by name. Fetches what isn't in Deno's cache yet. */
+export async function npmPackages(): Promise<NpmPackage[]> {
+  await runTool(Deno.execPath(), ["install", "--quiet", "--frozen"], { cwd: root });
+  const known: [program: string, information: Information][] = [];
+  for (const { name, entry } of programs) known.push([name, await informationOn(entry)]);
+  const lock: Lock = JSON.parse(await Deno.readTextFile(`${root}deno.lock`));
+  const packages = Object.entries(lock.npm).map(async ([id, { integrity }]) => {
+    const { name, version, localPath } = known[0][1].npmPackages[id];
+    const holders = known.filter(([, { modules }]) => modules.some((it) => it.npmPackage === id));
+    return {
+      ...{ name, version, sha512: hexOf(integrity) },
+      license: await declaredLicense(localPath),
+      licenseText: await licenseText(localPath),
+      programs: holders.map(([program]) => program),
+    };
+  });
+  return (await Promise.all(packages)).sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+function hexOf(integrity: string): string {
+  const base64 = /^sha512-(.*)$/.exec(integrity)?.[1];
+  if (base64 === undefined) throw new Error(`Cannot read integrity "${integrity}" in deno.lock`);
+  return Uint8Array.fromBase64(base64).toHex();
+}
+
+async function declaredLicense(folder: string): Promise<string> {
+  const { license } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
+  if (typeof license === "string") return license;
+  throw new Error(`Cannot find a license in "${folder}/package.json"`);
+}
+
+async function licenseText(folder: string): Promise<string> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (/^licen[sc]e(\.\w+)?$/i.test(name)) return await Deno.readTextFile(`${folder}/${name}`);
+  }
+  throw new Error(`Cannot find the license's text in "${folder}"`);
+}
