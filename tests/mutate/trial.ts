@@ -10,10 +10,12 @@ export type Verdict = "caught" | "timed out" | "survived";
 export interface Trial {
   readonly mutant: Mutant;
   readonly verdict: Verdict;
+  /** The first test that failed; empty if none did. */
+  readonly by: string;
 }
 
 /** More than all tests of a module take on a busy machine. */
-const timeoutMs = 150_000;
+const timeoutMs = 120_000;
 const copied = ["lib", "tools", "tests/wire", "tests/receiver", "tests/sender"];
 const files = ["deno.json", "deno.lock"];
 
@@ -32,22 +34,27 @@ async function makeCopy(): Promise<Copy> {
 }
 
 /** Runs tests in a copy up to the first that fails. Types are not looked at: tests must notice. */
-async function test(folder: string, paths: readonly string[]): Promise<Verdict> {
+async function test(folder: string, paths: readonly string[]): Promise<Omit<Trial, "mutant">> {
   const signal = AbortSignal.timeout(timeoutMs);
   const deno = [Deno.execPath(), "test", "-q", "--no-prompt", "--no-check", "--fail-fast"];
   const enter = ["env", "--chdir", folder, "DENO_NO_UPDATE_CHECK=1", "NO_COLOR=1"];
-  const { code } = await outcomeOf([...enter, ...deno, "-P=tests", ...paths], { signal });
-  if (signal.aborted) return "timed out";
-  return code === 0 ? "survived" : "caught";
+  const line = [...enter, ...deno, "-P=tests", ...paths];
+  const { code, stdout, stderr } = await outcomeOf(line, { signal });
+  if (signal.aborted) return { verdict: "timed out", by: "" };
+  if (code === 0) return { verdict: "survived", by: "" };
+  const failed = /^(.+) => \.\/tests\//m.exec(stdout + stderr);
+  if (failed === null) throw new Error(`Cannot run the tests: ${stderr.trim() || stdout.trim()}`);
+  return { verdict: "caught", by: failed[1] };
 }
 
-async function judge({ folder }: Copy, mutant: Mutant, subject: Subject): Promise<Verdict> {
+async function judge({ folder }: Copy, mutant: Mutant, subject: Subject): Promise<Trial> {
   const path = `${folder}/${mutant.path}`;
   const original = await Deno.readTextFile(path);
   await Deno.writeTextFile(path, mutant.text);
   try {
-    const verdict = await test(folder, subject.nearest);
-    return verdict === "survived" ? await test(folder, subject.others) : verdict;
+    const first = await test(folder, subject.nearest);
+    const result = first.verdict === "survived" ? await test(folder, subject.others) : first;
+    return { mutant, ...result };
   } finally {
     await Deno.writeTextFile(path, original);
   }
@@ -70,7 +77,7 @@ export async function tryMutants(
       const { path } = mutant;
       const subject = subjects.find((one) => one.path === path);
       if (subject === undefined) throw new Error(`No tests are known for "${path}"`);
-      told({ mutant, verdict: await judge(copy, mutant, subject) });
+      told(await judge(copy, mutant, subject));
     }
   }
   await using sound = await makeCopy();
@@ -78,7 +85,7 @@ export async function tryMutants(
     subjects.filter(({ path }) => mutants.some((mutant) => mutant.path === path))
       .flatMap(({ nearest, others }) => [...nearest, ...others]),
   );
-  const verdict = await test(sound.folder, [...tests]);
-  if (verdict !== "survived") throw new Error(`The tests fail without a mutant (${verdict})`);
+  const { verdict, by } = await test(sound.folder, [...tests]);
+  if (verdict !== "survived") throw new Error(`The tests fail without a mutant: ${verdict} ${by}`);
   await Promise.all(Array.from({ length: atOnce }, work));
 }
