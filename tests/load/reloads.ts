@@ -18,8 +18,13 @@ export interface ReloadResult {
 }
 
 const asksPerReload = 5;
-/** Flushes are acknowledged after one hold-down period at the latest. */
-const good = (i: number) => [`HoldDownSeconds = ${1 + i % 2}`];
+/** Hundreds are acknowledged when one flush ends: more at once than the asking socket holds. */
+const ackSpreadMs = 1_000;
+/**
+ * Flushes are acknowledged after one hold-down period at the latest. Ids are remembered for 3 s, so
+ * that all of them find room.
+ */
+const good = (i: number) => [`HoldDownSeconds = ${1 + i % 2}`, "ClockToleranceSeconds = 1"];
 const broken = ["HoldDownSeconds = 0"];
 
 /** Reloads `count` times, each after the one before was done, with five requests on their way. */
@@ -39,7 +44,7 @@ export async function reloadUnderLoad(count: number): Promise<ReloadResult> {
     await ground.settings(isGood ? good(i) : broken);
     // On its way while the settings are being read again, and what comes after it too.
     for (let k = 0; k < asksPerReload; k++) {
-      answers.push(asker.ask({}, 10_000).then((ack) => ack?.status === "flushed"));
+      answers.push(asker.ask({ ackSpreadMs }, 10_000).then((ack) => ack?.status === "flushed"));
     }
     service.kill("SIGHUP");
     const pattern = isGood ? done.reloaded : done.refused;

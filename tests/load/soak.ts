@@ -37,6 +37,8 @@ const readEverySeconds = 5;
 const tickMs = 10;
 /** A flush is acknowledged after one hold-down period (1 s); the rest is for a busy machine. */
 const patienceMs = 15_000;
+/** Hundreds are acknowledged when one flush ends: more at once than the asking socket holds. */
+const ackSpreadMs = 500;
 const addresses = [parsePrefix("192.0.2.1")];
 
 /** Of each 20 requests: what is sent, and whether it is to be acknowledged. */
@@ -47,11 +49,11 @@ function sendOne(asker: Asker, i: number, copies: Uint8Array[]): Promise<boolean
       return asker.ask({ action: "probe" }, patienceMs).then((ack) => ack?.status === "alive");
     case 1:
     case 2:
-      return flushed(asker.ask({ action: "flush listed", addresses }, patienceMs));
+      return flushed(asker.ask({ action: "flush listed", addresses, ackSpreadMs }, patienceMs));
     case 3:
     case 4:
     case 5:
-      return flushed(asker.ask({}, patienceMs));
+      return flushed(asker.ask({ ackSpreadMs }, patienceMs));
     case 6: {
       const request = asker.sign({ acknowledge: false });
       copies.splice(0, copies.length, request);
