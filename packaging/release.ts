@@ -56,18 +56,28 @@ export async function partsOf(output: string, { commit, epoch }: Origin): Promis
   };
 }
 
+const confinement = () => Deno.readTextFile(new URL("docs/confinement.md", root));
+
+/** Makes the Debian packages of a folder that `pack()` made; gives their names. */
+export async function makeDebs(packed: string, parts: ReleaseParts): Promise<string[]> {
+  const { output, version, epoch, manualPages, documents, compression, release } = parts;
+  const { "NOTICES.txt": copyright, "CHANGELOG.md": _, ...others } = documents;
+  return await buildDebs(output, {
+    ...{ packed, version, epoch, copyright, manualPages },
+    changelog: (name) => debianChangelog(name, version, release.items, epoch),
+    documents: { ...others, "confinement.md": await confinement() },
+  }, compression.deb);
+}
+
 /** Makes archive and packages of a folder that `pack()` made; gives their names. */
 export async function releaseLinux(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, documents, compression, release } = parts;
-  const { "NOTICES.txt": copyright, "CHANGELOG.md": _, ...others } = documents;
-  const confinement = await Deno.readTextFile(new URL("docs/confinement.md", root));
-  const debs = await buildDebs(output, {
-    ...{ packed, version, epoch, copyright, manualPages: parts.manualPages },
-    changelog: (name) => debianChangelog(name, version, release.items, epoch),
-    documents: { ...others, "confinement.md": confinement },
-  }, compression.deb);
-  const texts = { ...documents, ...parts.manualPages, "confinement.md": confinement };
-  await addTexts(packed, texts);
+  const { output, version, epoch, manualPages, documents, compression } = parts;
+  const debs = await makeDebs(packed, parts);
+  await addTexts(packed, {
+    ...documents,
+    ...manualPages,
+    "confinement.md": await confinement(),
+  });
   const archive = `arpflush-${version}-linux-x64.tar.gz`;
   const [, parent, name] = /^(.*)\/([^/]+)$/.exec(packed) ?? [];
   await makeTar(`${output}/${archive}`, { parent, name, epoch, level: compression.level });

@@ -6,7 +6,7 @@ import { type DebMaterial, makeTree } from "./tree.ts";
 
 /** How the packages are compressed. */
 export interface DebCompression {
-  readonly type: "xz" | "gzip";
+  readonly type: "xz" | "gzip" | "none";
   readonly level: number;
 }
 

@@ -11,11 +11,14 @@ export const standInParts: Omit<ReleaseParts, "output"> = {
   epoch: 1_700_000_000,
   release: {
     date: "2023-11-14",
-    items: ["A stand-in.", `Its second line is ${"long ".repeat(20)}`],
+    items: [
+      "A stand-in for an older version.",
+      "Its second item takes more than the eighty columns that a line of a changelog may have.",
+    ],
   },
   documents: {
     "CHANGELOG.md": "# Changelog\n",
-    "NOTICES.txt": "Copyright: of nobody\n",
+    "NOTICES.txt": "Copyright 2023 by nobody\n",
     "arpflush.spdx.json": "{}\n",
   },
   manualPages: {

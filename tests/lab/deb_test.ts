@@ -1,0 +1,108 @@
+/** The Debian packages, judged by lintian, and installed, upgraded, used, removed and purged. */
+import assert from "node:assert/strict";
+import { arpflushVersion } from "../../lib/version.ts";
+import { originOf } from "../../packaging/origin.ts";
+import { pack } from "../../packaging/pack.ts";
+import { makeDebs, partsOf } from "../../packaging/release.ts";
+import { outcomeOf } from "../../tools/command.ts";
+import { packStandIn, standInParts } from "../packaging/stand_in.ts";
+import { ignoreWithout } from "../packaging/tools.ts";
+
+/** Packages of an older version with other settings, whose runtime is a stand-in. */
+async function makeOlder(output: string): Promise<void> {
+  const packed = `${output}/stage/arpflush`;
+  await packStandIn(packed);
+  await Deno.writeTextFile(`${packed}/arpflush.toml`, "# Older.\n#Port = 27735\n");
+  await makeDebs(packed, { ...standInParts, output });
+}
+
+/** This version's packages as they are released, but for their compression. */
+async function makeNewer(output: string): Promise<void> {
+  const packed = `${output}/stage/arpflush`;
+  await pack(packed);
+  const parts = await partsOf(output, await originOf("."));
+  const compression = { level: 1, deb: { type: "none", level: 0 } } as const;
+  await makeDebs(packed, { ...parts, compression });
+}
+
+/** The script's output by section. */
+function sectionsOf(text: string): Readonly<Record<string, readonly string[]>> {
+  const sections = text.split(/^--- /m).slice(1).map((section) => {
+    const [name, ...lines] = section.trimEnd().split("\n");
+    return [name, lines];
+  });
+  return Object.fromEntries(sections);
+}
+
+const ignore = await ignoreWithout("dpkg", "dpkg-deb", "lintian");
+
+const name = "makeDebs() makes packages that come, work and go as Debian wants it";
+Deno.test({ name, ignore }, async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-deb-" });
+  try {
+    await makeOlder(`${folder}/older`);
+    await makeNewer(`${folder}/newer`);
+
+    const script = new URL("deb_life.sh", import.meta.url).pathname;
+    const { code, stdout, stderr } = await outcomeOf([
+      ...["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"],
+      ...["--mount-proc", "bash", script, folder],
+    ], { signal: AbortSignal.timeout(120_000) });
+    const sections = sectionsOf(stdout);
+
+    await t.step("installed: commands are found, the service is enabled", () => {
+      assert.deepEqual(sections.older, [
+        "stand-in runtime",
+        "stand-in runtime",
+        "/lib/systemd/system/arpflush.service",
+      ], stdout + stderr);
+    });
+
+    await t.step("upgraded: settings and the choice to disable it stay, files are intact", () => {
+      assert.deepEqual(sections.newer, [
+        `arpflush ${arpflushVersion} ii `,
+        `arpflush-service ${arpflushVersion} ii `,
+        `arpflush ${arpflushVersion}`,
+        `arpflush-service ${arpflushVersion}`,
+        "Port = 30000",
+        "??5?????? c /etc/arpflush/arpflush.toml",
+        "still disabled",
+        "cache filled",
+      ], stdout + stderr);
+    });
+
+    await t.step("used: the unit's program answers the sender", () => {
+      assert.deepEqual(sections.work, ['"state": "alive"', "ended well"], stdout + stderr);
+    });
+
+    await t.step("removed: settings and key stay, everything else is gone", () => {
+      assert.deepEqual(sections.removed, [
+        "arpflush rc ",
+        "arpflush-service rc ",
+        "/etc/arpflush/arpflush.toml",
+        "/etc/arpflush/arpflush.toml.dpkg-dist",
+        "/etc/arpflush/key",
+      ], stdout + stderr);
+    });
+
+    await t.step("purged: nothing is left but the administrator's key", () => {
+      assert.deepEqual(sections.purged, [
+        "dpkg-query: no packages found matching arpflush",
+        "dpkg-query: no packages found matching arpflush-service",
+        "left /etc/arpflush/key",
+      ], stdout + stderr);
+      assert.equal(code, 0, stderr);
+    });
+
+    await t.step("lintian finds no error", async () => {
+      const files = ["arpflush", "arpflush-service"].map((name) =>
+        `${folder}/older/${name}_${standInParts.version}_amd64.deb`
+      );
+      const options = ["--allow-root", "--fail-on", "error,warning"];
+      const lintian = await outcomeOf(["lintian", ...options, ...files]);
+      assert.equal(lintian.code, 0, lintian.stdout + lintian.stderr);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
