@@ -1,0 +1,192 @@
+/**
+ * The whole chain with Windows' code on the host, inside namespaces of its own (see chain_test.ts):
+ * keepalived on two routers, the compiled Linux sender from notify_master, and on a host that ignores
+ * gratuitous ARP the compiled service under Wine's service control manager. The address moves to r2,
+ * which sends the signed request, and back to r1, which by then has another card and sends the 2009
+ * datagram. What happened, and when, goes to stdout as JSON.
+ */
+import { REG_SZ } from "../../lib/win32/registry_key.ts";
+import { outcomeOf, run } from "../../tools/command.ts";
+import { ip } from "../../tools/namespaces.ts";
+import { scriptUser, startKeepalived } from "../lab/keepalived.ts";
+import * as segment from "../lab/segment.ts";
+import { type Chain, type Failover, healed } from "./chain.ts";
+import { compiled } from "./wine/executables.ts";
+import { openWindowsHost, serviceName, testKey, type WindowsHost } from "./wine/windows_host.ts";
+
+const password = "TopSecret!";
+const spareCard = "02:00:00:00:01:0b";
+/** keepalived takes over after 3 s and a fraction; a slow machine may need longer. */
+const takeoverMs = 20_000;
+/** Far more than healing takes, far less than a stuck host would be. */
+const healingMs = 15_000;
+
+const start = performance.now();
+const lines: string[] = [];
+
+function note(where: string, text: string): void {
+  const seconds = ((performance.now() - start) / 1_000).toFixed(3).padStart(7);
+  lines.push(`${seconds} s  ${where.padEnd(4)} ${text}`);
+}
+
+async function until(what: string, isSo: () => boolean | Promise<boolean>, atMostMs: number) {
+  const end = performance.now() + atMostMs;
+  while (!await isSo()) {
+    if (performance.now() > end) {
+      throw new Error(`Not in ${atMostMs} ms: ${what}\n${lines.join("\n")}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Where the sender's report goes. */
+const reportFile = "/run/lab/report/text";
+
+/**
+ * keepalived throws a script's output away, and the base runtime that can be had offline, 2.7.11, is
+ * too old for --syslog: a script keeps the report.
+ */
+const notifyScript = `#!/bin/sh
+/opt/arpflush/arpflush "$@" >${reportFile}.part 2>&1
+mv ${reportFile}.part ${reportFile}
+`;
+
+/** What a router has: the sender, root's own; the key, the script user's own. */
+async function makeRouters(): Promise<void> {
+  const folder = await compiled("linux-x64");
+  await Deno.mkdir("/run/lab");
+  await run(["cp", "-a", "/etc", "/run/lab/etc"]);
+  await run(["mount", "--bind", "/run/lab/etc", "/etc"]);
+  const users = await Deno.readTextFile("/etc/passwd");
+  if (!users.includes(`\n${scriptUser}:`)) {
+    const user = `${scriptUser}:x:64123:64123::/nonexistent:/usr/sbin/nologin\n`;
+    await Deno.writeTextFile("/etc/passwd", user, { append: true });
+    await Deno.writeTextFile("/etc/group", `${scriptUser}:x:64123:\n`, { append: true });
+  }
+  await run(["mkdir", "-p", "/etc/arpflush"]);
+  await Deno.writeTextFile("/etc/arpflush/key", `${testKey}\n`);
+  await Deno.chmod("/etc/arpflush/key", 0o400);
+  await run(["chown", scriptUser, "/etc/arpflush/key"]);
+  await run(["mkdir", "/run/lab/sender", "/run/lab/report"]);
+  await run(["chown", scriptUser, "/run/lab/report"]);
+  await run(["cp", `${folder}/arpflush`, "/run/lab/sender/arpflush"]);
+  await run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/opt"]);
+  await run(["mkdir", "/opt/arpflush"]);
+  await run(["cp", "/run/lab/sender/arpflush", "/opt/arpflush/arpflush"]);
+  await Deno.writeTextFile("/opt/arpflush/notify", notifyScript);
+  await Deno.chmod("/opt/arpflush/notify", 0o755);
+}
+
+/** A host that has a password beside its key, so that it heeds both datagrams. */
+async function startWindowsHost(host: segment.ConnectedStation): Promise<WindowsHost> {
+  await segment.ignoreGratuitousArp(host);
+  const windows = await openWindowsHost({ networkOf: host.namespace.pid });
+  const text = Uint16Array.from(`${password}\0`, (c) => c.charCodeAt(0));
+  await windows.manager.run("setValue", "Password", REG_SZ, [...new Uint8Array(text.buffer)]);
+  await windows.manager.run("protectSettings", "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)");
+  const { state, ms } = await windows.manager.state("start", serviceName);
+  if (state !== "RUNNING") throw new Error(`The service is ${state}`);
+  note("host", `service RUNNING after ${ms.toFixed(0)} ms`);
+  return windows;
+}
+
+/** Whether the virtual address answers the host once, within 200 ms. */
+async function answers({ namespace }: segment.ConnectedStation): Promise<boolean> {
+  const ping = ["ping", "-c", "1", "-W", "0.2", "-q", segment.virtualAddress];
+  return (await outcomeOf([...namespace.argv, ...ping])).code === 0;
+}
+
+/** The link-layer address that the host has for the virtual address. */
+async function known({ namespace }: segment.ConnectedStation): Promise<string> {
+  const shown = await ip(namespace, [`neigh show to ${segment.virtualAddress} dev e0`]);
+  return /lladdr (\S+)/.exec(shown)?.[1] ?? "nothing";
+}
+
+const masters: string[] = [];
+
+async function startRouter(
+  station: segment.Station,
+  settings: { priority: number; notify: string },
+): Promise<segment.ConnectedStation> {
+  const router = await segment.connectStation(station);
+  await startKeepalived(router, settings, (line) => {
+    const state = /Entering (\w+) STATE/.exec(line)?.[1];
+    if (state === undefined) return;
+    note(router.name, `keepalived enters ${state}`);
+    if (state === "MASTER") masters.push(router.name);
+  });
+  return router;
+}
+
+/** Takes the master away and sees how the host fares. */
+async function failOver(
+  host: segment.ConnectedStation,
+  master: segment.ConnectedStation,
+  backup: segment.ConnectedStation,
+  expected: string,
+): Promise<Failover> {
+  const before = await known(host);
+  const began = performance.now();
+  note(master.name, "link down");
+  const count = masters.length;
+  await segment.setLink(master, "down");
+  await until(`${backup.name} is master`, () => masters.length > count, takeoverMs);
+  const tookOver = performance.now();
+  await until("the address answers the host", () => answers(host), healingMs);
+  const healedAfterMs = performance.now() - tookOver;
+  const after = await known(host);
+  note("host", `the address answers, at ${after} (before: ${before})`);
+  return { outageMs: performance.now() - began, healedAfterMs, before, after, expected };
+}
+
+/** The report of the signed request, which comes when all its copies have been sent. */
+async function reportOf(atMostMs: number): Promise<string> {
+  let text = "";
+  await until("the sender's report", async () => {
+    text = await Deno.readTextFile(reportFile).catch(() => "");
+    return healed.test(text);
+  }, atMostMs);
+  return text;
+}
+
+async function runChain(): Promise<Chain> {
+  await makeRouters();
+  await segment.makeSegment();
+  const host = await segment.connectStation(segment.stationAt(24, "host"));
+  const windows = await startWindowsHost(host);
+  const sender = "/opt/arpflush/notify -a";
+  const r1 = await startRouter(segment.stationAt(11, "r1"), {
+    priority: 150,
+    notify: `${sender} -P ${password}`,
+  });
+  const r2 = await startRouter(segment.stationAt(12, "r2"), {
+    priority: 100,
+    notify: sender,
+  });
+  await until("a first master", () => masters.includes("r1"), takeoverMs);
+  await until("a first answer", () => answers(host), healingMs);
+
+  const signed = await failOver(host, r1, r2, r2.linkLayerAddress);
+  const report = await reportOf(20_000);
+  lines.push(...report.trimEnd().split("\n").map((line) => `   r2's report  ${line}`));
+  await segment.replaceCard(r1, spareCard);
+  await segment.setLink(r1, "up");
+  note("r1", `link up again, with a new card (${spareCard})`);
+  // Hold-down of 10 s: at most 3 flushes within it.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const legacy = await failOver(host, r2, r1, spareCard);
+
+  const ignored = await segment.ignoredArpPackets(host);
+  const events = await windows.newEvents();
+  for (const { id, text } of events) lines.push(`event ${id}: ${text.split("\r\n")[0]}`);
+  await windows[Symbol.asyncDispose]();
+  return { signed, legacy, report, ignored, lines };
+}
+
+try {
+  console.log(JSON.stringify(await runChain()));
+  Deno.exit(0);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  Deno.exit(1);
+}

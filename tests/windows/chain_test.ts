@@ -1,0 +1,40 @@
+/**
+ * The whole chain with Windows' code on the host: see chain_program.ts. Needs root, keepalived, nft
+ * and wine/setup.sh.
+ */
+import assert from "node:assert/strict";
+import { findIsolation } from "../../tools/namespaces.ts";
+import { type Chain, type Failover, healed, isChain } from "./chain.ts";
+import { checkoutPath } from "./wine/paths.ts";
+
+async function runChain(): Promise<Chain> {
+  const isolation = await findIsolation();
+  assert.ok("argv" in isolation, "no namespaces");
+  const program = "tests/windows/chain_program.ts";
+  const run = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", program];
+  const [first, ...args] = [...isolation.argv, ...run];
+  const { success, stdout, stderr } = await new Deno.Command(first, {
+    args,
+    cwd: checkoutPath,
+    signal: AbortSignal.timeout(180_000),
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const chain: unknown = JSON.parse(text);
+  assert.ok(isChain(chain));
+  return chain;
+}
+
+function assertHealed({ before, after, expected }: Failover): void {
+  assert.notEqual(before, after);
+  assert.equal(after, expected);
+}
+
+Deno.test("after a failover the compiled service heals a host that ignores gratuitous ARP", async () => {
+  const { signed, legacy, report, ignored, lines } = await runChain();
+  console.log(lines.join("\n"));
+  assertHealed(signed);
+  assertHealed(legacy);
+  assert.ok(ignored > 0, "the host was sent gratuitous ARP, and ignored it");
+  assert.match(report, healed);
+});
