@@ -19,7 +19,7 @@ export const tiers: readonly Tier[] = [
   { name: "unit", folder: "tests/", place: () => ({ argv: [] }) },
   { name: "net", folder: "tests/net/", place: findIsolation },
   { name: "lab", folder: "tests/lab/", place: rootWith("ip", "nft", "keepalived", "ping") },
-  { name: "windows", folder: "tests/windows/", place: rootWith("unshare", "mount") },
+  { name: "windows", folder: "tests/windows/", place: findWine },
 ];
 
 /** The tier that a file of tests belongs to. */
@@ -37,6 +37,15 @@ function rootWith(...programs: readonly string[]): () => Promise<Place> {
     const lacking = programs.filter((_, i) => !found[i]);
     return lacking.length === 0 ? { argv: [] } : { missing: lacking.join(", ") };
   };
+}
+
+/** What tests/windows/wine/setup.sh builds, and what the chain needs besides. */
+async function findWine(): Promise<Place> {
+  const place = await rootWith("unshare", "mount", "nft", "keepalived", "ping")();
+  if ("missing" in place) return place;
+  const cache = Deno.env.get("ARPFLUSH_CACHE") || ".cache";
+  const isThere = await Deno.stat(`${cache}/wine/stamp`).then(() => true, () => false);
+  return isThere ? place : { missing: "Wine: run tests/windows/wine/setup.sh as root" };
 }
 
 async function isInPath(program: string): Promise<boolean> {
