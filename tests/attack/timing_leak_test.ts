@@ -1,5 +1,6 @@
 /** The measurement of bench/constant_time.ts: its statistic, and that it sees a leak. */
 import assert from "node:assert/strict";
+import { run } from "../../tools/command.ts";
 import { measureLeak, tBounds, welch } from "../../bench/timing_leak.ts";
 
 Deno.test("welch() gives the t statistic of the second class against the first", () => {
@@ -21,4 +22,12 @@ Deno.test("measureLeak() sees a function that stops early", () => {
   }, 40_000);
   assert.equal(leak.calls, 40_000);
   assert.ok(leak.t > tBounds.certain && leak.differenceNs > 0, `t is ${leak.t}`);
+});
+
+Deno.test("bench/constant_time.ts finds no certain leak, with small numbers", async () => {
+  const path = new URL("../../bench/constant_time.ts", import.meta.url).pathname;
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
+  const lines = (await run([...deno, path, "--calls", "40000"])).trim().split("\n");
+  assert.equal(lines.length, 8);
+  for (const line of lines) assert.match(line, / t +-?\d+\.\d\d .* 40000 calls$/);
 });

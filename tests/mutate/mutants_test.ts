@@ -1,5 +1,6 @@
 /** Mutants are made of every condition, and the tests catch some of those of the product. */
 import assert from "node:assert/strict";
+import { run } from "../../tools/command.ts";
 import { mutantsOf } from "./mutants.ts";
 import { subjects } from "./subjects.ts";
 import { isSame, readSurvivors } from "./survivors.ts";
@@ -65,4 +66,12 @@ Deno.test("tryMutants() sees that the tests catch a missing check of the MAC", a
   const trials: Trial[] = [];
   await tryMutants(mutants, [only], 1, (trial) => trials.push(trial));
   assert.deepEqual(trials.map(({ verdict }) => verdict), ["caught"]);
+  assert.match(trials[0].by, /^accept\(\) refuses a wrong MAC/);
+});
+
+Deno.test("deno task mutate has every mutant caught, with a small number", async () => {
+  const path = new URL("main.ts", import.meta.url).pathname;
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
+  const output = await run([...deno, path, "lib/wire/mac.ts", "--sample", "1"]);
+  assert.match(output, /\n1 mutants: 1 caught \(0 by not ending\), .* 0 not caught\n$/);
 });

@@ -42,8 +42,11 @@ async function test(folder: string, paths: readonly string[]): Promise<Omit<Tria
   const { code, stdout, stderr } = await outcomeOf(line, { signal });
   if (signal.aborted) return { verdict: "timed out", by: "" };
   if (code === 0) return { verdict: "survived", by: "" };
-  const failed = /^(.+) => \.\/tests\//m.exec(stdout + stderr);
-  if (failed === null) throw new Error(`Cannot run the tests: ${stderr.trim() || stdout.trim()}`);
+  // A test that failed, or a module of tests that couldn't even be loaded.
+  const output = stdout + stderr;
+  const failed = /^(.+) => \.\/tests\//m.exec(output) ??
+    /^\.\/(.+) \(uncaught error\)/m.exec(output);
+  if (failed === null) throw new Error(`Cannot run the tests: ${output.trim()}`);
   return { verdict: "caught", by: failed[1] };
 }
 
