@@ -122,7 +122,9 @@ async function makePlatform(platform: Platform, parts: ReleaseParts): Promise<st
     return await releaseLinux(`${stage}/arpflush`, parts);
   }
   await compileTargets([platform], stage);
-  return await releaseWindows(`${stage}/${platform}`, parts);
+  await Deno.mkdir(`${stage}/windows`);
+  await Deno.rename(`${stage}/${platform}`, `${stage}/windows/arpflush`);
+  return await releaseWindows(`${stage}/windows/arpflush`, parts);
 }
 
 /** Makes the release of some platforms, and gives the names of its files. */

@@ -1,0 +1,37 @@
+/** The workflow against the files it names; actionlint judges its syntax (docs/releasing.md). */
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+
+const root = new URL("../../", import.meta.url);
+const workflow = await Deno.readTextFile(new URL(".github/workflows/ci.yml", root));
+
+Deno.test("ci.yml says that it has not run yet, as long as nobody takes it out", () => {
+  const head = workflow.slice(0, workflow.indexOf("name: ci"));
+  assert.match(head, /THIS WORKFLOW HAS NOT RUN YET/);
+});
+
+Deno.test("ci.yml calls scripts and tasks that are there", async () => {
+  for (const [, path] of workflow.matchAll(/(?<=run: )(\.[\w\\/.]+)/g)) {
+    await Deno.stat(new URL(path.replaceAll("\\", "/"), root));
+  }
+  const tasks = [...workflow.matchAll(/\$DENO task (\w+)/g)].map(([, name]) => name);
+  assert.deepEqual([...new Set(tasks)], ["release"]);
+  for (const task of tasks) assert.ok(task in config.tasks, task);
+});
+
+Deno.test("ci.yml runs the same unit tests on Windows as tests/windows does under Wine", async () => {
+  const source = await Deno.readTextFile(new URL("tests/windows/unit_tests_test.ts", root));
+  const rooms = /const rooms = \[(.*?)\]/s.exec(source)?.[1].match(/\w+/g) ?? [];
+  const left = /const onlyLinux = \[(.*?)\];/s.exec(source)?.[1].matchAll(/"(.*)",/g) ?? [];
+  const patterns = Array.from(left, ([literal]) => JSON.parse(literal.slice(0, -1)));
+  assert.ok(rooms.length > 0 && patterns.length > 0);
+  const [, filter] = /FILTER: >-\n((?: {12}.*\n)+)/.exec(workflow) ?? [];
+  const folded = filter.trim().replaceAll(/\s*\n\s+/g, " ");
+  assert.equal(folded, `/^(?!${patterns.join("$|")}$)/`);
+  assert.ok(workflow.includes(rooms.map((room) => `tests/${room}`).join(" ")));
+});
+
+Deno.test("ci.yml tries both Windows Servers and both PowerShells", () => {
+  assert.match(workflow, /os: \[windows-2022, windows-2025\]/);
+  assert.match(workflow, /shell: \[powershell, pwsh\]/);
+});
