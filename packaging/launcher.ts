@@ -24,8 +24,8 @@ const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remo
  * A launcher's text. It works by absolute path, by relative path, through symbolic links and with an
  * empty environment, and passes its arguments on as they are. PATH is fixed: the service looks for
  * `ip` there, and nobody else's `ip` may be found. The cache in the folder is the runtime's own, of
- * the code it has parsed: root fills it, everybody may read it, and where it is missing or the file
- * system can't be written the start takes some 20 ms longer.
+ * the code it has parsed: root's first two runs fill it, everybody may read it, and where it is missing
+ * and can't be written a start takes some 20 ms longer.
  */
 export function launcherText(
   { name }: Program,

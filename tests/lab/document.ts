@@ -16,7 +16,8 @@ async function versions() {
     deno: Deno.version.deno,
     keepalived,
     iproute2,
-    linux: Deno.osRelease(),
+    // Without what a distribution or a host appends.
+    linux: /^\d+\.\d+/.exec(Deno.osRelease())?.[0] ?? "unknown",
     processors: navigator.hardwareConcurrency,
   };
 }

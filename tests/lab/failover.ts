@@ -41,7 +41,7 @@ export async function runLab(windowMs: number): Promise<RunResult> {
   for (const host of hosts) await startHost(watch, host);
   const r1 = await segment.connectStation(routers[0]);
   const r2 = await segment.connectStation(routers[1]);
-  for (const router of [r1, r2]) await probeAsInstaller(watch, router);
+  for (const router of [r1, r1, r2, r2]) await probeAsInstaller(watch, router);
   await startRouter(watch, r1, priorities.r1);
   await startRouter(watch, r2, priorities.r2);
   await watch.until("a first master", () => isMaster(watch, r1), takeoverMs);
@@ -66,13 +66,14 @@ async function startHost(watch: Watch, host: ConnectedLane): Promise<void> {
   if (startService === null) return;
   const { name } = station;
   startService(station, (line) => {
-    watch.note(name, /\bFlushed\b/.test(line) ? "flush" : "note", line);
+    const flushed = /\bFlushed\b.*/.exec(line)?.[0];
+    watch.note(name, flushed === undefined ? "note" : "flush", flushed ?? line);
   });
   const speaks = () => watch.moments.some(({ where }) => where === name);
   await watch.until(`the service on ${name}`, speaks, startMs);
 }
 
-/** The last step of INSTALL.txt on a router. */
+/** The last step of INSTALL.txt on a router, which is done twice. */
 async function probeAsInstaller(watch: Watch, { name, namespace }: ConnectedStation) {
   const probe = ["/opt/arpflush/arpflush", "-a", "--probe", "--count", "1", "--wait", "0.2"];
   const { code, stdout, stderr } = await outcomeOf([...namespace.argv, ...probe]);

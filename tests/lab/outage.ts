@@ -21,24 +21,24 @@ export function findSilences(answers: readonly number[], end: number, leastMs: n
 export interface Outage {
   /** From the last answer to the next one, or to the end of the watch if none came. */
   readonly ms: number;
+  /** Whether the next answer came before the next failure. */
   readonly healed: boolean;
 }
 
 /**
  * The outage after a failure: the longest silence that goes on after `failure` and has begun before
- * `until`, when the watch ends. Without one the outage has 0 ms and is healed.
+ * `until`, the next failure or the end of the watch. Without one the outage has 0 ms and is healed.
  */
 export function outageAfter(
   silences: readonly Silence[],
   failure: number,
-  until: number,
+  { until, end }: { readonly until: number; readonly end: number },
 ): Outage {
   let longest: Outage = { ms: 0, healed: true };
   for (const { from, to } of silences) {
-    if (from >= until || (to ?? until) <= failure) continue;
-    const healed = to !== null && to <= until;
-    const ms = (healed ? to : until) - from;
-    if (ms > longest.ms) longest = { ms, healed };
+    if (from >= until || (to ?? end) <= failure) continue;
+    const ms = (to ?? end) - from;
+    if (ms > longest.ms) longest = { ms, healed: to !== null && to <= until };
   }
   return longest;
 }

@@ -8,20 +8,24 @@ Deno.test("findSilences() finds gaps and the silence at the end", () => {
   assert.deepEqual(findSilences([0, 10, 210, 220, 300], 399, 100), [{ from: 10, to: 210 }]);
 });
 
+const watch = { until: 1000, end: 2000 };
+
 Deno.test("outageAfter() takes the silence that a failure begins, to the next answer", () => {
   const silences = [{ from: 95, to: 400 }, { from: 450, to: 460 }, { from: 995, to: 1200 }];
-  assert.deepEqual(outageAfter(silences, 100, 1000), { ms: 305, healed: true });
-  assert.deepEqual(outageAfter(silences, 1000, 2000), { ms: 205, healed: true });
+  assert.deepEqual(outageAfter(silences, 100, watch), { ms: 305, healed: true });
+  const second = { until: 2000, end: 2000 };
+  assert.deepEqual(outageAfter(silences, 1000, second), { ms: 205, healed: true });
 });
 
-Deno.test("outageAfter() counts a silence that doesn't end in time as not healed", () => {
-  const until = 1000;
-  assert.deepEqual(outageAfter([{ from: 95, to: null }], 100, until), { ms: 905, healed: false });
-  assert.deepEqual(outageAfter([{ from: 95, to: 1001 }], 100, until), { ms: 905, healed: false });
+Deno.test("outageAfter() counts a silence that outlasts the next failure as not healed", () => {
+  const healed = false;
+  assert.deepEqual(outageAfter([{ from: 95, to: null }], 100, watch), { ms: 1905, healed });
+  assert.deepEqual(outageAfter([{ from: 95, to: 1001 }], 100, watch), { ms: 906, healed });
 });
 
 Deno.test("outageAfter() finds no outage where answers came throughout", () => {
-  assert.deepEqual(outageAfter([{ from: 10, to: 90 }], 100, 1000), { ms: 0, healed: true });
+  const silences = [{ from: 10, to: 90 }, { from: 1000, to: 1300 }];
+  assert.deepEqual(outageAfter(silences, 100, watch), { ms: 0, healed: true });
 });
 
 Deno.test("median() is the middle value, or the mean of the two in the middle", () => {

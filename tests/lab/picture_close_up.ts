@@ -81,7 +81,7 @@ function stepsOf(run: RunResult, failover: number): Step[] {
   ];
   for (const { id, station } of run.lanes) {
     const flush = firstOf("flush", station);
-    steps.push({ moment: flush, label: `${id} has flushed`, color: colors.flush });
+    steps.push({ moment: flush, label: `${id} logs its flush`, color: colors.flush });
     steps.push({
       moment: firstOf("healed", station),
       label: `${id} is answered again`,

@@ -2,7 +2,7 @@
 import { compared, lanes } from "./lanes.ts";
 import { median } from "./outage.ts";
 import type { Moment, RunResult } from "./result.ts";
-import { longestSilence, medianOutage, ratioOf, ratioOfRun } from "./verdict.ts";
+import { medianOutage, ratioOf, ratioOfRun } from "./verdict.ts";
 
 const seconds = (ms: number) => (ms / 1000).toFixed(3).padStart(8);
 
@@ -38,14 +38,11 @@ export function outageTable(runs: readonly RunResult[]): string {
   return [`Outage in ms${several}`, ...table, sum].join("\n");
 }
 
-/** A lane's outage in one failover; of a lane that didn't heal the longest silence. */
+/** A lane's outage in one failover; of a lane that didn't heal the shortest over the runs. */
 function cell(runs: readonly RunResult[], id: string, failover: number): string {
-  const results = runs.flatMap((run) =>
-    run.lanes.filter((lane) => lane.id === id).map((lane) => ({ lane, end: run.end }))
-  );
-  if (results.every(({ lane }) => lane.outages[failover].healed)) {
-    return medianOutage(runs, id, failover).toFixed(0);
-  }
-  const least = Math.min(...results.map(({ lane, end }) => longestSilence(lane, end)));
+  const outages = runs.flatMap(({ lanes }) => lanes.filter((lane) => lane.id === id))
+    .map(({ outages }) => outages[failover]);
+  if (outages.every(({ healed }) => healed)) return medianOutage(runs, id, failover).toFixed(0);
+  const least = Math.min(...outages.filter(({ healed }) => !healed).map(({ ms }) => ms));
   return `stuck, over ${(least / 1000).toFixed(1)} s`;
 }

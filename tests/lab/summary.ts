@@ -52,7 +52,9 @@ async function summarizeLane(
     expected,
     answers: answers.length,
     ignoredArpPackets: ignoresGratuitousArp ? await ignoredArpPackets(station) : null,
-    outages: failures.map((at, i) => outageAfter(silences, at, failures[i + 1] ?? end)),
+    outages: failures.map((at, i) =>
+      outageAfter(silences, at, { until: failures[i + 1] ?? end, end })
+    ),
     silences,
   };
 }

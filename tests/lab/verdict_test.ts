@@ -17,8 +17,8 @@ function lane(id: string, expected: LaneResult["expected"], ms: [number, number]
 }
 
 const stuck: LaneResult = {
-  ...lane("a", "stays stuck", [6000, 20_000]),
-  outages: [{ ms: 6000, healed: false }, { ms: 20_000, healed: false }],
+  ...lane("a", "stays stuck", [20_000, 20_000]),
+  outages: [{ ms: 20_000, healed: false }, { ms: 20_000, healed: false }],
   silences: [{ from: 0, to: null }],
 };
 const reports: Moment[] = [4000, 10_000].map((at) => ({
