@@ -3,6 +3,8 @@
  * must be as large at the end as it was after its first minutes.
  */
 import { parsePrefix } from "../../lib/wire/ip_address.ts";
+import type { AckStatus } from "../../lib/wire/ack.ts";
+import type { FlushRequest } from "../../lib/wire/request.ts";
 import { openSegment } from "../net/chain.ts";
 import { type Asker, openAsker } from "./asker.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
@@ -41,19 +43,25 @@ const patienceMs = 15_000;
 const ackSpreadMs = 500;
 const addresses = [parsePrefix("192.0.2.1")];
 
-/** Of each 20 requests: what is sent, and whether it is to be acknowledged. */
-function sendOne(asker: Asker, i: number, copies: Uint8Array[]): Promise<boolean> | null {
-  const flushed = (ask: ReturnType<Asker["ask"]>) => ask.then((ack) => ack?.status === "flushed");
+/** A busy machine drops a datagram now and then: the second copy is there for that. */
+const schedule = { copies: 2, intervalMs: 500 } as const;
+
+/** Of each 20 requests: what is sent, and how it ended if it is to be acknowledged: "" well. */
+function sendOne(asker: Asker, i: number, copies: Uint8Array[]): Promise<string> | null {
+  const ask = async (changes: Partial<FlushRequest>, wanted: AckStatus): Promise<string> => {
+    const ack = await asker.ask({ ackSpreadMs, ...changes }, patienceMs, schedule);
+    return ack === null ? "no ack" : ack.status === wanted ? "" : ack.status;
+  };
   switch (i % 20) {
     case 0:
-      return asker.ask({ action: "probe" }, patienceMs).then((ack) => ack?.status === "alive");
+      return ask({ action: "probe" }, "alive");
     case 1:
     case 2:
-      return flushed(asker.ask({ action: "flush listed", addresses, ackSpreadMs }, patienceMs));
+      return ask({ action: "flush listed", addresses }, "flushed");
     case 3:
     case 4:
     case 5:
-      return flushed(asker.ask({ ackSpreadMs }, patienceMs));
+      return ask({}, "flushed");
     case 6: {
       const request = asker.sign({ acknowledge: false });
       copies.splice(0, copies.length, request);
@@ -97,7 +105,8 @@ export async function soak(
   const copies: Uint8Array[] = [];
   let sent = 0;
   let asked = 0;
-  let missed = 0;
+  const faults = new Map<string, number>();
+  const missedCount = () => [...faults.values()].reduce((sum, count) => sum + count, 0);
   let settled: ProcessState | null = null;
   let rssMost = 0;
   let readAt = 0;
@@ -109,8 +118,8 @@ export async function soak(
       const answered = sendOne(asker, sent, copies);
       if (answered === null) continue;
       asked++;
-      const done: Promise<void> = answered.then((right) => {
-        if (!right) missed++;
+      const done: Promise<void> = answered.then((fault) => {
+        if (fault !== "") faults.set(fault, (faults.get(fault) ?? 0) + 1);
         open.delete(done);
       });
       open.add(done);
@@ -122,7 +131,7 @@ export async function soak(
       if (settled !== null) rssMost = Math.max(rssMost, state.rss);
       const megabytes = (state.rss / 2 ** 20).toFixed(1);
       progress(
-        `${Math.round(elapsed)} s: ${sent} sent, ${asked} asked, ${missed} missed, ` +
+        `${Math.round(elapsed)} s: ${sent} sent, ${asked} asked, ${faultsText(faults)}, ` +
           `${open.size} open, RSS ${megabytes} MiB, ${state.descriptors} descriptors`,
       );
     }
@@ -132,5 +141,19 @@ export async function soak(
   const end = await readProcessState(pid);
   settled ??= end;
   rssMost = Math.max(rssMost, end.rss);
-  return { sent, asked, missed, settled, end, rssGrowth: rssMost / settled.rss, seconds };
+  return {
+    sent,
+    asked,
+    missed: missedCount(),
+    settled,
+    end,
+    rssGrowth: rssMost / settled.rss,
+    seconds,
+  };
+}
+
+/** `0 missed`, or how many and why. */
+function faultsText(faults: ReadonlyMap<string, number>): string {
+  if (faults.size === 0) return "0 missed";
+  return `missed ${[...faults].map(([fault, count]) => `${count} ${fault}`).join(", ")}`;
 }
