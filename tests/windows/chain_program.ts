@@ -47,8 +47,8 @@ const reportFile = "/run/lab/report/text";
  * too old for --syslog: a script keeps the report.
  */
 const notifyScript = `#!/bin/sh
-/opt/arpflush/arpflush "$@" >${reportFile}.part 2>&1
-mv ${reportFile}.part ${reportFile}
+/opt/arpflush/arpflush "$@" >${reportFile}.$$ 2>&1
+mv ${reportFile}.$$ ${reportFile}
 `;
 
 /** What a router has: the sender, root's own; the key, the script user's own. */
