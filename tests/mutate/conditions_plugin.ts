@@ -107,11 +107,13 @@ const plugin: Deno.lint.Plugin = {
           BinaryExpression(node) {
             const { left, operator, right } = node;
             const put = (other: string) => `${text(left)} ${other} ${text(right)}`;
-            if (operator in shifted) found(node, "boundary moved", put(shifted[operator]));
-            if (operator in negated && !isWholeTest(node)) {
+            if (Object.hasOwn(shifted, operator)) {
+              found(node, "boundary moved", put(shifted[operator]));
+            }
+            if (Object.hasOwn(negated, operator) && !isWholeTest(node)) {
               found(node, "comparison inverted", put(negated[operator]));
             }
-            if (operator in otherwise && !isText(left) && !isText(right)) {
+            if (Object.hasOwn(otherwise, operator) && !isText(left) && !isText(right)) {
               found(node, "operator exchanged", put(otherwise[operator]));
             }
           },
@@ -127,7 +129,7 @@ const plugin: Deno.lint.Plugin = {
           },
           MemberExpression(node) {
             const { property } = node;
-            if (property.type === "Identifier" && property.name in otherMethod) {
+            if (property.type === "Identifier" && Object.hasOwn(otherMethod, property.name)) {
               found(property, "method exchanged", otherMethod[property.name]);
             }
           },

@@ -46,6 +46,7 @@ Deno.test("mutantsOf() changes the results of what returns a boolean, and no oth
     "result always false: g() -> false",
   ]);
   assert.deepEqual(await changesOf("function f(): number { return g(); }"), []);
+  assert.deepEqual(await changesOf("const text = a.toString() in b;"), []);
   assert.deepEqual(await changesOf("const text = `if (a && b) ${1}`; // if (a) b();"), []);
 });
 
