@@ -16,12 +16,14 @@ export interface NpmPackage {
   readonly programs: readonly string[];
 }
 
-/** What `deno info --json` says, as far as it is needed here. */
+/** What `deno info --json` says of an entry, as far as it is needed here. */
 interface Information {
   readonly modules: readonly { readonly npmPackage?: string }[];
-  readonly npmPackages: Readonly<
-    Record<string, { readonly name: string; readonly version: string; readonly localPath: string }>
-  >;
+}
+
+/** What it says without one. */
+interface Surroundings {
+  readonly npmCache: string;
 }
 
 /** What deno.lock says, likewise. */
@@ -29,25 +31,39 @@ interface Lock {
   readonly npm: Readonly<Record<string, { readonly integrity: string }>>;
 }
 
-const root = new URL("../", import.meta.url).pathname;
+const root = `${import.meta.dirname}/..`;
 
-async function informationOn(entry: string): Promise<Information> {
-  return JSON.parse(await runTool(Deno.execPath(), ["info", "--json", entry], { cwd: root }));
+function deno(...args: string[]): Promise<string> {
+  return runTool(Deno.execPath(), args, { cwd: root });
+}
+
+/** The folder of a package in Deno's cache, in whatever registry's part it is. */
+async function folderOf(name: string, version: string, cache: string): Promise<string> {
+  for await (const registry of Deno.readDir(cache)) {
+    const folder = `${cache}/${registry.name}/${name}/${version}`;
+    if (await Deno.stat(folder).then(() => true, () => false)) return folder;
+  }
+  throw new Error(`Cannot find ${name} ${version} in "${cache}"`);
 }
 
 /** Every package of deno.lock, sorted by name. Fetches what isn't in Deno's cache yet. */
 export async function npmPackages(): Promise<NpmPackage[]> {
-  await runTool(Deno.execPath(), ["install", "--quiet", "--frozen"], { cwd: root });
+  await deno("install", "--quiet", "--frozen");
+  const { npmCache }: Surroundings = JSON.parse(await deno("info", "--json"));
   const known: [program: string, information: Information][] = [];
-  for (const { name, entry } of programs) known.push([name, await informationOn(entry)]);
-  const lock: Lock = JSON.parse(await Deno.readTextFile(`${root}deno.lock`));
+  for (const { name, entry } of programs) {
+    known.push([name, JSON.parse(await deno("info", "--json", entry))]);
+  }
+  const lock: Lock = JSON.parse(await Deno.readTextFile(`${root}/deno.lock`));
   const packages = Object.entries(lock.npm).map(async ([id, { integrity }]) => {
-    const { name, version, localPath } = known[0][1].npmPackages[id];
+    const at = id.lastIndexOf("@");
+    const [name, version] = [id.slice(0, at), id.slice(at + 1)];
+    const folder = await folderOf(name, version, npmCache);
     const holders = known.filter(([, { modules }]) => modules.some((it) => it.npmPackage === id));
     return {
       ...{ name, version, sha512: hexOf(integrity) },
-      license: await declaredLicense(localPath),
-      licenseText: await licenseText(localPath),
+      license: await declaredLicense(folder),
+      licenseText: await licenseText(folder),
       programs: holders.map(([program]) => program),
     };
   });

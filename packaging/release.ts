@@ -31,6 +31,7 @@ export interface ReleaseParts {
 }
 
 const root = new URL("../", import.meta.url);
+const rootPath = `${import.meta.dirname}/..`;
 const smallest = { level: 9, deb: { type: "xz", level: 6 } } as const;
 const platforms = ["linux-x64", "windows-x64"] as const;
 type Platform = typeof platforms[number];
@@ -162,9 +163,13 @@ if (import.meta.main) {
   }
   const chosen = Deno.args.length > 0 ? Deno.args.filter(isPlatform) : platforms;
   try {
-    const origin = await originOf(root.pathname);
+    const origin = await originOf(rootPath);
     if (origin.changed) console.error("Warning: files differ from the commit");
-    const files = await makeRelease(chosen, new URL("dist/release", root).pathname, origin);
+    const files = await makeRelease(
+      chosen,
+      `${await Deno.realPath(rootPath)}/dist/release`,
+      origin,
+    );
     console.log(`Made of ${origin.commit} in dist/release:\n${files.join("\n")}`);
   } catch (error) {
     console.error(`Cannot make dist/release: ${error instanceof Error ? error.message : error}`);

@@ -43,7 +43,7 @@ Deno.test({ name, ignore }, async (t) => {
     await makeOlder(`${folder}/older`);
     await makeNewer(`${folder}/newer`);
 
-    const script = new URL("deb_life.sh", import.meta.url).pathname;
+    const script = `${import.meta.dirname}/deb_life.sh`;
     const { code, stdout, stderr } = await outcomeOf([
       ...["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"],
       ...["--mount-proc", "bash", script, folder],

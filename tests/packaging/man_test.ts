@@ -25,9 +25,8 @@ for (const [name, text] of Object.entries(pages)) {
     name: `packaging/man/${name} is formatted by groff without a warning`,
     ignore: await ignoreWithout("groff"),
     async fn() {
-      const path = new URL(name, folder).pathname;
-      const args = ["-ww", "-man", "-Tutf8", "-z", path];
-      const { code, stderr } = await new Deno.Command("groff", { args }).output();
+      const args = ["-ww", "-man", "-Tutf8", "-z", name];
+      const { code, stderr } = await new Deno.Command("groff", { args, cwd: folder }).output();
       assert.deepEqual({ code, said: new TextDecoder().decode(stderr) }, { code: 0, said: "" });
     },
   });
