@@ -41,7 +41,7 @@ async function saturate(kind: ReceiverKind, flood: string, count: number): Promi
 export async function benchReceivePath(
   peers: Peers,
   repetitions: number,
-  count = 50_000,
+  count = 20_000,
 ): Promise<Section> {
   const bare = denoReceiver("bare", "bare loop: receive and count");
   const ours = denoReceiver("arpflush", "ArpFlush: all checks, @noble/hashes");
