@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { argumentFault, targets } from "../../packaging/compile.ts";
+import { permissionFlags } from "../../packaging/permissions.ts";
+
+Deno.test("argumentFault() names an unknown target and what is known", () => {
+  assert.equal(
+    argumentFault(["linux-x64", "windows"], undefined),
+    '"windows" is none of the targets windows-x64, linux-x64, linux-arm64',
+  );
+  assert.equal(argumentFault([], undefined), null);
+  assert.equal(argumentFault(["linux-x64", "windows-x64"], undefined), null);
+});
+
+Deno.test("argumentFault() wants one target for one base runtime", () => {
+  assert.equal(argumentFault(["linux-x64"], "/denort"), null);
+  assert.match(argumentFault([], "/denort") ?? "", /name that one$/);
+  assert.match(argumentFault(["linux-x64", "windows-x64"], "/denort") ?? "", /name that one$/);
+});
+
+Deno.test("every executable has permissions, and none on Windows to write or to run programs", () => {
+  for (const { permissions } of Object.values(targets)) {
+    for (const program of ["sender", "service"]) {
+      const flags = permissionFlags(permissions[program]);
+      assert.ok(flags.length > 0 && !flags.includes("--allow-all"));
+    }
+  }
+  for (const set of [config.permissions["sender-windows"], config.permissions["service-windows"]]) {
+    assert.ok(!("write" in set) && !("run" in set));
+  }
+  assert.ok(!("ffi" in config.permissions["sender-windows"]));
+});
