@@ -178,7 +178,7 @@ export async function soakSection(seconds: number, requestsPerSecond: number): P
     requestsPerSecond,
     progress: (line) => console.error(line),
   });
-  const { sent, asked, missed, settled, end, rssGrowth } = result;
+  const { sent, asked, missed, dropped, settled, end, rssGrowth } = result;
   const faults = [
     ...missed > 0 ? [`${missed} requests missed`] : [],
     ...end.descriptors > settled.descriptors + 1 ? ["descriptors grow"] : [],
@@ -189,11 +189,20 @@ export async function soakSection(seconds: number, requestsPerSecond: number): P
     about:
       `${seconds} s of mixed requests, ${requestsPerSecond} a second wanted: probes, flushes of ` +
       "all and listed, copies, stale, forged and junk.",
-    header: ["sent", "to be answered", "missed", "RSS MiB settled / end", "growth", "descriptors"],
+    header: [
+      "sent",
+      "to be answered",
+      "missed",
+      "sockets full",
+      "RSS MiB settled / end",
+      "growth",
+      "descriptors",
+    ],
     rows: [[
       sent.toLocaleString("en-US"),
       asked.toLocaleString("en-US"),
       String(missed),
+      dropped.toLocaleString("en-US"),
       `${megabytes(settled.rss)} / ${megabytes(end.rss)}`,
       rssGrowth.toFixed(3),
       `${settled.descriptors} / ${end.descriptors}`,
