@@ -153,7 +153,7 @@ async function runChain(): Promise<Chain> {
   await makeRouters();
   await segment.makeSegment();
   const host = await segment.connectStation(segment.stationAt(24, "host"));
-  const windows = await startWindowsHost(host);
+  await using windows = await startWindowsHost(host);
   const sender = "/opt/arpflush/notify -a";
   const r1 = await startRouter(segment.stationAt(11, "r1"), {
     priority: 150,
@@ -179,7 +179,6 @@ async function runChain(): Promise<Chain> {
   const ignored = await segment.ignoredArpPackets(host);
   const events = await windows.newEvents();
   for (const { id, text } of events) lines.push(`event ${id}: ${text.split("\r\n")[0]}`);
-  await windows[Symbol.asyncDispose]();
   return { signed, legacy, report, ignored, lines };
 }
 
