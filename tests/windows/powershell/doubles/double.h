@@ -2,8 +2,8 @@
  * for byte, and can be told to fail.
  *
  * ARPFLUSH_DOUBLES  file that gets a line "NAME COMMAND LINE" (UTF-8) a call
- * ARPFLUSH_FAIL     "NAME WORD CODE": a call of NAME with WORD among its arguments does nothing and
- *                   ends with exit code CODE
+ * ARPFLUSH_FAIL     "NAME WORD CODE": the first call of NAME with WORD among its arguments does nothing
+ *                   and ends with exit code CODE; a file beside the other says that it was
  */
 #ifndef UNICODE
 #define UNICODE
@@ -17,7 +17,7 @@
 /* Notes the call; ends the program if it is to fail. */
 static void begin(const char *name, int argc, wchar_t **argv)
 {
-    char utf8[32768], path[1024], fail[256], line[33000];
+    char utf8[32768], path[1024] = "", fail[256], line[33000];
     if (GetEnvironmentVariableA("ARPFLUSH_DOUBLES", path, sizeof path)) {
         HANDLE file = CreateFileA(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                                   OPEN_ALWAYS, 0, NULL);
@@ -35,6 +35,10 @@ static void begin(const char *name, int argc, wchar_t **argv)
         MultiByteToWideChar(CP_UTF8, 0, word, -1, wide, 64);
         for (int i = 1; i < argc; i++)
             if (!wcscmp(argv[i], wide)) {
+                strcat(path, ".failed");
+                if (CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL) ==
+                    INVALID_HANDLE_VALUE)
+                    return;
                 printf("[%s] told to fail with %d\n", name, code);
                 exit(code);
             }

@@ -46,26 +46,21 @@ internal static class Plan
     private static RunReport Run(PlannedRun planned)
     {
         var before = planned.Snapshot ? Machine.Describe() : null;
-        var original = planned.Inject is null ? null : File.ReadAllText(planned.Script);
+        // Beside the script: its own folder is where it installs from.
+        var script = planned.Inject is null ? planned.Script : planned.Script + ".injected.ps1";
+        if (planned.Inject is not null)
+            File.WriteAllText(script, planned.Inject.Into(File.ReadAllText(planned.Script)));
+        // A double that is told to fail does so once a run.
+        if (System.Environment.GetEnvironmentVariable("ARPFLUSH_DOUBLES") is { } calls)
+            File.Delete(calls + ".failed");
         foreach (var (name, value) in planned.Environment)
             System.Environment.SetEnvironmentVariable(name, value);
         var watch = System.Diagnostics.Stopwatch.StartNew();
-        RunResult result;
-        try
-        {
-            if (original is not null)
-                File.WriteAllText(planned.Script, planned.Inject!.Into(original));
-            var parameters = planned.Parameters.ToDictionary(p => p.Key, p => ToValue(p.Value));
-            result = Session.Run(
-                planned.Script, parameters, planned.Positions, planned.ArgumentPassing,
-                planned.Answers);
-        }
-        finally
-        {
-            if (original is not null) File.WriteAllText(planned.Script, original);
-            foreach (var name in planned.Environment.Keys)
-                System.Environment.SetEnvironmentVariable(name, null);
-        }
+        var result = Session.Run(
+            script, planned.Parameters.ToDictionary(p => p.Key, p => ToValue(p.Value)),
+            planned.Positions, planned.ArgumentPassing, planned.Answers);
+        foreach (var name in planned.Environment.Keys)
+            System.Environment.SetEnvironmentVariable(name, null);
         var time = watch.ElapsedMilliseconds;
         var after = planned.Snapshot ? Machine.Describe() : null;
         return new RunReport(result.ExitCode, result.Lines, before, after, time);

@@ -52,12 +52,7 @@ internal static class Syntax
             members = nodes.OfType<MemberExpressionAst>().Select(member => Member(member, framework))
                 .DistinctBy(member => (member.Type, member.Name, member.Count))
                 .OrderBy(member => member.Name, StringComparer.Ordinal),
-            steps = Injection.Blocks(tree).Count,
-            stepKeys = nodes.OfType<CommandAst>()
-                .Where(command => command.GetCommandName() == "Invoke-Step")
-                .Select(command => command.FindAll(node => node is HashtableAst, true).Take(1)
-                    .SelectMany(table => ((HashtableAst)table).KeyValuePairs)
-                    .Select(pair => pair.Item1.Extent.Text).Order()),
+            steps = InstallerStep.All(tree).Select(step => new { step.Command, step.Name, step.Keys }),
             parameters = tree.ParamBlock.Parameters
                 .Select(parameter => parameter.Name.VariablePath.UserPath),
             help = new
