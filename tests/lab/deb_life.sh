@@ -4,19 +4,19 @@
 set -eu
 packages=$1
 mount -n -t tmpfs -o size=1g,mode=755 tmpfs /run
-mkdir /run/upper /run/work /run/root
-mount -n -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
-mount -n --rbind /proc /run/root/proc
-mount -n --rbind /dev /run/root/dev
-mount -n -t tmpfs tmpfs /run/root/run
-mount -n -t tmpfs tmpfs /run/root/tmp
-mkdir /run/root/tmp/packages
-mount -n --bind "$packages" /run/root/tmp/packages
+mkdir /run/upper /run/work /run/tree
+mount -n -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/tree
+mount -n --rbind /proc /run/tree/proc
+mount -n --rbind /dev /run/tree/dev
+mount -n -t tmpfs tmpfs /run/tree/run
+mount -n -t tmpfs tmpfs /run/tree/tmp
+mkdir /run/tree/tmp/packages
+mount -n --bind "$packages" /run/tree/tmp/packages
 # Whatever the machine has of these is none of this root's.
-rm -rf /run/root/etc/arpflush /run/root/etc/systemd/system/arpflush.service
+rm -rf /run/tree/etc/arpflush /run/tree/etc/systemd/system/arpflush.service
 ip link set lo up
 
-cat >/run/root/tmp/life <<'END'
+cat >/run/tree/tmp/life <<'END'
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 wanted=/etc/systemd/system/multi-user.target.wants/arpflush.service
@@ -63,6 +63,6 @@ say purged
 $dpkg -P arpflush arpflush-service >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' arpflush arpflush-service 2>&1 || :
 END
-chroot /run/root sh /tmp/life
+chroot /run/tree sh /tmp/life
 # All that has been written and is still there.
 find /run/upper -path '*arpflush*' \( -type f -o -type l \) -printf 'left /%P\n' | sort
