@@ -39,6 +39,8 @@ export function allowOnLink(
       // Out of descriptors, for example: the next refresh tries again.
     }
   }
+  // Now as well as for the first datagram: by then there may be no descriptor left for reading them.
+  refresh(-Infinity);
   return (source) => {
     const now = monotonic();
     if (now - readAt >= refreshEveryMs) refresh(now);
