@@ -1,4 +1,5 @@
 /** What went wrong in a run of `ip`, as an errno and one line of text. */
+import { bailsOut } from "./flush_output.ts";
 import type { IpResult } from "./ip_command.ts";
 import { NeighborCacheError } from "./neighbor_cache.ts";
 
@@ -35,28 +36,22 @@ export function errnoOf(text: string): number {
   return errnoByText.find(([part]) => text.includes(part))?.[1] ?? eio;
 }
 
-/**
- * What `neigh flush` prints when after ten rounds entries still come back, as they do on a host with
- * traffic. Each of the rounds removed whatever was there: the flush is done.
- */
-const comesBack = /^\*\*\* Flush not complete bailing out after \d+ rounds$/;
 const batchLine = /^Command failed -:\d+$/;
 
 /** What a run printed, as far as it came. */
 export interface IpOutput {
-  /** Its lines of JSON. */
-  readonly lines: readonly string[];
+  /** Its lines on standard output, empty ones left out. */
+  readonly lines: string[];
   /** The first line of standard error, if it failed. */
   readonly failure: NeighborCacheError | null;
 }
 
 /** Reads the result of a run. */
 export function readIpResult(result: IpResult): IpOutput {
-  const all = nonEmptyLines(result.stdout);
-  const lines = all.filter((line) => !comesBack.test(line));
+  const lines = nonEmptyLines(result.stdout);
   if (result.code === 0) return { lines, failure: null };
   const complaints = nonEmptyLines(result.stderr).filter((line) => !batchLine.test(line));
-  if (complaints.length === 0 && lines.length < all.length) return { lines, failure: null };
+  if (complaints.length === 0 && lines.some(bailsOut)) return { lines, failure: null };
   const complaint = complaints[0] ?? `it ended with code ${result.code}`;
   const message = `Cannot run "ip": ${complaint}`;
   return { lines, failure: new NeighborCacheError(message, errnoOf(complaint)) };

@@ -1,15 +1,10 @@
 /** The kernel's neighbor table through `ip`: one function for each thing asked of it. */
 import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/ip_address.ts";
 import type { IpCommand } from "./ip_command.ts";
+import { bailsOut, readFlushes } from "./flush_output.ts";
 import { eexist, readIpResult, wasOvertaken } from "./ip_errors.ts";
 import { type FlushScope, NeighborCacheError } from "./neighbor_cache.ts";
-import {
-  countGone,
-  type KernelNeighbor,
-  parseGateways,
-  parseIpLine,
-  parseNeighbors,
-} from "./parse_ip.ts";
+import { type KernelNeighbor, parseGateways, parseIpLine, parseNeighbors } from "./parse_ip.ts";
 
 /** Where a neighbor is looked for. */
 export interface NeighborTarget {
@@ -25,8 +20,8 @@ export interface KernelTable {
   /** Every entry, NOARP included. */
   listAll(): Promise<KernelNeighbor[]>;
   /**
-   * Flushes; permanent and NOARP entries stay. Counts the entries there before and gone, or at
-   * another link-layer address, after.
+   * Flushes; permanent and NOARP entries stay. Counts the entries that were there at its beginning
+   * and that it removed, as far as nothing else removed entries at the same time.
    */
   flush(scope: FlushScope): Promise<number>;
   /** Drops the entries at these targets, but for permanent and NOARP ones; then as `listAll`. */
@@ -44,8 +39,6 @@ export interface KernelTable {
 const show = "neigh show";
 const showAll = "neigh show nud all";
 const eio = 5;
-/** Prefixes up to which the table is shown for each: more are dearer than to show all of it. */
-const narrowShowsMost = 3;
 /** Runs of a flush that is overtaken each time; more than one is rare already. */
 const attemptsMost = 10;
 
@@ -60,30 +53,26 @@ export function isPlainInterfaceName(name: string): boolean {
 /** The table as `ip` shows and changes it. */
 export function createKernelTable(ip: IpCommand): KernelTable {
   /**
-   * Runs a batch that shows the table `count` times; `-force`: a flush that bails out is done. Runs
-   * it again if a flush was overtaken: what was shown before that comes from the first run.
+   * Runs a batch, and again while one of its flushes is overtaken; the lines of each run. `-force`:
+   * a flush that bails out is done.
    */
-  async function run(
-    batch: readonly string[],
-    count: number,
-    ...options: readonly string[]
-  ): Promise<unknown[]> {
-    const args = ["-force", "-json", ...options, "-batch", "-"];
-    let first: unknown[] | undefined;
-    for (let attempt = 1;; attempt++) {
+  async function run(batch: readonly string[], option: string): Promise<string[][]> {
+    const args = ["-force", option, "-batch", "-"];
+    const outputs: string[][] = [];
+    for (;;) {
       const { lines, failure } = readIpResult(await ip(args, `${batch.join("\n")}\n`));
-      const tables = lines.map(parseIpLine);
-      first ??= tables;
-      if (failure === null && tables.length === count) {
-        return [...first, ...tables.slice(first.length)];
-      }
-      if (failure === null) throw tableCountError(tables.length, count);
-      if (!wasOvertaken(failure) || attempt === attemptsMost) throw failure;
+      outputs.push(lines);
+      if (failure === null) return outputs;
+      if (!wasOvertaken(failure) || outputs.length === attemptsMost) throw failure;
     }
   }
 
+  /** Runs a batch that shows the table once. */
   async function runAndList(batch: readonly string[]): Promise<KernelNeighbor[]> {
-    return parseNeighbors((await run(batch, 1))[0]);
+    const lines = (await run(batch, "-json")).at(-1) ?? [];
+    const tables = lines.filter((line) => !bailsOut(line));
+    if (tables.length !== 1) throw countError(`${tables.length} tables instead of 1`);
+    return parseNeighbors(parseIpLine(tables[0]));
   }
 
   function runAndListAll(batch: readonly string[]): Promise<KernelNeighbor[]> {
@@ -104,13 +93,11 @@ export function createKernelTable(ip: IpCommand): KernelTable {
       const places = scope === "all"
         ? ["all"]
         : scope.map((prefix) => `to ${formatPrefix(prefix)}`);
-      const flushes = places.map((place) => `neigh flush ${place}`);
-      const shows = scope === "all" || scope.length > narrowShowsMost
-        ? [show]
-        : places.map((place) => `${show} ${place}`);
-      // In brief, as all of it is read and only addresses are compared.
-      const tables = await run([...shows, ...flushes, ...shows], 2 * shows.length, "-brief");
-      return countGone(tables.slice(0, shows.length), tables.slice(shows.length));
+      const outputs = await run(places.map((place) => `neigh flush ${place}`), "-statistics");
+      const counts = outputs.map(readFlushes);
+      const ended = counts.at(-1)?.ended;
+      if (ended !== places.length) throw countError(`${ended} flushes instead of ${places.length}`);
+      return counts.reduce((sum, { removed }) => sum + removed, 0);
     },
     forget: (targets) => runAndListAll(targets.map((target) => `neigh flush to ${place(target)}`)),
     solicit: async (targets) => {
@@ -131,9 +118,8 @@ export function createKernelTable(ip: IpCommand): KernelTable {
   };
 }
 
-function tableCountError(shown: number, expected: number): NeighborCacheError {
-  const message = `Cannot read the output of "ip": ${shown} tables instead of ${expected}`;
-  return new NeighborCacheError(message, eio);
+function countError(what: string): NeighborCacheError {
+  return new NeighborCacheError(`Cannot read the output of "ip": ${what}`, eio);
 }
 
 function place({ address, interfaceName }: NeighborTarget): string {

@@ -21,7 +21,10 @@ export type FlushScope = "all" | readonly AddressPrefix[];
 
 /** What a flush did. */
 export interface FlushOutcome {
-  /** Entries there before and gone, or at another link-layer address, after; counted from the table. */
+  /**
+   * Entries that were there and were removed. Windows: counted from the table before and after.
+   * Linux: as many as the kernel's table held when `ip` flushed it.
+   */
   readonly removed: number;
   /** Time the flush itself took, in microseconds. */
   readonly micros: number;

@@ -24,48 +24,18 @@ export function parseIpLine(line: string): unknown {
   }
 }
 
-/** The texts of an entry, its address not looked at yet. */
-function entryTexts(entry: unknown) {
-  const { dst, dev, lladdr, state } = recordOf(entry);
-  if (typeof dst !== "string") throw malformed("an entry without an address", entry);
-  if (typeof dev !== "string" || dev === "") {
-    throw malformed("an entry without an interface", entry);
-  }
-  if (lladdr !== undefined && typeof lladdr !== "string") {
-    throw malformed("a link-layer address that is no text", entry);
-  }
-  return { dst, dev, lladdr, state };
-}
-
-/** The link-layer address, or none, by address and interface, in some `neigh show`s that may overlap. */
-function linkLayerTexts(tables: readonly unknown[]): Map<string, string | undefined> {
-  const texts = new Map<string, string | undefined>();
-  for (const entry of tables.flatMap(arrayOf)) {
-    const { dst, dev, lladdr } = entryTexts(entry);
-    texts.set(`${dst} ${dev}`, lladdr);
-  }
-  return texts;
-}
-
-/**
- * How many entries of some `neigh show`s are gone, or at another link-layer address, in later ones.
- * Compared as texts: parsing what is gone would take longer than to flush it.
- */
-export function countGone(before: readonly unknown[], after: readonly unknown[]): number {
-  const left = linkLayerTexts(after);
-  let gone = 0;
-  for (const [place, lladdr] of linkLayerTexts(before)) {
-    if (!left.has(place) || left.get(place) !== lladdr) gone++;
-  }
-  return gone;
-}
-
 /** The entries of one `neigh show`. */
 export function parseNeighbors(value: unknown): KernelNeighbor[] {
   return arrayOf(value).map((entry) => {
-    const { dst, dev, lladdr, state } = entryTexts(entry);
-    const address = parseAddress(dst);
+    const { dst, dev, lladdr, state } = recordOf(entry);
+    const address = typeof dst === "string" ? parseAddress(dst) : null;
     if (address === null) throw malformed("an entry without an address", entry);
+    if (typeof dev !== "string" || dev === "") {
+      throw malformed("an entry without an interface", entry);
+    }
+    if (lladdr !== undefined && typeof lladdr !== "string") {
+      throw malformed("a link-layer address that is no text", entry);
+    }
     if (!Array.isArray(state) || state.length !== 1 || typeof state[0] !== "string") {
       throw malformed("an entry without a state", entry);
     }

@@ -31,7 +31,8 @@ Deno.test("readIpResult() gives the lines of a run that succeeded", () => {
 
 Deno.test("readIpResult() takes a flush that entries keep coming back to as done", () => {
   const stdout = "[1]\n*** Flush not complete bailing out after 10 rounds\n[2]\n";
-  assert.deepEqual(read(1, stdout, "Command failed -:2\n"), [["[1]", "[2]"]]);
+  const lines = ["[1]", "*** Flush not complete bailing out after 10 rounds", "[2]"];
+  assert.deepEqual(read(1, stdout, "Command failed -:2\n"), [lines]);
 });
 
 Deno.test("readIpResult() gives the first complaint of a run that failed, and what it printed", () => {
@@ -43,7 +44,11 @@ Deno.test("readIpResult() gives the first complaint of a run that failed, and wh
 Deno.test("readIpResult() gives a complaint even if a flush bailed out as well", () => {
   const stdout = "[1]\n*** Flush not complete bailing out after 10 rounds\n";
   const stderr = "Command failed -:2\nRTNETLINK answers: Operation not permitted\n";
-  const expected = [["[1]"], 'Cannot run "ip": RTNETLINK answers: Operation not permitted', 1];
+  const expected = [
+    ["[1]", "*** Flush not complete bailing out after 10 rounds"],
+    'Cannot run "ip": RTNETLINK answers: Operation not permitted',
+    1,
+  ];
   assert.deepEqual(read(2, stdout, stderr), expected);
 });
 

@@ -15,41 +15,43 @@ function printing(stdout: string, stderr = "", code = 0) {
   return { ip, inputs };
 }
 
-Deno.test("createKernelTable().flush() lists prefixes of both families in one batch", async () => {
-  const { ip, inputs } = printing("[]\n[]\n");
+Deno.test("createKernelTable().flush() flushes prefixes of both families in one batch", async () => {
+  const { ip, inputs } = printing(
+    "Nothing to flush.\n" +
+      "\n*** Round 1, deleting 3 entries ***\n*** Flush is complete after 1 round ***\n" +
+      "Nothing to flush.\n" +
+      "\n*** Round 1, deleting 2 entries ***\n\n*** Round 2, deleting 1 entries ***\n" +
+      "*** Flush is complete after 2 rounds ***\n",
+  );
   const scope = ["192.0.2.1", "198.51.100.0/24", "0.0.0.0/0", "2001:db8::/64"].map(parsePrefix);
-  await createKernelTable(ip).flush(scope);
+  assert.equal(await createKernelTable(ip).flush(scope), 5);
   assert.deepEqual(inputs, [
-    "neigh show\n" +
     "neigh flush to 192.0.2.1\n" +
     "neigh flush to 198.51.100.0/24\n" +
     "neigh flush to 0.0.0.0/0\n" +
-    "neigh flush to 2001:db8::/64\n" +
-    "neigh show\n",
+    "neigh flush to 2001:db8::/64\n",
   ]);
 });
 
-Deno.test("createKernelTable().flush() shows no more of the table than a few prefixes need", async () => {
-  const { ip, inputs } = printing("[]\n".repeat(4));
-  await createKernelTable(ip).flush(["192.0.2.1", "2001:db8::/64"].map(parsePrefix));
-  assert.deepEqual(inputs, [
-    "neigh show to 192.0.2.1\n" +
-    "neigh show to 2001:db8::/64\n" +
-    "neigh flush to 192.0.2.1\n" +
-    "neigh flush to 2001:db8::/64\n" +
-    "neigh show to 192.0.2.1\n" +
-    "neigh show to 2001:db8::/64\n",
-  ]);
-});
-
-for (const [what, stdout] of [["too few", "[]\n"], ["too many", "[]\n[]\n[]\n"], ["no", ""]]) {
-  Deno.test(`createKernelTable().flush() refuses ${what} tables`, async () => {
+for (const [what, stdout] of [["too few", done(1)], ["too many", done(1).repeat(3)], ["no", ""]]) {
+  Deno.test(`createKernelTable().flush() refuses ${what} flushes`, async () => {
     const { ip } = printing(stdout);
     await assert.rejects(
-      createKernelTable(ip).flush("all"),
+      createKernelTable(ip).flush(["192.0.2.1", "192.0.2.2"].map(parsePrefix)),
       (error) => error instanceof NeighborCacheError && error.code === 5,
     );
   });
+}
+
+Deno.test("createKernelTable().listAll() refuses two tables", async () => {
+  const { ip } = printing("[]\n[]\n");
+  await assert.rejects(createKernelTable(ip).listAll(), { name: "NeighborCacheError", code: 5 });
+});
+
+/** What `ip` prints for a flush of so many entries. */
+function done(entries: number): string {
+  const round = `\n*** Round 1, deleting ${entries} entries ***\n`;
+  return `${round}*** Flush is complete after 1 round ***\n`;
 }
 
 /** A stand-in for `ip` that prints something else each time, and goes on with the last. */
@@ -60,29 +62,27 @@ function printingInTurn(...results: readonly IpResult[]) {
 }
 
 const overtaken = "Failed to send flush request: No such file or directory\n";
-const entry = { dst: "192.0.2.1", dev: "e0", lladdr: "02:00:00:00:00:01", state: ["STALE"] };
-const full = JSON.stringify([entry, { ...entry, dst: "192.0.2.2" }]);
-const half = JSON.stringify([entry]);
 
-Deno.test("createKernelTable().flush() begins again when overtaken, and counts from the first table", async () => {
+Deno.test("createKernelTable().flush() begins again when overtaken, and counts what every run did", async () => {
   const { ip, runs } = printingInTurn(
-    { code: 1, stdout: `${full}\n`, stderr: overtaken },
-    { code: 1, stdout: `${half}\n`, stderr: overtaken },
-    { code: 0, stdout: `${half}\n[]\n`, stderr: "" },
+    { code: 1, stdout: done(3), stderr: overtaken },
+    { code: 1, stdout: "", stderr: overtaken },
+    { code: 0, stdout: `Nothing to flush.\n${done(2)}`, stderr: "" },
   );
-  assert.equal(await createKernelTable(ip).flush("all"), 2);
+  const scope = ["192.0.2.0/24", "198.51.100.0/24"].map(parsePrefix);
+  assert.equal(await createKernelTable(ip).flush(scope), 5);
   assert.equal(runs(), 3);
 });
 
 Deno.test("createKernelTable().flush() gives up when it is overtaken again and again", async () => {
-  const { ip, runs } = printingInTurn({ code: 1, stdout: `${full}\n`, stderr: overtaken });
+  const { ip, runs } = printingInTurn({ code: 1, stdout: "", stderr: overtaken });
   await assert.rejects(createKernelTable(ip).flush("all"), { name: "NeighborCacheError", code: 2 });
   assert.equal(runs(), 10);
 });
 
 Deno.test("createKernelTable().flush() doesn't repeat what fails otherwise", async () => {
   const stderr = "Failed to send flush request: Operation not permitted\n";
-  const { ip, runs } = printingInTurn({ code: 1, stdout: `${full}\n`, stderr });
+  const { ip, runs } = printingInTurn({ code: 1, stdout: "", stderr });
   await assert.rejects(createKernelTable(ip).flush("all"), { name: "NeighborCacheError", code: 1 });
   assert.equal(runs(), 1);
 });

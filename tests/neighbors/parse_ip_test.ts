@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { NeighborCacheError } from "../../lib/neighbors/neighbor_cache.ts";
-import {
-  countGone,
-  parseGateways,
-  parseIpLine,
-  parseNeighbors,
-} from "../../lib/neighbors/parse_ip.ts";
+import { parseGateways, parseIpLine, parseNeighbors } from "../../lib/neighbors/parse_ip.ts";
 import { formatAddress } from "../../lib/wire/ip_address.ts";
 import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
 
@@ -108,25 +103,3 @@ function isReadError(error: unknown): error is NeighborCacheError {
   return error instanceof NeighborCacheError && error.code === 5 &&
     error.message.startsWith('Cannot read the output of "ip": ');
 }
-
-Deno.test("countGone() counts what is gone or moved, by interface, and not what came or stayed", () => {
-  const entry = (dst: string, dev: string, lladdr?: string) => ({ dst, dev, lladdr, state: [] });
-  const before = [
-    entry("192.0.2.1", "e0", "02:00:00:00:00:01"),
-    entry("192.0.2.2", "e0", "02:00:00:00:00:02"),
-    entry("192.0.2.2", "e1", "02:00:00:00:00:02"),
-    entry("192.0.2.3", "e0"),
-    entry("2001:db8::1", "e0"),
-  ];
-  const after = [
-    entry("192.0.2.1", "e0", "02:00:00:00:00:99"),
-    entry("192.0.2.2", "e1", "02:00:00:00:00:02"),
-    entry("192.0.2.3", "e0"),
-    entry("192.0.2.4", "e0"),
-  ];
-  assert.equal(countGone([before], [after]), 3);
-  assert.equal(countGone([before], [before, before]), 0);
-  assert.equal(countGone([before, before], [[]]), 5);
-  assert.throws(() => countGone([[{ dev: "e0" }]], [[]]), /an entry without an address/);
-  assert.throws(() => countGone([[]], [[{ dst: "192.0.2.1" }]]), /an entry without an interface/);
-});

@@ -59,8 +59,17 @@ Deno.test("createIpCommand() rejects with the code of an ip that fails without r
 });
 
 Deno.test("createLinuxCache() rejects what is no JSON", async () => {
-  await using over = await cacheOver('cat; echo "192.0.2.1 dev e0 lladdr 02:00:00:00:00:01 STALE"');
-  await rejects(over.cache, 5, /^Cannot read the output of "ip": no JSON: /);
+  await using over = await cacheOver(
+    'cat >/dev/null; echo "192.0.2.1 dev e0 lladdr 02:00:00:00:00:01 STALE"',
+  );
+  await assert.rejects(over.cache.list(), {
+    code: 5,
+    message: /^Cannot read the output of "ip": no JSON: /,
+  });
+  await assert.rejects(over.cache.flush("all"), {
+    code: 5,
+    message: 'Cannot read the output of "ip": 0 flushes instead of 1',
+  });
 });
 
 Deno.test("createLinuxCache() rejects with EPERM without CAP_NET_ADMIN, and can still look", async () => {
