@@ -4,8 +4,8 @@ import {
   type AddressPrefix,
   networkOf,
   parseAddress,
-  parsePrefix,
   prefixContains,
+  prefixOf,
 } from "../wire/ip_address.ts";
 import { parseLinkLayerAddress } from "../wire/link_layer_address.ts";
 
@@ -29,7 +29,8 @@ export interface NetworkInterface {
 /** What of `Deno.NetworkInterfaceInfo` is looked at. */
 export type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "name" | "address" | "cidr" | "mac">;
 
-const loopbacks = [parsePrefix("127.0.0.0/8"), parsePrefix("::1")];
+/** 127.0.0.0/8 and ::1 */
+const loopbacks = [prefixOf(4, 8, 127), prefixOf(6, 128, ...Array(15).fill(0), 1)];
 
 /** Whether an address never leaves this machine. */
 export function isLoopback(address: AddressPrefix): boolean {

@@ -7,6 +7,7 @@ import {
   parseAddress,
   parsePrefix,
   prefixContains,
+  prefixOf,
 } from "../wire/ip_address.ts";
 import type { NetworkInterface } from "./interfaces.ts";
 import { messageOf, UsageError } from "./errors.ts";
@@ -23,7 +24,8 @@ export interface Target {
   readonly named: boolean;
 }
 
-const linkLocal: AddressPrefix = parsePrefix("fe80::/10");
+/** fe80::/10 */
+const linkLocal: AddressPrefix = prefixOf(6, 10, 0xfe, 0x80);
 
 /** Whether an address means something on one link only. */
 export function isLinkLocal(address: AddressPrefix): boolean {

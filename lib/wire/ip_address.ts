@@ -11,6 +11,16 @@ export interface AddressPrefix {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * A prefix from its first bytes, for constants: nothing is parsed, which would cost the sender more
+ * than a millisecond before its first datagram. Bytes not given are 0.
+ */
+export function prefixOf(family: 4 | 6, length: number, ...first: number[]): AddressPrefix {
+  const bytes = new Uint8Array(16);
+  bytes.set(first);
+  return { family, length, bytes };
+}
+
 /** Bits in a whole address of a family. */
 export function addressBits(family: 4 | 6): 32 | 128 {
   return family === 4 ? 32 : 128;

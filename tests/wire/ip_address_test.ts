@@ -11,6 +11,7 @@ import {
   parseAddress,
   parsePrefix,
   prefixContains,
+  prefixOf,
   samePrefix,
   unmapped,
 } from "../../lib/wire/ip_address.ts";
@@ -81,6 +82,12 @@ Deno.test("formatAddress() writes IPv6 as RFC 5952 wants it", () => {
       ["1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"],
     ]
   ) assert.equal(formatAddress(parsePrefix(text)), canonical);
+});
+
+Deno.test("prefixOf() makes what parsePrefix() reads", () => {
+  assert.deepEqual(prefixOf(4, 8, 127), parsePrefix("127.0.0.0/8"));
+  assert.deepEqual(prefixOf(6, 10, 0xfe, 0x80), parsePrefix("fe80::/10"));
+  assert.deepEqual(prefixOf(6, 128, ...Array(15).fill(0), 1), parsePrefix("::1"));
 });
 
 Deno.test("formatPrefix() and parsePrefix() are a round trip", () => {
