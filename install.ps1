@@ -155,7 +155,7 @@ $FirewallKey = 'SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\Firewa
 # SYSTEM and Administrators by SID: names are in Windows' language.
 $SystemSid = 'S-1-5-18'
 $AdministratorsSid = 'S-1-5-32-544'
-$SettingsKeyAccess = 'D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)'
+$SettingsKeyAccess = 'O:BAD:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)'
 
 $StopSeconds = 30
 $StartSeconds = 40
@@ -573,14 +573,14 @@ function Get-SettingsAccess {
     $machine = Open-LocalMachine
     $key = $machine.OpenSubKey($SettingsKey)
     if ($null -eq $key) { return $null }
-    $key.GetAccessControl('Access')
+    $key.GetAccessControl('Access, Owner')
     $key.Dispose()
     $machine.Dispose()
 }
 
 function Set-SettingsAccess($access) {
     $machine = Open-LocalMachine
-    $key = $machine.OpenSubKey($SettingsKey, 'ReadWriteSubTree', 'ReadKey, ChangePermissions')
+    $key = $machine.OpenSubKey($SettingsKey, 'ReadWriteSubTree', 'ReadKey, ChangePermissions, TakeOwnership')
     $key.SetAccessControl($access)
     $key.Dispose()
     $machine.Dispose()
@@ -589,7 +589,7 @@ function Set-SettingsAccess($access) {
 # The key is made with its protection, before there is a password in it.
 function New-SettingsAccess {
     $access = [Security.AccessControl.RegistrySecurity]::new()
-    $access.SetSecurityDescriptorSddlForm($SettingsKeyAccess, 'Access')
+    $access.SetSecurityDescriptorSddlForm($SettingsKeyAccess, 'Access, Owner')
     $access
 }
 
@@ -600,9 +600,10 @@ function Test-Settings {
     foreach ($name in $Given.Keys) {
         if (-not (Test-SameValue $stored[$name] $Given[$name])) { return $false }
     }
-    $rules = (Get-SettingsAccess).GetAccessRules(
-        $true, $true, [Security.Principal.SecurityIdentifier])
-    Test-OnlyTrusted $rules
+    $access = Get-SettingsAccess
+    $owner = $access.GetOwner([Security.Principal.SecurityIdentifier]).Value
+    @($SystemSid, $AdministratorsSid) -contains $owner -and
+    (Test-OnlyTrusted $access.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier]))
 }
 
 function Install-Settings {

@@ -6,6 +6,7 @@ import { run } from "../../../tools/command.ts";
 import { openNetworkNamespace } from "../../../tools/namespaces.ts";
 import { cachePath } from "../wine/paths.ts";
 import { openWineSession, windowsPath, type WineSession } from "../wine/session.ts";
+import { buildIn, type Folders, layStandIns } from "./folders.ts";
 import { buildHost, missingForHost } from "./host.ts";
 
 /** One run of install.ps1; see PlannedRun in host/Plan.cs. */
@@ -30,16 +31,6 @@ export interface Report {
   readonly after: readonly string[];
 }
 
-/** Folders to install from, as Windows paths. */
-export interface Folders {
-  /** Version 0.1.0, in a folder whose name has every letter that could hurt. */
-  readonly first: string;
-  /** Version 0.2.0 */
-  readonly second: string;
-  /** Version 0.3.0, whose service ends at once. */
-  readonly broken: string;
-}
-
 /** An open one. */
 export interface Installer extends AsyncDisposable {
   readonly session: WineSession;
@@ -57,29 +48,17 @@ export async function missingForInstaller(): Promise<string | null> {
   return hasWine ? await missingForHost() : "Wine (tests/windows/wine/setup.sh)";
 }
 
-const unixFolders = {
-  first: "/tmp/Ünï cödé & [x] 'q' %TEMP% (1)",
-  second: "/tmp/second",
-  broken: "/tmp/broken",
-};
-
 /** Opens one; some seconds. */
-export async function openInstaller(): Promise<Installer> {
+export async function openInstaller(
+  lay: (session: WineSession) => Promise<Folders> = layStandIns,
+): Promise<Installer> {
   const { windows } = await buildHost();
   await using stack = new AsyncDisposableStack();
   const network = stack.use(await openNetworkNamespace("winhost"));
   const session = stack.use(await openWineSession({ networkOf: network.pid }));
-  const here = "/checkout/tests/windows/powershell";
-  await build(session, `${here}/doubles/build.sh`);
-  await build(session, `${here}/programs/build.sh`, unixFolders.first, "0.1.0");
-  await build(session, `${here}/programs/build.sh`, unixFolders.second, "0.2.0");
-  await build(session, `${here}/programs/build.sh`, unixFolders.broken, "0.3.0", "-DBROKEN");
+  await buildIn(session, "/checkout/tests/windows/powershell/doubles/build.sh");
+  const folders = await lay(session);
   await run(["cp", "-r", windows, `${session.shared}/host`]);
-  const folders = {
-    first: windowsPath(unixFolders.first),
-    second: windowsPath(unixFolders.second),
-    broken: windowsPath(unixFolders.broken),
-  };
   const owned = stack.move();
   return {
     session,
@@ -99,11 +78,6 @@ export function linesOf({ lines }: Report, stream: string): string[] {
 const overrides = "sc.exe,netsh.exe,icacls.exe,wevtutil.exe=n";
 /** Many runs in one process, each of them seconds under load. */
 const timeoutMillis = 600_000;
-
-async function build(session: WineSession, script: string, ...args: string[]): Promise<void> {
-  const { code, stderr } = await session.unix(["sh", script, ...args]);
-  if (code !== 0) throw new Error(`Cannot build with ${script}: ${stderr}`);
-}
 
 async function runInstaller(
   session: WineSession,

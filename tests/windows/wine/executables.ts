@@ -1,5 +1,6 @@
 /** The compiled executables, made anew whenever what they are made of has changed. */
 import { arpflushVersion } from "../../../lib/version.ts";
+import { run } from "../../../tools/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 
 /** Targets of packaging/compile.ts with the base runtime that setup.sh fetched for each. */
@@ -11,35 +12,49 @@ type Target = keyof typeof bases;
 
 const packages = `${cachePath}/wine/npm/node_modules`;
 
-/** The folder of a target's executables, as in the checkout, compiled if need be. */
-export async function compiled(target: Target): Promise<string> {
-  const folder = `dist/${arpflushVersion}/${target}`;
-  await Deno.mkdir(`${cachePath}/wine`, { recursive: true });
-  const lock = await Deno.open(`${cachePath}/wine/compile-lock`, { write: true, create: true });
-  try {
-    await lock.lock(true);
-    const stamp = `${cachePath}/wine/compiled-${target}`;
-    const digest = await sourcesDigest();
-    const known = await Deno.readTextFile(stamp).catch(() => "");
-    const isThere = await Deno.stat(`${checkoutPath}/${folder}/SHA256SUMS`).then(
-      () => true,
-      () => false,
-    );
-    if (known !== digest || !isThere) {
-      await compile(target);
-      await Deno.writeTextFile(stamp, digest);
-    }
-  } finally {
-    lock.close();
-  }
+/**
+ * The folder of a target's executables, as in the checkout, compiled if need be. Another version is
+ * made of the same sources with that version in them.
+ */
+export async function compiled(target: Target, version = arpflushVersion): Promise<string> {
+  const folder = `dist/${version}/${target}`;
+  await Deno.mkdir(`${checkoutPath}/dist/${version}`, { recursive: true });
+  using lock = await Deno.open(`${cachePath}/wine/compile-lock`, { write: true, create: true });
+  await lock.lock(true);
+  const stamp = `${checkoutPath}/dist/${version}/${target}.sources`;
+  const digest = await sourcesDigest();
+  const known = await Deno.readTextFile(stamp).catch(() => "");
+  if (known === digest) return folder;
+  if (version === arpflushVersion) await compile(target, checkoutPath);
+  else await compileVersion(target, version, `${checkoutPath}/${folder}`);
+  await Deno.writeTextFile(stamp, digest);
   return folder;
 }
 
-/** Compiles by the Deno of the base runtimes' own version. */
-async function compile(target: Target): Promise<void> {
+/** Compiles a copy of the sources that is of another version. */
+async function compileVersion(target: Target, version: string, output: string): Promise<void> {
+  const copy = await Deno.makeTempDir({ prefix: "arpflush-version-" });
+  try {
+    for (const file of await sources()) {
+      await Deno.mkdir(`${copy}/${file}`.replace(/\/[^/]*$/, ""), { recursive: true });
+      await Deno.copyFile(`${checkoutPath}/${file}`, `${copy}/${file}`);
+    }
+    const module = `${copy}/lib/version.ts`;
+    const text = await Deno.readTextFile(module);
+    await Deno.writeTextFile(module, text.replace(`"${arpflushVersion}"`, `"${version}"`));
+    await compile(target, copy);
+    await Deno.remove(output, { recursive: true }).catch(() => {});
+    await run(["cp", "-r", `${copy}/dist/${version}/${target}`, output]);
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+/** Compiles a checkout by the Deno of the base runtimes' own version. */
+async function compile(target: Target, checkout: string): Promise<void> {
   const command = new Deno.Command(`${packages}/@deno/linux-x64-glibc/deno`, {
     args: ["run", "-q", "--no-prompt", "-P=compile", "packaging/compile.ts", target],
-    cwd: checkoutPath,
+    cwd: checkout,
     // The machine's own certificates, for the bundler that Deno fetches.
     env: { DENORT_BIN: `${packages}/${bases[target]}`, DENO_TLS_CA_STORE: "system,mozilla" },
   });
@@ -47,12 +62,16 @@ async function compile(target: Target): Promise<void> {
   if (!success) throw new Error(`Cannot compile: ${new TextDecoder().decode(stderr)}`);
 }
 
-/** A digest of everything an executable is made of. */
-async function sourcesDigest(): Promise<string> {
+/** Everything an executable is made of, as paths in the checkout. */
+async function sources(): Promise<string[]> {
   const files = ["service.ts", "send.ts", "deno.json", "deno.lock"];
   for (const folder of ["lib", "packaging"]) await addFiles(folder, files);
+  return files.sort();
+}
+
+async function sourcesDigest(): Promise<string> {
   const texts = await Promise.all(
-    files.sort().map((file) => Deno.readTextFile(`${checkoutPath}/${file}`)),
+    (await sources()).map((file) => Deno.readTextFile(`${checkoutPath}/${file}`)),
   );
   const bytes = new TextEncoder().encode(texts.join("\0"));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();

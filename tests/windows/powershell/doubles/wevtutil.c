@@ -1,6 +1,8 @@
 /* Double of wevtutil.exe: Wine has no event log that could be read. Prints the file that
  * ARPFLUSH_EVENTS names, else an empty list. */
 #include "double.h"
+#include <fcntl.h>
+#include <io.h>
 
 int wmain(int argc, wchar_t **argv)
 {
@@ -13,6 +15,7 @@ int wmain(int argc, wchar_t **argv)
         printf("<Events></Events>\n");
         return 0;
     }
+    _setmode(_fileno(stdout), _O_BINARY);
     while ((length = fread(buffer, 1, sizeof buffer, file)) > 0) fwrite(buffer, 1, length, stdout);
     fclose(file);
     return 0;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Inside a Wine session: makes a folder to install from, with stand-ins for the programs.
 #
-#   build.sh FOLDER VERSION [-DBROKEN]
+#   build.sh FOLDER VERSION [-DBROKEN | -DBROKEN_START]
 set -eu
 folder=$1
 version=$2

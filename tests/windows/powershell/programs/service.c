@@ -1,6 +1,7 @@
 /* Stand-in for arpflush-service.exe where a test is about install.ps1 and needs it a hundred times:
  * a real service that binds the port of the registry and answers each datagram with its own bytes.
- * It has --version and --check. BROKEN: it ends at once, whatever it is asked. */
+ * It has --version and --check. BROKEN: it ends at once, whatever it is asked; BROKEN_START: when the
+ * service control manager starts it. */
 #ifndef UNICODE
 #define UNICODE
 #endif
@@ -81,5 +82,8 @@ int wmain(int argc, wchar_t **argv)
         fprintf(stderr, "HoldDownSeconds: %lu is not a whole number from 1 to 300\n", hold);
         return 2;
     }
+#ifdef BROKEN_START
+    return 1;
+#endif
     return StartServiceCtrlDispatcherW(table) ? 0 : (int)GetLastError();
 }
