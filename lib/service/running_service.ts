@@ -9,6 +9,7 @@ import { allowNetworks, allowOnLink, type OwnAddress } from "../receiver/allowed
 import { type After, type Clock, systemAfter, systemClock } from "../receiver/clock.ts";
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
+import { rehearse } from "../receiver/rehearsal.ts";
 import { type Receiver, type ReceiverRules, startReceiver } from "../receiver/receiver.ts";
 import { arpflushVersion } from "../version.ts";
 import type { Keyring } from "../wire/keyring.ts";
@@ -133,6 +134,7 @@ export async function startService(
     keys: keysText(keyring),
     cache: cache.description,
   });
+  rehearse(rulesOf(first, keyring));
   return {
     get port() {
       return receiver.port;
@@ -153,6 +155,7 @@ export async function startService(
         port: receiver.port,
         keys: keysText(keyring),
       });
+      rehearse(rulesOf(settings, keyring));
     },
     stop: () => stopping ??= stop(),
     ended,

@@ -103,11 +103,9 @@ Deno.test("a request sent while the keys are being changed is confirmed at its f
       assert.equal(ack.status, "alive");
     }
   })();
-  const others = Array.from({ length: 10 }, newKey);
-  for (const other of others) await place.reload(old, other);
+  for (let changes = 0; changes < 10 || asked < 10; changes++) await place.reload(old, newKey());
   await place.reload(old, next);
   changing = false;
   await asking;
-  assert.ok(asked >= others.length, `only ${asked} requests`);
   assert.equal(tap.accounts[0].sent, asked);
 });
