@@ -1,6 +1,7 @@
 /** Into the lab: what it needs of the machine, and one run in anonymous namespaces. */
 import { CommandError, run } from "../../tools/command.ts";
 import { findIsolation } from "../../tools/namespaces.ts";
+import type { Lane } from "./lanes.ts";
 import type { RunResult } from "./result.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -25,20 +26,33 @@ export async function labLacks(): Promise<string | null> {
 }
 
 /**
- * One run in its own namespaces, with dist/arpflush as it is, watched for that long from its first
- * failure. Throws when it can't be done; why has then been said on stderr.
+ * One run of some lanes in its own namespaces, with dist/arpflush as it is, watched for that long
+ * from its first failure. Throws when it can't be done; why has then been said on stderr.
  */
-export async function enterLab(windowMs: number): Promise<RunResult> {
+export async function enterLab(windowMs: number, lanes: readonly Lane[]): Promise<RunResult> {
   const isolation = await findIsolation();
   if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
+  for (const { needs } of lanes) await needs?.prepare();
   const inside = new URL("inside.ts", import.meta.url).pathname;
+  const ids = lanes.map(({ id }) => id);
   const [program, ...args] = [
     ...isolation.argv,
-    ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "-P=tests", inside, String(windowMs)],
+    ...[
+      Deno.execPath(),
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "-P=tests",
+      inside,
+      String(windowMs),
+      ...ids,
+    ],
   ];
   const child = new Deno.Command(program, {
     args,
     cwd: root,
+    // /run is the lab's own, and goes with it.
+    env: { TMPDIR: "/run" },
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",

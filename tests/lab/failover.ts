@@ -4,7 +4,7 @@
  */
 import { outcomeOf } from "../../tools/command.ts";
 import { startKeepalived } from "./keepalived.ts";
-import { lanes } from "./lanes.ts";
+import type { Lane } from "./lanes.ts";
 import { makeMachine } from "./machine.ts";
 import type { RunResult } from "./result.ts";
 import * as segment from "./segment.ts";
@@ -28,10 +28,10 @@ const takeoverMs = 8_000;
 /** For a program of the lab to start. */
 const startMs = 10_000;
 
-/** Runs the lab once, watching for `windowMs` from the first failure. */
-export async function runLab(windowMs: number): Promise<RunResult> {
+/** Runs the lab once with some lanes, watching for `windowMs` from the first failure. */
+export async function runLab(windowMs: number, lanes: readonly Lane[]): Promise<RunResult> {
   await makeMachine();
-  const watch = createWatch();
+  const watch = createWatch(lanes.map(({ id }) => id));
   await segment.makeSegment();
   await watchSegment(watch, routers);
   const hosts: ConnectedLane[] = [];
@@ -65,7 +65,7 @@ async function startHost(watch: Watch, host: ConnectedLane): Promise<void> {
   if (ignoresGratuitousArp) await segment.ignoreGratuitousArp(station);
   if (startService === null) return;
   const { name } = station;
-  startService(station, (line) => {
+  await startService(station, (line) => {
     const flushed = /\bFlushed\b.*/.exec(line)?.[0];
     watch.note(name, flushed === undefined ? "note" : "flush", flushed ?? line);
   });

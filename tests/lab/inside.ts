@@ -1,10 +1,11 @@
 /**
  * The part of the lab that runs inside its own namespaces, as the first process of its own process
  * namespace: when it ends, all that it started ends, and namespaces and mounts are gone. It ends when
- * its stdin does, so that nothing is left behind however its parent ends. The argument is the
- * window in ms; the RunResult goes to stdout.
+ * its stdin does, so that nothing is left behind however its parent ends. The arguments are the
+ * window in ms and the lanes' letters; the RunResult goes to stdout.
  */
 import { runLab } from "./failover.ts";
+import { lanes } from "./lanes.ts";
 
 async function endWithParent(): Promise<never> {
   const buffer = new Uint8Array(64);
@@ -14,7 +15,8 @@ async function endWithParent(): Promise<never> {
 
 endWithParent();
 try {
-  const result = await runLab(Number(Deno.args[0]));
+  const [windowMs, ...ids] = Deno.args;
+  const result = await runLab(Number(windowMs), lanes.filter(({ id }) => ids.includes(id)));
   const bytes = new TextEncoder().encode(JSON.stringify(result));
   for (let written = 0; written < bytes.length;) {
     written += Deno.stdout.writeSync(bytes.subarray(written));

@@ -3,33 +3,52 @@ import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
 import { run } from "../../tools/command.ts";
 import { enterLab, labLacks } from "./enter.ts";
-import { lanes } from "./lanes.ts";
+import { lanes, lanesHere } from "./lanes.ts";
 import { pictureOf } from "./picture.ts";
 import { outageTable, timelineText } from "./report.ts";
 import { faultsOf, stuckLeastMs } from "./verdict.ts";
 
 const lack = await labLacks();
 if (lack !== null) console.log(`The lab can't be run: this machine lacks ${lack}`);
+const { here, leftOut } = await lanesHere();
 
 Deno.test({
-  name: "runLab() heals the host with ArpFlush after both failovers, and only that one",
+  name: "lanesHere() leaves a lane out only where the tests may skip",
+  ignore: lack !== null,
+  fn() {
+    console.log(leftOut.join("\n") || `All of ${lanes.length} lanes`);
+    if (Deno.env.get("CI") === "true") assert.deepEqual(leftOut, []);
+  },
+});
+
+Deno.test({
+  name: "runLab() heals the hosts with ArpFlush after both failovers, and only those",
   ignore: lack !== null,
   async fn() {
     await pack("dist/arpflush");
-    const result = await enterLab(stuckLeastMs + 2_000);
+    const result = await enterLab(stuckLeastMs + 2_000, here);
     console.log(`${timelineText(result)}\n\n${outageTable([result])}`);
     assert.deepEqual(faultsOf(result), []);
 
-    const [a, b] = result.lanes;
-    assert.ok((a.ignoredArpPackets ?? 0) >= 10, "gratuitous ARP of both masters was ignored");
-    assert.equal(a.outages.some(({ healed }) => healed), false);
-    assert.equal(b.outages.every(({ healed }) => healed), true);
-    const [first, second] = result.moments.filter(({ where, kind, at }) =>
-      where === b.station && kind === "flush" && at > 0
-    );
-    assert.ok(second.at - first.at < 10_000, "both flushes were within one hold-down period");
+    const stuck = result.lanes.find(({ id }) => id === "a");
+    assert.equal(stuck?.outages.some(({ healed }) => healed), false);
+    for (const { id, ignoredArpPackets } of result.lanes) {
+      if (ignoredArpPackets === null) continue;
+      assert.ok(ignoredArpPackets >= 10, `${id} ignored gratuitous ARP of both masters`);
+    }
+    const withService = here.filter(({ startService }) => startService !== null);
+    for (const { id, station } of withService) {
+      const lane = result.lanes.find((lane) => lane.id === id);
+      assert.equal(lane?.outages.every(({ healed }) => healed), true);
+      const [first, second] = result.moments.filter(({ where, kind, at }) =>
+        where === station.name && kind === "flush" && at > 0
+      );
+      assert.ok(second.at - first.at < 10_000, `${id} flushed twice within one hold-down period`);
+    }
     const reports = result.moments.filter(({ kind }) => kind === "report");
-    for (const { text } of reports) assert.match(text, /^info: .*1 healed/);
+    for (const { text } of reports) {
+      assert.match(text, new RegExp(`^info: .*\\b${withService.length} healed`));
+    }
 
     const svg = pictureOf(result);
     for (const { title, outages } of result.lanes) {
@@ -96,11 +115,11 @@ async function namespacesBelow(pid: number): Promise<string[]> {
   return [...new Set(await numbers(pids))].filter((number) => !own.includes(number));
 }
 
-/** Looks until something holds; throws after 20 s. */
+/** Looks until something holds; throws after 60 s: Wine takes some of them on a busy machine. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 60_000;
   while (!await holds()) {
-    if (Date.now() > end) throw new Error("Waited 20 s in vain");
+    if (Date.now() > end) throw new Error("Waited 60 s in vain");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -1,6 +1,7 @@
 /** `deno task lab`: a real failover and one back, measured at hosts side by side. See `--help`. */
 import { pack } from "../../packaging/pack.ts";
 import { enterLab, labLacks } from "./enter.ts";
+import { lanesHere } from "./lanes.ts";
 import { parseLabOptions, usage } from "./options.ts";
 import { pictureOf } from "./picture.ts";
 import { documentOf } from "./document.ts";
@@ -23,10 +24,16 @@ async function main(args: string[]): Promise<number> {
     console.error(`Cannot run the lab: this machine lacks ${lack}`);
     return 1;
   }
+  const { here, leftOut } = await lanesHere();
+  for (const line of leftOut) console.error(line);
+  if (leftOut.length > 0 && Deno.env.get("CI") === "true") {
+    console.error("Under CI=true a lane that is left out is a failure");
+    return 1;
+  }
   if (options.pack) await pack("dist/arpflush");
   const runs: RunResult[] = [];
   for (let number = 1; number <= options.runs; number++) {
-    const run = await enterLab(options.windowSeconds * 1000);
+    const run = await enterLab(options.windowSeconds * 1000, here);
     runs.push(run);
     console.log(`Run ${number} of ${options.runs}\n${timelineText(run)}\n`);
     if (options.runs > 1) console.log(`${outageTable([run])}\n`);

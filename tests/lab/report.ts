@@ -1,5 +1,5 @@
 /** The lab's findings as text. */
-import { compared, lanes } from "./lanes.ts";
+import { compared } from "./lanes.ts";
 import { median } from "./outage.ts";
 import type { Moment, RunResult } from "./result.ts";
 import { medianOutage, ratioOf, ratioOfRun } from "./verdict.ts";
@@ -23,7 +23,9 @@ export function outageTable(runs: readonly RunResult[]): string {
   const several = runs.length > 1 ? `, median of ${runs.length} runs` : "";
   const rows = [
     [`lane`, "first failover", "second failover"],
-    ...lanes.map(({ id, title }) => [`${id}  ${title}`, ...[0, 1].map((i) => cell(runs, id, i))]),
+    ...runs[0].lanes.map((
+      { id, title },
+    ) => [`${id}  ${title}`, ...[0, 1].map((i) => cell(runs, id, i))]),
     [
       `${compared.lane}/${compared.with}`,
       ...[0, 1].map((i) => median(runs.map((run) => ratioOf(run, i))).toFixed(4)),

@@ -2,7 +2,6 @@
 import { defaultPort } from "../../lib/wire/datagram.ts";
 import { run } from "../../tools/command.ts";
 import { deno, openSystemLog, programs, readMessages } from "./machine.ts";
-import { lanes } from "./lanes.ts";
 import { type OnLine, start } from "./processes.ts";
 import type { MomentKind } from "./result.ts";
 import {
@@ -43,12 +42,12 @@ export interface Watch {
   until(what: string, holds: () => boolean, withinMs: number): Promise<void>;
 }
 
-/** Starts watching: nothing is noted yet. */
-export function createWatch(): Watch {
+/** Starts watching lanes, by id: nothing is noted yet. */
+export function createWatch(laneIds: readonly string[]): Watch {
   const moments: SeenMoment[] = [];
   return {
     moments,
-    answers: new Map(lanes.map(({ id }) => [id, []])),
+    answers: new Map(laneIds.map((id) => [id, []])),
     note(where, kind, text) {
       const at = now();
       moments.push({ at, where, kind, text });

@@ -1,6 +1,7 @@
 /** The tiers of tests: what each holds and what it needs. A new tier is one entry here. */
 import type { CommandLine } from "../../tools/command.ts";
 import { findIsolation } from "../../tools/namespaces.ts";
+import { wineLack } from "../windows/wine/lack.ts";
 
 /** What is put before the command line of a tier's tests, or what the machine lacks for them. */
 export type Place = { readonly argv: CommandLine } | { readonly missing: string };
@@ -43,9 +44,8 @@ function rootWith(...programs: readonly string[]): () => Promise<Place> {
 async function findWine(): Promise<Place> {
   const place = await rootWith("unshare", "mount", "nft", "keepalived", "ping")();
   if ("missing" in place) return place;
-  const cache = Deno.env.get("ARPFLUSH_CACHE") || ".cache";
-  const isThere = await Deno.stat(`${cache}/wine/stamp`).then(() => true, () => false);
-  return isThere ? place : { missing: "Wine: run tests/windows/wine/setup.sh as root" };
+  const lack = await wineLack();
+  return lack === null ? place : { missing: lack };
 }
 
 async function isInPath(program: string): Promise<boolean> {

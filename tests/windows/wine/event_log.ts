@@ -19,21 +19,26 @@ const types: Readonly<Record<number, LoggedEvent["type"]>> = {
 const call = /:ReportEventW \([^,]+,0x([0-9a-f]+),0x[0-9a-f]+,0x([0-9a-f]+),/;
 const string = /:eventlog:ReportEventW L"(.*)"(?:\.\.\.)?$/;
 
-/** The events in what Wine said, in order. */
-export function parseEventLog(text: string): LoggedEvent[] {
-  const found: LoggedEvent[] = [];
+/** Takes what Wine says line by line; returns an event when a line completes one. */
+export function createEventParser(): (line: string) => LoggedEvent | null {
   let head: Pick<LoggedEvent, "id" | "type"> | null = null;
-  for (const line of text.split(/\r?\n/)) {
+  return (line) => {
     const parts = call.exec(line);
     if (parts !== null) {
       head = { type: types[parseInt(parts[1], 16)], id: parseInt(parts[2], 16) };
     }
     const said = string.exec(line);
-    if (said === null || head === null) continue;
-    found.push({ ...head, text: unescaped(said[1]) });
+    if (said === null || head === null) return null;
+    const event = { ...head, text: unescaped(said[1]) };
     head = null;
-  }
-  return found;
+    return event;
+  };
+}
+
+/** The events in what Wine said, in order. */
+export function parseEventLog(text: string): LoggedEvent[] {
+  const eventOf = createEventParser();
+  return text.split(/\r?\n/).map(eventOf).filter((event) => event !== null);
 }
 
 /** A text as Wine's debug output writes it: backslash escapes, four hex digits for the rest. */
