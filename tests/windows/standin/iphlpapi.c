@@ -1,120 +1,81 @@
 /*
  * A STAND-IN, for tests under Wine only. Wine's iphlpapi.dll lacks the calls that change the
  * neighbor cache. This DLL forwards everything else to Wine's own (iphlporig.dll, see build.sh) and
- * has these calls of its own, which work on the Linux kernel's real table through neighbors.sh.
- * Wine can't wait for a Unix program: the script answers in a file, renamed into place when whole.
+ * has these calls of its own, which work on the Linux kernel's real table (netlink.h).
  */
 #include <winsock2.h>
 #include <ws2ipdef.h>
 #include <windows.h>
 #include <iphlpapi.h>
 #include <netioapi.h>
-#include <stdio.h>
 #include <string.h>
+#include "netlink.h"
 
-#define SCRIPT "/checkout/tests/windows/standin/neighbors.sh"
-#define ANSWER_TIMEOUT_MS 5000
-#define ROWS_MOST 70000
+#define RESOLVE_TIMEOUT_MS 3000
 
 __declspec(dllimport) NETIO_STATUS WINAPI OrigGetIpNetTable2(ADDRESS_FAMILY, PMIB_IPNET_TABLE2 *);
 __declspec(dllimport) void WINAPI OrigFreeMibTable(void *);
 
-static volatile LONG answers;
-
-/* Runs the script; its answer's first line is a Win32 error number, then come rows. */
-static DWORD run(const char *arguments, FILE **answer, char *path, size_t path_size)
+static DWORD win32_error(int linux_error)
 {
-    STARTUPINFOA startup = { .cb = sizeof(startup) };
-    PROCESS_INFORMATION process = { 0 };
-    char command[512];
-    unsigned code;
-
-    snprintf(path, path_size, "Z:\\tmp\\neighbors.%lu.%ld", GetCurrentProcessId(),
-             InterlockedIncrement(&answers));
-    snprintf(command, sizeof(command), "sh %s /tmp/%s %s", SCRIPT, strrchr(path, '\\') + 1,
-             arguments);
-    if (!CreateProcessA("Z:\\bin\\sh", command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process))
-        return GetLastError();
-    for (DWORD waited = 0; waited < ANSWER_TIMEOUT_MS; waited++)
+    switch (linux_error)
     {
-        if ((*answer = fopen(path, "r")))
-            return fscanf(*answer, "%u", &code) == 1 ? code : ERROR_GEN_FAILURE;
-        Sleep(1);
+    case 0: return NO_ERROR;
+    case LINUX_EPERM: return ERROR_ACCESS_DENIED;
+    case LINUX_ENOMEM: return ERROR_NOT_ENOUGH_MEMORY;
+    case LINUX_ENOENT: return ERROR_NOT_FOUND;
+    case LINUX_EEXIST: return ERROR_OBJECT_ALREADY_EXISTS;
+    case LINUX_ENODEV: return ERROR_FILE_NOT_FOUND;
+    case LINUX_EINVAL: return ERROR_INVALID_PARAMETER;
+    default: return ERROR_GEN_FAILURE;
     }
-    return ERROR_TIMEOUT;
 }
 
-/* Runs the script where only the number counts. */
-static DWORD run_only(const char *arguments)
+static uint8_t linux_family(ADDRESS_FAMILY family)
 {
-    FILE *answer = NULL;
-    char path[64];
-    DWORD code = run(arguments, &answer, path, sizeof(path));
-    if (answer)
-    {
-        fclose(answer);
-        DeleteFileA(path);
-    }
-    return code;
+    return family == AF_INET ? LINUX_AF_INET : family == AF_INET6 ? LINUX_AF_INET6 : 0;
 }
 
-static void address_text(const SOCKADDR_INET *address, char *text)
+static NL_NEIGHBOR_STATE windows_state(uint16_t state)
 {
-    const UCHAR *b;
-    if (address->si_family == AF_INET)
+    switch (state)
     {
-        b = (const UCHAR *)&address->Ipv4.sin_addr;
-        sprintf(text, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
-        return;
+    case NUD_INCOMPLETE: return NlnsIncomplete;
+    case NUD_PROBE: return NlnsProbe;
+    case NUD_DELAY: return NlnsDelay;
+    case NUD_STALE: return NlnsStale;
+    case NUD_REACHABLE: return NlnsReachable;
+    case NUD_PERMANENT: return NlnsPermanent;
+    default: return NlnsUnreachable;
     }
-    b = (const UCHAR *)&address->Ipv6.sin6_addr;
-    for (int i = 0; i < 16; i += 2, text += 5)
-        sprintf(text, i < 14 ? "%02x%02x:" : "%02x%02x", b[i], b[i + 1]);
 }
 
-/* A row's words for the script: ADDRESS INTERFACE-INDEX LINK-LAYER-ADDRESS */
-static void row_arguments(char *text, const char *action, const MIB_IPNET_ROW2 *row)
+static void to_row(const struct neighbor *n, MIB_IPNET_ROW2 *row)
 {
-    char address[64];
-    const UCHAR *p = row->PhysicalAddress;
-    address_text(&row->Address, address);
-    sprintf(text, "%s %s %lu %02x:%02x:%02x:%02x:%02x:%02x", action, address, row->InterfaceIndex,
-            p[0], p[1], p[2], p[3], p[4], p[5]);
+    memset(row, 0, sizeof(*row));
+    row->Address.si_family = n->family == LINUX_AF_INET ? AF_INET : AF_INET6;
+    if (n->family == LINUX_AF_INET) memcpy(&row->Address.Ipv4.sin_addr, n->address, 4);
+    else memcpy(&row->Address.Ipv6.sin6_addr, n->address, 16);
+    row->InterfaceIndex = n->index;
+    row->State = windows_state(n->state);
+    row->PhysicalAddressLength = n->lladdr_size;
+    memcpy(row->PhysicalAddress, n->lladdr, n->lladdr_size);
 }
 
-/* The kernel's IPv6 rows, which Wine's own call doesn't know: 32 hex digits, index, address, state. */
-static NETIO_STATUS ipv6_rows(MIB_IPNET_ROW2 *rows, ULONG most, ULONG *count)
+/* What a row says of an entry; without a state. */
+static void from_row(const MIB_IPNET_ROW2 *row, struct neighbor *n)
 {
-    FILE *answer = NULL;
-    char path[64], digits[33];
-    unsigned index, state, p[6];
-    DWORD code = run("table6", &answer, path, sizeof(path));
-    *count = 0;
-    while (code == NO_ERROR && *count < most &&
-           fscanf(answer, "%32s %u %x:%x:%x:%x:%x:%x %u", digits, &index, &p[0], &p[1], &p[2], &p[3],
-                  &p[4], &p[5], &state) == 9)
-    {
-        MIB_IPNET_ROW2 *row = &rows[(*count)++];
-        UCHAR *bytes = (UCHAR *)&row->Address.Ipv6.sin6_addr;
-        unsigned byte;
-        memset(row, 0, sizeof(*row));
-        row->Address.si_family = AF_INET6;
-        for (int i = 0; i < 16; i++)
-        {
-            sscanf(digits + 2 * i, "%2x", &byte);
-            bytes[i] = byte;
-        }
-        row->InterfaceIndex = index;
-        row->State = state;
-        for (int i = 0; i < 6; i++) row->PhysicalAddress[i] = p[i];
-        row->PhysicalAddressLength = 6;
-    }
-    if (answer)
-    {
-        fclose(answer);
-        DeleteFileA(path);
-    }
-    return code;
+    memset(n, 0, sizeof(*n));
+    n->family = linux_family(row->Address.si_family);
+    n->index = row->InterfaceIndex;
+    if (n->family == LINUX_AF_INET) memcpy(n->address, &row->Address.Ipv4.sin_addr, 4);
+    else memcpy(n->address, &row->Address.Ipv6.sin6_addr, 16);
+}
+
+static BOOL is_same(const struct neighbor *a, const struct neighbor *b)
+{
+    return a->family == b->family && a->index == b->index &&
+           !memcmp(a->address, b->address, sizeof(a->address));
 }
 
 /* Our own tables that are not yet freed; Wine's own call frees its own. */
@@ -149,29 +110,48 @@ void WINAPI FreeMibTable(void *memory)
         OrigFreeMibTable(memory);
 }
 
+/* Entries of a family, 0 for both, as the kernel has them; free *list by HeapFree. */
+static DWORD list(uint8_t family, struct neighbor **list, size_t *count)
+{
+    int fd = netlink_open(), error;
+    *list = NULL;
+    if (fd < 0) return win32_error(-fd);
+    error = netlink_list(fd, family, list, count);
+    netlink_close(fd);
+    return win32_error(error);
+}
+
 NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *table)
 {
-    PMIB_IPNET_TABLE2 ipv4 = NULL, both;
-    ULONG ipv4_count = 0, ipv6_count = 0;
+    PMIB_IPNET_TABLE2 ipv4 = NULL, both = NULL;
+    struct neighbor *ipv6 = NULL;
+    size_t ipv4_count, ipv6_count = 0;
     NETIO_STATUS code;
 
     if (family == AF_INET) return OrigGetIpNetTable2(family, table);
     if (family != AF_UNSPEC && family != AF_INET6) return ERROR_INVALID_PARAMETER;
-    if (family == AF_UNSPEC)
+    if (family == AF_UNSPEC && (code = OrigGetIpNetTable2(AF_INET, &ipv4)) && code != ERROR_NOT_FOUND)
+        return code;
+    ipv4_count = ipv4 ? ipv4->NumEntries : 0;
+    if (!(code = list(LINUX_AF_INET6, &ipv6, &ipv6_count)))
     {
-        if ((code = OrigGetIpNetTable2(AF_INET, &ipv4)) && code != ERROR_NOT_FOUND) return code;
-        ipv4_count = ipv4 ? ipv4->NumEntries : 0;
+        SIZE_T size = FIELD_OFFSET(MIB_IPNET_TABLE2, Table) +
+                      (ipv4_count + ipv6_count) * sizeof(MIB_IPNET_ROW2);
+        both = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, size);
+        if (!both) code = ERROR_NOT_ENOUGH_MEMORY;
     }
-    both = HeapAlloc(GetProcessHeap(), 0, FIELD_OFFSET(MIB_IPNET_TABLE2, Table[ROWS_MOST]));
-    if (!both) return ERROR_NOT_ENOUGH_MEMORY;
-    if (ipv4_count) memcpy(both->Table, ipv4->Table, ipv4_count * sizeof(MIB_IPNET_ROW2));
+    if (!code)
+    {
+        both->NumEntries = (ULONG)(ipv4_count + ipv6_count);
+        if (ipv4) memcpy(both->Table, ipv4->Table, ipv4_count * sizeof(MIB_IPNET_ROW2));
+        for (size_t i = 0; i < ipv6_count; i++) to_row(&ipv6[i], &both->Table[ipv4_count + i]);
+        if (!remember(NULL, both)) code = ERROR_NOT_ENOUGH_MEMORY;
+    }
     if (ipv4) OrigFreeMibTable(ipv4);
-    code = ipv6_rows(both->Table + ipv4_count, ROWS_MOST - ipv4_count, &ipv6_count);
-    both->NumEntries = ipv4_count + ipv6_count;
-    if (!code && !remember(NULL, both)) code = ERROR_NOT_ENOUGH_MEMORY;
+    if (ipv6) HeapFree(GetProcessHeap(), 0, ipv6);
     if (code)
     {
-        HeapFree(GetProcessHeap(), 0, both);
+        if (both) HeapFree(GetProcessHeap(), 0, both);
         return code;
     }
     *table = both;
@@ -180,46 +160,84 @@ NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *tab
 
 NETIO_STATUS WINAPI FlushIpNetTable2(ADDRESS_FAMILY family, NET_IFINDEX index)
 {
-    char arguments[64];
+    struct neighbor *entries;
+    size_t count;
+    int fd, error = 0;
+    DWORD code;
+
     if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
         return ERROR_INVALID_PARAMETER;
-    sprintf(arguments, "flush %u %lu", family, index);
-    return run_only(arguments);
+    code = list(linux_family(family), &entries, &count);
+    if (!code && (fd = netlink_open()) < 0) code = win32_error(-fd);
+    if (!code)
+    {
+        for (size_t i = 0; i < count && !error; i++)
+        {
+            if (entries[i].state == NUD_PERMANENT || (index && entries[i].index != (int)index)) continue;
+            entries[i].lladdr_size = 0;
+            error = netlink_change(fd, RTM_DELNEIGH, 0, &entries[i], 0);
+            /* It may have gone meanwhile, alone or with its interface. */
+            if (error == LINUX_ENOENT || error == LINUX_ENODEV) error = 0;
+        }
+        netlink_close(fd);
+        code = win32_error(error);
+    }
+    if (entries) HeapFree(GetProcessHeap(), 0, entries);
+    return code;
+}
+
+static DWORD change(uint16_t type, uint16_t flags, const struct neighbor *n, uint8_t entry_flags)
+{
+    int fd = netlink_open(), error;
+    if (fd < 0) return win32_error(-fd);
+    error = netlink_change(fd, type, flags, n, entry_flags);
+    netlink_close(fd);
+    return win32_error(error);
 }
 
 NETIO_STATUS WINAPI CreateIpNetEntry2(const MIB_IPNET_ROW2 *row)
 {
-    char arguments[192];
-    row_arguments(arguments, "create", row);
-    return run_only(arguments);
+    struct neighbor n;
+    from_row(row, &n);
+    n.state = NUD_PERMANENT;
+    n.lladdr_size = (uint8_t)row->PhysicalAddressLength;
+    memcpy(n.lladdr, row->PhysicalAddress, sizeof(n.lladdr));
+    return change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, &n, 0);
 }
 
 NETIO_STATUS WINAPI DeleteIpNetEntry2(const MIB_IPNET_ROW2 *row)
 {
-    char arguments[192];
-    row_arguments(arguments, "delete", row);
-    return run_only(arguments);
+    struct neighbor n;
+    from_row(row, &n);
+    return change(RTM_DELNEIGH, 0, &n, 0);
 }
 
 NETIO_STATUS WINAPI ResolveIpNetEntry2(MIB_IPNET_ROW2 *row, const SOCKADDR_INET *source)
 {
-    PMIB_IPNET_TABLE2 table;
-    char arguments[192];
-    SIZE_T size = row->Address.si_family == AF_INET ? 8 : 24; /* family, port, (flow), address */
-    NETIO_STATUS code;
+    struct neighbor wanted, *entries;
+    DWORD code;
 
-    row_arguments(arguments, "resolve", row);
-    if ((code = run_only(arguments))) return code;
-    if ((code = GetIpNetTable2(row->Address.si_family, &table))) return code;
-    code = ERROR_BAD_NET_NAME;
-    for (ULONG i = 0; i < table->NumEntries; i++)
-        if (table->Table[i].InterfaceIndex == row->InterfaceIndex &&
-            table->Table[i].PhysicalAddressLength == 6 &&
-            !memcmp(&table->Table[i].Address, &row->Address, size))
-        {
-            *row = table->Table[i];
-            code = NO_ERROR;
-        }
-    FreeMibTable(table);
-    return code;
+    from_row(row, &wanted);
+    code = change(RTM_DELNEIGH, 0, &wanted, 0);
+    if (code && code != ERROR_NOT_FOUND) return code;
+    code = change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &wanted, NTF_USE);
+    for (DWORD waited = 0; !code && waited < RESOLVE_TIMEOUT_MS; waited += 2)
+    {
+        size_t count;
+        BOOL failed = FALSE;
+        if (!(code = list(wanted.family, &entries, &count)))
+            for (size_t i = 0; i < count; i++)
+            {
+                if (!is_same(&entries[i], &wanted)) continue;
+                failed = entries[i].state == NUD_FAILED;
+                if (failed || !entries[i].lladdr_size) break;
+                to_row(&entries[i], row);
+                HeapFree(GetProcessHeap(), 0, entries);
+                return NO_ERROR;
+            }
+        if (entries) HeapFree(GetProcessHeap(), 0, entries);
+        if (failed) break;
+        Sleep(2);
+    }
+    return code ? code : ERROR_BAD_NET_NAME;
 }
