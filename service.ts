@@ -1,5 +1,5 @@
 /** Entry of the service: wires the rooms of lib/, nothing else. See --help. */
-import { parseServiceArguments, serviceUsage, UsageError } from "./lib/service/arguments.ts";
+import { parseServiceArguments, serviceUsageOn, UsageError } from "./lib/service/arguments.ts";
 import { arpflushVersion } from "./lib/version.ts";
 import { generateKeyFile } from "./lib/wire/keyring.ts";
 
@@ -7,7 +7,7 @@ async function main(args: readonly string[]): Promise<number> {
   const command = parseServiceArguments(args);
   switch (command.kind) {
     case "help":
-      console.log(serviceUsage.trimEnd());
+      console.log(serviceUsageOn(Deno.build.os).trimEnd());
       return 0;
     case "version":
       console.log(`arpflush-service ${arpflushVersion}`);

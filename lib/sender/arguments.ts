@@ -7,11 +7,9 @@ import { formatDuration, parseDuration } from "./duration.ts";
 import { splitNotification } from "./notify.ts";
 import type { Command, ExpectWish, Secret, SendOptions } from "./options.ts";
 import { uniquePrefixes } from "./own_addresses.ts";
+import { keyFileOn, platform } from "./platform.ts";
 import { parseHost } from "./targets.ts";
 import { messageOf, UsageError } from "./errors.ts";
-
-/** Where the key file is unless `--key-file` names another. */
-export const defaultKeyFile = "/etc/arpflush/key";
 
 const flags = {
   all: { type: Boolean, alias: "a" },
@@ -119,7 +117,7 @@ function parseSecret(given: Given): Secret {
   }
   const legacy = password !== undefined ? "--password" : "--password-file";
   if (password === undefined && passwordFile === undefined) {
-    return { kind: "key file", path: nonEmpty("key-file", keyFile ?? defaultKeyFile) };
+    return { kind: "key file", path: nonEmpty("key-file", keyFile ?? keyFileOn(platform)) };
   }
   if (keyFile !== undefined) throw new UsageError(`Options ${legacy} and --key-file conflict`);
   return password !== undefined

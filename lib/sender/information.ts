@@ -1,14 +1,14 @@
 /** What the sender can say without sending: help, version, a new key. */
 import { arpflushVersion } from "../version.ts";
 import { generateKeyFile } from "../wire/keyring.ts";
-import { defaultKeyFile } from "./arguments.ts";
 import { say, write } from "./output.ts";
-import { usage } from "./usage.ts";
+import { keyFileOn, platform } from "./platform.ts";
+import { usageOn } from "./usage.ts";
 
 /** Writes the information asked for to stdout and returns the exit code. */
 export function runInformation(kind: "help" | "version" | "keygen"): number {
   if (kind === "keygen") return generateKey();
-  write("stdout", kind === "help" ? usage : `arpflush ${arpflushVersion}\n`);
+  write("stdout", kind === "help" ? usageOn(platform) : `arpflush ${arpflushVersion}\n`);
   return 0;
 }
 
@@ -18,8 +18,10 @@ function generateKey(): number {
     return 1;
   }
   if (Deno.stdout.isTerminal()) {
-    say(`Put both lines into ${defaultKeyFile}, readable by root alone, on every router and host:`);
-    say(`umask 077; arpflush --keygen > ${defaultKeyFile}`);
+    const file = keyFileOn("unix");
+    say(`Put both lines into ${file}, readable by root alone, on every router and host:`);
+    say(`umask 077; arpflush --keygen > ${file}`);
+    if (platform === "windows") say("On a Windows host: .\\install.ps1 install -KeyFile FILE");
   }
   return 0;
 }

@@ -1,4 +1,12 @@
-/** The sender's help. */
+/** The sender's help, in the words of the system it runs on. */
+import { keyFileOn, type Platform } from "./platform.ts";
+
+/** The help where the sender runs: on Windows there is neither keepalived nor a system log. */
+export function usageOn(platform: Platform): string {
+  return platform === "windows" ? windowsUsage : usage;
+}
+
+/** The help on routers. */
 export const usage = `\
 Usage: arpflush [options] [HOST …]    HOST: name, address, broadcast address
 Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
@@ -11,7 +19,7 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --no-verify        don't have hosts resolve and report these addresses
       --probe            change nothing: list hosts, clocks, stuck entries
       --expect N|FILE    hosts that must confirm: how many, or names in a file
-  -k, --key-file FILE    default /etc/arpflush/key
+  -k, --key-file FILE    default ${keyFileOn("unix")}
   -p, --port N           default 27735
   -c, --count N          copies of the datagram, default 5
   -i, --interval TIME    from copy to copy: 1s (default), 200ms, 0.5
@@ -34,3 +42,13 @@ Exit: 0 all expected hosts healed (default: at least one)   1 nothing sent
   arpflush --only -A 192.0.2.1 web1.example.org 2001:db8::7
   arpflush -a -P TopSecret!          as the 2009 client did
 `;
+
+const routersOnly = /^ {6}--(?:notify|syslog) .*\n(?: {20,}.*\n)*/gm;
+
+/** The help on Windows. */
+export const windowsUsage: string = usage
+  .replace("Usage: arpflush ", "Usage: arpflush.exe ")
+  .replace(keyFileOn("unix"), keyFileOn("windows"))
+  .replace(routersOnly, "")
+  .replace(/^ {2}arpflush -a --syslog .*\n/m, "")
+  .replaceAll(/^ {2}arpflush /gm, "  arpflush.exe ");

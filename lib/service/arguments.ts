@@ -50,7 +50,12 @@ function faultOf(argument: string, name: string | undefined): string {
   return `Unknown option ${argument}${near === null ? ", see --help" : `, is it --${near}?`}`;
 }
 
-/** The help text. */
+/** The help text on a system. */
+export function serviceUsageOn(os: typeof Deno.build.os): string {
+  return os === "windows" ? windowsServiceUsage : serviceUsage;
+}
+
+/** The help text where a console or systemd is the host. */
 export const serviceUsage = `ArpFlush service: flushes this host's neighbor cache on request
 
 Usage: arpflush-service [options]
@@ -69,4 +74,27 @@ Exit status: 0 ended as asked, 1 failure, 2 wrong options, settings or keys.
 Make a key, which routers and hosts share:
   install -d -m 755 /etc/arpflush
   (umask 077; arpflush-service --keygen >/etc/arpflush/key)
+`;
+
+/** The help text on Windows. */
+export const windowsServiceUsage = `ArpFlush service: flushes this host's neighbor cache on request
+
+Usage: arpflush-service.exe [options]
+
+  --config FILE  settings from a file (TOML) instead of the registry
+  --check        print the settings in effect, or every error in them, and exit
+  --simulate     flush a neighbor cache in memory, not the real one; listens on
+                 127.0.0.1 unless Listen is set
+  --keygen       print a new key file and exit
+  --help         print this text and exit
+  --version      print the version and exit
+
+Settings: HKLM\\SOFTWARE\\NPSL\\ArpFlush; keys: C:\\ProgramData\\ArpFlush\\key.
+Started by hand it runs in the console until Ctrl+C. As a service it obeys:
+  sc.exe stop ArpFlush
+  sc.exe control ArpFlush 128            flush now
+  sc.exe control ArpFlush paramchange    read settings and keys again
+Exit status: 0 ended as asked, 1 failure, 2 wrong options, settings or keys.
+
+install.ps1 installs the service, and makes a key or takes that of the routers.
 `;

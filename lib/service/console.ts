@@ -2,32 +2,14 @@
  * The foreground host of the service: a terminal or systemd. SIGTERM and SIGINT end it, SIGHUP
  * reloads.
  */
-import type { LoadedSettings } from "../config/file.ts";
 import { systemReason } from "../files/system_error.ts";
-import type { Report } from "../log/events.ts";
-import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import type { ReadKeyFile } from "./keys.ts";
+import { type HostParts, startHostedService } from "./hosted_service.ts";
 import { createNotify, reloadingState } from "./notify.ts";
-import { startService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
-/** What the host needs. */
-export interface ConsoleParts {
-  /** Reads the settings, at the start and at each reload. Throws an Error with one whole line. */
-  readonly load: () => LoadedSettings;
-  /** Sets the log up as settings want it. */
-  readonly configureLog: (settings: LoadedSettings["settings"]) => Report;
-  readonly openCache: () => Promise<NeighborCache>;
-  /** @default a file that others can't read */
-  readonly readKeyFile?: ReadKeyFile;
-  /** Says something before there are settings. */
-  readonly report: Report;
-}
-
 /** Runs the service until it is told to end; resolves with the exit status. */
-export async function runConsole(parts: ConsoleParts): Promise<number> {
-  const { load, configureLog, openCache } = parts;
-  let report = parts.report;
+export async function runConsole(parts: HostParts): Promise<number> {
+  const { report } = parts;
   const ending = new AbortController();
   const signals = listenToSignals();
   const notify = createNotify(
@@ -36,27 +18,10 @@ export async function runConsole(parts: ConsoleParts): Promise<number> {
   );
   signals.ending.then(() => ending.abort());
   try {
-    const settings = loadFirst(load);
-    report = configureLog(settings);
-    const cache = await openCache().catch((error) => {
-      throw new StartError("cacheUnusable", systemReason(error));
-    });
-    const service = await startService(settings, {
-      cache,
-      report,
-      hostName: Deno.hostname(),
-      readKeyFile: parts.readKeyFile,
-      signal: ending.signal,
-    });
+    const service = await startHostedService(parts, ending.signal);
     signals.onReload(async () => {
       await notify(reloadingState(Deno.osUptime()));
-      try {
-        const { settings } = load();
-        await service.reload(settings);
-        report = configureLog(settings);
-      } catch (error) {
-        report("reloadRefused", { error: systemReason(error) });
-      }
+      await service.reload();
       await notify("READY=1");
     });
     await notify("READY=1");
@@ -71,14 +36,6 @@ export async function runConsole(parts: ConsoleParts): Promise<number> {
     return error.exitStatus;
   } finally {
     signals.stop();
-  }
-}
-
-function loadFirst(load: ConsoleParts["load"]): LoadedSettings["settings"] {
-  try {
-    return load().settings;
-  } catch (error) {
-    throw new StartError("settingsInvalid", systemReason(error));
   }
 }
 

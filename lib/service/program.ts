@@ -6,7 +6,8 @@ import { configureLog, createLineSink, type LogSink } from "../log/logging.ts";
 import { type NeighborCache, openNeighborCache } from "../neighbors/neighbor_cache.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { checkText } from "./check.ts";
-import { type ConsoleParts, runConsole } from "./console.ts";
+import { runConsole } from "./console.ts";
+import type { HostParts } from "./hosted_service.ts";
 import { type ReadKeyFile, readKeyFile } from "./keys.ts";
 import { StartError } from "./start_error.ts";
 
@@ -21,7 +22,7 @@ export interface ProgramPlatform {
   /** Where the log goes besides stderr. */
   readonly sinks: readonly LogSink[];
   /** Runs the service until it is told to end; resolves with the exit status. */
-  readonly host: (parts: ConsoleParts) => Promise<number>;
+  readonly host: (parts: HostParts) => Promise<number>;
 }
 
 const filePlatform: ProgramPlatform = {

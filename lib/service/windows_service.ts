@@ -4,6 +4,7 @@
  * manager its thread back. No timer bumps checkpoints: a start that hangs must look as if it hangs.
  */
 import type { ServiceControl, ServiceStatus } from "../win32/winsvc.ts";
+import type { HostedService } from "./hosted_service.ts";
 import {
   PBT_APMRESUMEAUTOMATIC,
   SERVICE_ACCEPT_PARAMCHANGE,
@@ -26,17 +27,8 @@ import { win32 } from "../win32/win32_error.ts";
 /** `sc.exe control ArpFlush 128` flushes now. */
 export const flushNowControl = 128;
 
-/** A service that runs, as the host sees it. */
-export interface HostedService {
-  /** Flushes everything; `why` is for the log. */
-  flushNow(why: string): void;
-  /** Reads settings and keys again; a bad reload keeps the old ones and is the log's affair. */
-  reload(): Promise<void>;
-  stop(): Promise<void>;
-}
-
 /** What the host does its work with. */
-export interface HostParts {
+export interface ManagerParts {
   /** Starts the service; resolves when it listens and has done its first flush. */
   readonly start: () => Promise<HostedService>;
   /** Says why a start failed; returns the service-specific exit code. */
@@ -72,7 +64,7 @@ const idle: ServiceStatus = {
  * started by the manager: nothing has happened then. To be called before anything slow, because the
  * manager waits 30 s for it.
  */
-export async function runAsService(scm: ServiceControl, parts: HostParts): Promise<boolean> {
+export async function runAsService(scm: ServiceControl, parts: ManagerParts): Promise<boolean> {
   const { start, startFailed, die, after = systemAfter } = parts;
   let status = idle;
   let isOver = false;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { optionKinds, parseArguments } from "../../lib/sender/arguments.ts";
 import { UsageError } from "../../lib/sender/errors.ts";
 import type { SendOptions } from "../../lib/sender/options.ts";
-import { usage } from "../../lib/sender/usage.ts";
+import { usage, windowsUsage } from "../../lib/sender/usage.ts";
 import { formatPrefix } from "../../lib/wire/ip_address.ts";
 
 function options(...args: string[]): SendOptions {
@@ -236,4 +236,14 @@ Deno.test("usage names every option with its letter, no other, and fits a termin
     named.delete(`--${name}`);
   }
   assert.deepEqual([...named], []);
+});
+
+Deno.test("windowsUsage is the usage without what only routers have", () => {
+  const routersOnly = ["--notify", "--syslog"];
+  const optionsIn = (text: string) => new Set(text.match(/--[a-z]+(-[a-z]+)*/g));
+  const missing = optionsIn(usage).difference(optionsIn(windowsUsage));
+  assert.deepEqual([...missing].sort(), routersOnly);
+  assert.deepEqual([...optionsIn(windowsUsage).difference(optionsIn(usage))], []);
+  assert.doesNotMatch(windowsUsage, /keepalived|\/etc\/|^ {2}arpflush /m);
+  assert.match(windowsUsage, /-k, --key-file FILE {4}default C:\\ProgramData\\ArpFlush\\key$/m);
 });

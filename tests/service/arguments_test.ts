@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parseServiceArguments, serviceUsage, UsageError } from "../../lib/service/arguments.ts";
+import { registryName, windowsKeyPath } from "../../lib/config/registry.ts";
+import { parseServiceArguments, serviceUsageOn, UsageError } from "../../lib/service/arguments.ts";
 
 Deno.test("parseServiceArguments() reads every option", () => {
   const run = { kind: "run", configPath: undefined, simulate: false };
@@ -34,10 +35,27 @@ Deno.test("parseServiceArguments() says in one line what it can't follow", () =>
   }
 });
 
-Deno.test("serviceUsage names every option and fits a terminal", () => {
-  for (const option of ["--config", "--check", "--simulate", "--keygen", "--help", "--version"]) {
-    assert.ok(serviceUsage.includes(`  ${option}`), option);
-  }
-  const lines = serviceUsage.trimEnd().split("\n");
-  assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 80));
+for (const os of ["linux", "windows"] as const) {
+  Deno.test(`serviceUsageOn() names every option and fits a terminal on ${os}`, () => {
+    const text = serviceUsageOn(os);
+    for (const option of ["--config", "--check", "--simulate", "--keygen", "--help", "--version"]) {
+      assert.ok(text.includes(`  ${option}`), option);
+    }
+    const lines = text.trimEnd().split("\n");
+    assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 80));
+  });
+}
+
+Deno.test("serviceUsageOn() names the places and words of the system alone", () => {
+  const ofUnix = /\/etc\/|SIGHUP|SIGTERM|umask/;
+  const ofWindows = /HKLM\\SOFTWARE\\NPSL\\ArpFlush|C:\\ProgramData\\ArpFlush\\key|sc\.exe control/;
+  assert.match(serviceUsageOn("linux"), ofUnix);
+  assert.doesNotMatch(serviceUsageOn("linux"), ofWindows);
+  assert.match(serviceUsageOn("windows"), ofWindows);
+  assert.doesNotMatch(serviceUsageOn("windows"), ofUnix);
+});
+
+Deno.test("serviceUsageOn() names where Windows' settings and keys really are", () => {
+  assert.ok(serviceUsageOn("windows").includes(registryName));
+  assert.ok(serviceUsageOn("windows").includes(windowsKeyPath));
 });

@@ -1,6 +1,7 @@
 /** The host under a double of the service control manager; the real one is Wine's, in tests/windows. */
 import assert from "node:assert/strict";
-import { type HostedService, runAsService } from "../../lib/service/windows_service.ts";
+import type { HostedService } from "../../lib/service/hosted_service.ts";
+import { runAsService } from "../../lib/service/windows_service.ts";
 import type { ControlHandler, ServiceControl, ServiceStatus } from "../../lib/win32/winsvc.ts";
 
 const states: Readonly<Record<number, string>> = {
