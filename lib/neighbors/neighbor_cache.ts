@@ -1,6 +1,6 @@
 /**
  * The host's neighbor cache (ARP, Neighbor Discovery), whatever the operating system. One
- * implementation a platform behind one interface; `openNeighborCache` chooses.
+ * implementation a platform behind this interface; open.ts chooses.
  */
 import type { NeighborReport } from "../wire/ack.ts";
 import type { AddressPrefix } from "../wire/ip_address.ts";
@@ -65,16 +65,4 @@ export class NeighborCacheError extends Error {
   ) {
     super(message);
   }
-}
-
-/**
- * The cache of the system this runs on, which changes nothing yet. Rejects with a
- * `NeighborCacheError` on a system without an implementation.
- */
-export async function openNeighborCache(): Promise<NeighborCache> {
-  const { os } = Deno.build;
-  // Loaded only where it is used: no platform ever sees another's bindings.
-  if (os === "linux") return (await import("./linux.ts")).createLinuxCache();
-  if (os === "windows") return (await import("./windows.ts")).openWindowsNeighborCache();
-  throw new NeighborCacheError(`Cannot open the neighbor cache: no implementation for ${os}`, 0);
 }

@@ -3,7 +3,8 @@ import { type LoadedSettings, loadSettingsFile, SettingsError } from "../config/
 import { defaultSettings } from "../config/schema.ts";
 import { createLineWriter } from "../log/line_writer.ts";
 import { configureLog, createLineSink, type LogSink } from "../log/logging.ts";
-import { type NeighborCache, openNeighborCache } from "../neighbors/neighbor_cache.ts";
+import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
+import { openNeighborCache } from "../neighbors/open.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { checkText } from "./check.ts";
 import { runConsole } from "./console.ts";

@@ -45,6 +45,15 @@ function wrongArrows(sources: readonly Source[]): string[] {
   );
 }
 
+/** The modules that come back to themselves by what they import. */
+function inCircles(sources: readonly Source[]): string[] {
+  const reach = (target: string) => loadedBy(target, sources);
+  return sources.filter(({ path, imports }) =>
+    imports.some(({ target }) => reach(target).has(path))
+  )
+    .map(({ path }) => path);
+}
+
 function mayImport(path: string, target: string): boolean {
   const [from, to] = [roomOf(path), roomOf(target)];
   if (from === null || to === null) return !entries.includes(target);
@@ -56,6 +65,21 @@ Deno.test("every import goes in an allowed direction", () => {
   assert.ok(library.length > 50, "the modules were not found");
   assert.deepEqual(wrongArrows(library), []);
   assert.deepEqual(library.filter(({ text }) => hasComputedImport(text)), []);
+});
+
+Deno.test("no module imports itself by way of others", () => {
+  assert.deepEqual(inCircles(library), []);
+});
+
+Deno.test("inCircles() sees a circle through dynamic and type imports alike", () => {
+  const circle: readonly [string, string][] = [
+    ["lib/wire/a.ts", 'import type { B } from "./b.ts";'],
+    ["lib/wire/b.ts", 'const c = await import("./c.ts");'],
+    ["lib/wire/c.ts", 'import { a } from "./a.ts";'],
+    ["lib/wire/d.ts", 'import { a } from "./a.ts";'],
+  ];
+  const sources = circle.map(([path, text]) => ({ path, text, imports: importsOf(path, text) }));
+  assert.deepEqual(inCircles(sources), ["lib/wire/a.ts", "lib/wire/b.ts", "lib/wire/c.ts"]);
 });
 
 Deno.test("every room has its directions", () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createIpCommand } from "../../lib/neighbors/ip_command.ts";
 import { createKernelTable } from "../../lib/neighbors/kernel_table.ts";
 import { createLinuxCache } from "../../lib/neighbors/linux.ts";
-import { openNeighborCache } from "../../lib/neighbors/neighbor_cache.ts";
+import { openNeighborCache } from "../../lib/neighbors/open.ts";
 import { formatAddress, parsePrefix } from "../../lib/wire/ip_address.ts";
 import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
 import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
