@@ -37,7 +37,13 @@ async function perform(
     return { ...noTests, skipped: files.length };
   }
   console.log(`\nTier ${tier.name}: ${files.length} files`);
-  return await runTier({ argv: place.argv, files, filter, signal });
+  return await runTier({
+    argv: place.argv,
+    files,
+    filter,
+    printsFindings: tier.printsFindings,
+    signal,
+  });
 }
 
 async function main(options: RunOptions, signal: AbortSignal): Promise<number> {

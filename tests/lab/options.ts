@@ -23,7 +23,8 @@ Two routers with real keepalived and one virtual address, and hosts side by side
 that probe it every 10 ms. The master's link is cut; later, within the service's
 hold-down period, the new master's. Prints a timeline, each host's outages and
 the ratio of a host healed by ArpFlush to one that accepts gratuitous ARP. All
-of it is in namespaces without a name: nothing is left behind.
+of it is in namespaces without a name: nothing is left behind. The host with
+Windows' service needs Wine (tests/windows/wine/setup.sh); without, it is left out.
 
   --runs N          that many runs, and medians (default 1)
   --window SECONDS  watch each run for that long, ${windowLeast} to 120 (default 20)

@@ -9,6 +9,8 @@ export interface TierRun {
   /** Paths from the project's folder. */
   readonly files: readonly string[];
   readonly filter?: string;
+  /** Whether to show what tests print. @default false */
+  readonly printsFindings?: boolean;
   /** Ends the run: its counts are a failure. */
   readonly signal: AbortSignal;
 }
@@ -19,11 +21,15 @@ const timeoutMs = 15 * 60_000;
 const graceMs = 3000;
 
 /** Runs the files and counts. A run without a report is one failure. */
-export async function runTier({ argv, files, filter, signal }: TierRun): Promise<Counts> {
+export async function runTier(
+  { argv, files, filter, printsFindings = false, signal }: TierRun,
+): Promise<Counts> {
   const report = await Deno.makeTempFile({ prefix: "arpflush-tests-", suffix: ".xml" });
   try {
     const options = filter === undefined ? [] : ["--filter", filter];
-    const deno = [Deno.execPath(), "test", "-q", "--no-prompt", "-P=tests"];
+    // Quiet, Deno shows nothing of what tests print; types are another task's affair.
+    const verbosity = printsFindings ? "--no-check" : "-q";
+    const deno = [Deno.execPath(), "test", verbosity, "--no-prompt", "-P=tests"];
     const [program, ...args] = [...argv, ...deno, `--junit-path=${report}`, ...options, ...files];
     const child = new Deno.Command(program, {
       args,

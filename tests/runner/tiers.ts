@@ -13,14 +13,21 @@ export interface Tier {
   readonly folder: string;
   /** Finds out what the machine can do, best by trying. */
   readonly place: () => Place | Promise<Place>;
+  /** Whether what its tests print is shown: timelines and figures. @default false */
+  readonly printsFindings?: boolean;
 }
 
 /** All of them, in the order in which they are run. */
 export const tiers: readonly Tier[] = [
   { name: "unit", folder: "tests/", place: () => ({ argv: [] }) },
   { name: "net", folder: "tests/net/", place: findIsolation },
-  { name: "lab", folder: "tests/lab/", place: rootWith("ip", "nft", "keepalived", "ping") },
-  { name: "windows", folder: "tests/windows/", place: findWine },
+  {
+    name: "lab",
+    folder: "tests/lab/",
+    place: rootWith("ip", "nft", "keepalived", "ping"),
+    printsFindings: true,
+  },
+  { name: "windows", folder: "tests/windows/", place: findWine, printsFindings: true },
 ];
 
 /** The tier that a file of tests belongs to. */

@@ -1,9 +1,12 @@
 /**
- * Prints how long start, stop and flush take under Wine's service control manager, compiled and by
- * deno.exe, as the table of docs/windows.md: the median of 10. Needs root and wine/setup.sh.
+ * Prints how long start, stop and flush take under Wine's service control manager, as the table of
+ * docs/windows.md: the median of 10 of the compiled service, of the same by deno.exe, of the same
+ * with Wine's own iphlpapi.dll, which can't flush, and of an empty service. Needs root and
+ * wine/setup.sh.
  *
  *   deno run -q -P=tests tests/windows/times.ts
  */
+import { compileForWindows } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";
 import { denoExe, windowsPath } from "./wine/session.ts";
 import { openWindowsHost, serviceName, type WindowsHost } from "./wine/windows_host.ts";
@@ -14,38 +17,50 @@ function median(values: readonly number[]): string {
   return values.toSorted((a, b) => a - b)[values.length >> 1].toFixed(0);
 }
 
-/** Starts and stops a service; a line of the table. */
-async function measure(host: WindowsHost, service: string, title: string): Promise<string> {
+/** Starts and stops a service; a line of the table. `flushes`: whether it says what it flushed. */
+async function measure(
+  { manager, event }: WindowsHost,
+  service: string,
+  title: string,
+  flushes = true,
+): Promise<string> {
   const starts: number[] = [];
   const stops: number[] = [];
-  const flushes: number[] = [];
+  const durations: number[] = [];
   for (let i = 0; i < runs; i++) {
-    const { state, ms } = await host.manager.state("start", service);
+    const { state, ms } = await manager.state("start", service);
     if (state !== "RUNNING") throw new Error(`${title}: the service is ${state}`);
     starts.push(ms);
-    const { text } = await host.event(10);
-    flushes.push(Number(/in ([\d.]+) ms/.exec(text)?.[1]));
-    stops.push((await host.manager.state("stop", service)).ms);
+    if (flushes) durations.push(Number(/in ([\d.]+) ms/.exec((await event(10)).text)?.[1]));
+    stops.push((await manager.state("stop", service)).ms);
   }
-  return `| ${title} | ${median(starts)} | ${median(stops)} | ${median(flushes)} |`;
+  const flush = flushes ? median(durations) : "none";
+  return `| ${title} | ${median(starts)} | ${median(stops)} | ${flush} |`;
+}
+
+/** Takes the stand-in for the neighbor cache away, or puts it back. */
+async function useDll({ session }: WindowsHost, whose: "native" | "builtin"): Promise<void> {
+  const value = ["HKCU\\Software\\Wine\\DllOverrides", "/v", "iphlpapi", "/d", whose, "/f"];
+  const { code, stderr } = await session.wine(["reg", "add", ...value]);
+  if (code !== 0) throw new Error(`Cannot set iphlpapi to ${whose}: ${stderr}`);
 }
 
 await using host = await openWindowsHost();
+const { shared } = host.session;
 const { success } = await new Deno.Command(Deno.execPath(), {
-  args: [
-    "bundle",
-    "-q",
-    "--platform=deno",
-    `--output=${host.session.shared}/service.js`,
-    "service.ts",
-  ],
+  args: ["bundle", "-q", "--platform=deno", `--output=${shared}/service.js`, "service.ts"],
   cwd: checkoutPath,
 }).output();
 if (!success) throw new Error("Cannot bundle service.ts");
 const script = windowsPath("/shared/service.js");
 const run = `"${denoExe}" run -A --no-config --no-prompt --unstable-net ${script}`;
 await host.manager.run("create", "ByDeno", run);
+await compileForWindows("tests/windows/wine/empty_service.ts", `${shared}/empty.exe`);
+await host.manager.run("create", "Empty", `"${windowsPath("/shared/empty.exe")}"`);
 console.log("| ms | start | stop | flush at the start |");
 console.log("| --- | --- | --- | --- |");
 console.log(await measure(host, serviceName, "compiled (Deno 2.7.11)"));
 console.log(await measure(host, "ByDeno", "deno.exe 2.9.5 and a bundle"));
+console.log(await measure(host, "Empty", "an empty service, compiled", false));
+await useDll(host, "builtin");
+console.log(await measure(host, serviceName, "compiled, Wine's own iphlpapi.dll", false));

@@ -1,5 +1,6 @@
 /** The compiled executables, made anew whenever what they are made of has changed. */
 import { arpflushVersion } from "../../../lib/version.ts";
+import { targets } from "../../../packaging/compile.ts";
 import { run } from "../../../tools/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 
@@ -50,16 +51,32 @@ async function compileVersion(target: Target, version: string, output: string): 
   }
 }
 
-/** Compiles a checkout by the Deno of the base runtimes' own version. */
-async function compile(target: Target, checkout: string): Promise<void> {
+/** Compiles a checkout. */
+function compile(target: Target, checkout: string): Promise<void> {
+  const script = ["run", "-q", "--no-prompt", "-P=compile", "packaging/compile.ts"];
+  return deno(target, [...script, target], checkout);
+}
+
+/** Compiles a module of the checkout for Windows, with every permission, into a file. */
+export async function compileForWindows(module: string, output: string): Promise<void> {
+  const target = "windows-x64";
+  const bundled = `${output}.js`;
+  await deno(target, ["bundle", "-q", "--platform=deno", `--output=${bundled}`, module]);
+  const options = ["--no-check", "--no-config", "--no-prompt", "--unstable-net", "-A"];
+  const files = [`--target=${targets[target].triple}`, `--output=${output}`, bundled];
+  await deno(target, ["compile", "-q", ...options, ...files]);
+}
+
+/** Runs the Deno of the base runtimes' own version, with a target's, in a checkout. */
+async function deno(target: Target, args: string[], cwd = checkoutPath): Promise<void> {
   const command = new Deno.Command(`${packages}/@deno/linux-x64-glibc/deno`, {
-    args: ["run", "-q", "--no-prompt", "-P=compile", "packaging/compile.ts", target],
-    cwd: checkout,
+    args,
+    cwd,
     // The machine's own certificates, for the bundler that Deno fetches.
     env: { DENORT_BIN: `${packages}/${bases[target]}`, DENO_TLS_CA_STORE: "system,mozilla" },
   });
   const { success, stderr } = await command.output();
-  if (!success) throw new Error(`Cannot compile: ${new TextDecoder().decode(stderr)}`);
+  if (!success) throw new Error(`Cannot ${args[0]}: ${new TextDecoder().decode(stderr)}`);
 }
 
 /** Everything an executable is made of, as paths in the checkout. */
