@@ -17,7 +17,7 @@ export function settingsPage(): string {
       wrap(`${description}.`),
       "",
       `- Default: \`${defaultText(name)}\`${unit === "" ? "" : ` ${unit}`}`,
-      `- Allowed: ${allowed}`,
+      `- ${wrap(`Allowed: ${allowed}`, "  ").trimStart()}`,
     ];
     return rows.join("\n");
   });
@@ -42,7 +42,8 @@ export function exampleSettings(): string {
   const settings = settingNames.map((name) => {
     const { description, allowed, unit } = settingTable[name];
     const measure = unit === "" ? "" : ` (${unit})`;
-    return `# ${description}\n# Allowed${measure}: ${allowed}\n#${name} = ${defaultText(name)}\n`;
+    const limits = wrap(`Allowed${measure}: ${allowed}`, "# ");
+    return `# ${description}\n${limits}\n#${name} = ${defaultText(name)}\n`;
   });
   return `# Settings of the ArpFlush service: copy to /etc/arpflush/arpflush.toml and uncomment what is to
 # differ from the default. Check with: arpflush-service --check

@@ -34,6 +34,8 @@ export function launcherText(
 ): string {
   const features = unstable.map((feature) => `--unstable-${feature}`);
   const flags = [...closed, ...features, ...permissionFlags(permissions)];
+  const bad = flags.find((flag) => !/^[\w./:=,-]+$/.test(flag));
+  if (bad !== undefined) throw new RangeError(`Cannot write "${bad}" as one word of a script`);
   return `#!/bin/sh
 # Starts ${name} with the permissions it needs and no others.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

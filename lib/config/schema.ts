@@ -4,9 +4,11 @@
  */
 import * as v from "valibot";
 import { defaultPort } from "../wire/datagram.ts";
-import { isWholeAddress, parseAddress, parsePrefix } from "../wire/ip_address.ts";
+import { parseAddress, parsePrefix } from "../wire/ip_address.ts";
+import { isMetricsPlace, metricsPlaces } from "./metrics_place.ts";
 import { nearest } from "./nearest.ts";
 import { logFormats, logLevels, type Settings } from "./settings.ts";
+import { keywordOrList, oneOf, parseWholeAddress, wholeNumber } from "./values.ts";
 
 /** How a value is written, whatever the place: a registry has no booleans and no mixed types. */
 export type SettingKind = "number" | "boolean" | "text" | "keyword or list";
@@ -32,59 +34,6 @@ const passwordBytesMost = 1_000;
 const listMost = 256;
 /** As many as a request may list. */
 const refreshMost = 61;
-
-function wholeNumber(least: number, most: number, fallback: number, unit: string) {
-  return {
-    kind: "number",
-    default: fallback,
-    allowed: `a whole number from ${least} to ${most}`,
-    unit,
-    secret: false,
-    schema: v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)),
-  } as const;
-}
-
-function oneOf<const Word extends string>(words: readonly Word[], fallback: Word) {
-  return {
-    kind: "text",
-    default: fallback,
-    allowed: `one of ${words.map((word) => `"${word}"`).join(", ")}`,
-    unit: "",
-    secret: false,
-    schema: v.picklist(words),
-  } as const;
-}
-
-/** A keyword, or a list of parsed texts; a single text counts as a list of one. */
-function keywordOrList<const Keyword extends string, Item>(
-  keywords: readonly Keyword[],
-  most: number,
-  parse: (text: string) => Item,
-) {
-  const texts = v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(most));
-  const parsed = v.rawTransform<string[], Keyword | readonly Item[]>(
-    ({ dataset: { value }, addIssue, NEVER }) => {
-      const keyword = keywords.find((word) => value.length === 1 && value[0] === word);
-      if (keyword !== undefined) return keyword;
-      try {
-        return value.map(parse);
-      } catch (error) {
-        addIssue({ message: error instanceof Error ? error.message : String(error) });
-        return NEVER;
-      }
-    },
-  );
-  const toList = v.transform((given: string | string[]) =>
-    typeof given === "string" ? [given] : given
-  );
-  return v.pipe(v.union([v.string(), v.array(v.string())]), toList, texts, parsed);
-}
-
-function parseWholeAddress(text: string) {
-  const prefix = parsePrefix(text);
-  if (!isWholeAddress(prefix)) throw new Error(`"${text}" is a network, not one address`);
-  return prefix;
-}
 
 const utf8Length = (text: string) => new TextEncoder().encode(text).length;
 
@@ -162,6 +111,15 @@ export const settingTable: { readonly [Name in keyof Settings]: Setting<Settings
   RefreshSeconds: {
     ...wholeNumber(1, 86_400, 30, "s"),
     description: "How often RefreshAddresses are resolved",
+  },
+  MetricsFile: {
+    kind: "text",
+    default: "",
+    allowed: metricsPlaces,
+    unit: "",
+    secret: false,
+    schema: v.pipe(v.string(), v.check((path) => path === "" || isMetricsPlace(path))),
+    description: "File for the textfile collectors of Prometheus' exporters; empty: none",
   },
   LogLevel: {
     ...oneOf(logLevels, "info"),

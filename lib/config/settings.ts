@@ -30,6 +30,8 @@ export interface Settings {
   /** Addresses resolved anew regularly; "gateway": the default gateways. */
   readonly RefreshAddresses: "none" | "gateway" | readonly AddressPrefix[];
   readonly RefreshSeconds: number;
+  /** Path of the file for Prometheus' textfile collectors; empty: none is written. */
+  readonly MetricsFile: string;
   readonly LogLevel: LogLevel;
   readonly LogFormat: LogFormat;
 }

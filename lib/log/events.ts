@@ -199,6 +199,27 @@ const catalogue = {
     text: "Stopped by an unexpected error: {error}",
     advice: "The service manager starts it again. Please report the text.",
   },
+
+  metricsFailed: {
+    id: 50,
+    severity: "warning",
+    text: "Cannot write metrics to {path}: {error}; trying again",
+    advice:
+      "Said once until it works again; requests are served all the same. Make the folder, free the " +
+      "disk, or correct MetricsFile. Under systemd restart the service if the folder is new.",
+  },
+  metricsWork: {
+    id: 51,
+    severity: "information",
+    text: "Writing metrics to {path} works again",
+    advice: "",
+  },
+  metricsNotRemoved: {
+    id: 52,
+    severity: "warning",
+    text: "Cannot remove the old metrics {path}: {error}",
+    advice: "Remove the file: an exporter that finds the same metrics in two files shows neither.",
+  },
 } as const satisfies Record<string, EventKind>;
 
 /** The name of a kind of event. */

@@ -61,7 +61,7 @@ export function createFlusher(parts: FlusherParts): Flusher {
     try {
       const outcome = await cache.flush(scope);
       const milliseconds = Math.round(outcome.micros / 100) / 10;
-      counters.count("entriesRemoved", outcome.removed);
+      counters.countFlushed(outcome.removed, outcome.micros);
       report("flushed", { ...about, removed: outcome.removed, milliseconds });
       for (const note of outcome.notes) report("flushNote", { note });
       return outcome;

@@ -61,7 +61,7 @@ export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Recei
   const now = clock.monotonic;
   let rules = first;
   let stopping = false;
-  const counters = createCounters();
+  const counters = createCounters(clock.wall);
   const window = createReplayWindow(clock.wall());
   const memory = { window, isLegacyCopy: createLegacyCopies() };
   const refusals = createRefusalLog(report, after);

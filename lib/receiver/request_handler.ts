@@ -62,7 +62,7 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
     mac: Uint8Array,
     from: Destination,
   ): void {
-    counters.count("stale");
+    counters.countAuthentic("stale", request.created, key.idText);
     reportOffset(() => ({
       who: askerText(request, key, from),
       seconds: Math.round((request.created - judgedBy) / 1_000),
@@ -97,7 +97,7 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
     from: Destination,
     source: AddressPrefix,
   ): void {
-    counters.count("accepted");
+    counters.countAuthentic("accepted", request.created, key.idText);
     const who = askerText(request, key, from);
     report("accepted", { action: request.action, who });
     if (!remembered) {

@@ -4,6 +4,8 @@
 import type { Settings } from "../config/settings.ts";
 import { systemReason } from "../files/system_error.ts";
 import type { Report } from "../log/events.ts";
+import { createPublisher } from "../metrics/publisher.ts";
+import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { allowNetworks, allowOnLink, type OwnAddress } from "../receiver/allowed_sources.ts";
 import { type After, type Clock, systemAfter, systemClock } from "../receiver/clock.ts";
@@ -112,6 +114,22 @@ export async function startService(
   );
   const refresher = createRefresher(cache, report, after);
   refresher.configure(first);
+  const startedAt = clock.wall();
+  const { counters } = receiver;
+  const metrics = createPublisher({
+    counters,
+    text: () =>
+      metricsText({
+        counters,
+        keyIds: keyIds(keyring),
+        startedAt,
+        version: arpflushVersion,
+        runtime: Deno.version.deno,
+      }),
+    report,
+    after,
+  });
+  metrics.configure(first.MetricsFile);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
 
@@ -119,7 +137,7 @@ export async function startService(
     refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const cancel = after(stopPatienceMs, () => resolve("late"));
-    const result = await Promise.race([receiver.stop(), late]);
+    const result = await Promise.race([receiver.stop().then(metrics.stop), late]);
     cancel();
     if (result === "late") report("stopIncomplete");
     report("stopped");
@@ -139,7 +157,7 @@ export async function startService(
     get port() {
       return receiver.port;
     },
-    counters: receiver.counters,
+    counters,
     flushNow: (why) => receiver.flushAll(why),
     async reload(settings) {
       const newKeyring = loadKeyring(settings, read);
@@ -150,6 +168,7 @@ export async function startService(
       }
       keyring = newKeyring;
       refresher.configure(settings);
+      metrics.configure(settings.MetricsFile);
       report("reloaded", {
         address: receiver.address,
         port: receiver.port,
@@ -164,9 +183,11 @@ export async function startService(
 
 /** Key ids for the log. */
 export function keysText(keyring: Keyring | null): string {
-  return keyring === null
-    ? "none (legacy only)"
-    : keyring.keys.map(({ idText }) => idText).join(" ");
+  return keyring === null ? "none (legacy only)" : keyIds(keyring).join(" ");
+}
+
+function keyIds(keyring: Keyring | null): string[] {
+  return keyring === null ? [] : keyring.keys.map(({ idText }) => idText);
 }
 
 function listenText({ Listen, Port }: Settings, error: unknown): string {

@@ -33,6 +33,7 @@ Deno.test("defaultSettings() are the documented ones", () => {
     FlushOnStart: true,
     RefreshAddresses: "none",
     RefreshSeconds: 30,
+    MetricsFile: "",
     LogLevel: "info",
     LogFormat: "text",
   });

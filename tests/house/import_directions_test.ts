@@ -19,7 +19,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log", "files"],
   sender: ["wire", "files"],
-  service: ["wire", "neighbors", "config", "log", "files", "receiver"],
+  metrics: ["log", "files", "receiver"],
+  service: ["wire", "neighbors", "config", "log", "files", "receiver", "metrics"],
 };
 const roomsOfWindows = ["neighbors", "config", "log", "service"];
 const entries = ["send.ts", "service.ts"];

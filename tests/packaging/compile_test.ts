@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import { metricsFolders } from "../../lib/config/metrics_place.ts";
 import { argumentFault, targets } from "../../packaging/compile.ts";
 import { permissionFlags } from "../../packaging/permissions.ts";
 
@@ -18,7 +19,7 @@ Deno.test("argumentFault() wants one target for one base runtime", () => {
   assert.match(argumentFault(["linux-x64", "windows-x64"], "/denort") ?? "", /name that one$/);
 });
 
-Deno.test("every executable has permissions, and none on Windows to write or to run programs", () => {
+Deno.test("every executable has permissions, and none on Windows to run programs", () => {
   for (const { permissions } of Object.values(targets)) {
     for (const program of ["sender", "service"]) {
       const flags = permissionFlags(permissions[program]);
@@ -26,7 +27,17 @@ Deno.test("every executable has permissions, and none on Windows to write or to 
     }
   }
   for (const set of [config.permissions["sender-windows"], config.permissions["service-windows"]]) {
-    assert.ok(!("write" in set) && !("run" in set));
+    assert.ok(!("run" in set));
   }
+  assert.ok(!("write" in config.permissions["sender-windows"]));
+});
+
+Deno.test("the service may write metrics where MetricsFile may be, and nothing else but to systemd", () => {
+  const { service, "service-windows": onWindows } = config.permissions;
+  assert.deepEqual(service.write, ["/run/systemd/notify", ...metricsFolders.linux]);
+  assert.deepEqual(onWindows.write, metricsFolders.windows);
+});
+
+Deno.test("the sender loads no library", () => {
   assert.ok(!("ffi" in config.permissions["sender-windows"]));
 });

@@ -9,9 +9,16 @@ Deno.test("permissionFlags() grants all of a kind, what is listed, or nothing", 
   assert.deepEqual(flags, ["--allow-net", "--allow-run=ip,/sbin/ip"]);
 });
 
-Deno.test("permissionFlags() refuses what would become two values or two words", () => {
-  for (const value of ["/a,/b", "/a b", "$HOME", "`id`", ""]) {
+Deno.test("permissionFlags() refuses what would become two values", () => {
+  for (const value of ["/a,/b", "$HOME", "`id`", ""]) {
     assert.throws(() => permissionFlags({ read: [value] }), RangeError);
+  }
+});
+
+Deno.test("launcherText() refuses what would become two words", () => {
+  const [, service] = programs;
+  for (const value of ["/a b", "C:\\a"]) {
+    assert.throws(() => launcherText(service, { read: [value] }, []), RangeError);
   }
 });
 
