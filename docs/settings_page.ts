@@ -10,14 +10,14 @@ function defaultText(name: keyof typeof settingTable): string {
 /** The page. */
 export function settingsPage(): string {
   const sections = settingNames.map((name) => {
-    const { description, allowed, unit } = settingTable[name];
+    const { description, allowed, documented = allowed, unit } = settingTable[name];
     const rows = [
       `## ${name}`,
       "",
       wrap(`${description}.`),
       "",
       `- Default: \`${defaultText(name)}\`${unit === "" ? "" : ` ${unit}`}`,
-      `- ${wrap(`Allowed: ${allowed}`, "  ").trimStart()}`,
+      `- ${wrap(`Allowed: ${documented}`, "  ").trimStart()}`,
     ];
     return rows.join("\n");
   });
@@ -40,9 +40,9 @@ ${sections.join("\n\n")}
 /** The example file: everything there is, at its default, to be uncommented. */
 export function exampleSettings(): string {
   const settings = settingNames.map((name) => {
-    const { description, allowed, unit } = settingTable[name];
+    const { description, allowed, documented = allowed, unit } = settingTable[name];
     const measure = unit === "" ? "" : ` (${unit})`;
-    const limits = wrap(`Allowed${measure}: ${allowed}`, "# ");
+    const limits = wrap(`Allowed${measure}: ${documented}`, "# ");
     return `# ${description}\n${limits}\n#${name} = ${defaultText(name)}\n`;
   });
   return `# Settings of the ArpFlush service: copy to /etc/arpflush/arpflush.toml and uncomment what is to

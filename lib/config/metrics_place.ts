@@ -18,9 +18,18 @@ export const metricsFolders: Readonly<Record<System, readonly string[]>> = {
   ],
 };
 
+const systemOf = (os: typeof Deno.build.os): System => os === "windows" ? os : "linux";
+const anyOf = (system: System) => `a file NAME.prom in ${metricsFolders[system].join(", ")}`;
+
 /** What is allowed, to go behind "is not". */
-export const metricsPlaces = `empty, or a file NAME.prom in ${metricsFolders.linux.join(", ")}` +
-  ` (Windows: ${metricsFolders.windows.join(", ")})`;
+export function metricsPlaces(os: typeof Deno.build.os = Deno.build.os): string {
+  return `empty, or ${anyOf(systemOf(os))}`;
+}
+
+/** What is allowed, for those who read about every system. */
+export const metricsPlacesEverywhere = `empty, or ${anyOf("linux")}; on Windows ${
+  anyOf("windows")
+}`;
 
 /** Whether a path is a file that collectors read and the program may write. */
 export function isMetricsPlace(path: string, os: typeof Deno.build.os = Deno.build.os): boolean {
@@ -28,7 +37,7 @@ export function isMetricsPlace(path: string, os: typeof Deno.build.os = Deno.bui
   // Windows takes both slashes, and doesn't tell upper case from lower.
   const plain = (text: string) => windows ? text.replaceAll("/", "\\").toLowerCase() : text;
   const separator = windows ? "\\" : "/";
-  return metricsFolders[windows ? "windows" : "linux"].some((folder) => {
+  return metricsFolders[systemOf(os)].some((folder) => {
     const start = plain(folder) + separator;
     if (!plain(path).startsWith(start)) return false;
     const names = plain(path).slice(start.length).split(separator);

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { defaultPort } from "../wire/datagram.ts";
 import { parseAddress, parsePrefix } from "../wire/ip_address.ts";
-import { isMetricsPlace, metricsPlaces } from "./metrics_place.ts";
+import { isMetricsPlace, metricsPlaces, metricsPlacesEverywhere } from "./metrics_place.ts";
 import { nearest } from "./nearest.ts";
 import { logFormats, logLevels, type Settings } from "./settings.ts";
 import { keywordOrList, oneOf, parseWholeAddress, wholeNumber } from "./values.ts";
@@ -20,6 +20,8 @@ export interface Setting<Value = unknown> {
   readonly default: Value;
   /** What is allowed, to go behind "is not". */
   readonly allowed: string;
+  /** The same for every operating system, where it depends on that. */
+  readonly documented?: string;
   /** Empty where it has none. */
   readonly unit: string;
   /** One line for people. */
@@ -115,7 +117,8 @@ export const settingTable: { readonly [Name in keyof Settings]: Setting<Settings
   MetricsFile: {
     kind: "text",
     default: "",
-    allowed: metricsPlaces,
+    allowed: metricsPlaces(),
+    documented: metricsPlacesEverywhere,
     unit: "",
     secret: false,
     schema: v.pipe(v.string(), v.check((path) => path === "" || isMetricsPlace(path))),

@@ -11,9 +11,9 @@ const details: Readonly<Record<string, string>> = {
 };
 
 function setting(name: keyof typeof settingTable): [string, string] {
-  const { description, allowed, unit, default: value } = settingTable[name];
+  const { description, allowed, documented = allowed, unit, default: value } = settingTable[name];
   const measure = unit === "" ? "" : ` ${unit}`;
-  const limits = `Allowed: ${allowed}${measure && `, in${measure}`}.`;
+  const limits = `Allowed: ${documented}${measure && `, in${measure}`}.`;
   const text = `${sentence(description)}\n${running(limits)}
 Default: ${literal(JSON.stringify(value))}${measure}.`;
   return [`\\fB${name}\\fP`, text];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isMetricsPlace, metricsFolders } from "../../lib/config/metrics_place.ts";
+import { isMetricsPlace, metricsFolders, metricsPlaces } from "../../lib/config/metrics_place.ts";
 import { parseSettings } from "../../lib/config/schema.ts";
 
 Deno.test("isMetricsPlace() takes a .prom file in each folder of its system and below", () => {
@@ -54,14 +54,19 @@ Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", (
 });
 
 Deno.test("parseSettings() names the folders a MetricsFile may be in", () => {
-  const result = parseSettings({ MetricsFile: "/tmp/arpflush.prom" });
-  assert.deepEqual(result, {
-    problems: [
-      'MetricsFile: "/tmp/arpflush.prom" is not empty, or a file NAME.prom in ' +
-      "/var/lib/prometheus/node-exporter, /var/lib/node_exporter, /run/arpflush (Windows: " +
-      "C:\\Program Files\\windows_exporter\\textfile_inputs, C:\\ProgramData\\ArpFlush\\metrics)",
-    ],
+  assert.deepEqual(parseSettings({ MetricsFile: "/tmp/arpflush.prom" }), {
+    problems: [`MetricsFile: "/tmp/arpflush.prom" is not ${metricsPlaces()}`],
   });
+  assert.equal(
+    metricsPlaces("linux"),
+    "empty, or a file NAME.prom in /var/lib/prometheus/node-exporter, /var/lib/node_exporter, " +
+      "/run/arpflush",
+  );
+  assert.equal(
+    metricsPlaces("windows"),
+    "empty, or a file NAME.prom in C:\\Program Files\\windows_exporter\\textfile_inputs, " +
+      "C:\\ProgramData\\ArpFlush\\metrics",
+  );
   const { linux, windows } = metricsFolders;
   const own = Deno.build.os === "windows" ? `${windows[0]}\\a.prom` : `${linux[0]}/a.prom`;
   for (const MetricsFile of ["", own]) {

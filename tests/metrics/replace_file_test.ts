@@ -32,22 +32,30 @@ Deno.test("replaceFile() never shows half a file to a reader", () =>
     await replaceFile(path, texts[0]);
     let writing = true;
     const read = { a: 0, b: 0 };
+    let refused = 0;
+    // Windows may refuse to replace what is being read, and to open what is being replaced.
+    const excused = (error: unknown) => {
+      if (!onWindows) throw error;
+      refused++;
+    };
     const reader = async () => {
       while (writing) {
-        const text = await Deno.readTextFile(path);
+        const text = await Deno.readTextFile(path).catch(excused);
+        if (text === undefined) continue;
         assert.ok(texts.includes(text), `half a file: ${text.length}`);
         read[text === texts[0] ? "a" : "b"]++;
       }
     };
     const writer = async () => {
       try {
-        for (let i = 1; i <= 400; i++) await replaceFile(path, texts[i % 2]);
+        for (let i = 1; i <= 400; i++) await replaceFile(path, texts[i % 2]).catch(excused);
       } finally {
         writing = false;
       }
     };
     await Promise.all([writer(), reader(), reader()]);
-    assert.ok(read.a > 20 && read.b > 20, JSON.stringify(read));
+    assert.ok(read.a > 20 && read.b > 20, JSON.stringify({ ...read, refused }));
+    assert.deepEqual(await namesIn(folder), ["a.prom"]);
   }));
 
 Deno.test("replaceFile() takes away what a killed process left half-way", () =>

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { run } from "../../tools/command.ts";
 import { denoExe, openWineSession } from "./wine/session.ts";
 
-const rooms = ["wire", "win32", "config", "log", "neighbors", "receiver"];
+const rooms = ["wire", "win32", "config", "log", "neighbors", "receiver", "metrics"];
 
 /** Tests of what only Linux has: its words for a missing file, a socket for both families. */
 const onlyLinux = [

@@ -1,0 +1,80 @@
+/** What Debian's node_exporter makes of the service's metrics file. */
+import assert from "node:assert/strict";
+import { metricsText } from "../../lib/metrics/service_metrics.ts";
+import { replaceFile } from "../../lib/metrics/replace_file.ts";
+import { createCounters } from "../../lib/receiver/counters.ts";
+import { samplesOf } from "../metrics/samples.ts";
+
+const program = "prometheus-node-exporter";
+const isHere = await (async () => {
+  try {
+    return (await new Deno.Command(program, { args: ["--version"] }).output()).success;
+  } catch {
+    console.log(`${program} is not here: nothing is read by it`);
+    return false;
+  }
+})();
+
+Deno.test({
+  name: "prometheus-node-exporter shows every sample of a metrics file, and its age",
+  ignore: !isHere,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const counters = createCounters();
+    counters.countRefused("id reused");
+    counters.countFlushed(7, 12_345);
+    counters.countAuthentic("accepted", Date.now() - 40, "01234567");
+    const text = metricsText({
+      counters,
+      keyIds: ["01234567"],
+      startedAt: 1_700_000_000_250,
+      version: "1.2.3",
+      runtime: "2.9.6",
+    });
+    await replaceFile(`${folder}/arpflush.prom`, text);
+    // What a killed service leaves is not read.
+    await Deno.writeTextFile(`${folder}/arpflush.prom.tmp`, text.slice(0, 100));
+    const exporter = new Deno.Command(program, {
+      args: [
+        "--web.listen-address=127.0.0.1:9100",
+        "--collector.disable-defaults",
+        "--collector.textfile",
+        `--collector.textfile.directory=${folder}`,
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      const shown = samplesOf(await fetched("http://127.0.0.1:9100/metrics"));
+      assert.equal(shown.get("node_textfile_scrape_error"), 0);
+      const age = Date.now() / 1_000 -
+        (shown.get(`node_textfile_mtime_seconds{file="${folder}/arpflush.prom"}`) ?? 0);
+      assert.ok(age >= -1 && age < 60, String(age));
+      const sorted = (samples: Map<string, number>) =>
+        [...samples].filter(([name]) => name.startsWith("arpflush_")).map(normalized).sort();
+      assert.deepEqual(sorted(shown), sorted(samplesOf(text)));
+    } finally {
+      exporter.kill("SIGKILL");
+      await exporter.status;
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** The exporter sorts labels by name. */
+function normalized([name, value]: [string, number]): string {
+  const labels = [...name.matchAll(/\w+="[^"]*"/g)].map(([label]) => label).sort();
+  return `${name.replace(/\{.*/, "")} ${labels.join(",")} ${value}`;
+}
+
+/** A page, as soon as it is there. */
+async function fetched(url: string): Promise<string> {
+  for (let i = 0;; i++) {
+    try {
+      return await (await fetch(url)).text();
+    } catch (error) {
+      if (i === 100) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
