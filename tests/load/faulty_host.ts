@@ -15,8 +15,15 @@ export interface Ground extends AsyncDisposable {
   become(script: string | null): Promise<void>;
   /** What makes `ip` work. */
   readonly works: string;
-  /** Starts a service on the host with these lines of settings; doesn't wait for it. */
-  start(settings?: readonly string[], redirection?: string): Promise<ServiceProcess>;
+  /**
+   * Starts a service on the host with these lines of settings; doesn't wait for it. `before` is a
+   * shell command that its process executes first.
+   */
+  start(
+    settings?: readonly string[],
+    redirection?: string,
+    before?: string,
+  ): Promise<ServiceProcess>;
   /** The process id of the service started last. */
   pid(): Promise<number>;
   /** Writes the settings again. */
@@ -49,9 +56,9 @@ export async function prepareGround(host: Host, name: string): Promise<Ground> {
     become,
     works,
     settings,
-    async start(lines = [], redirection = "") {
+    async start(lines = [], redirection = "", before = ":") {
       await settings(lines);
-      const script = `echo $$ > ${place}/pid; exec "$@" ${redirection}`;
+      const script = `${before}; echo $$ > ${place}/pid; exec "$@" ${redirection}`;
       const argv = [
         ...host.namespace.argv,
         "env",

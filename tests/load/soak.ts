@@ -98,8 +98,9 @@ export async function soak(
   await using segment = await openSegment();
   const host = await segment.host();
   await using ground = await prepareGround(host, "soak");
-  // Ids are remembered for 3 s: all of them find room.
-  const settings = ["HoldDownSeconds = 1", "ClockToleranceSeconds = 1"];
+  // The last copy is sent 2 s behind the first and must be fresh; ids are remembered for 9 s, in
+  // which 350 a second find room in the replay window.
+  const settings = ["HoldDownSeconds = 1", "ClockToleranceSeconds = 4"];
   await using service = await ground.start(settings);
   await service.line(/Started/);
   const pid = await ground.pid();
