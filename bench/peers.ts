@@ -35,7 +35,10 @@ export interface ReceiverKind {
 }
 
 /** Deno's receivers: see peers/serve.ts. */
-export function denoReceiver(kind: "arpflush" | "node" | "webcrypto" | "bare", name: string) {
+export function denoReceiver(
+  kind: "arpflush" | "node" | "no-mac" | "webcrypto" | "bare",
+  name: string,
+) {
   const entry = `${folder}serve.ts`;
   return { name, line: [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", entry, kind] };
 }

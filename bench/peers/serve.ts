@@ -4,6 +4,7 @@
  *
  *   arpflush   lib/receiver as the service runs it, over a cache that tells the asker ("F")
  *   node       the same with node:crypto for the MACs
+ *   no-mac     the same with the first datagram's MAC for all, which must be copies of one
  *   webcrypto  a bare loop that awaits WebCrypto's verification
  *   bare       a bare loop: receives and counts
  */
@@ -89,6 +90,12 @@ function nodeKey(key: Key): Key {
   return { id: key.id, idText: key.idText, requestMac: macOf(request), ackMac: macOf(ack) };
 }
 
+/** A key that computes no MAC but the first. */
+function firstMacKey(key: Key): Key {
+  let first: Uint8Array | undefined;
+  return { ...key, requestMac: (...parts) => first ??= key.requestMac(...parts) };
+}
+
 /** Tells the asker that a flush starts, and has nothing to flush. */
 function tellingCache(): NeighborCache {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
@@ -143,4 +150,5 @@ function serveReceiver(key: Key): void {
 const key = createKey(benchSecret);
 if (kind === "bare") await receiveAll(note);
 else if (kind === "webcrypto") await serveWebCrypto();
-else serveReceiver(kind === "node" ? nodeKey(key) : key);
+else if (kind === "node") serveReceiver(nodeKey(key));
+else serveReceiver(kind === "no-mac" ? firstMacKey(key) : key);
