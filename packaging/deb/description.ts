@@ -56,6 +56,6 @@ export const descriptions: readonly Description[] = [
     },
     maintainerScripts: ["postinst", "prerm", "postrm"],
     configuration: { "arpflush.toml": "etc/arpflush/arpflush.toml" },
-    examples: ["arpflush.nft"],
+    examples: ["arpflush.nft", "arpflush.rules.yml"],
   },
 ];

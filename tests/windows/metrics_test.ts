@@ -1,6 +1,7 @@
 /** The compiled service writes metrics where windows_exporter reads them. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
 import { REG_SZ } from "../../lib/win32/registry_key.ts";
+import { blocksOf, pageText } from "../lab/page_commands.ts";
 import { requests, samplesOf } from "../metrics/samples.ts";
 import { openWindowsHost, serviceName, type WindowsHost } from "./wine/windows_host.ts";
 
@@ -71,4 +72,25 @@ Deno.test("the service under the service control manager writes metrics, moves a
   await manager.state("stop", serviceName);
   await samplesWith(host, files[1][1], requests("accepted"), 1);
   assert.equal((await session.unix(["ls", files[1][1]])).stdout, "arpflush.prom\n");
+});
+
+Deno.test("the commands of docs/operations.md make the service under Windows write metrics", async () => {
+  const [{ text }] = blocksOf(await pageText("docs/operations.md"), "bat");
+  const [add, control, ...more] = text.trim().split("\n");
+  assert.deepEqual(more, []);
+  // Wine's sc.exe knows few commands; what this one sends is tried above.
+  assert.equal(control, "sc.exe control ArpFlush paramchange");
+  await using host = await openWindowsHost();
+  const { manager, session } = host;
+  await session.unix(["mkdir", "-p", files[0][1]]);
+  await manager.state("start", serviceName);
+  await host.event(started);
+  // Wine's cmd.exe takes the line as it is from a file alone.
+  await Deno.writeTextFile(`${session.shared}/add.bat`, `${add}\r\n`);
+  const added = await session.wine(["cmd", "/c", "Z:\\shared\\add.bat"]);
+  assert.equal(added.code, 0, added.stdout + added.stderr);
+  await manager.run("control", serviceName, PARAMCHANGE);
+  await host.event(reloaded);
+  await samplesWith(host, files[0][1], 'arpflush_flushes_total{result="ok"}', 1);
+  await manager.state("stop", serviceName);
 });

@@ -1,0 +1,86 @@
+/** Every command of docs/operations.md by copy and paste, in two namespaces. */
+import assert from "node:assert/strict";
+import { outcomeIn } from "./machines.ts";
+import { blocksOf, pageText, readmeSteps, withHost } from "./page_commands.ts";
+
+/** What a block does: its exit status, and what it shows. */
+interface Expected {
+  readonly code?: number;
+  readonly shows?: RegExp;
+}
+
+const missing = 3;
+
+/** In the page's order; each begins with what its block contains. */
+const expected: readonly (readonly [string, Expected])[] = [
+  ["arpflush sql01 --probe", {
+    code: missing,
+    shows: /^sql01 .* STUCK 192\.0\.2\.1 at 02:00:00:00:00:99$/m,
+  }],
+  ["ip neigh show 192.0.2.1", { shows: /^192\.0\.2\.1 dev eth0 lladdr 02:00:00:00:00:99 /m }],
+  ["ip -brief address show", { shows: /^eth0.* 192\.0\.2\.1\/32.*\n.*\neth0@.* UP +\S+:/ms }],
+  ["ip neigh del", {}],
+  ["arpflush/arpflush -a\n", { shows: /^sql01 .* healed$/m }],
+  ["systemctl status", {
+    shows: /active \(running\).*:27735.*Started version .*Flushed all for router.*# Keys: \w{8}$/ms,
+  }],
+  ["grep '^#'", { shows: /^# ArpFlush key \w{8}, made /m }],
+  ["tcpdump", { shows: /^.* IP 192\.0\.2\.\d+\.\d+ > 192\.0\.2\.255\.27735: UDP, length \d+$/m }],
+  ["nft insert rule", {}],
+  ["printf '%s\\n' sql01 web7", {
+    code: missing,
+    shows: /^sql01 .* alive$.*^web7 .*missing/ms,
+  }],
+  ["MetricsFile", {}],
+  ["curl", { shows: /^arpflush_build_info\{.*\} 1$.*^arpflush_start_time_seconds /ms }],
+  ["promtool check rules", { shows: /SUCCESS: 7 rules found/ }],
+  ["key.new >> /etc/arpflush/key\n", {}],
+  ["cat >> /etc/arpflush/key;", {}],
+  ["grep -vxFf", { code: missing, shows: /^sql01 .* alive$.*^web7 .*missing/ms }],
+  ["cat /etc/arpflush/key.new > /etc/arpflush/key.next", {}],
+  ["cat > /etc/arpflush/key.next", {}],
+  ["rm /etc/arpflush/key.new", {}],
+  ["nft -f /opt/arpflush/arpflush.nft", {}],
+  ["ln -s /dev/log", {}],
+  ["--password-file", { shows: /^Password: 5 copies to 192\.0\.2\.255$/m }],
+  ["service-key", { shows: /^KeyFile = "\/etc\/arpflush\/service-key" .*# Keys: \w{8}$/ms }],
+];
+
+Deno.test("docs/operations.md: every command does what the page says", async () => {
+  const page = await pageText("docs/operations.md");
+  const blocks = blocksOf(page, "sh");
+  assert.deepEqual(
+    blocks.map(({ text }) => expected.find(([part]) => text.includes(part))?.[0] ?? text),
+    expected.map(([part]) => part),
+  );
+  const { steps } = await readmeSteps();
+  const files: Record<string, string> = {};
+  for (const i of [2, 3, 4, 6]) files[i] = withHost(steps[i - 1]);
+  const names = blocks.map(({ where }, i) =>
+    `${`${i + 1}`.padStart(2, "0")}-${where === "on the host" ? "host" : "router"}`
+  );
+  blocks.forEach(({ text, where }, i) => {
+    assert.notEqual(where, "", `nobody knows where to type: ${text}`);
+    files[`page-${names[i]}`] = withHost(text);
+  });
+  const lines = Array.from(page.matchAll(/^notify(_master)? "(.*)"$/gm), ([, master, line]) =>
+    // What keepalived appends.
+    master === undefined ? `${line} INSTANCE VI_1 MASTER 100` : line);
+  assert.equal(lines.length, 4);
+  lines.forEach((line, i) => files[`notify-${i}`] = line);
+
+  const { code, text } = await outcomeIn("operations_steps.sh", files, [], 240);
+  assert.equal(code, 0, text);
+  const parts = new Map(
+    text.split(/^--- /m).slice(1).map((part) => [part.slice(0, part.indexOf("\n")), part]),
+  );
+  expected.forEach(([what, { code = 0, shows = /^/ }], i) => {
+    const part = parts.get(names[i]) ?? "";
+    assert.match(part, new RegExp(`^exit status ${code}$`, "m"), `${what}\n${part}`);
+    assert.match(part, shows, what);
+  });
+  lines.forEach((line, i) => {
+    const part = parts.get(`notify-${i}`) ?? "";
+    assert.match(part, /^sql01 .* (healed|flushed)$/m, `${line}\n${part}`);
+  });
+});
