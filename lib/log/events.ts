@@ -205,8 +205,9 @@ const catalogue = {
     severity: "warning",
     text: "Cannot write metrics to {path}: {error}; trying again",
     advice:
-      "Said once until it works again; requests are served all the same. Make the folder, free the " +
-      "disk, or correct MetricsFile. Under systemd restart the service if the folder is new.",
+      "Said once until it works again; requests are served all the same. Make the folder and let it " +
+      "be root's, free the disk, or correct MetricsFile. Under systemd restart the service if the " +
+      "folder is new.",
   },
   metricsWork: {
     id: 51,

@@ -137,9 +137,11 @@ export async function startService(
     refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const cancel = after(stopPatienceMs, () => resolve("late"));
-    const result = await Promise.race([receiver.stop().then(metrics.stop), late]);
-    cancel();
+    const result = await Promise.race([receiver.stop(), late]);
     if (result === "late") report("stopIncomplete");
+    // A disk that hangs is nothing to wait for.
+    await Promise.race([metrics.stop(), late]);
+    cancel();
     report("stopped");
     end();
   }
