@@ -1,0 +1,68 @@
+/**
+ * Prints how long the service's flush takes beside FlushIpNetTable2 alone, as the table of
+ * docs/performance.md: deno.exe under Wine, with the stand-in that empties the Linux kernel's table.
+ * Needs root and wine/setup.sh.
+ *
+ *   deno run -q -P=tests tests/windows/flush_times.ts [REPETITIONS]
+ */
+import { linesOf } from "../../bench/peers.ts";
+import { median, showSpread } from "../../bench/statistics.ts";
+import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
+
+const sizes = [10, 1_000, 16_000] as const;
+const repetitions = Number(Deno.args[0] ?? 15);
+
+/** Entries that the kernel neither counts nor collects, so that its limit can stay as it is. */
+function fillingOf(entries: number): string {
+  return Array.from({ length: entries }, (_, i) => {
+    const mac = `02:00:00:00:${(i >> 8).toString(16)}:${(i & 0xff).toString(16)}`;
+    const address = `10.9.${(i + 1) >> 8}.${(i + 1) & 0xff}`;
+    return `neigh replace ${address} lladdr ${mac} nud stale extern_learn dev e0\n`;
+  }).join("");
+}
+
+await using session = await openWineSession();
+const unix = async (...command: string[]) => {
+  const { code, stderr } = await session.unix(command);
+  if (code !== 0) throw new Error(`${command[0]}: ${stderr}`);
+};
+await unix("sh", "/checkout/tests/windows/standin/build.sh");
+for (const size of sizes) {
+  await Deno.writeTextFile(`${session.shared}/fill-${size}`, fillingOf(size));
+}
+const program = windowsPath("/checkout/tests/windows/wine/flush_times_program.ts");
+const child = session.startWine([denoExe, "run", "-q", "-A", "--cached-only", program], {
+  withInput: true,
+});
+const lines = linesOf(child.stdout);
+if (await lines() !== "ready") throw new Error("Cannot start deno.exe");
+const input = child.stdin.getWriter();
+
+/** Fills the table and flushes it; ms. */
+async function flush(size: number, how: "arpflush" | "alone" | "calls"): Promise<number> {
+  await unix("ip", "-batch", `/shared/fill-${size}`);
+  await input.write(new TextEncoder().encode(`${how}\n`));
+  return Number(await lines());
+}
+
+console.log(
+  "| entries | ArpFlush ms | the three calls ms | FlushIpNetTable2 ms | ratio to the calls |",
+);
+console.log(
+  "| ------: | ----------: | -----------------: | ------------------: | -----------------: |",
+);
+for (const size of sizes) {
+  const ways = ["arpflush", "calls", "alone"] as const;
+  const times = ways.map((): number[] => []);
+  for (let round = -2; round < repetitions; round++) {
+    for (const [i, way] of ways.entries()) {
+      const ms = await flush(size, way);
+      // The first rounds compile.
+      if (round >= 0) times[i].push(ms);
+    }
+  }
+  const ratio = (median(times[0]) / median(times[1])).toFixed(2);
+  const cells = [size.toLocaleString("en-US"), ...times.map(showSpread), ratio];
+  console.log(`| ${cells.join(" | ")} |`);
+}
+await input.close();

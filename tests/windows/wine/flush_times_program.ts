@@ -1,0 +1,50 @@
+/**
+ * A program for deno.exe: for each line on its standard input flushes once, and prints the ms that
+ * took. "arpflush": as the service does. "alone": FlushIpNetTable2 and nothing else. "calls": the same
+ * between two of GetIpNetTable2 whose tables nobody reads.
+ */
+import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
+import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
+import { systemDll } from "../../../lib/win32/system_dll.ts";
+import { AF_UNSPEC } from "../../../lib/win32/sockaddr_inet.ts";
+
+const cache = openWindowsNeighborCache();
+const ip = openIpHelper();
+const { GetIpNetTable2, FreeMibTable } = Deno.dlopen(systemDll("iphlpapi.dll"), {
+  GetIpNetTable2: { parameters: ["u16", "buffer"], result: "u32" },
+  FreeMibTable: { parameters: ["u64"], result: "void" },
+}).symbols;
+
+async function flushAlone(): Promise<void> {
+  const code = await ip.flushIpNetTable2(AF_UNSPEC, 0);
+  if (code !== 0) throw new Error(`FlushIpNetTable2 returned ${code}`);
+}
+
+function takeTable(): void {
+  const address = new BigUint64Array(1);
+  const code = GetIpNetTable2(AF_UNSPEC, address);
+  if (code !== 0) throw new Error(`GetIpNetTable2 returned ${code}`);
+  FreeMibTable(address[0]);
+}
+
+async function flushByCalls(): Promise<void> {
+  takeTable();
+  await flushAlone();
+  takeTable();
+}
+
+const ways: Readonly<Record<string, () => Promise<unknown>>> = {
+  arpflush: () => cache.flush("all"),
+  alone: flushAlone,
+  calls: flushByCalls,
+};
+
+const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
+console.log("ready");
+for await (const text of lines) {
+  for (const line of text.split("\n").map((line) => line.trim()).filter((line) => line !== "")) {
+    const start = performance.now();
+    await ways[line]();
+    console.log(performance.now() - start);
+  }
+}
