@@ -22,17 +22,21 @@ $Folder = (Resolve-Path -LiteralPath $Folder).ProviderPath
 $Engine = (Get-Process -Id $PID).Path
 $Key = "$env:ProgramData\ArpFlush\key"
 $Sender = "$env:ProgramFiles\ArpFlush\arpflush.exe"
-Write-Output "$([Environment]::OSVersion.VersionString), PowerShell $($PSVersionTable.PSVersion)"
+Write-Host "$([Environment]::OSVersion.VersionString), PowerShell $($PSVersionTable.PSVersion)"
 
 function Assert-That([bool] $condition, [string] $what) {
     if (-not $condition) { throw "Not so: $what" }
-    Write-Output "So: $what"
+    Write-Host "So: $what"
 }
 
+# Runs install.ps1 as an administrator would; its lines are then in $Lines.
 function Invoke-Installer([int] $expected, [string[]] $arguments) {
-    Write-Output "> install.ps1 $arguments"
-    & $Engine -NoProfile -ExecutionPolicy Bypass -File "$Folder\install.ps1" @arguments
-    Assert-That ($LASTEXITCODE -eq $expected) "exit code $LASTEXITCODE is $expected"
+    Write-Host "> install.ps1 $arguments"
+    $lines = & $Engine -NoProfile -ExecutionPolicy Bypass -File "$Folder\install.ps1" @arguments
+    $exitCode = $LASTEXITCODE
+    $lines | Out-Host
+    Assert-That ($exitCode -eq $expected) "exit code $exitCode is $expected"
+    $script:Lines = @($lines)
 }
 
 function Test-Service {
@@ -45,22 +49,38 @@ function Test-Answer {
     $LASTEXITCODE -eq 0
 }
 
-# ---- Installation ---------------------------------------------------------------------------------
+# Accounts that have any right in an access control list.
+function Get-Sids($acl) {
+    $acl.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier]) |
+        ForEach-Object { $_.IdentityReference.Value } | Sort-Object -Unique
+}
+
+# ---- Installation ----
 
 Invoke-Installer 4 @('status')
 Invoke-Installer 0 @('install', '-WhatIf')
 Assert-That (-not (Test-Service)) 'install -WhatIf registers nothing'
+Invoke-Installer 0 @('install', '-Verbose')
+Assert-That ("$(Get-Sids (Get-Acl -LiteralPath $Key))" -eq 'S-1-5-18 S-1-5-32-544') 'the key is for SYSTEM and Administrators'
+$settings = Get-Acl -LiteralPath 'HKLM:\SOFTWARE\NPSL\ArpFlush'
+Assert-That ("$(Get-Sids $settings)" -eq 'S-1-5-18 S-1-5-32-544') 'and so are the settings'
 Invoke-Installer 0 @('install')
-Invoke-Installer 0 @('status')
-Invoke-Installer 0 @('install')
-Invoke-Installer 0 @('install', '-Port', '30000', '-AllowedSources', '192.0.2.0/24')
-Invoke-Installer 0 @('status', '-Json')
+Assert-That ($Lines -contains 'Nothing had to be changed') 'a second time nothing is changed'
+Invoke-Installer 0 @('install', '-Port', '30000', '-AllowedSources', '192.0.2.0/24,2001:db8::/32')
 $rule = Get-NetFirewallPortFilter -Protocol UDP | Where-Object { $_.LocalPort -eq '30000' }
 Assert-That ($null -ne $rule) 'the firewall rule follows the port'
+Invoke-Installer 0 @('install', '-Port', '30000', '-AllowedSources', '192.0.2.0/24,2001:db8::/32')
+Assert-That ($Lines -contains 'Nothing had to be changed') 'a second time nothing is changed'
+Invoke-Installer 0 @('status', '-Json')
+# Windows PowerShell may break a line that is longer than the console is wide.
+$status = $Lines -join '' | ConvertFrom-Json
+Assert-That ($status.health -eq 'healthy' -and $status.portBound -and $status.probe.answered) 'it is healthy'
+Assert-That ($status.port -eq 30000 -and $status.account -eq 'LocalSystem') 'JSON says what is so'
+Assert-That (@($status.events).Count -eq 5) 'JSON has five events'
 Invoke-Installer 0 @('install', '-Port', '27735', '-AllowedSources', 'on-link')
 Invoke-Installer 0 @('upgrade')
 
-# ---- Service --------------------------------------------------------------------------------------
+# ---- Service ----
 
 Stop-Service -Name ArpFlush
 Assert-That ((Get-Service -Name ArpFlush).Status -eq 'Stopped') 'the service stops'
@@ -69,10 +89,19 @@ Start-Service -Name ArpFlush
 Assert-That ((Get-Service -Name ArpFlush).Status -eq 'Running') 'the service starts'
 Restart-Service -Name ArpFlush
 Invoke-Installer 0 @('status')
-$events = Get-WinEvent -FilterHashtable @{ LogName = 'Application'; ProviderName = 'ArpFlush' }
-Assert-That (@($events | Where-Object { $_.Id -eq 1 }).Count -ge 3) 'each start is in the event log'
+$events = @(Get-WinEvent -FilterHashtable @{ LogName = 'Application'; ProviderName = 'ArpFlush' })
+$starts = @($events | Where-Object { $_.Id -eq 1 -and $_.Message -match '^Started version ' })
+Assert-That ($starts.Count -ge 3) 'each start is in the event log, with its text'
+$process = Get-Process -Name arpflush-service
+Stop-Process -InputObject $process -Force
+Start-Sleep -Seconds 4
+foreach ($attempt in 1..20) {
+    if ((Get-Service -Name ArpFlush).Status -eq 'Running') { break }
+    Start-Sleep -Seconds 1
+}
+Assert-That ((Get-Service -Name ArpFlush).Status -eq 'Running') 'killed, it is started again after 5 s'
 
-# ---- A version that doesn't start is rolled back --------------------------------------------------
+# ---- A version that doesn't start is rolled back ----
 
 $letter = [char] 0xe9
 $broken = Join-Path ([IO.Path]::GetTempPath()) "arpflush broken $letter & [1]"
@@ -80,23 +109,32 @@ $broken = Join-Path ([IO.Path]::GetTempPath()) "arpflush broken $letter & [1]"
 foreach ($name in 'arpflush.exe', 'install.ps1') {
     [IO.File]::Copy("$Folder\$name", "$broken\$name", $true)
 }
-[IO.File]::Copy("$env:SystemRoot\System32\where.exe", "$broken\arpflush-service.exe", $true)
-$lines = foreach ($name in 'arpflush-service.exe', 'arpflush.exe', 'install.ps1') {
+# A program that ends at once and has nothing against any settings.
+$source = Join-Path ([IO.Path]::GetTempPath()) 'arpflush_broken.cs'
+[IO.File]::WriteAllText($source, 'class Broken { static int Main() { return 0; } }')
+& "$env:SystemRoot\Microsoft.NET\Framework64\v4.0.30319\csc.exe" /nologo "/out:$broken\arpflush-service.exe" $source
+Assert-That ($LASTEXITCODE -eq 0) 'a broken version can be made'
+$sums = foreach ($name in 'arpflush-service.exe', 'arpflush.exe', 'install.ps1') {
     $sum = (Get-FileHash -LiteralPath "$broken\$name" -Algorithm SHA256).Hash.ToLowerInvariant()
     "$sum  $name"
 }
-[IO.File]::WriteAllLines("$broken\SHA256SUMS", [string[]] $lines)
+[IO.File]::WriteAllLines("$broken\SHA256SUMS", [string[]] $sums)
 Invoke-Installer 1 @('upgrade', $broken)
 Invoke-Installer 0 @('status')
 
-# ---- A stale entry is healed ----------------------------------------------------------------------
+# ---- Stale entries are flushed, and a permanent one stays ----
 
-# The default gateway's: what is wrong about it is mended by the flush, or by Windows a while later.
-$route = Get-NetRoute -DestinationPrefix '0.0.0.0/0' | Sort-Object -Property RouteMetric |
-    Select-Object -First 1
-$entry = @{ InterfaceIndex = $route.InterfaceIndex; IPAddress = $route.NextHop }
-$good = (Get-NetNeighbor @entry).LinkLayerAddress
+$route = Get-NetRoute -DestinationPrefix '0.0.0.0/0' |
+    Sort-Object -Property { $_.RouteMetric + $_.InterfaceMetric } | Select-Object -First 1
+$link = @{ InterfaceIndex = $route.InterfaceIndex }
 $wrong = '02-00-00-00-00-99'
+foreach ($state in 'Stale', 'Reachable', 'Permanent') {
+    $last = @{ Stale = 71; Reachable = 72; Permanent = 73 }[$state]
+    [void] (New-NetNeighbor @link -IPAddress "192.0.2.$last" -LinkLayerAddress $wrong -State $state)
+}
+# The default gateway's: what is wrong about it is mended by the flush, or by Windows half a minute later.
+$entry = $link + @{ IPAddress = $route.NextHop }
+$good = (Get-NetNeighbor @entry).LinkLayerAddress
 Assert-That ($good -match '^..(-..){5}$' -and $good -ne $wrong) 'the gateway has an entry'
 Set-NetNeighbor @entry -LinkLayerAddress $wrong -State Reachable -Confirm:$false
 Assert-That ((Get-NetNeighbor @entry).LinkLayerAddress -eq $wrong) 'its entry is wrong now'
@@ -110,16 +148,21 @@ foreach ($attempt in 1..20) {
     Start-Sleep -Milliseconds 100
 }
 Assert-That ($found -eq $good) "the gateway is $found again, not $wrong"
+$left = @(Get-NetNeighbor @link | Where-Object { $_.LinkLayerAddress -eq $wrong })
+Assert-That ("$($left.IPAddress)" -eq '192.0.2.73') 'of the others only the permanent one is left'
+Remove-NetNeighbor @link -IPAddress '192.0.2.73' -Confirm:$false
 
-# ---- The end --------------------------------------------------------------------------------------
+# ---- The end ----
 
 Invoke-Installer 0 @('uninstall')
 Assert-That (-not (Test-Service)) 'the service is gone'
 Assert-That (Test-Path -LiteralPath $Key) 'the key is still there'
 Invoke-Installer 4 @('status')
-Invoke-Installer 0 @('install')
+Invoke-Installer 0 @('install', '-KeyFile', $Key)
 Assert-That (Test-Answer) 'the service answers by the key that was kept'
 Invoke-Installer 0 @('uninstall', '-Purge')
 Assert-That (-not (Test-Path -LiteralPath $Key)) 'the key is gone'
+Assert-That (-not (Test-Path -LiteralPath 'HKLM:\SOFTWARE\NPSL\ArpFlush')) 'and so are the settings'
+Assert-That (@(Get-NetFirewallRule -DisplayName ArpFlush -ErrorAction SilentlyContinue).Count -eq 0) 'and the firewall rule'
 Invoke-Installer 4 @('status')
 exit 0

@@ -64,8 +64,7 @@ export interface SyntaxFacts {
     readonly line: number;
   }[];
   readonly steps: readonly {
-    readonly command: string;
-    readonly name: string;
+    readonly names: readonly string[];
     readonly keys: readonly string[];
   }[];
   readonly parameters: readonly string[];

@@ -116,8 +116,8 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
     assert.match(text(reports.badKey), /line 1 is not a key/);
     assert.ok(!text(reports.badKey).includes("nonsense"));
     assert.match(text(reports.tampered), /SHA-256/);
-    assert.equal(linesOf(reports.whatIf, "host").length, 12);
-    assert.match(text(reports.declined), /Left out: Make folder, Copy program/);
+    assert.equal(linesOf(reports.whatIf, "host").length, 8);
+    assert.match(text(reports.declined), /Left out: Copy programs, Write settings/);
   });
 
   await t.step("install ends healthy, and a second time changes nothing", () => {

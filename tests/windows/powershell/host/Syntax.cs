@@ -52,7 +52,7 @@ internal static class Syntax
             members = nodes.OfType<MemberExpressionAst>().Select(member => Member(member, framework))
                 .DistinctBy(member => (member.Type, member.Name, member.Count))
                 .OrderBy(member => member.Name, StringComparer.Ordinal),
-            steps = InstallerStep.All(tree).Select(step => new { step.Command, step.Name, step.Keys }),
+            steps = InstallerStep.All(tree),
             parameters = tree.ParamBlock.Parameters
                 .Select(parameter => parameter.Name.VariablePath.UserPath),
             help = new
