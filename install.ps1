@@ -66,6 +66,11 @@ Addresses that are resolved anew regularly: none, gateway, or addresses.
 .PARAMETER RefreshSeconds
 How often RefreshAddresses are resolved.
 
+.PARAMETER MetricsFile
+File for the textfile collectors of Prometheus' exporters: NAME.prom in
+C:\ProgramData\ArpFlush\metrics, which is made, or in windows_exporter's own folder,
+C:\Program Files\windows_exporter\textfile_inputs. An empty one: none.
+
 .PARAMETER LogLevel
 How much the event log is told: error, warning, info or debug.
 
@@ -99,6 +104,7 @@ The status for a program. The exit code tells the same in short.
 Invoke-Command -ComputerName web1,web2 -FilePath .\install.ps1 -ArgumentList status
 
 Asks two hosts. Action, Source and KeyFile can be given by position, which is what -ArgumentList has.
+The exit code is then in $LASTEXITCODE of each host's session.
 #>
 [CmdletBinding(SupportsShouldProcess = $true)]
 param(
@@ -117,6 +123,7 @@ param(
     [ValidateSet('true', 'false')] [string] $FlushOnStart,
     [string[]] $RefreshAddresses,
     [int] $RefreshSeconds,
+    [string] $MetricsFile,
     [ValidateSet('error', 'warning', 'info', 'debug')] [string] $LogLevel,
     [switch] $Purge,
     [switch] $Json
@@ -168,6 +175,7 @@ $KnownSettings = @{
     FlushOnStart = @{ Kind = 'DWord'; Default = 1 }
     RefreshAddresses = @{ Kind = 'MultiString'; Default = 'none' }
     RefreshSeconds = @{ Kind = 'DWord'; Default = 30 }
+    MetricsFile = @{ Kind = 'String'; Default = '' }
     LogLevel = @{ Kind = 'String'; Default = 'info' }
     LogFormat = @{ Kind = 'String'; Default = 'text' }
 }
@@ -273,7 +281,7 @@ function Invoke-Program([string] $path, [string[]] $arguments, [int[]] $accept =
 
 # A step does nothing if IsSo; else it does Do, unless -WhatIf or the answer to -Confirm forbids it.
 # It can be undone as soon as it begins, so Undo, which gets what Before holds, copes with half of
-# Do. A step without Undo changes nothing, but can fail.
+# Do. A step without Undo is a check; there is nothing to check when a step was declined.
 function Invoke-Step([hashtable] $step) {
     $title = "$($step.Name): $($step.Target)"
     if ($step['IsSo']) { return Write-Line "already so $title" }
@@ -283,7 +291,7 @@ function Invoke-Step([hashtable] $step) {
             return
         }
         $Run.Undo.Push($step)
-    }
+    } elseif ($Run.Declined.Count -gt 0) { return }
     try {
         & $step.Do
     } catch {
@@ -348,26 +356,24 @@ function Get-Sha256([string] $path) {
     [BitConverter]::ToString($hash).Replace('-', '')
 }
 
-# A file is replaced by renaming, which Windows allows for a running program too: what it shall be is
-# written to PATH.new, what it was stays as PATH.old until all has worked.
-function New-Replacement([string] $path) {
-    @{ Path = $path; Existed = [IO.File]::Exists($path); MovedOld = $false }
+# What is replaced or removed, a file or a folder, is moved to PATH.old and stays there until all has
+# worked; Windows allows it for a running program too. What shall take its place waits as PATH.new.
+function New-Aside([string] $path) {
+    @{ Path = $path; Existed = [IO.File]::Exists($path) -or [IO.Directory]::Exists($path); Moved = $false }
 }
 
-function Complete-Replacement([hashtable] $file) {
-    if ($file.Existed) {
-        Remove-Path "$($file.Path).old"
-        [IO.File]::Move($file.Path, "$($file.Path).old")
-        $file.MovedOld = $true
-        $Run.CleanUp += "$($file.Path).old"
-    }
-    [IO.File]::Move("$($file.Path).new", $file.Path)
+function Move-Aside([hashtable] $aside) {
+    if (-not $aside.Existed) { return }
+    Remove-Path "$($aside.Path).old"
+    [IO.Directory]::Move($aside.Path, "$($aside.Path).old")
+    $aside.Moved = $true
+    $Run.CleanUp += "$($aside.Path).old"
 }
 
-function Undo-Replacement([hashtable] $file) {
-    Remove-Path "$($file.Path).new"
-    if ($file.MovedOld -or -not $file.Existed) { Remove-Path $file.Path }
-    if ($file.MovedOld) { [IO.File]::Move("$($file.Path).old", $file.Path) }
+function Undo-Aside([hashtable] $aside) {
+    Remove-Path "$($aside.Path).new"
+    if ($aside.Moved -or -not $aside.Existed) { Remove-Path $aside.Path }
+    if ($aside.Moved) { [IO.Directory]::Move("$($aside.Path).old", $aside.Path) }
 }
 
 # ---- Tools: access rights ----
@@ -446,13 +452,14 @@ function Set-RegistryValues([string] $path, $values, [string] $access = '') {
     $key.Dispose()
 }
 
-# Whether a key's values include those that are wanted; none are wanted by $null.
-function Test-Values($present, $wanted) {
+# Whether all that is wanted is there: values of a key, or texts. $null is nothing.
+function Test-Same($present, $wanted) {
     if ($null -eq $present -or $null -eq $wanted) { return $null -eq $present -and $null -eq $wanted }
     foreach ($name in $wanted.Keys) {
-        $one, $other = $present[$name], $wanted[$name]
-        if ($null -eq $one -or $one.Kind -ne $other.Kind) { return $false }
-        if ((@($one.Value) -join "`0") -cne (@($other.Value) -join "`0")) { return $false }
+        $texts = foreach ($one in $present[$name], $wanted[$name]) {
+            if ($one -is [hashtable]) { "$($one.Kind) $(@($one.Value) -join "`0")" } else { "$one" }
+        }
+        if ($texts[0] -cne $texts[1]) { return $false }
     }
     $true
 }
@@ -488,7 +495,7 @@ function Get-Package {
 function Step-Programs([hashtable[]] $different) {
     $before = @{
         HadFolder = [IO.Directory]::Exists($ProgramFolder)
-        Files = @(foreach ($file in $different) { New-Replacement $file.To })
+        Files = @(foreach ($file in $different) { New-Aside $file.To })
     }
     Invoke-Step @{
         Name = 'Copy programs'; Target = $ProgramFolder; Before = $before
@@ -501,31 +508,27 @@ function Step-Programs([hashtable[]] $different) {
                     throw "the copy of ""$($file.From)"" is not what was checked before"
                 }
             }
-            foreach ($file in $before.Files) { Complete-Replacement $file }
+            foreach ($file in $before.Files) {
+                Move-Aside $file
+                [IO.File]::Move("$($file.Path).new", $file.Path)
+            }
         }
         Undo = {
             param($before)
-            foreach ($file in $before.Files) { Undo-Replacement $file }
+            foreach ($file in $before.Files) { Undo-Aside $file }
             if (-not $before.HadFolder) { Remove-EmptyFolder $ProgramFolder }
         }
         Advice = 'Check that the disk has room and no other program holds the files.'
     }
 }
 
-# Moves a folder aside, to be removed when all has worked.
 function Step-FolderRemoval([string] $path) {
+    $folder = New-Aside $path
     Invoke-Step @{
-        Name = 'Remove folder'; Target = $path; Before = $path
-        IsSo = -not [IO.Directory]::Exists($path)
-        Do = {
-            Remove-Path "$path.removed"
-            [IO.Directory]::Move($path, "$path.removed")
-            $Run.CleanUp += "$path.removed"
-        }
-        Undo = {
-            param($path)
-            if (-not [IO.Directory]::Exists($path)) { [IO.Directory]::Move("$path.removed", $path) }
-        }
+        Name = 'Remove folder'; Target = $path; Before = $folder
+        IsSo = -not $folder.Existed
+        Do = { Move-Aside $folder }
+        Undo = { param($folder) Undo-Aside $folder }
         Advice = 'Close programs and consoles that are in the folder.'
     }
 }
@@ -570,7 +573,7 @@ function Get-SettingsAccess {
 
 # Whether the settings are as given, and protected as the service wants it for a password.
 function Test-Settings {
-    if (-not (Test-Values (Get-RegistryValues $SettingsKey) $Given)) { return $false }
+    if (-not (Test-Same (Get-RegistryValues $SettingsKey) $Given)) { return $false }
     $access = Get-SettingsAccess
     $owner = $access.GetOwner([Security.Principal.SecurityIdentifier]).Value
     @($SystemSid, $AdministratorsSid) -contains $owner -and (Test-OnlyTrusted $access)
@@ -657,13 +660,32 @@ function Step-DataFolder {
     }
 }
 
+# A folder of ours for metrics; the service may write there, but not make it.
+function Step-MetricsFolder {
+    $folder = "$DataFolder\metrics"
+    $file = (Get-Setting 'MetricsFile').Replace('/', '\')
+    if (-not $file.StartsWith("$folder\", 'OrdinalIgnoreCase')) { return }
+    Invoke-Step @{
+        Name = 'Make metrics folder'; Target = $folder; Before = $folder
+        IsSo = [IO.Directory]::Exists($folder)
+        Do = { [void] [IO.Directory]::CreateDirectory($folder) }
+        Undo = { param($folder) Remove-Path $folder }
+        Advice = 'Check that the path is free and the disk writable.'
+    }
+}
+
+# Whether the key that is there is the one that is wanted.
+function Test-Key {
+    $path = Get-KeyPath
+    [IO.File]::Exists($path) -and -not $GenerateKey -and
+    ($null -eq $GivenKey -or [IO.File]::ReadAllText($path) -ceq $GivenKey)
+}
+
 # Puts the key where the service looks: the one that is there, the one given, or a new one.
 function Step-Key {
-    $path = Get-KeyPath
-    $isKept = [IO.File]::Exists($path) -and -not $GenerateKey -and
-    ($null -eq $GivenKey -or [IO.File]::ReadAllText($path) -ceq $GivenKey)
+    $path, $isKept = (Get-KeyPath), (Test-Key)
     $isNew = -not $isKept -and $null -eq $GivenKey
-    $file = New-Replacement $path
+    $file = New-Aside $path
     Invoke-Step @{
         Name = if ($isKept) { 'Protect key' } elseif ($isNew) { 'Make key' } else { 'Take key' }
         Target = $path; Before = $file
@@ -677,17 +699,17 @@ function Step-Key {
             elseif ($isNew) { (Invoke-Program $SenderExe @('--keygen')).Output }
             else { $GivenKey }
             [IO.File]::WriteAllText("$path.new", $text, [Text.UTF8Encoding]::new($false))
-            Complete-Replacement $file
+            Move-Aside $file
+            [IO.File]::Move("$path.new", $path)
             if ($isNew) { $Run.NewKey = $path }
         }
-        Undo = { param($file) Undo-Replacement $file }
+        Undo = { param($file) Undo-Aside $file }
         Advice = 'Check the folder of the key, and that it is on a volume with access control (NTFS).'
     }
 }
 
 # The service's own judgement of settings and key, before it is started.
 function Step-SettingsCheck {
-    if ($Run.Declined.Count -gt 0) { return }
     Invoke-Step @{
         Name = 'Check settings'; Target = 'as the service reads them'
         Do = { [void] (Invoke-Program $ServiceExe @('--check')) }
@@ -702,7 +724,7 @@ function Step-EventSource($wanted) {
     Invoke-Step @{
         Name = if ($wanted) { 'Register event source' } else { 'Remove event source' }
         Target = "$ServiceName (Application log)"; Before = $before
-        IsSo = Test-Values $before $wanted
+        IsSo = Test-Same $before $wanted
         Do = { Set-RegistryValues $EventSourceKey $wanted }
         Undo = { param($before) Set-RegistryValues $EventSourceKey $before }
         Advice = "Check that Administrators have full control of HKLM\$EventSourceKey."
@@ -741,6 +763,7 @@ function Get-ServiceConfiguration {
         ServiceSidType = 0; RequiredPrivileges = @()
     }
     foreach ($name in $stored.get_Keys()) { $value[$name] = $stored[$name].Value }
+    $auto = if ($value.DelayedAutostart) { 'delayed-auto' } else { 'auto' }
     # SERVICE_FAILURE_ACTIONS: u32 reset period, two pointers, u32 count, a pointer, and from byte 20
     # a pair of u32 an action: what, after how many milliseconds.
     $bytes = $value.FailureActions
@@ -750,8 +773,7 @@ function Get-ServiceConfiguration {
     }
     [ordered] @{
         BinaryPath = $value.ImagePath
-        Start = if ($value.Start -eq 2 -and $value.DelayedAutostart) { 'delayed-auto' }
-        else { switch ($value.Start) { 2 { 'auto' } 4 { 'disabled' } default { 'demand' } } }
+        Start = @('boot', 'system', $auto, 'demand', 'disabled')[$value.Start]
         Account = $value.ObjectName
         DisplayName = $value.DisplayName
         DependsOn = @($value.DependOnService) -join '/'
@@ -762,11 +784,6 @@ function Get-ServiceConfiguration {
         SidType = @('none', 'unrestricted', '', 'restricted')[$value.ServiceSidType]
         Privileges = @($value.RequiredPrivileges) -join '/'
     }
-}
-
-function Test-ServiceConfiguration($present, $wanted) {
-    if ($null -eq $present -or $null -eq $wanted) { return $null -eq $present -and $null -eq $wanted }
-    (@($present.Values) -join "`0") -eq (@($wanted.Values) -join "`0")
 }
 
 # Makes the service what the configuration says, $null deletes it. sc.exe wants its "name=" and the
@@ -799,7 +816,7 @@ function Step-Service($wanted) {
         Name = if ($null -eq $wanted) { 'Delete service' }
         elseif ($null -eq $before) { 'Create service' } else { 'Configure service' }
         Target = $ServiceName; Before = $before
-        IsSo = Test-ServiceConfiguration $before $wanted
+        IsSo = Test-Same $before $wanted
         Do = { Set-ServiceConfiguration $wanted }
         Undo = { param($before) Set-ServiceConfiguration $before }
         Advice = 'Exit code 1072: close services.msc and Task Manager everywhere, then run this again.'
@@ -839,10 +856,11 @@ function Set-ServiceState([string] $wanted) {
 
 function Step-Running([bool] $wanted) {
     $state = Get-ServiceState
+    $isStopped = @('stopped', 'absent') -contains $state
     Invoke-Step @{
         Name = if ($wanted) { 'Start service' } else { 'Stop service' }
-        Target = $ServiceName; Before = $state
-        IsSo = if ($wanted) { $state -eq 'running' } else { @('stopped', 'absent') -contains $state }
+        Target = $ServiceName; Before = if ($isStopped) { 'stopped' } else { 'running' }
+        IsSo = if ($wanted) { $state -eq 'running' } else { $isStopped }
         Do = { Set-ServiceState $(if ($wanted) { 'running' } else { 'stopped' }) }
         Undo = { param($before) Set-ServiceState $before }
         Advice = 'See the service''s events in the Application log, and docs/windows.md for its codes.'
@@ -952,7 +970,6 @@ function Invoke-Probe {
 }
 
 function Step-Answer {
-    if ($Run.Declined.Count -gt 0) { return }
     Invoke-Step @{
         Name = 'Wait for an answer'; Target = $ServiceName
         Do = {
@@ -1000,7 +1017,7 @@ function Get-Status {
         account = $service.Account
         port = $port
         portBound = @($network.GetActiveUdpListeners() | Where-Object { $_.Port -eq $port }).Count -gt 0
-        firewallRule = Test-FirewallRules (Get-FirewallRules) (Get-WantedRule)
+        firewallRule = Test-FirewallRules @(Get-FirewallRules) @(Get-WantedRule)
         keyFile = $keyPath
         keyIds = @()
         probe = Invoke-Probe
@@ -1103,12 +1120,13 @@ function Install-ArpFlush {
     $different = @(Get-Package | Where-Object { -not $_.IsInstalled })
     Assert-Own $DataFolder
     Assert-Own (Get-KeyPath)
-    $isCurrent = $different.Count -eq 0 -and -not $GenerateKey -and $null -eq $GivenKey -and
-    (Test-Settings) -and (Test-ServiceConfiguration (Get-ServiceConfiguration) $WantedService)
+    $isCurrent = $different.Count -eq 0 -and (Test-Settings) -and (Test-Key) -and
+    (Test-Same (Get-ServiceConfiguration) $WantedService)
     if (-not $isCurrent) { Step-Running $false }
     Step-Programs $different
     Step-Settings
     Step-DataFolder
+    Step-MetricsFolder
     Step-Key
     Step-SettingsCheck
     Step-EventSource $WantedEventSource
@@ -1129,6 +1147,7 @@ function Install-ArpFlush {
 }
 
 function Uninstall-ArpFlush {
+    $metrics = Get-Setting 'MetricsFile'
     Step-Running $false
     Step-Firewall @()
     Step-EventSource $null
@@ -1139,6 +1158,8 @@ function Uninstall-ArpFlush {
     }
     # Last, because a service that is only marked for deletion can't be made again.
     Step-Service $null
+    # An exporter would show for ever what is in there.
+    if ($Run.Declined.Count -eq 0 -and [IO.File]::Exists($metrics)) { $Run.CleanUp += $metrics }
     $hasChanged = $Run.Undo.Count -gt 0
     Complete-Steps
     if ($Run.Declined.Count -gt 0) { return Write-LeftOut }
@@ -1209,4 +1230,6 @@ try {
     # Also after Ctrl+C.
     if (-not $isFinished) { Undo-Steps }
 }
-exit $exitCode
+# Without a file, by Invoke-Command -FilePath, exit would be asked of the session's host.
+if ($PSCommandPath) { exit $exitCode }
+$global:LASTEXITCODE = $exitCode

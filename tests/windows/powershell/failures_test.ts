@@ -48,6 +48,11 @@ const upgrade = [
     "Start service",
   ),
   ...atStart(changed, "second", "Wait for an answer", "Copy programs", "Make key"),
+  ...atEnd(
+    { Action: "upgrade", MetricsFile: String.raw`C:\ProgramData\ArpFlush\metrics\a.prom` },
+    "second",
+    ...["Make metrics folder", "Start service"],
+  ),
   ...atEnd({ Action: "upgrade", KeyFile: "Z:\\tmp\\routers.key" }, "second", "Take key"),
   ...told(changed, "second", "sc start 1053", "netsh delete 1", "netsh add 1"),
 ];

@@ -9,6 +9,8 @@ const password = "S3cret Pässword";
 const settingsKey = String.raw`SOFTWARE\NPSL\ArpFlush`;
 /** Made for this test. */
 const routersKey = `${"A".repeat(42)}E=`;
+const firewallRules = String.raw`HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess` +
+  String.raw`\Parameters\FirewallPolicy\FirewallRules`;
 const unixKey = "/prefix/drive_c/ProgramData/ArpFlush/key";
 
 function text({ lines }: Report): string {
@@ -66,6 +68,7 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
     FlushOnStart: "false",
     RefreshAddresses: ["gateway"],
     RefreshSeconds: 45,
+    MetricsFile: "C:/ProgramData/ArpFlush/metrics/arpflush.prom",
     LogLevel: "debug",
   };
   const run = Object.entries({
@@ -89,6 +92,10 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
     upgrade: { parameters: { Action: "upgrade" }, from: "second" as const },
     broken: { parameters: { Action: "upgrade" }, from: "broken" as const },
     takeKey: {
+      parameters: { Action: "install", KeyFile: "Z:\\tmp\\kéy [1]" },
+      from: "second" as const,
+    },
+    takeKeyAgain: {
       parameters: { Action: "install", KeyFile: "Z:\\tmp\\kéy [1]" },
       from: "second" as const,
     },
@@ -159,11 +166,14 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
       FlushOnStart: "DWord 0",
       RefreshAddresses: "MultiString gateway",
       RefreshSeconds: "DWord 45",
+      MetricsFile: "String C:/ProgramData/ArpFlush/metrics/arpflush.prom",
       LogLevel: "String debug",
     };
     for (const [name, value] of Object.entries(written)) {
       assert.equal(setting(reports.options, name), value);
     }
+    const folder = String.raw`folder C:\ProgramData\ArpFlush\metrics`;
+    assert.ok(reports.options.after.includes(folder));
     const access = reports.options.after.find((line) => line.startsWith(`key ${settingsKey} `));
     assert.equal(access?.split(" ")[2], "D:(A;CI;KA;;;SY)(A;CI;KA;;;BA)");
     assertEnd(reports.optionsAgain, 0);
@@ -194,6 +204,9 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
 
   await t.step("a key is taken, and made anew, without being shown", () => {
     assertEnd(reports.takeKey, 0);
+    assertEnd(reports.takeKeyAgain, 0);
+    assertUnchanged(reports.takeKeyAgain);
+    assert.match(text(reports.takeKeyAgain), /Nothing had to be changed/);
     assertEnd(reports.newKey, 0);
     const keys = [reports.upgrade, reports.takeKey, reports.newKey].map(keyFact);
     assert.equal(new Set(keys).size, 3);
@@ -218,12 +231,14 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
     await installer.run({ parameters: { Action: "install" } });
     assert.equal((await session.unix(["stat", "-c", "%a", unixKey])).stdout.trim(), "600");
     await session.wine(["net", "stop", "ArpFlush"]);
+    await session.wine(["reg", "delete", firewallRules, "/f"]);
     const [stopped, held] = await installer.run(
       { environment: { ARPFLUSH_EVENTS: "Z:\\checkout\\tests\\windows\\powershell\\events.xml" } },
       { parameters: { Action: "uninstall" }, environment: { ARPFLUSH_HELD: "1" } },
     );
     assertEnd(stopped, 3);
     assert.match(text(stopped), /the service is stopped/);
+    assert.match(text(stopped), /the firewall rule is missing or different/);
     assert.match(text(stopped), /nobody listens on UDP port 27735/);
     assert.match(
       text(stopped),

@@ -27,6 +27,8 @@ export interface Look {
   readonly boundPorts: readonly number[];
   /** Whether the service at port 27735 answers a router with the key `testKey`. */
   readonly answersRouter: boolean;
+  /** Whether the service's metrics are where they shall be. */
+  readonly hasMetrics: boolean;
 }
 
 /** The whole life. */
@@ -41,6 +43,10 @@ export const password = "S3cret Pässword";
 /** Where the routers' key file is; Windows' path of it. */
 export const keyFile = windowsPath("/tmp/kéy & [1]");
 
+/** The metrics file that is set on the way. */
+const metricsFile = String.raw`C:\ProgramData\ArpFlush\metrics\arpflush.prom`;
+const unixMetricsFile = "/prefix/drive_c/ProgramData/ArpFlush/metrics/arpflush.prom";
+
 const install = { Action: "install" };
 const upgrade = { Action: "upgrade" };
 const secret = { secret: password };
@@ -48,6 +54,7 @@ const settings = {
   Port: 27800,
   AllowedSources: "192.0.2.0/24, 2001:db8::/32",
   HoldDownSeconds: 5,
+  MetricsFile: metricsFile,
   Password: secret,
 };
 
@@ -136,7 +143,8 @@ async function look({ session }: Installer): Promise<Look> {
   const sockets = stdout.matchAll(/^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4}) /gm);
   const boundPorts = [...sockets].map(([, port]) => parseInt(port, 16));
   const answersRouter = boundPorts.includes(defaultPort) && await probe(session.networkOf);
-  return { boundPorts, answersRouter };
+  const metrics = await session.unix(["grep", "-q", "arpflush_", unixMetricsFile]);
+  return { boundPorts, answersRouter, hasMetrics: metrics.code === 0 };
 }
 
 /** Asks as a router does, by this machine's own Deno: no program that was installed has a part in it. */

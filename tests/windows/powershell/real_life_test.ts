@@ -86,14 +86,22 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers",
     assertHealthy("takeKey", "0.2.0", 27735);
     assert.ok(chapters.takeKey.command.includes(keyFile));
     assert.match(text(report("takeKey")), new RegExp(`^Key ids +${routersKeyId} in `, "m"));
-    assert.deepEqual(looks.get("takeKey"), { boundPorts: [27735], answersRouter: true });
+    assert.deepEqual(looks.get("takeKey"), {
+      boundPorts: [27735],
+      answersRouter: true,
+      hasMetrics: false,
+    });
   });
 
   await t.step(
     "settings are taken, a password among them; the firewall rule follows the port",
     () => {
       assertHealthy("settings", "0.2.0", 27800);
-      assert.deepEqual(looks.get("settings")?.boundPorts, [27800]);
+      assert.deepEqual(looks.get("settings"), {
+        boundPorts: [27800],
+        answersRouter: false,
+        hasMetrics: true,
+      });
       const [rule, ...others] = firewallRules(report("settings"));
       assert.match(rule, /LPort=27800\|RA4=192\.0\.2\.0\/24\|RA6=2001:db8::\/32\|/);
       assert.deepEqual(others, []);
@@ -105,9 +113,17 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers",
   await t.step("uninstall keeps settings and key; installed again, the router is answered", () => {
     assertEnd("uninstall", 0);
     assertEnd("uninstalled", 4);
-    assert.deepEqual(looks.get("uninstalled"), { boundPorts: [], answersRouter: false });
+    assert.deepEqual(looks.get("uninstalled"), {
+      boundPorts: [],
+      answersRouter: false,
+      hasMetrics: false,
+    });
     assertHealthy("back", "0.2.0", 27735);
-    assert.deepEqual(looks.get("back"), { boundPorts: [27735], answersRouter: true });
+    assert.deepEqual(looks.get("back"), {
+      boundPorts: [27735],
+      answersRouter: true,
+      hasMetrics: true,
+    });
   });
 
   await t.step("uninstall -Purge leaves nothing", () => {

@@ -1,5 +1,6 @@
 /** install.ps1 read by PowerShell's own parser: what Windows PowerShell 5.1 lacks is not in it. */
 import assert from "node:assert/strict";
+import { type SettingKind, settingTable } from "../../../lib/config/schema.ts";
 import { checkoutPath } from "../wine/paths.ts";
 import { missingForHost, readSyntax, type SyntaxFacts } from "./host.ts";
 
@@ -114,6 +115,24 @@ check("documents every parameter and has examples", ({ parameters, help }) => {
   assert.ok((help.synopsis ?? "").length > 10);
   assert.ok((help.description ?? "").includes("Exit codes"));
   assert.ok(help.examples.length >= 4);
+});
+
+const registryKinds: Readonly<Record<SettingKind, string>> = {
+  ...{ number: "DWord", boolean: "DWord", text: "String", "keyword or list": "MultiString" },
+};
+
+check("knows every setting of the service, its kind and its default", async ({ parameters }) => {
+  const text = await Deno.readTextFile(script);
+  const table = [...text.matchAll(/^ {4}(\w+) = @\{ Kind = '(\w+)'; Default = '?(.*?)'? \}$/gm)]
+    .map(([, ...fields]) => fields.join(" "));
+  const wanted = Object.entries(settingTable).map(([name, { kind, default: value }]) => {
+    const shown = name === "KeyFile" ? String.raw`C:\ProgramData\ArpFlush\key` : value;
+    return `${name} ${registryKinds[kind]} ${typeof shown === "boolean" ? Number(shown) : shown}`;
+  });
+  assert.deepEqual(table.sort(), wanted.sort());
+  // A key comes from a file of that name; a service has no lines on stderr.
+  const lacking = Object.keys(settingTable).filter((name) => !parameters.includes(name));
+  assert.deepEqual(lacking, ["LogFormat"]);
 });
 
 check("gives every step a name and advice, and says how it is undone", ({ steps }) => {
