@@ -299,7 +299,7 @@ function Invoke-Step([hashtable] $step) {
         $problem.Data['Step'] = $step
         throw $problem
     }
-    Write-Line "done       $title"
+    Write-Line "$(if ($step.ContainsKey('Undo')) { 'done      ' } else { 'ok        ' }) $title"
 }
 
 # Undoes every step of this run, the last one first. One that can't be undone doesn't keep the
@@ -467,7 +467,7 @@ function Test-Same($present, $wanted) {
 # ---- Step: programs ----
 
 # The files of Source that are installed, each with its sum from SHA256SUMS, which it must have.
-function Get-Package {
+function Get-PackageFiles {
     if ($SourceFolder -eq '') { Stop-BeforeChange 'Cannot tell where the programs are: give -Source' }
     $list = "$SourceFolder\SHA256SUMS"
     if (-not [IO.File]::Exists($list)) { Stop-BeforeChange "Cannot find ""$list""" }
@@ -713,7 +713,7 @@ function Step-SettingsCheck {
     Invoke-Step @{
         Name = 'Check settings'; Target = 'as the service reads them'
         Do = { [void] (Invoke-Program $ServiceExe @('--check')) }
-        Advice = 'Correct the settings that are named; each has its limits in docs/settings.md.'
+        Advice = 'Correct the settings that are named; each has its limits in settings.md.'
     }
 }
 
@@ -863,7 +863,7 @@ function Step-Running([bool] $wanted) {
         IsSo = if ($wanted) { $state -eq 'running' } else { $isStopped }
         Do = { Set-ServiceState $(if ($wanted) { 'running' } else { 'stopped' }) }
         Undo = { param($before) Set-ServiceState $before }
-        Advice = 'See the service''s events in the Application log, and docs/windows.md for its codes.'
+        Advice = 'See the service''s events in the Application log, and windows.md for its codes.'
     }
 }
 
@@ -1117,7 +1117,7 @@ function Install-ArpFlush {
     if ($Action -eq 'upgrade' -and $null -eq (Get-ServiceConfiguration)) {
         Stop-BeforeChange 'Cannot upgrade: ArpFlush is not installed; use install' 4
     }
-    $different = @(Get-Package | Where-Object { -not $_.IsInstalled })
+    $different = @(Get-PackageFiles | Where-Object { -not $_.IsInstalled })
     Assert-Own $DataFolder
     Assert-Own (Get-KeyPath)
     $isCurrent = $different.Count -eq 0 -and (Test-Settings) -and (Test-Key) -and

@@ -85,14 +85,19 @@ export async function releaseLinux(packed: string, parts: ReleaseParts): Promise
   return [archive, ...debs];
 }
 
+/** What an administrator reads, and install.ps1 points to. */
+const manualOfWindows = ["windows.md", "installing-on-windows.md", "settings.md", "events.md"];
+
 /** Makes the archive of a folder with the executables, which gets all that goes with them. */
 export async function releaseWindows(compiled: string, parts: ReleaseParts): Promise<string[]> {
   const { output, version, epoch, documents, compression } = parts;
   for (const file of ["install.ps1", "LICENSE"]) {
     await Deno.copyFile(new URL(file, root), `${compiled}/${file}`);
   }
-  const manual = await Deno.readTextFile(new URL("docs/windows.md", root));
-  await addTexts(compiled, { ...documents, "windows.md": manual });
+  for (const page of manualOfWindows) {
+    await Deno.copyFile(new URL(`docs/${page}`, root), `${compiled}/${page}`);
+  }
+  await addTexts(compiled, documents);
   // The installer trusts nothing that isn't listed.
   const listed = ["arpflush.exe", "arpflush-service.exe", "install.ps1"];
   await addTexts(compiled, { SHA256SUMS: await sumsOf(compiled, listed) });

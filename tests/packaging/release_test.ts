@@ -142,7 +142,9 @@ Deno.test({
       const said = await runTool("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd });
       assert.equal(said, "arpflush-service.exe: OK\narpflush.exe: OK\ninstall.ps1: OK\n");
       const listed = await runTool("zip", ["-sf", `${folder}/arpflush-${version}-windows-x64.zip`]);
-      for (const name of ["install.ps1", "SHA256SUMS", "LICENSE", "NOTICES.txt", "windows.md"]) {
+      for (
+        const name of ["install.ps1", "SHA256SUMS", "NOTICES.txt", "windows.md", "settings.md"]
+      ) {
         assert.ok(listed.includes(`windows-x64/${name}\n`), name);
       }
     }),
