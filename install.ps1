@@ -391,10 +391,11 @@ function Test-Protected([string] $path) {
     Test-OnlyTrusted ([Security.AccessControl.FileSecurity]::new($path, 'Access'))
 }
 
-# Takes inherited rights away and lets SYSTEM and Administrators in. Rights is F for a file; a folder
-# hands them on to what is made in it.
+# Takes every right away, given or inherited, and lets SYSTEM and Administrators in. Rights is F for a
+# file; a folder hands them on to what is made in it.
 function Protect-Path([string] $path, [string] $rights) {
     [void] (Invoke-Program $IcaclsExe @($path, '/setowner', "*$AdministratorsSid", '/Q'))
+    [void] (Invoke-Program $IcaclsExe @($path, '/reset', '/Q'))
     [void] (Invoke-Program $IcaclsExe @(
             $path, '/inheritance:r', '/grant:r',
             "*${SystemSid}:$rights", "*${AdministratorsSid}:$rights", '/Q'))

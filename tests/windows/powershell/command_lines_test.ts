@@ -34,9 +34,11 @@ const ruleDeleted = `${netsh} advfirewall firewall delete rule name=ArpFlush dir
 
 const installed = [
   String.raw`${icacls} C:\ProgramData\ArpFlush /setowner *S-1-5-32-544 /Q`,
+  String.raw`${icacls} C:\ProgramData\ArpFlush /reset /Q`,
   String.raw`${icacls} C:\ProgramData\ArpFlush /inheritance:r /grant:r ` +
   `*S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F /Q`,
   String.raw`${icacls} C:\ProgramData\ArpFlush\key.new /setowner *S-1-5-32-544 /Q`,
+  String.raw`${icacls} C:\ProgramData\ArpFlush\key.new /reset /Q`,
   String.raw`${icacls} C:\ProgramData\ArpFlush\key.new /inheritance:r /grant:r ` +
   `*S-1-5-18:F *S-1-5-32-544:F /Q`,
   ...created,
@@ -58,7 +60,7 @@ function withoutQueries(calls: readonly string[]): string[] {
 }
 
 /** Removing it leaves the folder of the key, which is protected already. */
-const installedAgain = installed.slice(4);
+const installedAgain = installed.slice(6);
 
 Deno.test("install.ps1 tells Windows' programs the same under every rule of argument passing", {
   ignore: missing !== null,
