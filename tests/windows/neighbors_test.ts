@@ -8,6 +8,7 @@ import { mibIpNetRow2 } from "../../lib/win32/mib_ipnet_row2.ts";
 import { mibTable } from "../../lib/win32/mib_table.ts";
 import { mibUnicastIpAddressRow } from "../../lib/win32/mib_unicastipaddress_row.ts";
 import { sockaddrInet } from "../../lib/win32/sockaddr_inet.ts";
+import { eventLogRecord } from "../win32/event_log_record.ts";
 import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
 
 const program = windowsPath("/checkout/tests/windows/wine/neighbor_program.ts");
@@ -64,6 +65,7 @@ Deno.test("the layouts are those of the headers, as a compiler sees them", async
     mibUnicastIpAddressRow,
     mibIpForwardRow2,
     mibTable: { ...mibTable, unicastRows: mibTable.rows, forwardRows: mibTable.rows },
+    eventLogRecord,
     serviceStatus: 28,
     serviceTableEntry: 16,
   });
