@@ -67,12 +67,18 @@ function reportStartFailure({ report }: HostParts, error: unknown): number {
 function watchNetwork(): NetworkWatch {
   let settled: ReturnType<typeof setTimeout> | undefined;
   let changed = () => {};
-  const code = notifyIpInterfaceChange(() => {
-    clearTimeout(settled);
-    settled = setTimeout(() => changed(), networkSettledMs);
-  });
+  let fault: string | null = null;
+  try {
+    const code = notifyIpInterfaceChange(() => {
+      clearTimeout(settled);
+      settled = setTimeout(() => changed(), networkSettledMs);
+    });
+    if (code !== win32.success) fault = `NotifyIpInterfaceChange: ${describeWin32Error(code)}`;
+  } catch (error) {
+    fault = systemReason(error);
+  }
   return {
-    fault: code === win32.success ? null : `NotifyIpInterfaceChange: ${describeWin32Error(code)}`,
+    fault,
     onChange(given) {
       changed = given;
     },

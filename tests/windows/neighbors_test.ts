@@ -118,6 +118,20 @@ Deno.test("the cache works on the kernel's real table through the stand-in", asy
     },
   );
 
+  await t.step("flush() does the same where FlushIpNetTable2 isn't exported", async () => {
+    await fillTable(session);
+    await unix(session, "sh", "/checkout/tests/windows/standin/build.sh", "FlushIpNetTable2");
+    const outcome = await perform(session, "flush");
+    assert.ok(removedOf(outcome) >= 3);
+    for (const address of ["192.0.2.1", "2001:db8::1", "192.0.2.77"]) {
+      assert.doesNotMatch(await kernelRow(session, address), /lladdr/);
+    }
+    assert.match(await kernelRow(session, "192.0.2.9"), /02:00:00:00:00:09 PERMANENT/);
+    assert.equal(await perform(session, "description"), "iphlpapi.dll (FlushIpNetTable)");
+    await unix(session, "sh", "/checkout/tests/windows/standin/build.sh");
+    assert.equal(await perform(session, "description"), "iphlpapi.dll (FlushIpNetTable2)");
+  });
+
   await t.step("resolve() asks the link, which answers", async () => {
     await fillTable(session);
     const addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.9", "192.0.2.200"];

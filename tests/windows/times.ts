@@ -7,6 +7,7 @@
  *   deno run -q -P=tests tests/windows/times.ts
  */
 import { compileForWindows } from "./wine/executables.ts";
+import { useIpHelper } from "./wine/ip_helper.ts";
 import { checkoutPath } from "./wine/paths.ts";
 import { denoExe, windowsPath } from "./wine/session.ts";
 import { openWindowsHost, serviceName, type WindowsHost } from "./wine/windows_host.ts";
@@ -38,13 +39,6 @@ async function measure(
   return `| ${title} | ${median(starts)} | ${median(stops)} | ${flush} |`;
 }
 
-/** Takes the stand-in for the neighbor cache away, or puts it back. */
-async function useDll({ session }: WindowsHost, whose: "native" | "builtin"): Promise<void> {
-  const value = ["HKCU\\Software\\Wine\\DllOverrides", "/v", "iphlpapi", "/d", whose, "/f"];
-  const { code, stderr } = await session.wine(["reg", "add", ...value]);
-  if (code !== 0) throw new Error(`Cannot set iphlpapi to ${whose}: ${stderr}`);
-}
-
 await using host = await openWindowsHost();
 const { shared } = host.session;
 const { success } = await new Deno.Command(Deno.execPath(), {
@@ -62,5 +56,5 @@ console.log("| --- | --- | --- | --- |");
 console.log(await measure(host, serviceName, "compiled (Deno 2.7.11)"));
 console.log(await measure(host, "ByDeno", "deno.exe 2.9.5 and a bundle"));
 console.log(await measure(host, "Empty", "an empty service, compiled", false));
-await useDll(host, "builtin");
+await useIpHelper(host.session, "builtin");
 console.log(await measure(host, serviceName, "compiled, Wine's own iphlpapi.dll", false));

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Builds the stand-in iphlpapi.dll inside a Wine session and puts it in the place of Wine's own,
 # which becomes iphlporig.dll. Every export of Wine's own that the stand-in lacks is forwarded.
+#
+#   build.sh [EXPORT]    without that export, as an older or a broken Windows would have it
 set -eu
+lacking=${1-}
 here=/checkout/tests/windows/standin
 system32=/prefix/drive_c/windows/system32
 target=x86_64-w64-mingw32
@@ -9,11 +12,13 @@ build=$(mktemp -d)
 cd "$build"
 
 cp /usr/lib/x86_64-linux-gnu/wine/x86_64-windows/iphlpapi.dll iphlporig.dll
-own="FlushIpNetTable2 CreateIpNetEntry2 DeleteIpNetEntry2 ResolveIpNetEntry2 GetIpNetTable2 FreeMibTable"
+own="FlushIpNetTable FlushIpNetTable2 CreateIpNetEntry2 DeleteIpNetEntry2 ResolveIpNetEntry2 GetIpNetTable2 FreeMibTable"
 {
   echo "LIBRARY iphlpapi"
   echo EXPORTS
-  for name in $own; do echo "  $name"; done
+  for name in $own; do
+    if [ "$name" != "$lacking" ]; then echo "  $name"; fi
+  done
   $target-objdump -p iphlporig.dll | sed -n '/\[Ordinal\/Name Pointer\] Table/,/^$/p' |
     awk -v own=" $own " '/\[ *[0-9]+\]/ { name = $NF; if (!index(own, " " name " ") && name ~ /^[A-Za-z]/)
       print "  " name " = iphlporig." name }'

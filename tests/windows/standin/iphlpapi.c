@@ -186,6 +186,11 @@ NETIO_STATUS WINAPI FlushIpNetTable2(ADDRESS_FAMILY family, NET_IFINDEX index)
     return code;
 }
 
+DWORD WINAPI FlushIpNetTable(DWORD index)
+{
+    return index ? FlushIpNetTable2(AF_INET, index) : ERROR_INVALID_PARAMETER;
+}
+
 static DWORD change(uint16_t type, uint16_t flags, const struct neighbor *n, uint8_t entry_flags)
 {
     int fd = netlink_open(), error;

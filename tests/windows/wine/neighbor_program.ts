@@ -1,7 +1,7 @@
 /**
  * A program for deno.exe: does one thing to the neighbor cache and prints the result as JSON.
  *
- *   list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | leaks COUNT
+ *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | leaks COUNT
  */
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
@@ -41,6 +41,8 @@ async function perform(): Promise<unknown> {
         }`
       );
     }
+    case "description":
+      return cache.description;
     case "gateways":
       return (await cache.gateways()).map(formatPrefix);
     case "flush":
