@@ -23,6 +23,14 @@ import { win32 } from "./win32_error.ts";
 
 const NETIO_STATUS = "u32";
 
+/**
+ * Whether an export is there. An optional function that doesn't block is null where it is missing; a
+ * nonblocking one is there all the same, and throws when it is called.
+ */
+function presenceOf<const Name extends string>(name: Name) {
+  return { name, parameters: [], result: "void", optional: true } as const;
+}
+
 /** All that Windows Vista and later export; what Wine lacks is optional. */
 const symbols = {
   FlushIpNetTable2: {
@@ -31,6 +39,7 @@ const symbols = {
     nonblocking: true,
     optional: true,
   },
+  hasFlushIpNetTable2: presenceOf("FlushIpNetTable2"),
   FlushIpNetTable: {
     parameters: [/* DWORD dwIfIndex */ "u32"],
     result: "u32",
@@ -71,6 +80,7 @@ const symbols = {
     nonblocking: true,
     optional: true,
   },
+  hasResolveIpNetEntry2: presenceOf("ResolveIpNetEntry2"),
   GetBestInterfaceEx: {
     parameters: [
       /* struct sockaddr *pDestAddr */ "buffer",
@@ -130,9 +140,11 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
   }
 
   return {
-    hasFlushIpNetTable2: dll.FlushIpNetTable2 !== null,
-    flushIpNetTable2: (family, index) =>
-      dll.FlushIpNetTable2?.(family, index) ?? Promise.resolve(win32.procNotFound),
+    hasFlushIpNetTable2: dll.hasFlushIpNetTable2 !== null,
+    async flushIpNetTable2(family, index) {
+      if (dll.hasFlushIpNetTable2 === null) return win32.procNotFound;
+      return await dll.FlushIpNetTable2?.(family, index) ?? win32.procNotFound;
+    },
     flushIpNetTable: (index) => dll.FlushIpNetTable(index),
     getIpNetTable2: (family) =>
       table(dll.GetIpNetTable2, family, mibIpNetRow2.size, decodeIpNetTable),
@@ -148,7 +160,9 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
     createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     deleteIpNetEntry2: (row) => dll.DeleteIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     async resolveIpNetEntry2(row) {
-      if (dll.ResolveIpNetEntry2 === null) return { code: win32.procNotFound, row: null };
+      if (dll.hasResolveIpNetEntry2 === null || dll.ResolveIpNetEntry2 === null) {
+        return { code: win32.procNotFound, row: null };
+      }
       const bytes = encodeIpNetRow(row);
       const code = await dll.ResolveIpNetEntry2(bytes, 0n);
       // Reading `bytes` behind the await also keeps it alive while the call writes to it.
