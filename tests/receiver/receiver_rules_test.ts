@@ -120,6 +120,33 @@ Deno.test("startReceiver() lives on after a fault of its own, and says so once",
   ]);
 });
 
+Deno.test("startReceiver() answers after 1,000 errors of receive, and says so once", async () => {
+  // As on Windows: each ack to a closed port makes the next receive fail with 10054.
+  const requests = Array.from({ length: 1_001 }, () => signed({ ...fresh, action: "probe" }));
+  const acks: Uint8Array[] = [];
+  let received = 0;
+  let isReset = true;
+  const open: OpenSocket = () => ({
+    addr: { transport: "udp", hostname: "0.0.0.0", port: 27_735 },
+    receive() {
+      isReset = !isReset;
+      if (isReset) return Promise.reject(new Deno.errors.ConnectionReset("10054"));
+      if (received === requests.length) return new Promise(() => {});
+      return Promise.resolve([requests[received++], r1]);
+    },
+    send(bytes) {
+      acks.push(bytes);
+      return Promise.resolve(bytes.length);
+    },
+    close() {},
+  });
+  const { receiver, saidOf } = startHarness({ open }, rules);
+  for (let i = 0; i < 1_000 && acks.length < requests.length; i++) await settle();
+  assert.equal(acks.length, 1_001);
+  assert.ok(receiver.counters.counted.receiveErrors >= 1_000);
+  assert.equal(saidOf("receiveFailed").length, 1);
+});
+
 Deno.test("startReceiver() calls nothing broken but what came with a key", async () => {
   const { deliver, receiver, saidOf } = startHarness({}, rules);
   await deliver(new Uint8Array(5));
