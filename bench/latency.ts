@@ -15,7 +15,7 @@ import { median, quantile, show } from "./statistics.ts";
 const port = 47_903;
 const pauseUs = 1_000;
 /** Asked before it is measured: what just started still compiles. */
-const warmup = 200;
+const warmup = 2_000;
 const loads = [0, 10_000] as const;
 
 interface Latency {

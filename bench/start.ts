@@ -40,7 +40,8 @@ s.sendto(bytes(128), ("${broadcast}", ${port}))
 async function bundle(folder: string): Promise<string | null> {
   const [file, entry] = [`${folder}/arpflush.js`, new URL("../send.ts", import.meta.url).pathname];
   try {
-    await run([Deno.execPath(), "bundle", "-q", "--platform=deno", `--output=${file}`, entry]);
+    const options = ["-q", "--minify", "--platform=deno", `--output=${file}`];
+    await run([Deno.execPath(), "bundle", ...options, entry]);
     return file;
   } catch (error) {
     if (error instanceof CommandError) return null;

@@ -17,7 +17,9 @@ async function deno(...args: string[]): Promise<void> {
 
 async function packProgram(folder: string, program: Program): Promise<void> {
   const { name, entry, permissions } = program;
-  await deno("bundle", "--quiet", "--platform=deno", `--output=${folder}/${name}.js`, entry);
+  // Minified: half the text is read in some 2 ms less, all of them before the first datagram.
+  const options = ["--quiet", "--minify", "--platform=deno"];
+  await deno("bundle", ...options, `--output=${folder}/${name}.js`, entry);
   const text = launcherText(program, config.permissions[permissions], config.unstable);
   await Deno.writeTextFile(`${folder}/${name}`, text);
 }

@@ -5,6 +5,7 @@
 import { parsePrefix } from "../../lib/wire/ip_address.ts";
 import type { AckStatus } from "../../lib/wire/ack.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
+import { median } from "../../bench/statistics.ts";
 import { type CommandLine, run } from "../../tools/command.ts";
 import { openSegment } from "../net/chain.ts";
 import { type Asker, openAsker } from "./asker.ts";
@@ -30,7 +31,10 @@ export interface SoakResult {
   /** The service after the settling time, and at the end. */
   readonly settled: ProcessState;
   readonly end: ProcessState;
-  /** The largest RSS of any reading behind the settling time, as a part of the settled one's. */
+  /**
+   * RSS goes up and down with the garbage of a few seconds. So: the largest median of the second,
+   * third and last quarter of the time behind settling, as a part of the first quarter's.
+   */
   readonly rssGrowth: number;
   readonly seconds: number;
 }
@@ -113,7 +117,7 @@ export async function soak(
   const faults = new Map<string, number>();
   const missedCount = () => [...faults.values()].reduce((sum, count) => sum + count, 0);
   let settled: ProcessState | null = null;
-  let rssMost = 0;
+  const readings: number[] = [];
   let readAt = 0;
   const open = new Set<Promise<void>>();
   for (;;) {
@@ -135,7 +139,7 @@ export async function soak(
       readAt += readEverySeconds;
       const state = await readProcessState(pid);
       if (settled === null && elapsed >= settleAt) settled = state;
-      if (settled !== null) rssMost = Math.max(rssMost, state.rss);
+      if (settled !== null) readings.push(state.rss);
       const megabytes = (state.rss / 2 ** 20).toFixed(1);
       progress(
         `${Math.round(elapsed)} s: ${sent} sent, ${asked} asked, ${faultsText(faults)}, ` +
@@ -147,7 +151,7 @@ export async function soak(
   await Promise.all(open);
   const end = await readProcessState(pid);
   settled ??= end;
-  rssMost = Math.max(rssMost, end.rss);
+  readings.push(end.rss);
   const dropped = await fullSockets([]) + await fullSockets(host.namespace.argv);
   return {
     sent,
@@ -156,9 +160,19 @@ export async function soak(
     dropped,
     settled,
     end,
-    rssGrowth: rssMost / settled.rss,
+    rssGrowth: growthOf(readings),
     seconds,
   };
+}
+
+/** The largest median of a later quarter of values as a part of the first quarter's. */
+export function growthOf(values: readonly number[]): number {
+  const length = Math.ceil(values.length / 4);
+  const [first, ...later] = [0, 1, 2, 3]
+    .map((quarter) => values.slice(quarter * length, (quarter + 1) * length))
+    .filter((part) => part.length > 0)
+    .map(median);
+  return Math.max(first, ...later) / first;
 }
 
 /** `0 missed`, or how many and why. */
