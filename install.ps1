@@ -1012,7 +1012,7 @@ function Get-Status {
     $status = [ordered] @{
         health = 'healthy'
         problems = @()
-        version = $version -replace '^\S+\s+', ''
+        version = $version -replace '^\S+\s+(\S+)[\s\S]*$', '$1'
         state = Get-ServiceState
         startType = $service.Start
         account = $service.Account

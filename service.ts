@@ -1,6 +1,6 @@
 /** Entry of the service: wires the rooms of lib/, nothing else. See --help. */
 import { parseServiceArguments, serviceUsageOn, UsageError } from "./lib/service/arguments.ts";
-import { arpflushVersion } from "./lib/version.ts";
+import { versionText } from "./lib/version.ts";
 import { generateKeyFile } from "./lib/wire/keyring.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -10,7 +10,7 @@ async function main(args: readonly string[]): Promise<number> {
       console.log(serviceUsageOn(Deno.build.os).trimEnd());
       return 0;
     case "version":
-      console.log(`arpflush-service ${arpflushVersion}`);
+      console.log(versionText("arpflush-service").trimEnd());
       return 0;
     case "keygen":
       console.log(generateKeyFile(new Date()).trimEnd());

@@ -1,5 +1,5 @@
 /** What the sender can say without sending: help, version, a new key. */
-import { arpflushVersion } from "../version.ts";
+import { versionText } from "../version.ts";
 import { generateKeyFile } from "../wire/keyring.ts";
 import { say, write } from "./output.ts";
 import { keyFileOn, platform } from "./platform.ts";
@@ -8,7 +8,7 @@ import { usageOn } from "./usage.ts";
 /** Writes the information asked for to stdout and returns the exit code. */
 export function runInformation(kind: "help" | "version" | "keygen"): number {
   if (kind === "keygen") return generateKey();
-  write("stdout", kind === "help" ? usageOn(platform) : `arpflush ${arpflushVersion}\n`);
+  write("stdout", kind === "help" ? usageOn(platform) : versionText("arpflush"));
   return 0;
 }
 

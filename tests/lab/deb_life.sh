@@ -35,8 +35,8 @@ sed -i 's/^#Port = .*/Port = 30000/' "$settings"
 rm "$wanted"
 $dpkg -i /tmp/packages/newer/*.deb >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n' arpflush arpflush-service
-arpflush --version
-arpflush-service --version
+arpflush --version | sed -n 1p
+arpflush-service --version | sed -n 1p
 grep '^Port' "$settings"
 dpkg --verify arpflush arpflush-service
 [ -e "$wanted" ] || echo 'still disabled'

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
 import { type CommandOutcome, outcomeOf } from "../../tools/command.ts";
 import { findIsolation } from "../../tools/namespaces.ts";
-import { arpflushVersion } from "../../lib/version.ts";
+import { versionText } from "../../lib/version.ts";
 
 /**
  * The folder at /run/arpflush, a key, a link to a link to the sender, and a segment of two
@@ -60,7 +60,7 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
         "as_user /run/links/second --version; as_user /run/arpflush/arpflush --version";
       const { code, stdout, stderr } = await inFolder(folder, script);
       assert.equal(stderr, "");
-      assert.equal(stdout, `arpflush ${arpflushVersion}\n`.repeat(2));
+      assert.equal(stdout, versionText("arpflush").repeat(2));
       assert.equal(code, 0);
     });
 

@@ -17,7 +17,7 @@ Deno.test("send.ts --help exits 0 and writes to stdout", async () => {
 Deno.test("send.ts --version exits 0 with the version", async () => {
   const { code, stdout } = await runSender(["--version"]);
   assert.equal(code, 0);
-  assert.match(stdout, /^arpflush \d+\.\d+\.\d+\n$/);
+  assert.match(stdout, /^arpflush \d+\.\d+\.\d+\nAsks hosts to flush .*\n$/);
 });
 
 Deno.test("send.ts --keygen writes a key file's text, a new one each time", async () => {

@@ -1,7 +1,7 @@
 /** The service as a process, started as `deno task service` does, over the simulated cache. */
 import assert from "node:assert/strict";
 import { openUdpSocket } from "../../lib/receiver/datagram_loop.ts";
-import { arpflushVersion } from "../../lib/version.ts";
+import { versionText } from "../../lib/version.ts";
 import { generateKeyFile, parseKeyFile } from "../../lib/wire/keyring.ts";
 import { type Action, encodeRequest } from "../../lib/wire/request.ts";
 import { outcomeOf } from "../../tools/command.ts";
@@ -263,7 +263,7 @@ Deno.test("service.ts --keygen makes a key that it takes, --version and --help p
   assert.equal(parseKeyFile(made.stdout).keys.length, 1);
   assert.deepEqual(await service("--version"), {
     code: 0,
-    stdout: `arpflush-service ${arpflushVersion}\n`,
+    stdout: versionText("arpflush-service"),
     stderr: "",
   });
   assert.match((await service("--help")).stdout, /^Usage: arpflush-service \[options\]$/m);

@@ -1,7 +1,7 @@
 /** The compiled service's life under Wine's service control manager. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
 import { REG_DWORD, REG_MULTI_SZ, REG_SZ } from "../../lib/win32/registry_key.ts";
-import { arpflushVersion } from "../../lib/version.ts";
+import { versionText } from "../../lib/version.ts";
 import { windowsServiceUsage } from "../../lib/service/arguments.ts";
 import { settingNames } from "../../lib/config/schema.ts";
 import { useIpHelper } from "./wine/ip_helper.ts";
@@ -212,7 +212,7 @@ Deno.test("the service lives under the service control manager", async (t) => {
 
   await t.step("by hand it says what it is and how it is used", async () => {
     const by = (option: string) => host.session.wine([host.executable, option]);
-    const version = `arpflush-service ${arpflushVersion}\n`;
+    const version = versionText("arpflush-service");
     assert.deepEqual(await by("--version"), { code: 0, stdout: version, stderr: "" });
     assert.deepEqual(await by("--help"), { code: 0, stdout: windowsServiceUsage, stderr: "" });
   });
