@@ -146,6 +146,11 @@ export async function startService(
     end();
   }
 
+  /** Nobody waits for a rehearsal, and one that goes wrong hinders nothing. */
+  function prepare(settings: Settings): void {
+    rehearse(rulesOf(settings, keyring)).catch(() => {});
+  }
+
   if (first.FlushOnStart) await receiver.flushAll("the start of the service");
   report("started", {
     version: arpflushVersion,
@@ -154,7 +159,7 @@ export async function startService(
     keys: keysText(keyring),
     cache: cache.description,
   });
-  rehearse(rulesOf(first, keyring));
+  prepare(first);
   return {
     get port() {
       return receiver.port;
@@ -176,7 +181,7 @@ export async function startService(
         port: receiver.port,
         keys: keysText(keyring),
       });
-      rehearse(rulesOf(settings, keyring));
+      prepare(settings);
     },
     stop: () => stopping ??= stop(),
     ended,
