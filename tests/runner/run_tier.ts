@@ -16,7 +16,7 @@ export interface TierRun {
 }
 
 /** After this a tier hangs and is ended. */
-const timeoutMs = 15 * 60_000;
+const timeoutMs = 30 * 60_000;
 /** A run that is asked to end has this long for cleaning up. */
 const graceMs = 3000;
 
