@@ -9,11 +9,12 @@ import { findIsolation } from "../../tools/namespaces.ts";
 import { versionText } from "../../lib/version.ts";
 
 /**
- * The folder at /run/arpflush, a key, a link to a link to the sender, and a segment of two
+ * The folder at /run/arpflush, a key, a folder that is root's alone, a link to a link to the sender, and a segment of two
  * interfaces; then everything is read-only. `as_user` runs a command as keepalived would.
  */
 const prepare = `set -e
 mkdir /run/arpflush /run/links
+mkdir -m 700 /run/locked
 mount --bind "$1" /run/arpflush
 ln -s /run/arpflush/arpflush /run/links/first
 ln -s first /run/links/second
@@ -75,9 +76,9 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
     });
 
     await t.step("says what is wrong with a key that it may not read", async () => {
-      const script = "as_user /run/arpflush/arpflush -a -k /root/key";
+      const script = "as_user /run/arpflush/arpflush -a -k /run/locked/key";
       const { code, stderr } = await inFolder(folder, script);
-      assert.match(stderr, /Cannot read key file "\/root\/key": /);
+      assert.match(stderr, /Cannot read key file "\/run\/locked\/key": /);
       assert.equal(code, 2);
     });
   } finally {

@@ -44,7 +44,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Pa
 echo "setup.sh: $suite with $packages"
 debootstrap --variant=minbase --include="$packages" "$suite" "$cache/root" "$mirror" \
   >"$cache/debootstrap.log" 2>&1 || { tail -5 "$cache/debootstrap.log" >&2; fail "debootstrap failed"; }
-rm -rf "$cache"/root/var/cache/apt/archives/*.deb "$cache"/root/var/lib/apt/lists/*
+(cd "$cache/root" && rm -rf var/cache/apt/archives/*.deb var/lib/apt/lists/*)
 
 echo "setup.sh: ${npm_packages[*]}"
 npm install --prefix "$cache/npm" --no-save --no-audit --no-fund --force --ignore-scripts \
