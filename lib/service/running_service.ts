@@ -11,7 +11,7 @@ import { allowNetworks, allowOnLink, type OwnAddress } from "../receiver/allowed
 import { type After, type Clock, systemAfter, systemClock } from "../receiver/clock.ts";
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
-import { rehearse } from "../receiver/rehearsal.ts";
+import { rehearse as rehearseInMemory } from "../receiver/rehearsal.ts";
 import { type Receiver, type ReceiverRules, startReceiver } from "../receiver/receiver.ts";
 import { arpflushVersion } from "../version.ts";
 import type { Keyring } from "../wire/keyring.ts";
@@ -38,6 +38,8 @@ export interface ServiceParts {
   readonly readKeyFile?: ReadKeyFile;
   /** @default Deno.networkInterfaces */
   readonly readAddresses?: () => readonly OwnAddress[];
+  /** Goes through a request beforehand. @default in memory */
+  readonly rehearse?: (rules: ReceiverRules) => Promise<void>;
   /** How long to try to listen at the start, in ms. @default 20 s */
   readonly listenPatienceMs?: number;
   /** Aborts the waiting of a start. @default never */
@@ -84,6 +86,7 @@ export async function startService(
     open = openUdpSocket,
     readKeyFile: read = readKeyFile,
     readAddresses = () => Deno.networkInterfaces(),
+    rehearse = rehearseInMemory,
   } = parts;
 
   let keyring = loadKeyring(first, read);
@@ -98,9 +101,10 @@ export async function startService(
       ? allowOnLink(readAddresses, clock.monotonic)
       : allowNetworks(settings.AllowedSources),
   });
+  const firstRules = rulesOf(first, keyring);
   const receiver = await listen(
     () =>
-      startReceiver(rulesOf(first, keyring), {
+      startReceiver(firstRules, {
         cache,
         report,
         clock,
@@ -133,6 +137,11 @@ export async function startService(
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
 
+  /** Nobody waits for a rehearsal, and one that goes wrong hinders nothing. */
+  function startRehearsal(rules: ReceiverRules): void {
+    rehearse(rules).catch(() => {});
+  }
+
   async function stop(): Promise<void> {
     refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
@@ -146,11 +155,6 @@ export async function startService(
     end();
   }
 
-  /** Nobody waits for a rehearsal, and one that goes wrong hinders nothing. */
-  function prepare(settings: Settings): void {
-    rehearse(rulesOf(settings, keyring)).catch(() => {});
-  }
-
   if (first.FlushOnStart) await receiver.flushAll("the start of the service");
   report("started", {
     version: arpflushVersion,
@@ -159,7 +163,7 @@ export async function startService(
     keys: keysText(keyring),
     cache: cache.description,
   });
-  prepare(first);
+  startRehearsal(firstRules);
   return {
     get port() {
       return receiver.port;
@@ -168,8 +172,9 @@ export async function startService(
     flushNow: (why) => receiver.flushAll(why),
     async reload(settings) {
       const newKeyring = loadKeyring(settings, read);
+      const rules = rulesOf(settings, newKeyring);
       try {
-        await receiver.configure(rulesOf(settings, newKeyring));
+        await receiver.configure(rules);
       } catch (error) {
         throw new Error(listenText(settings, error));
       }
@@ -181,7 +186,7 @@ export async function startService(
         port: receiver.port,
         keys: keysText(keyring),
       });
-      prepare(settings);
+      startRehearsal(rules);
     },
     stop: () => stopping ??= stop(),
     ended,
