@@ -55,19 +55,23 @@ export function serviceUsageOn(os: typeof Deno.build.os): string {
   return os === "windows" ? windowsServiceUsage : serviceUsage;
 }
 
-/** The help text where a console or systemd is the host. */
-export const serviceUsage = `ArpFlush service: flushes this host's neighbor cache on request
-
-Usage: arpflush-service [options]
-
-  --config FILE  settings (TOML); default: /etc/arpflush/arpflush.toml, if there
+/** Options that are the same everywhere. */
+const commonOptions = `\
   --check        print the settings in effect, or every error in them, and exit
   --simulate     flush a neighbor cache in memory, not the real one; listens on
                  127.0.0.1 unless Listen is set
   --keygen       print a new key file and exit
   --help         print this text and exit
   --version      print the version and exit
+`;
 
+/** The help text where a console or systemd is the host. */
+export const serviceUsage = `ArpFlush service: flushes this host's neighbor cache on request
+
+Usage: arpflush-service [options]
+
+  --config FILE  settings (TOML); default: /etc/arpflush/arpflush.toml, if there
+${commonOptions}
 SIGHUP reads settings and keys again, SIGTERM and Ctrl+C end the service.
 Exit status: 0 ended as asked, 1 failure, 2 wrong options, settings or keys.
 
@@ -82,13 +86,7 @@ export const windowsServiceUsage = `ArpFlush service: flushes this host's neighb
 Usage: arpflush-service.exe [options]
 
   --config FILE  settings from a file (TOML) instead of the registry
-  --check        print the settings in effect, or every error in them, and exit
-  --simulate     flush a neighbor cache in memory, not the real one; listens on
-                 127.0.0.1 unless Listen is set
-  --keygen       print a new key file and exit
-  --help         print this text and exit
-  --version      print the version and exit
-
+${commonOptions}
 Settings: HKLM\\SOFTWARE\\NPSL\\ArpFlush; keys: C:\\ProgramData\\ArpFlush\\key.
 Started by hand it runs in the console until Ctrl+C. As a service it obeys:
   sc.exe stop ArpFlush
