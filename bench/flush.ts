@@ -10,7 +10,8 @@ import { connect, findIsolation, ip } from "../tools/namespaces.ts";
 import type { Section } from "./section.ts";
 import { median, showSpread } from "./statistics.ts";
 
-const sizes = [10, 1_000, 16_000] as const;
+/** Entries of the tables. */
+export const tableSizes = [10, 1_000, 16_000] as const;
 /** Addresses that a listed flush names. */
 const listed = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
 const ratioMost = 1.3;
@@ -27,13 +28,15 @@ function addressOf(i: number): string {
   return `10.9.${(i + 1) >> 8}.${(i + 1) & 0xff}`;
 }
 
-/** Entries that the kernel neither counts nor collects, so that its limit can stay as it is. */
-async function fill(entries: number): Promise<void> {
-  const lines = Array.from({ length: entries }, (_, i) => {
+/**
+ * Lines for `ip -batch` that fill the table of interface e0: entries that the kernel neither counts nor
+ * collects, so that its limit can stay as it is.
+ */
+export function fillingLines(entries: number): string[] {
+  return Array.from({ length: entries }, (_, i) => {
     const mac = `02:00:00:00:${(i >> 8).toString(16)}:${(i & 0xff).toString(16)}`;
     return `neigh replace ${addressOf(i)} lladdr ${mac} nud stale extern_learn dev e0`;
   });
-  await ip(null, lines);
 }
 
 async function time(work: () => Promise<unknown>): Promise<number> {
@@ -51,7 +54,7 @@ async function measure(repetitions: number): Promise<Result[]> {
   const ours = (scope: FlushScope) => cache.flush(scope);
   const prefixes = listed.map(parsePrefix);
   const results: Result[] = [];
-  for (const entries of sizes) {
+  for (const entries of tableSizes) {
     const all: Result = { entries, what: "all", ours: [], alone: [] };
     const some: Result = { entries, what: `${listed.length} listed`, ours: [], alone: [] };
     for (let round = -1; round < repetitions; round++) {
@@ -62,7 +65,7 @@ async function measure(repetitions: number): Promise<Result[]> {
         [some.ours, () => ours(prefixes)],
       ];
       for (const [into, work] of times) {
-        await fill(entries);
+        await ip(null, fillingLines(entries));
         const taken = await time(work);
         if (round >= 0) into.push(taken);
       }

@@ -5,30 +5,22 @@
  *
  *   deno run -q -P=tests tests/windows/flush_times.ts [REPETITIONS]
  */
+import { fillingLines, tableSizes } from "../../bench/flush.ts";
 import { linesOf } from "../../bench/peers.ts";
 import { median, showSpread } from "../../bench/statistics.ts";
+import { buildStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
 
-const sizes = [10, 1_000, 16_000] as const;
 const repetitions = Number(Deno.args[0] ?? 15);
-
-/** Entries that the kernel neither counts nor collects, so that its limit can stay as it is. */
-function fillingOf(entries: number): string {
-  return Array.from({ length: entries }, (_, i) => {
-    const mac = `02:00:00:00:${(i >> 8).toString(16)}:${(i & 0xff).toString(16)}`;
-    const address = `10.9.${(i + 1) >> 8}.${(i + 1) & 0xff}`;
-    return `neigh replace ${address} lladdr ${mac} nud stale extern_learn dev e0\n`;
-  }).join("");
-}
 
 await using session = await openWineSession();
 const unix = async (...command: string[]) => {
   const { code, stderr } = await session.unix(command);
   if (code !== 0) throw new Error(`${command[0]}: ${stderr}`);
 };
-await unix("sh", "/checkout/tests/windows/standin/build.sh");
-for (const size of sizes) {
-  await Deno.writeTextFile(`${session.shared}/fill-${size}`, fillingOf(size));
+await buildStandIn(session);
+for (const size of tableSizes) {
+  await Deno.writeTextFile(`${session.shared}/fill-${size}`, `${fillingLines(size).join("\n")}\n`);
 }
 const program = windowsPath("/checkout/tests/windows/wine/flush_times_program.ts");
 const child = session.startWine([denoExe, "run", "-q", "-A", "--cached-only", program], {
@@ -51,7 +43,7 @@ console.log(
 console.log(
   "| ------: | ----------: | -----------------: | ------------------: | -----------------: |",
 );
-for (const size of sizes) {
+for (const size of tableSizes) {
   const ways = ["arpflush", "calls", "alone"] as const;
   const times = ways.map((): number[] => []);
   for (let round = -2; round < repetitions; round++) {
