@@ -9,8 +9,9 @@ import { findIsolation } from "../../tools/namespaces.ts";
 import { versionText } from "../../lib/version.ts";
 
 /**
- * The folder at /run/arpflush, a key, a folder that is root's alone, a link to a link to the sender, and a segment of two
- * interfaces; then everything is read-only. `as_user` runs a command as keepalived would.
+ * The folder at /run/arpflush, a key, a folder that is root's alone, a link to a link to the sender,
+ * and a segment of two interfaces; then everything is read-only. `as_user` runs a command as
+ * keepalived would.
  */
 const prepare = `set -e
 mkdir /run/arpflush /run/links
