@@ -23,6 +23,9 @@ export function createRefusalLog(report: Report, after: After): RefusalLog {
   let reasons = new Map<RefusalReason, number>();
   let sources = new Map<string, number>();
   let cancel: (() => void) | null = null;
+  // In a flood many datagrams in a row come from one source, which the receive path parses once.
+  let latest: AddressPrefix | null = null;
+  let latestText = "";
 
   function summarize(): boolean {
     if (reasons.size === 0) return false;
@@ -49,10 +52,9 @@ export function createRefusalLog(report: Report, after: After): RefusalLog {
   return {
     refused(reason, source) {
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      const text = formatAddress(source);
-      if (sources.size < sourcesMost || sources.has(text)) {
-        sources.set(text, (sources.get(text) ?? 0) + 1);
-      }
+      if (source !== latest) [latest, latestText] = [source, formatAddress(source)];
+      const count = sources.get(latestText) ?? 0;
+      if (count > 0 || sources.size < sourcesMost) sources.set(latestText, count + 1);
       if (cancel !== null) return;
       summarize();
       rest();
