@@ -1,5 +1,6 @@
 /** Who sends a first datagram: the sender in its forms, and the least that others can do. */
 import { generateKeyFile } from "../lib/wire/keyring.ts";
+import { programs, startFlags } from "../packaging/launcher.ts";
 import { CommandError, type CommandLine, run } from "../tools/command.ts";
 import { programLine } from "../tools/programs.ts";
 import { findPython, type Peers } from "./peers.ts";
@@ -29,6 +30,9 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 s.sendto(bytes(128), ("${broadcast}", ${startPort}))
 `;
 
+/** As the packed folder and the executables start it. */
+const senderFlags = startFlags(programs[0], ["net"]);
+
 /** The file that the packed folder has, or null where no bundler can be had. */
 async function bundle(folder: string): Promise<string | null> {
   const [file, entry] = [`${folder}/arpflush.js`, new URL("../send.ts", import.meta.url).pathname];
@@ -43,11 +47,11 @@ async function bundle(folder: string): Promise<string | null> {
 }
 
 /** The executable of a file, or null where its base runtime can't be had. */
-async function compile(file: string, permissions: readonly string[]): Promise<string | null> {
+async function compile(file: string, flags: readonly string[]): Promise<string | null> {
   const output = `${file}.compiled`;
-  const options = ["-q", "--no-config", "--no-check", "--unstable-net", "--no-prompt"];
+  const options = ["-q", "--no-config", "--no-check", "--no-code-cache", "--no-prompt"];
   try {
-    const line = [Deno.execPath(), "compile", ...options, ...permissions];
+    const line = [Deno.execPath(), "compile", ...options, ...flags];
     await run([...line, `--output=${output}`, file]);
     return output;
   } catch (error) {
@@ -74,14 +78,16 @@ export async function contenders(folder: string, peers: Peers): Promise<Contende
     await Deno.writeTextFile(`${folder}/${name}`, text, { mode: 0o600 });
     return `${folder}/${name}`;
   };
-  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "--no-config", "--unstable-net"];
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "--no-config"];
   const key = await write("key", generateKeyFile(new Date()));
   const args = ["-a", "-k", key, "-p", String(startPort), "-c", "1", "-w", "0", "-q"];
   const permissions = ["--allow-net", "--allow-read", "--allow-sys=hostname,networkInterfaces"];
   const empty = await write("empty.ts", emptyProgram);
   const bundled = await bundle(folder);
   const emptyCompiled = await compile(empty, []);
-  const compiled = bundled === null ? null : await compile(bundled, permissions);
+  const compiled = bundled === null
+    ? null
+    : await compile(bundled, [...senderFlags, ...permissions]);
   const python = await findPython();
   const c = peers.program("first");
   const nc = await netcat(key);
@@ -98,7 +104,7 @@ export async function contenders(folder: string, peers: Peers): Promise<Contende
     },
     {
       name: "Deno program of one datagram",
-      line: [...deno, "--allow-net", await write("one.ts", oneDatagram)],
+      line: [...deno, "--unstable-net", "--allow-net", await write("one.ts", oneDatagram)],
       until: "datagram",
     },
     python === null ? null : {
@@ -115,7 +121,7 @@ export async function contenders(folder: string, peers: Peers): Promise<Contende
     { name: "send.ts -a", line: programLine("sender", args), until: "datagram" },
     bundled === null ? null : {
       name: "send.ts -a, bundled",
-      line: [...deno, ...permissions, bundled, ...args],
+      line: [...deno, ...senderFlags, ...permissions, bundled, ...args],
       until: "datagram",
     },
     compiled === null ? null : {

@@ -6,7 +6,7 @@
  */
 import config from "../deno.json" with { type: "json" };
 import { arpflushVersion } from "../lib/version.ts";
-import { type Program, programs } from "./launcher.ts";
+import { type Program, programs, startFlags } from "./launcher.ts";
 import { permissionFlags, type PermissionSet } from "./permissions.ts";
 
 /** A system that executables are made for. */
@@ -53,15 +53,27 @@ async function bundle({ name, entry }: Program, folder: string): Promise<string>
   return file;
 }
 
-/** What keeps an executable from asking anybody, or looking for anything. */
-const closed = ["--no-check", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-prompt"];
+/**
+ * What keeps an executable from asking anybody, or looking for anything. The runtime would keep compiled
+ * code for the next start in a file of a known name in the temporary folder, and trust it: whoever
+ * may write there first, as every user in /tmp and C:\\Windows\\Temp, would give the service its code.
+ */
+const closed = [
+  "--no-check",
+  "--no-code-cache",
+  "--no-config",
+  "--no-lock",
+  "--no-remote",
+  "--no-npm",
+  "--no-prompt",
+];
 
 async function compile(program: Program, bundled: string, target: Target, output: string) {
   await deno(
     "compile",
     "--quiet",
     ...closed,
-    ...config.unstable.map((feature) => `--unstable-${feature}`),
+    ...startFlags(program, config.unstable),
     ...permissionFlags(target.permissions[program.permissions]),
     `--target=${target.triple}`,
     `--output=${output}`,

@@ -1,0 +1,37 @@
+/** What the compiled programs leave behind and trust, of both systems, as they can be run here. */
+import assert from "node:assert/strict";
+import { compiled } from "./wine/executables.ts";
+import { checkoutPath } from "./wine/paths.ts";
+import { openWineSession, windowsPath } from "./wine/session.ts";
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+}
+
+const nobody = "127.0.0.1";
+/** Long enough for the runtime to have kept what it wants to keep. */
+const line = ["-P", "secret", "-c", "2", "-i", "500ms", nobody];
+
+// The runtime would take compiled code from there, whoever wrote it, and runs as root or LocalSystem.
+Deno.test("a compiled program keeps no compiled code where others may write", async (t) => {
+  await t.step("on Linux", async () => {
+    const program = `${checkoutPath}/${await compiled("linux-x64")}/arpflush`;
+    const TMPDIR = await Deno.makeTempDir({ prefix: "arpflush-executables-" });
+    try {
+      const { code } = await new Deno.Command(program, { args: line, env: { TMPDIR } }).output();
+      assert.equal(code, 0);
+      assert.deepEqual(await namesIn(TMPDIR), []);
+    } finally {
+      await Deno.remove(TMPDIR, { recursive: true });
+    }
+  });
+
+  await t.step("on Windows", async () => {
+    const program = windowsPath(`/checkout/${await compiled("windows-x64")}/arpflush.exe`);
+    await using session = await openWineSession();
+    const { code } = await session.wine([program, ...line]);
+    assert.equal(code, 0);
+    const kept = await session.unix(["find", "/prefix/drive_c", "-name", "deno-compile-*"]);
+    assert.deepEqual(kept, { code: 0, stdout: "", stderr: "" });
+  });
+});
