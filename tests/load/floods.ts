@@ -1,12 +1,22 @@
 /** One genuine request in a flood: does it get through, and what does the flood cost the service. */
 import { datagramFile, forgedRequests, junk } from "../../bench/datagrams.ts";
 import { type Peers, runWith } from "../../bench/peers.ts";
-import { type Asker, openAsker } from "./asker.ts";
+import { parseKeyFile } from "../../lib/wire/keyring.ts";
+import { openAsker } from "./asker.ts";
 import { run } from "../../tools/command.ts";
 import { ip } from "../../tools/namespaces.ts";
 import { openSegment } from "../net/chain.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
+import { fullSockets } from "./full_sockets.ts";
 import { type ProcessState, readProcessState } from "./process_state.ts";
+import {
+  countFlushed,
+  endOfTries,
+  timedDatagrams,
+  type TimedTries,
+  type TimedTry,
+  timeTries,
+} from "./timed_tries.ts";
 
 /** What is sent beside the genuine requests. */
 export type FloodKind = "wrong MAC" | "junk";
@@ -16,6 +26,8 @@ export interface FloodResult {
   readonly kind: FloodKind;
   /** Datagrams a second that the sending system took. */
   readonly ratePerSecond: number;
+  /** The part of them that the service's socket had no room for. */
+  readonly dropped: number;
   readonly tries: number;
   /** Tries that were acknowledged "flushed", with one copy and with five. */
   readonly single: number;
@@ -39,21 +51,23 @@ export interface FloodPlan {
 
 const host = "192.0.2.100";
 const port = 27_735;
+const router = "192.0.2.2";
 const flooder = "192.0.2.66";
 const rules = new URL("../../packaging/arpflush.nft", import.meta.url).pathname;
-/** Ended before. */
-const secondsMost = "600";
-const betweenTriesMs = 40;
+const periodMs = 40;
 const copyIntervalMs = 100;
+/** From the start of the flood to the first try, and between the tries with one copy and five. */
+const pauseMs = 500;
 /** The hold-down period is 1 s: a flush is acknowledged after that at the latest. */
-const patienceMs = 5_000;
+const patienceMs = 3_000;
 const settleMs = 1_500;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * Floods a service on a segment of its own, in the namespace that this process is in. Needs the
- * peers' flood program.
+ * peers' flood program, which sends the genuine requests, too: a process that woke up for each of
+ * them would take the service's core away from it, and let its socket run full, just before.
  */
 export async function floodService(peers: Peers, plan: FloodPlan): Promise<FloodResult> {
   const program = peers.program("flood");
@@ -67,39 +81,66 @@ export async function floodService(peers: Peers, plan: FloodPlan): Promise<Flood
   await using service = await ground.start(["HoldDownSeconds = 1"]);
   await service.line(/Started/);
   const pid = await ground.pid();
-  using asker = openAsker(await Deno.readTextFile(keyFile), host);
+  const keyText = await Deno.readTextFile(keyFile);
+  using asker = openAsker(keyText, host);
   await asker.ask();
   const before = await readProcessState(pid);
-  const ending = new AbortController();
-  const datagrams = kind === "junk" ? junk(256) : forgedRequests(256);
-  const line = [program, host, String(port), String(ratePerSecond), secondsMost, flooder];
-  const flooding = runWith(line, datagramFile(datagrams), ending.signal);
-  await sleep(500);
-  const single = await count(tries, () => asked(asker, 1));
+  const droppedBefore = await fullSockets(target.namespace.argv);
+
+  const ones: TimedTries = { tries, fromMs: pauseMs, periodMs, copies: 1, copyIntervalMs };
+  const onesEndMs = endOfTries(ones);
+  const fives = { ...ones, tries: Math.ceil(tries / 4), fromMs: onesEndMs + pauseMs, copies: 5 };
+  const startsAt = Date.now();
+  const timed = (plan: TimedTries) =>
+    timeTries(plan, startsAt, (created) => asker.sign({ created }), Math.random);
+  const [single, five] = [timed(ones), timed(fives)];
+  const seconds = (endOfTries(fives) + patienceMs) / 1_000;
+  const flooding = runFlood(
+    [program, host, ...[port, ratePerSecond, seconds].map(String), flooder, router],
+    kind === "junk" ? junk(256) : forgedRequests(256),
+    [...single, ...five],
+  );
+  await sleep(onesEndMs + pauseMs / 2);
   const during = await readProcessState(pid);
-  const five = await count(Math.ceil(tries / 4), () => asked(asker, 5));
-  ending.abort();
-  const [sent, ns] = (await flooding).trim().split(" ").map(Number);
+  const { sent, ns, answers } = await flooding;
+
+  const dropped = await fullSockets(target.namespace.argv) - droppedBefore;
   await sleep(settleMs);
   const after = await readProcessState(pid);
   await sleep(1_000);
-  const idleCpuMs = (await readProcessState(pid)).cpuMs - after.cpuMs;
-  const rate = sent / ns * 1e9;
-  return { kind, ratePerSecond: rate, tries, single, five, before, during, after, idleCpuMs };
+  const { signing } = parseKeyFile(keyText);
+  return {
+    kind,
+    ratePerSecond: sent / ns * 1e9,
+    dropped: dropped / sent,
+    tries,
+    single: countFlushed(single, answers, signing),
+    five: countFlushed(five, answers, signing),
+    before,
+    during,
+    after,
+    idleCpuMs: (await readProcessState(pid)).cpuMs - after.cpuMs,
+  };
 }
 
-/** Tries one after the other without waiting for their ends; how many succeeded. */
-async function count(tries: number, attempt: () => Promise<boolean>): Promise<number> {
-  const attempts: Promise<boolean>[] = [];
-  for (let i = 0; i < tries; i++) {
-    attempts.push(attempt());
-    await sleep(betweenTriesMs);
-  }
-  return (await Promise.all(attempts)).filter(Boolean).length;
+/** What the flood program says at its end. */
+export interface FloodFigures {
+  /** Datagrams of the flood that the system took. */
+  readonly sent: number;
+  /** How long that took. */
+  readonly ns: number;
+  /** What came back for the tries. */
+  readonly answers: readonly Uint8Array[];
 }
 
-/** Whether a request in so many copies is acknowledged. */
-async function asked(asker: Asker, copies: number): Promise<boolean> {
-  const ack = await asker.ask({}, patienceMs, { copies, intervalMs: copyIntervalMs });
-  return ack?.status === "flushed";
+/** Runs the flood program, with tries in the midst of its datagrams, to its end. */
+export async function runFlood(
+  line: readonly string[],
+  datagrams: readonly Uint8Array[],
+  tries: readonly TimedTry[],
+): Promise<FloodFigures> {
+  const file = datagramFile([...datagrams, new Uint8Array(), ...timedDatagrams(tries)]);
+  const lines = (await runWith(line, file)).trim().split("\n");
+  const [sent, ns] = lines.splice(-1)[0].split(" ").map(Number);
+  return { sent, ns, answers: lines.map((answer) => Uint8Array.fromHex(answer)) };
 }

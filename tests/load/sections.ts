@@ -130,6 +130,7 @@ export async function floodSection(peers: Peers, tries: number): Promise<Section
       `${plan.kind}${plan.guarded ? ", nftables rules" : ""}`,
       show(plan.ratePerSecond),
       show(result.ratePerSecond),
+      percent(result.dropped),
       `${result.single}/${tries}`,
       `${result.five}/${fives}`,
       [result.before, result.during, result.after].map(({ rss }) => megabytes(rss)).join(" / "),
@@ -138,13 +139,14 @@ export async function floodSection(peers: Peers, tries: number): Promise<Section
   }
   return {
     title: "Floods",
-    about:
-      "Genuine requests beside a flood from the same wire, on one machine: flooder, asker and " +
-      "service share its cores. A try counts when it is acknowledged.",
+    about: "Genuine requests in the midst of a flood. The flooder sends them, too, from another " +
+      "address, at moments drawn beforehand; it and the service share one machine. A try counts " +
+      "when it is acknowledged.",
     header: [
       "flood",
       "wanted/s",
       "reached/s",
+      "socket full",
       "one copy",
       "five copies",
       "RSS MiB before / in / after",

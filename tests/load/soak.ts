@@ -6,10 +6,10 @@ import { parsePrefix } from "../../lib/wire/ip_address.ts";
 import type { AckStatus } from "../../lib/wire/ack.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
 import { median } from "../../bench/statistics.ts";
-import { type CommandLine, run } from "../../tools/command.ts";
 import { openSegment } from "../net/chain.ts";
 import { type Asker, openAsker } from "./asker.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
+import { fullSockets } from "./full_sockets.ts";
 import { type ProcessState, readProcessState } from "./process_state.ts";
 
 /** How long and how hard. */
@@ -179,11 +179,4 @@ export function growthOf(values: readonly number[]): number {
 function faultsText(faults: ReadonlyMap<string, number>): string {
   if (faults.size === 0) return "0 missed";
   return `missed ${[...faults].map(([fault, count]) => `${count} ${fault}`).join(", ")}`;
-}
-
-/** Datagrams dropped in a network namespace for want of room in a socket. */
-async function fullSockets(argv: CommandLine): Promise<number> {
-  const text = await run([...argv, "cat", "/proc/net/snmp"]);
-  const [names, values] = text.split("\n").filter((line) => line.startsWith("Udp:"));
-  return Number(values.split(" ")[names.split(" ").indexOf("RcvbufErrors")]);
 }

@@ -28,13 +28,21 @@ for (const kind of ["wrong MAC", "junk"] as const) {
   });
 }
 
+Deno.test("floodService() says what part of a flood the service's socket drops", {
+  ignore,
+}, async () => {
+  const asFastAsCanBe = { kind: "wrong MAC", ratePerSecond: 0, tries: 4, guarded: false } as const;
+  const { dropped } = await floodService(peers, asFastAsCanBe);
+  assert.ok(dropped > 0 && dropped < 1, `${dropped} dropped`);
+});
+
 Deno.test("packaging/arpflush.nft lets every genuine request through and keeps floods away", {
   ignore,
 }, async () => {
   for (const kind of ["wrong MAC", "junk"] as const) {
     const plan = { kind, ratePerSecond: 20_000, tries: 20, guarded: true };
     const result = await floodService(peers, plan);
-    assert.deepEqual([result.single, result.five], [20, 5]);
+    assert.deepEqual([result.single, result.five, result.dropped], [20, 5, 0]);
   }
 });
 
