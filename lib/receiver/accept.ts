@@ -77,25 +77,29 @@ export type Verdict =
     readonly remembered: boolean;
   } & Authentic;
 
-/** The verdict on one datagram; `source` is unmapped and without a zone. */
+/**
+ * The verdict on one datagram; `source` is unmapped and without a zone. The clocks are read when it
+ * matters what time it is, once at most: for junk that would cost as much as all the checks.
+ */
 export function accept(
   bytes: Uint8Array,
   source: AddressPrefix,
   rules: AcceptanceRules,
   { window, isLegacyCopy }: AcceptanceMemory,
-  now: Instant,
+  readNow: () => Instant,
 ): Verdict {
   if (!rules.isAllowed(source)) return { kind: "refused", reason: "source" };
   const fault = requestHeaderFault(bytes);
   if (fault !== null) {
     if (!rules.isLegacy?.(bytes)) return { kind: "refused", reason: fault };
-    return { kind: isLegacyCopy(source, now.monotonic) ? "legacy copy" : "legacy" };
+    return { kind: isLegacyCopy(source, readNow().monotonic) ? "legacy copy" : "legacy" };
   }
   const key = rules.keyring?.find(bytes, requestKeyIdOffset);
   if (key === undefined) return { kind: "refused", reason: "key" };
   if (!verifyRequest(bytes, key)) return { kind: "refused", reason: "mac" };
   const request = parseRequest(bytes);
   if (request === null) return { kind: "refused", reason: "content", key };
+  const now = readNow();
   const known = window.find(request.id, now);
   if (known !== undefined) {
     if (!equalConstantTime(known.mac, requestMacOf(bytes))) {

@@ -59,6 +59,7 @@ export interface Receiver {
 export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Receiver {
   const { cache, report, clock, after, random, open, hostName } = parts;
   const now = clock.monotonic;
+  const readNow = () => readClock(clock);
   let rules = first;
   let stopping = false;
   const counters = createCounters(clock.wall);
@@ -115,7 +116,7 @@ export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Recei
   function onDatagram(bytes: Uint8Array, from: Destination): void {
     const source = parseSource(from.hostname);
     if (stopping || source === null) return;
-    const verdict = accept(bytes, source, rules, memory, readClock(clock));
+    const verdict = accept(bytes, source, rules, memory, readNow);
     switch (verdict.kind) {
       case "refused":
         counters.countRefused(verdict.reason);

@@ -14,6 +14,7 @@ import { requestHeaderFault, requestMacOf } from "../../lib/wire/request.ts";
 import { address, key, keyring, otherKey, signed } from "./helpers.ts";
 
 const now = { monotonic: 1_000_000, wall: 1_700_000_000_000 };
+const readNow = () => now;
 const source = address("192.0.2.1");
 
 const rules: AcceptanceRules = {
@@ -34,7 +35,7 @@ function judge(
   memory = newMemory(),
   at = now,
 ): string {
-  return word(accept(bytes, source, { ...rules, ...changes }, memory, at));
+  return word(accept(bytes, source, { ...rules, ...changes }, memory, () => at));
 }
 
 function word(verdict: Verdict): string {
@@ -52,7 +53,7 @@ function tampered(change: (bytes: Uint8Array) => void, bytes = signed(fresh)): U
 
 Deno.test("accept() accepts a fresh authentic request from an allowed source", () => {
   const bytes = signed(fresh);
-  const verdict = accept(bytes, source, rules, newMemory(), now);
+  const verdict = accept(bytes, source, rules, newMemory(), readNow);
   assert.ok(verdict.kind === "accepted");
   assert.equal(verdict.request.sender, "r1");
   assert.equal(verdict.key, key);
@@ -64,7 +65,7 @@ Deno.test("accept() keeps nothing of the datagram's buffer", () => {
   const bytes = signed(fresh);
   const copy = bytes.slice();
   const memory = newMemory();
-  const verdict = accept(bytes, source, rules, memory, now);
+  const verdict = accept(bytes, source, rules, memory, readNow);
   bytes.fill(0xff);
   assert.ok(verdict.kind === "accepted");
   assert.deepEqual(verdict.seen.mac, requestMacOf(copy));
@@ -109,6 +110,23 @@ Deno.test("accept() refuses a wrong MAC before it looks at the content", () => {
   assert.equal(judge(last), "mac");
 });
 
+Deno.test("accept() reads no clock for what is refused unsigned, and one reading for the rest", () => {
+  let readings = 0;
+  const judgeTimed = (bytes: Uint8Array, changes: Partial<AcceptanceRules> = {}) => {
+    const readCounted = () => (readings++, now);
+    return word(accept(bytes, source, { ...rules, ...changes }, newMemory(), readCounted));
+  };
+  const forged = signed(fresh);
+  forged[forged.length - 1] ^= 1;
+  assert.equal(judgeTimed(signed(fresh), { isAllowed: () => false }), "source");
+  assert.equal(judgeTimed(new Uint8Array(5)), "length");
+  assert.equal(judgeTimed(signed(fresh, otherKey)), "key");
+  assert.equal(judgeTimed(forged), "mac");
+  assert.equal(readings, 0);
+  assert.equal(judgeTimed(signed(fresh)), "accepted");
+  assert.equal(readings, 1);
+});
+
 Deno.test("accept() refuses a request with the right key id signed by another key", () => {
   const bytes = signed(fresh, otherKey);
   bytes.set(key.id, 8);
@@ -117,7 +135,7 @@ Deno.test("accept() refuses a request with the right key id signed by another ke
 
 Deno.test("accept() refuses content that contradicts itself and names the key it came with", () => {
   const bytes = tampered((bytes) => bytes[6] = 9);
-  const verdict = accept(bytes, source, rules, newMemory(), now);
+  const verdict = accept(bytes, source, rules, newMemory(), readNow);
   assert.deepEqual(verdict, { kind: "refused", reason: "content", key });
 });
 
@@ -147,11 +165,11 @@ Deno.test("accept() refuses a seen id under another MAC", () => {
 Deno.test("accept() accepts a copy once more after its flush failed, and only then", () => {
   const memory = newMemory();
   const bytes = signed(fresh);
-  const first = accept(bytes, source, rules, memory, now);
+  const first = accept(bytes, source, rules, memory, readNow);
   assert.ok(first.kind === "accepted");
   const outcome = { error: 0, entries: 0, micros: 0, reports: [] };
   first.seen.outcome = { ...outcome, status: "failed" };
-  const second = accept(bytes, source, rules, memory, now);
+  const second = accept(bytes, source, rules, memory, readNow);
   assert.ok(second.kind === "accepted");
   assert.equal(second.seen, first.seen);
   assert.equal(judge(bytes, {}, memory), "repeat");
@@ -182,7 +200,7 @@ Deno.test("accept() remembers nothing of a stale request", () => {
 
 Deno.test("accept() gives a stale verdict the clock that a correction gets through with", () => {
   const memory = newMemory();
-  const verdict = accept(signed({ created: 5 }), source, rules, memory, now);
+  const verdict = accept(signed({ created: 5 }), source, rules, memory, readNow);
   assert.ok(verdict.kind === "stale");
   assert.equal(verdict.clock, now.wall);
   assert.equal(judge(signed({ created: verdict.clock }), {}, memory), "accepted");
