@@ -17,7 +17,7 @@
 #include "peer.h"
 #include <signal.h>
 
-enum { batch = 64, held_most = 1024, time_length = 4 };
+enum { batch = 64, held_most = 4096, time_length = 4 };
 /* A longer time from one batch to the next is a pause, of which the rest doesn't count. */
 static const uint64_t step_most_ns = 1000000;
 static uint8_t held[held_most][datagram_most];

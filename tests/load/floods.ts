@@ -133,7 +133,7 @@ export interface FloodFigures {
   readonly answers: readonly Uint8Array[];
 }
 
-/** Runs the flood program, with tries in the midst of its datagrams, to its end. */
+/** Runs the flood program, with tries in the midst of its datagrams; rejects if it doesn't flood. */
 export async function runFlood(
   line: readonly string[],
   datagrams: readonly Uint8Array[],
@@ -142,5 +142,6 @@ export async function runFlood(
   const file = datagramFile([...datagrams, new Uint8Array(), ...timedDatagrams(tries)]);
   const lines = (await runWith(line, file)).trim().split("\n");
   const [sent, ns] = lines.splice(-1)[0].split(" ").map(Number);
+  if (!(sent > 0)) throw new Error(`Cannot flood by "${line.join(" ")}"`);
   return { sent, ns, answers: lines.map((answer) => Uint8Array.fromHex(answer)) };
 }

@@ -78,6 +78,12 @@ Deno.test("flood.c doesn't make up for a time in which it can't run", { ignore }
   assert.ok(ns >= 1.55e9, `${ns} ns`);
 });
 
+Deno.test("runFlood() rejects when the program fails or sends nothing", async () => {
+  for (const line of [["false"], ["echo", "0 1000"]]) {
+    await assert.rejects(runFlood(line, [], []), /^Error: Cannot flood by "/);
+  }
+});
+
 Deno.test("fullSockets() counts what a socket had no room for", async () => {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const sender = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
