@@ -36,7 +36,7 @@ export interface ReceiverKind {
 
 /** Deno's receivers: see peers/serve.ts. */
 export function denoReceiver(
-  kind: "arpflush" | "node" | "no-mac" | "webcrypto" | "bare",
+  kind: "arpflush" | "node" | "no-mac" | "webcrypto" | "mac" | "bare",
   name: string,
 ) {
   const entry = `${folder}serve.ts`;

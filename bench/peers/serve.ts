@@ -6,7 +6,8 @@
  *   node       the same with node:crypto for the MACs
  *   no-mac     the same with the first datagram's MAC for all, which must be copies of one
  *   webcrypto  a bare loop that awaits WebCrypto's verification
- *   bare       a bare loop: receives and counts
+ *   mac        a bare loop: receives, makes the same check of header, key and MAC, and counts
+ *   bare       a loop that checks nothing: receives and counts
  */
 import { createHmac } from "node:crypto";
 import process from "node:process";
@@ -18,7 +19,7 @@ import { type OpenSocket, openUdpSocket } from "../../lib/receiver/datagram_loop
 import { startReceiver } from "../../lib/receiver/receiver.ts";
 import { createKey, createKeyring, type Key } from "../../lib/wire/keyring.ts";
 import { macLength } from "../../lib/wire/mac.ts";
-import { requestHeaderFault } from "../../lib/wire/request.ts";
+import { requestHeaderFault, requestKeyIdOffset, verifyRequest } from "../../lib/wire/request.ts";
 import { askerPort, benchSecret, derivedKeys } from "../secrets.ts";
 
 const [kind, portText, warmupText, countText] = Deno.args;
@@ -76,6 +77,16 @@ async function serveWebCrypto(): Promise<never> {
     let difference = 0;
     for (let i = 0; i < macLength; i++) difference |= mac[i] ^ bytes[signed.length + i];
     if (difference === 0) note();
+  });
+}
+
+/** Nothing but what makes a datagram authentic: no source, content, replay, time or gate. */
+function serveMac(key: Key): Promise<never> {
+  const keyring = createKeyring([key]);
+  return receiveAll((bytes) => {
+    if (requestHeaderFault(bytes) !== null) return;
+    const found = keyring.find(bytes, requestKeyIdOffset);
+    if (found !== undefined && verifyRequest(bytes, found)) note();
   });
 }
 
@@ -149,6 +160,7 @@ function serveReceiver(key: Key): void {
 
 const key = createKey(benchSecret);
 if (kind === "bare") await receiveAll(note);
+else if (kind === "mac") await serveMac(key);
 else if (kind === "webcrypto") await serveWebCrypto();
 else if (kind === "node") serveReceiver(nodeKey(key));
 else serveReceiver(kind === "no-mac" ? firstMacKey(key) : key);

@@ -67,8 +67,8 @@ export type Verdict =
   | { readonly kind: "legacy copy" }
   /** Seen before, and not to be done again: its outcome, once known, is acknowledged again. */
   | { readonly kind: "repeat"; readonly seen: SeenRequest } & Authentic
-  /** Not fresh by `clock` (Unix time in ms), which the ack carries. */
-  | { readonly kind: "stale"; readonly clock: number } & Authentic
+  /** Not fresh by `clock` (Unix time in ms), which the ack carries; `mac` is the request's. */
+  | { readonly kind: "stale"; readonly clock: number; readonly mac: Uint8Array } & Authentic
   /** To be done: new, or a copy of a request whose flush failed. */
   | {
     readonly kind: "accepted";
@@ -78,7 +78,7 @@ export type Verdict =
   } & Authentic;
 
 /**
- * The verdict on one datagram; `source` is unmapped and without a zone. The clocks are read when it
+ * The verdict on one datagram, of which it keeps nothing; `source` is unmapped and without a zone. The clocks are read when it
  * matters what time it is, once at most: for junk that would cost as much as all the checks.
  */
 export function accept(
@@ -97,22 +97,25 @@ export function accept(
   const key = rules.keyring?.find(bytes, requestKeyIdOffset);
   if (key === undefined) return { kind: "refused", reason: "key" };
   if (!verifyRequest(bytes, key)) return { kind: "refused", reason: "mac" };
-  const request = parseRequest(bytes);
-  if (request === null) return { kind: "refused", reason: "content", key };
+  const parsed = parseRequest(bytes);
+  if (parsed === null) return { kind: "refused", reason: "content", key };
   const now = readNow();
-  const known = window.find(request.id, now);
+  const known = window.find(parsed.id, now);
   if (known !== undefined) {
     if (!equalConstantTime(known.mac, requestMacOf(bytes))) {
       return { kind: "refused", reason: "id reused", key };
     }
+    const request = { ...parsed, id: known.id };
     if (known.outcome?.status !== "failed") return { kind: "repeat", request, key, seen: known };
     known.outcome = null;
     return { kind: "accepted", request, key, seen: known, remembered: true };
   }
-  if (!window.isFresh(request.created, now, rules.toleranceMs)) {
-    return { kind: "stale", request, key, clock: window.clock(now) };
+  if (!window.isFresh(parsed.created, now, rules.toleranceMs)) {
+    const request = { ...parsed, id: parsed.id.slice() };
+    const mac = requestMacOf(bytes).slice();
+    return { kind: "stale", request, key, mac, clock: window.clock(now) };
   }
   const remembered = !window.isFull;
-  const seen = window.remember(request, requestMacOf(bytes), now, rules.toleranceMs);
-  return { kind: "accepted", request, key, seen, remembered };
+  const seen = window.remember(parsed, requestMacOf(bytes), now, rules.toleranceMs);
+  return { kind: "accepted", request: { ...parsed, id: seen.id }, key, seen, remembered };
 }

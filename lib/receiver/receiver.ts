@@ -6,7 +6,6 @@ import { systemReason } from "../files/system_error.ts";
 import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { formatAddress } from "../wire/ip_address.ts";
-import { requestMacOf } from "../wire/request.ts";
 import { accept, type AcceptanceRules } from "./accept.ts";
 import { createAcknowledger } from "./acknowledger.ts";
 import { parseSource } from "./allowed_sources.ts";
@@ -134,7 +133,7 @@ export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Recei
       case "legacy copy":
         return counters.count("legacyCopies");
       default:
-        return handleRequest(verdict, requestMacOf(bytes), from, source);
+        return handleRequest(verdict, from, source);
     }
   }
 

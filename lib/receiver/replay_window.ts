@@ -27,6 +27,7 @@ export type Destination = Deno.NetAddr;
 
 /** What is known of an accepted request. The receive path changes it, the window only keeps it. */
 export interface SeenRequest {
+  readonly id: Uint8Array;
   /** The MAC it came with: the same id with another one is another request. */
   readonly mac: Uint8Array;
   /** Null while its flush is pending or running. */
@@ -48,7 +49,7 @@ export interface ReplayWindow {
   find(id: Uint8Array, now: Instant): SeenRequest | undefined;
   /** Whether a request that is not remembered was created within the tolerance and over the floor. */
   isFresh(created: number, now: Instant, toleranceMs: number): boolean;
-  /** Accepts a fresh request: remembers it, or when full only raises the floor. */
+  /** Accepts a fresh request, whose bytes it copies: remembers it, or when full only raises the floor. */
   remember(
     request: { readonly id: Uint8Array; readonly created: number },
     mac: Uint8Array,
@@ -96,7 +97,13 @@ export function createReplayWindow(startedAt: number, capacity = capacityDefault
       return created > effectiveFloor() && Math.abs(clock(now) - created) <= toleranceMs;
     },
     remember({ id, created }, mac, now, toleranceMs) {
-      const seen: SeenRequest = { mac: mac.slice(), outcome: null, waiting: [], acks: 0 };
+      const seen: SeenRequest = {
+        id: id.slice(),
+        mac: mac.slice(),
+        outcome: null,
+        waiting: [],
+        acks: 0,
+      };
       if (live.size >= capacity) floor = created;
       else {
         const forgetAt = now.monotonic + memoryMs(toleranceMs);

@@ -40,10 +40,9 @@ export interface RequestHandlerParts {
   readonly hostName: string;
 }
 
-/** Does what a verdict asks for; `mac` is the request's and may be a view that doesn't last. */
+/** Does what a verdict asks for. */
 export type HandleRequest = (
   verdict: AuthenticVerdict,
-  mac: Uint8Array,
   from: Destination,
   source: AddressPrefix,
 ) => void;
@@ -58,8 +57,7 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
   const mayAckStale = createRateLimit(staleAcks.most, staleAcks.periodMs);
 
   function onStale(
-    { request, key, clock: judgedBy }: Verdict & { kind: "stale" },
-    mac: Uint8Array,
+    { request, key, mac, clock: judgedBy }: Verdict & { kind: "stale" },
     from: Destination,
   ): void {
     counters.countAuthentic("stale", request.created, key.idText);
@@ -68,13 +66,12 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
       seconds: Math.round((request.created - judgedBy) / 1_000),
     }));
     if (!request.acknowledge || !mayAckStale(clock.monotonic())) return;
-    const requestMac = mac.slice();
     const outcome = { status: "stale", error: 0, entries: 0, micros: 0, reports: [] } as const;
     acknowledger.acknowledge(from, request.ackSpreadMs, () =>
       encodeAck(
         { ...outcome, clock: window.clock(readClock(clock)), id: request.id, host: hostName },
         key,
-        requestMac,
+        mac,
       ));
   }
 
@@ -151,14 +148,14 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
       ));
   }
 
-  return (verdict, mac, from, source) => {
+  return (verdict, from, source) => {
     switch (verdict.kind) {
       case "accepted":
         return onAccepted(verdict, from, source);
       case "repeat":
         return onRepeat(verdict, from);
       case "stale":
-        return onStale(verdict, mac, from);
+        return onStale(verdict, from);
     }
   };
 }

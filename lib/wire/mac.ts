@@ -8,20 +8,24 @@ import { sha256 } from "@noble/hashes/sha2.js";
 /** Bytes of a MAC on the wire. */
 export const macLength = 16;
 
-/** Computes the MAC over the concatenation of its parts; 16 bytes, newly allocated. */
+/**
+ * Computes the MAC over the concatenation of its parts: 16 bytes, which the next call of the same
+ * function overwrites.
+ */
 export type Mac = (...parts: Uint8Array[]) => Uint8Array;
 
 /** A MAC function for one key of any length. */
 export function createMac(key: Uint8Array): Mac {
   const keyed = hmac.create(sha256, key);
-  // One state and one digest for all messages: a clone for each would be mostly garbage.
+  // One state and one digest for all messages: making new ones takes longer than hashing a block.
   const state = keyed.clone();
   const digest = new Uint8Array(sha256.outputLen);
+  const mac = digest.subarray(0, macLength);
   return (...parts) => {
     keyed._cloneInto(state);
     for (const part of parts) state.update(part);
     state.digestInto(digest);
-    return digest.slice(0, macLength);
+    return mac;
   };
 }
 

@@ -22,7 +22,7 @@ function assertMeasured(section: Section, rows: number): void {
 }
 
 Deno.test("benchReceivePath() measures all receivers", { ignore }, async () => {
-  assertMeasured(await benchReceivePath(peers, 1, 400), 5 + foreign.length);
+  assertMeasured(await benchReceivePath(peers, 1, 400), 6 + foreign.length);
 });
 
 Deno.test(

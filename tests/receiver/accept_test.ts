@@ -10,7 +10,7 @@ import { createLegacyCopies } from "../../lib/receiver/legacy_copies.ts";
 import { createReplayWindow } from "../../lib/receiver/replay_window.ts";
 import { createLegacyCheck } from "../../lib/wire/legacy.ts";
 import { macLength } from "../../lib/wire/mac.ts";
-import { requestHeaderFault, requestMacOf } from "../../lib/wire/request.ts";
+import { parseRequest, requestHeaderFault, requestMacOf } from "../../lib/wire/request.ts";
 import { address, key, keyring, otherKey, signed } from "./helpers.ts";
 
 const now = { monotonic: 1_000_000, wall: 1_700_000_000_000 };
@@ -62,14 +62,30 @@ Deno.test("accept() accepts a fresh authentic request from an allowed source", (
 });
 
 Deno.test("accept() keeps nothing of the datagram's buffer", () => {
-  const bytes = signed(fresh);
-  const copy = bytes.slice();
   const memory = newMemory();
-  const verdict = accept(bytes, source, rules, memory, readNow);
-  bytes.fill(0xff);
-  assert.ok(verdict.kind === "accepted");
-  assert.deepEqual(verdict.seen.mac, requestMacOf(copy));
-  assert.equal(judge(copy, {}, memory), "repeat");
+  for (const created of [now.wall, now.wall, now.wall - 60_001]) {
+    const bytes = signed({ created, addresses: [address("192.0.2.254")], action: "flush listed" });
+    const copy = bytes.slice();
+    const verdict = accept(bytes, source, rules, memory, readNow);
+    bytes.fill(0xff);
+    assert.ok("request" in verdict);
+    assert.deepEqual(verdict.request, parseRequest(copy));
+    const mac = verdict.kind === "stale" ? verdict.mac : verdict.seen.mac;
+    assert.deepEqual(mac, requestMacOf(copy));
+  }
+});
+
+Deno.test("accept() gives a copy whose flush is to be tried again as it came", () => {
+  const memory = newMemory();
+  const bytes = signed(fresh);
+  const first = accept(bytes, source, rules, memory, readNow);
+  assert.ok(first.kind === "accepted");
+  first.seen.outcome = { status: "failed", error: 5, entries: 0, micros: 0, reports: [] };
+  const copy = bytes.slice();
+  const again = accept(copy, source, rules, memory, readNow);
+  copy.fill(0xff);
+  assert.ok(again.kind === "accepted");
+  assert.deepEqual(again.request, first.request);
 });
 
 Deno.test("accept() refuses a source outside the allowed networks before it reads a byte", () => {

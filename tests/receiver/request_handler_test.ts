@@ -127,9 +127,9 @@ Deno.test("createRequestHandler() keeps no more sources of one request than it m
   const mac = new Uint8Array(16);
   const seen = window.remember(asked, mac, readClock(clock), 60_000);
   const source = address("192.0.2.1");
-  handle({ kind: "accepted", request: asked, key, seen, remembered: true }, mac, r1, source);
+  handle({ kind: "accepted", request: asked, key, seen, remembered: true }, r1, source);
   for (let port = 1; port <= 100; port++) {
-    handle({ kind: "repeat", request: asked, key, seen }, mac, { ...r1, port }, source);
+    handle({ kind: "repeat", request: asked, key, seen }, { ...r1, port }, source);
   }
   assert.equal(seen.waiting.length, acksMost);
 });
