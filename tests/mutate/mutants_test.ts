@@ -70,6 +70,20 @@ Deno.test("tryMutants() sees that the tests catch a missing check of the MAC", a
   assert.match(trials[0].by, /^accept\(\) refuses a wrong MAC/);
 });
 
+Deno.test("tryMutants() takes tests that run out of memory for tests that fail", async () => {
+  const path = "lib/wire/text_field.ts";
+  const [known] = await mutantsOf([path]);
+  const text = "export const textFieldLength = 64;\n" +
+    "export const readTextField = () => { for (const all = []; ; ) all.push(Math.random()); };\n" +
+    "export const writeTextField = readTextField, printable = readTextField;\n";
+  const greedy = { path, nearest: ["tests/wire/text_field_test.ts"], others: [] };
+  const trials: Trial[] = [];
+  await tryMutants([{ ...known, text }], [greedy], 1, (trial) => trials.push(trial));
+  assert.deepEqual(trials.map(({ verdict, by }) => ({ verdict, by })), [
+    { verdict: "caught", by: "the heap's limit" },
+  ]);
+});
+
 Deno.test("deno task mutate has every mutant caught, with a small number", async () => {
   const path = new URL("main.ts", import.meta.url).pathname;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];

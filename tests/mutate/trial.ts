@@ -16,6 +16,8 @@ export interface Trial {
 
 /** More than all tests of a module take on a busy machine. */
 const timeoutMs = 120_000;
+/** A mutant that never stops to allocate is caught sooner, and the machine needs no more than this. */
+const heapMiB = 512;
 const copied = ["lib", "tools", "tests/wire", "tests/receiver", "tests/sender"];
 const files = ["deno.json", "deno.lock"];
 
@@ -37,13 +39,17 @@ async function makeCopy(): Promise<Copy> {
 async function test(folder: string, paths: readonly string[]): Promise<Omit<Trial, "mutant">> {
   const signal = AbortSignal.timeout(timeoutMs);
   const deno = [Deno.execPath(), "test", "-q", "--no-prompt", "--no-check", "--fail-fast"];
+  const heap = `--v8-flags=--max-old-space-size=${heapMiB}`;
   const enter = ["env", "--chdir", folder, "DENO_NO_UPDATE_CHECK=1", "NO_COLOR=1"];
-  const line = [...enter, ...deno, "-P=tests", ...paths];
+  const line = [...enter, ...deno, heap, "-P=tests", ...paths];
   const { code, stdout, stderr } = await outcomeOf(line, { signal });
   if (signal.aborted) return { verdict: "timed out", by: "" };
   if (code === 0) return { verdict: "survived", by: "" };
   // A test that failed, or a module of tests that couldn't even be loaded.
   const output = stdout + stderr;
+  if (output.includes("JavaScript out of memory")) {
+    return { verdict: "caught", by: "the heap's limit" };
+  }
   const failed = /^(.+) => \.\/tests\//m.exec(output) ??
     /^\.\/(.+) \(uncaught error\)/m.exec(output);
   if (failed === null) throw new Error(`Cannot run the tests: ${output.trim()}`);
