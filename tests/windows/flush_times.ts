@@ -8,7 +8,7 @@
 import { fillingLines, tableSizes } from "../../bench/flush.ts";
 import { linesOf } from "../../bench/peers.ts";
 import { median, showSpread } from "../../bench/statistics.ts";
-import { buildStandIn } from "./wine/ip_helper.ts";
+import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
 
 const repetitions = Number(Deno.args[0] ?? 15);
@@ -18,7 +18,7 @@ const unix = async (...command: string[]) => {
   const { code, stderr } = await session.unix(command);
   if (code !== 0) throw new Error(`${command[0]}: ${stderr}`);
 };
-await buildStandIn(session);
+await placeStandIn(session);
 for (const size of tableSizes) {
   await Deno.writeTextFile(`${session.shared}/fill-${size}`, `${fillingLines(size).join("\n")}\n`);
 }

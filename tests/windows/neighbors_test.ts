@@ -9,6 +9,7 @@ import { mibTable } from "../../lib/win32/mib_table.ts";
 import { mibUnicastIpAddressRow } from "../../lib/win32/mib_unicastipaddress_row.ts";
 import { sockaddrInet } from "../../lib/win32/sockaddr_inet.ts";
 import { eventLogRecord } from "../win32/event_log_record.ts";
+import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
 
 const program = windowsPath("/checkout/tests/windows/wine/neighbor_program.ts");
@@ -73,7 +74,7 @@ Deno.test("the layouts are those of the headers, as a compiler sees them", async
 
 Deno.test("the cache works on the kernel's real table through the stand-in", async (t) => {
   await using session = await openWineSession();
-  await unix(session, "sh", "/checkout/tests/windows/standin/build.sh");
+  await placeStandIn(session);
 
   await t.step("list() and gateways() show both families", async () => {
     await fillTable(session);
@@ -120,7 +121,7 @@ Deno.test("the cache works on the kernel's real table through the stand-in", asy
 
   await t.step("flush() does the same where FlushIpNetTable2 isn't exported", async () => {
     await fillTable(session);
-    await unix(session, "sh", "/checkout/tests/windows/standin/build.sh", "FlushIpNetTable2");
+    await placeStandIn(session, "FlushIpNetTable2");
     const outcome = await perform(session, "flush");
     assert.ok(removedOf(outcome) >= 3);
     for (const address of ["192.0.2.1", "2001:db8::1", "192.0.2.77"]) {
@@ -128,7 +129,7 @@ Deno.test("the cache works on the kernel's real table through the stand-in", asy
     }
     assert.match(await kernelRow(session, "192.0.2.9"), /02:00:00:00:00:09 PERMANENT/);
     assert.equal(await perform(session, "description"), "iphlpapi.dll (FlushIpNetTable)");
-    await unix(session, "sh", "/checkout/tests/windows/standin/build.sh");
+    await placeStandIn(session);
     assert.equal(await perform(session, "description"), "iphlpapi.dll (FlushIpNetTable2)");
   });
 

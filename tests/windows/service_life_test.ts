@@ -4,7 +4,7 @@ import { REG_DWORD, REG_MULTI_SZ, REG_SZ } from "../../lib/win32/registry_key.ts
 import { versionText } from "../../lib/version.ts";
 import { windowsServiceUsage } from "../../lib/service/arguments.ts";
 import { settingNames } from "../../lib/config/schema.ts";
-import { useIpHelper } from "./wine/ip_helper.ts";
+import { placeStandIn, useIpHelper } from "./wine/ip_helper.ts";
 import { openWindowsHost, serviceName, testKey, type WindowsHost } from "./wine/windows_host.ts";
 
 /** A type that no setting has (winnt.h). */
@@ -202,9 +202,9 @@ Deno.test("the service lives under the service control manager", async (t) => {
   );
 
   await t.step("an iphlpapi.dll without GetIpNetTable2 ends the start with its code", async () => {
-    await host.buildStandIn("GetIpNetTable2");
+    await placeStandIn(host.session, "GetIpNetTable2");
     assert.match(await failsToStart(host, cacheUnusable), /GetIpNetTable2/);
-    await host.buildStandIn();
+    await placeStandIn(host.session);
     await start(host);
     await host.event(started);
     await stop(host);

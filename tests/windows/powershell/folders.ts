@@ -1,5 +1,7 @@
 /** Folders to install from, as an administrator unpacks them: programs, install.ps1, SHA256SUMS. */
+import { built } from "../wine/built.ts";
 import { compiled } from "../wine/executables.ts";
+import { placeStandIn } from "../wine/ip_helper.ts";
 import { windowsPath, type WineSession } from "../wine/session.ts";
 
 /** Them, as Windows paths. */
@@ -28,15 +30,7 @@ const folders: Folders = {
   brokenStart: windowsPath(unixFolders.brokenStart),
 };
 
-/** Runs a script that builds something inside a session. */
-export async function buildIn(
-  session: WineSession,
-  script: string,
-  ...args: string[]
-): Promise<void> {
-  const { code, stderr } = await session.unix(["sh", script, ...args]);
-  if (code !== 0) throw new Error(`Cannot build with ${script}: ${stderr}`);
-}
+const [sender, service] = ["arpflush.exe", "arpflush-service.exe"];
 
 /** With small stand-ins for the programs, where a test installs a hundred times. */
 export async function layStandIns(session: WineSession): Promise<Folders> {
@@ -48,8 +42,9 @@ export async function layStandIns(session: WineSession): Promise<Folders> {
   return folders;
 }
 
-async function layStandIn(session: WineSession, ...args: string[]): Promise<void> {
-  await buildIn(session, "/checkout/tests/windows/powershell/programs/build.sh", ...args);
+async function layStandIn(session: WineSession, to: string, ...args: string[]): Promise<void> {
+  const from = await built(session, "tests/windows/powershell/programs/build.sh", ...args);
+  await layFiles(session, from, to, sender, service);
 }
 
 /**
@@ -58,12 +53,11 @@ async function layStandIn(session: WineSession, ...args: string[]): Promise<void
  */
 export async function layCompiled(session: WineSession): Promise<Folders> {
   const { first, second, broken, brokenStart } = unixFolders;
-  await buildIn(session, "/checkout/tests/windows/standin/build.sh");
+  await placeStandIn(session);
   await layStandIn(session, broken, "0.3.0", "-DBROKEN");
   await layStandIn(session, brokenStart, "0.3.0", "-DBROKEN_START");
-  const older = await compiled("windows-x64");
-  const newer = await compiled("windows-x64", "0.2.0");
-  const [sender, service] = ["arpflush.exe", "arpflush-service.exe"];
+  const older = `/checkout/${await compiled("windows-x64")}`;
+  const newer = `/checkout/${await compiled("windows-x64", "0.2.0")}`;
   await layFiles(session, older, first, sender, service);
   await layFiles(session, newer, second, sender, service);
   await layFiles(session, newer, broken, sender);
@@ -74,12 +68,12 @@ export async function layCompiled(session: WineSession): Promise<Folders> {
 const layScript = `set -e
 from=$1; to=$2; shift 2
 mkdir -p "$to"
-for name in "$@"; do cp "/checkout/$from/$name" "$to/"; done
+for name in "$@"; do cp "$from/$name" "$to/"; done
 cp /checkout/install.ps1 "$to/"
 cd "$to"
 sha256sum arpflush-service.exe arpflush.exe install.ps1 >SHA256SUMS`;
 
-/** Copies executables of a folder of the checkout, and lists what is there then. */
+/** Copies executables of a folder of the session, and lists what is there then. */
 async function layFiles(
   session: WineSession,
   from: string,

@@ -4,9 +4,10 @@
  */
 import { run } from "../../../tools/command.ts";
 import { openNetworkNamespace } from "../../../tools/namespaces.ts";
+import { built } from "../wine/built.ts";
 import { cachePath } from "../wine/paths.ts";
 import { openWineSession, windowsPath, type WineSession } from "../wine/session.ts";
-import { buildIn, type Folders, layStandIns } from "./folders.ts";
+import { type Folders, layStandIns } from "./folders.ts";
 import { buildHost, missingForHost } from "./host.ts";
 
 /** One run of install.ps1; see PlannedRun in host/Plan.cs. */
@@ -56,7 +57,7 @@ export async function openInstaller(
   await using stack = new AsyncDisposableStack();
   const network = stack.use(await openNetworkNamespace("winhost"));
   const session = stack.use(await openWineSession({ networkOf: network.pid }));
-  await buildIn(session, "/checkout/tests/windows/powershell/doubles/build.sh");
+  await placeDoubles(session);
   const folders = await lay(session);
   await run(["cp", "-r", windows, `${session.shared}/host`]);
   const owned = stack.move();
@@ -67,6 +68,13 @@ export async function openInstaller(
     calls: () => takeCalls(session),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function placeDoubles(session: WineSession): Promise<void> {
+  const folder = await built(session, "tests/windows/powershell/doubles/build.sh");
+  const copy = 'cp "$1"/*.exe /prefix/drive_c/windows/system32/';
+  const { code, stderr } = await session.unix(["sh", "-c", copy, "sh", folder]);
+  if (code !== 0) throw new Error(`Cannot place the doubles: ${stderr}`);
 }
 
 /** The lines of one stream of a report. */

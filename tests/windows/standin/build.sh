@@ -1,12 +1,12 @@
 #!/bin/sh
-# Builds the stand-in iphlpapi.dll inside a Wine session and puts it in the place of Wine's own,
-# which becomes iphlporig.dll. Every export of Wine's own that the stand-in lacks is forwarded.
+# Inside a Wine session: builds the stand-in iphlpapi.dll into a folder, with Wine's own beside it as
+# iphlporig.dll. Every export of Wine's own that the stand-in lacks is forwarded.
 #
-#   build.sh [EXPORT]    without that export, as an older or a broken Windows would have it
+#   build.sh FOLDER [EXPORT]    without that export, as an older or a broken Windows would have it
 set -eu
-lacking=${1-}
+folder=$1
+lacking=${2-}
 here=/checkout/tests/windows/standin
-system32=/prefix/drive_c/windows/system32
 target=x86_64-w64-mingw32
 build=$(mktemp -d)
 cd "$build"
@@ -32,5 +32,5 @@ DEF
 $target-dlltool -d iphlporig.def -l libiphlporig.a
 $target-gcc -shared -O2 -Wall -Wno-unused-parameter -D_WIN32_WINNT=0x0601 -o iphlpapi.dll \
   "$here/iphlpapi.c" iphlpapi.def libiphlporig.a
-cp iphlporig.dll iphlpapi.dll "$system32/"
-wine reg add 'HKCU\Software\Wine\DllOverrides' /v iphlpapi /d native /f >/dev/null
+mkdir "$folder"
+cp iphlporig.dll iphlpapi.dll "$folder/"

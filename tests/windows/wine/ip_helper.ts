@@ -1,13 +1,22 @@
 /** Which iphlpapi.dll a session's programs get: Wine's own, or the stand-in of tests/windows/standin. */
+import { built } from "./built.ts";
 import type { WineSession } from "./session.ts";
 
-/** Builds the stand-in and puts it in place; `lacking`: without that export. */
-export async function buildStandIn(session: WineSession, lacking?: string): Promise<void> {
-  const script = ["sh", "/checkout/tests/windows/standin/build.sh"];
-  const { code, stderr } = await session.unix(
-    lacking === undefined ? script : [...script, lacking],
-  );
-  if (code !== 0) throw new Error(`Cannot build the stand-in: ${stderr}`);
+/** Wine's own comes along: the stand-in passes on to it what it doesn't do itself. */
+const libraries = ["iphlpapi.dll", "iphlporig.dll"];
+
+/** Puts the stand-in in the place of Wine's own; `lacking`: without that export. */
+export async function placeStandIn(session: WineSession, lacking?: string): Promise<void> {
+  const args = lacking === undefined ? [] : [lacking];
+  const folder = await built(session, "tests/windows/standin/build.sh", ...args);
+  const files = libraries.map((name) => `${folder}/${name}`);
+  const { code, stderr } = await session.unix([
+    "cp",
+    ...files,
+    "/prefix/drive_c/windows/system32/",
+  ]);
+  if (code !== 0) throw new Error(`Cannot place the stand-in: ${stderr}`);
+  await useIpHelper(session, "native");
 }
 
 /** Has programs started from now on load Wine's own DLL (builtin), or the stand-in (native). */

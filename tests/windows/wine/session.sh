@@ -49,6 +49,10 @@ mkdir "$layer/deno-upper" "$layer/deno-work" "$root/deno-dir"
 mount -t overlay arpflush-deno \
   -o "lowerdir=$deno_dir,upperdir=$layer/deno-upper,workdir=$layer/deno-work" "$root/deno-dir"
 
+# Wine asks for this machine's own name as it starts: it is answered here, no name server is waited for.
+echo "127.0.0.1 localhost $(cat /proc/sys/kernel/hostname)" >"$root/etc/hosts"
+: >"$root/etc/resolv.conf"
+
 # One program that never ends keeps Wine's services alive. What they write to the event log arrives
 # in /shared/wine.log, by Wine's own channel for it: Wine keeps no log that could be read back. Whichever
 # program comes first starts the services and gives them its stderr.

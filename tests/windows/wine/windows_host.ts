@@ -1,6 +1,6 @@
 /** A Windows host for a test: Wine with the stand-in iphlpapi.dll, a key, and the service created. */
 import { compiled } from "./executables.ts";
-import { buildStandIn } from "./ip_helper.ts";
+import { placeStandIn } from "./ip_helper.ts";
 import { type LoggedEvent, parseEventLog } from "./event_log.ts";
 import { type Manager, startManager } from "./manager_client.ts";
 import { checkoutPath } from "./paths.ts";
@@ -21,8 +21,6 @@ export interface WindowsHost extends AsyncDisposable {
   readonly manager: Manager;
   /** Windows' path of the service's executable. */
   readonly executable: string;
-  /** Builds the stand-in iphlpapi.dll anew, without an export if one is named. */
-  buildStandIn(lacking?: string): Promise<void>;
   /** The events since the last call. */
   newEvents(): Promise<LoggedEvent[]>;
   /** Waits for an event of a number among those not yet taken; takes all up to it. */
@@ -48,7 +46,7 @@ export async function openWindowsHost(
 }
 
 async function prepare(session: WineSession, executable: string): Promise<WindowsHost> {
-  await buildStandIn(session);
+  await placeStandIn(session);
   const keyPath = `${session.shared}/key-folder/key`;
   const manager = startManager(session);
   let taken = 0;
@@ -64,7 +62,6 @@ async function prepare(session: WineSession, executable: string): Promise<Window
     session,
     manager,
     executable,
-    buildStandIn: (lacking) => buildStandIn(session, lacking),
     newEvents,
     async event(id, atMostMs = 15_000) {
       const until = performance.now() + atMostMs;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Inside a Wine session: makes a folder to install from, with stand-ins for the programs.
+# Inside a Wine session: builds the stand-ins for the programs into a folder; without a console, as
+# the doubles.
 #
 #   build.sh FOLDER VERSION [-DBROKEN | -DBROKEN_START]
 set -eu
@@ -7,11 +8,8 @@ folder=$1
 version=$2
 shift 2
 here=/checkout/tests/windows/powershell/programs
-compile="x86_64-w64-mingw32-gcc -O1 -Wall -Wextra -D_WIN32_WINNT=0x0601 -municode"
-mkdir -p "$folder"
+compile="x86_64-w64-mingw32-gcc -O1 -Wall -Wextra -D_WIN32_WINNT=0x0601 -municode -mwindows"
+mkdir "$folder"
 $compile -DVERSION="\"$version\"" "$@" -o "$folder/arpflush-service.exe" "$here/service.c" \
   -lws2_32 -ladvapi32
 $compile -o "$folder/arpflush.exe" "$here/sender.c" -lws2_32 -ladvapi32
-cp /checkout/install.ps1 "$folder/"
-cd "$folder"
-sha256sum arpflush-service.exe arpflush.exe install.ps1 >SHA256SUMS
