@@ -42,6 +42,7 @@ async function perform(
     files,
     filter,
     printsFindings: tier.printsFindings,
+    pairs: tier.pairs,
     signal,
   });
 }

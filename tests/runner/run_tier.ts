@@ -1,6 +1,6 @@
-/** One tier in one run of `deno test`, shown live and counted from its report. */
+/** One tier by `deno test`, shown live and counted from its reports. */
 import type { CommandLine } from "../../tools/command.ts";
-import { countJunit, type Counts, noTests } from "./junit.ts";
+import { add, countJunit, type Counts, noTests } from "./junit.ts";
 
 /** What to run and how. */
 export interface TierRun {
@@ -11,6 +11,8 @@ export interface TierRun {
   readonly filter?: string;
   /** Whether to show what tests print. @default false */
   readonly printsFindings?: boolean;
+  /** Files that are run two at a time, behind the others. @default none */
+  readonly pairs?: (file: string) => boolean;
   /** Ends the run: its counts are a failure. */
   readonly signal: AbortSignal;
 }
@@ -21,12 +23,26 @@ const timeoutMs = 30 * 60_000;
 const graceMs = 3000;
 
 /** Runs the files and counts. A run without a report is one failure. */
-export async function runTier(
+export async function runTier(tier: TierRun): Promise<Counts> {
+  const signal = AbortSignal.any([tier.signal, AbortSignal.timeout(timeoutMs)]);
+  const { pairs = () => false } = tier;
+  let counts = noTests;
+  for (const jobs of [1, 2]) {
+    const files = tier.files.filter((file) => pairs(file) === (jobs > 1));
+    if (files.length > 0) counts = add(counts, await runFiles({ ...tier, files, signal }, jobs));
+  }
+  return counts;
+}
+
+/** One run of `deno test`, as many files at a time as there are jobs. */
+async function runFiles(
   { argv, files, filter, printsFindings = false, signal }: TierRun,
+  jobs: number,
 ): Promise<Counts> {
   const report = await Deno.makeTempFile({ prefix: "arpflush-tests-", suffix: ".xml" });
   try {
     const options = filter === undefined ? [] : ["--filter", filter];
+    if (jobs > 1) options.push("--parallel");
     // Quiet, Deno shows nothing of what tests print; types are another task's affair.
     const verbosity = printsFindings ? "--no-check" : "-q";
     const deno = [Deno.execPath(), "test", verbosity, "--no-prompt", "-P=tests"];
@@ -34,12 +50,9 @@ export async function runTier(
     const child = new Deno.Command(program, {
       args,
       stdin: "null",
-      env: { DENO_NO_UPDATE_CHECK: "1" },
+      env: { DENO_NO_UPDATE_CHECK: "1", DENO_JOBS: String(jobs) },
     }).spawn();
-    const { success } = await endOf(
-      child,
-      AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    );
+    const { success } = await endOf(child, signal);
     const counts = countJunit(await Deno.readTextFile(report), files, success);
     return counts ?? { ...noTests, failed: 1 };
   } finally {

@@ -15,6 +15,8 @@ export interface Tier {
   readonly place: () => Place | Promise<Place>;
   /** Whether what its tests print is shown: timelines and figures. @default false */
   readonly printsFindings?: boolean;
+  /** Files that are run two at a time: none whose times count. @default none */
+  readonly pairs?: (file: string) => boolean;
 }
 
 /** All of them, in the order in which they are run. */
@@ -27,7 +29,13 @@ export const tiers: readonly Tier[] = [
     place: rootWith("ip", "nft", "keepalived", "ping"),
     printsFindings: true,
   },
-  { name: "windows", folder: "tests/windows/", place: findWine, printsFindings: true },
+  {
+    name: "windows",
+    folder: "tests/windows/",
+    place: findWine,
+    printsFindings: true,
+    pairs: (file) => file.startsWith("tests/windows/powershell/"),
+  },
 ];
 
 /** The tier that a file of tests belongs to. */
