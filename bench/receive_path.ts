@@ -74,12 +74,13 @@ export async function benchReceivePath(
     for (const [k, kind] of kinds.entries()) rates[k].push(await saturate(kind, flood, count));
   }
   // In pairs, as both were measured at nearly the same time.
-  const ratiosOf = (k: number) =>
-    rates[k].map(({ perCpuSecond }, i) => perCpuSecond / rates[0][i].perCpuSecond);
-  const ratio = median(ratiosOf(kinds.indexOf(ours)));
-  const toUnchecked = median(
-    ratiosOf(kinds.indexOf(ours)).map((one, i) => one / ratiosOf(kinds.indexOf(unchecked))[i]),
-  );
+  const ratios = (kind: ReceiverKind, base = bare) => {
+    const baseRates = rates[kinds.indexOf(base)];
+    return rates[kinds.indexOf(kind)].map(({ perCpuSecond }, i) =>
+      perCpuSecond / baseRates[i].perCpuSecond
+    );
+  };
+  const ratio = median(ratios(ours));
   return {
     title,
     about:
@@ -90,16 +91,16 @@ export async function benchReceivePath(
       `receivers in turn. The ratio is of datagrams per second of processor time, which other work on the ` +
       `machine disturbs least.`,
     header,
-    rows: kinds.map(({ name }, k) => [
-      name,
+    rows: kinds.map((kind, k) => [
+      kind.name,
       showSpread(rates[k].map(({ perSecond }) => perSecond)),
       showSpread(rates[k].map(({ perCpuSecond }) => perCpuSecond)),
-      showSpread(ratiosOf(k)),
+      showSpread(ratios(kind)),
     ]),
     notes: [
       `Goal: at least ${goal} of a bare loop that makes the same check. ` +
       `${ratio >= goal ? "Met" : "Missed"}: ${show(ratio)}. Of a loop that checks nothing: ${
-        show(toUnchecked)
+        show(median(ratios(ours, unchecked)))
       }.`,
     ],
   };

@@ -56,7 +56,7 @@ async function bundle({ name, entry }: Program, folder: string): Promise<string>
 /**
  * What keeps an executable from asking anybody, or looking for anything. The runtime would keep compiled
  * code for the next start in a file of a known name in the temporary folder, and trust it: whoever
- * may write there first, as every user in /tmp and C:\\Windows\\Temp, would give the service its code.
+ * writes there first, as every user may in /tmp and C:\Windows\Temp, would give the service its code.
  */
 const closed = [
   "--no-check",

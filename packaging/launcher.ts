@@ -40,7 +40,7 @@ export const programs: readonly Program[] = [
 /** What keeps the runtime from looking for anything outside the folder, network included. */
 const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
 
-/** Flags of `deno run` and `deno compile` for everything that a program is started with but its rights. */
+/** Flags of `deno run` and `deno compile` for what a program needs of the runtime, but its rights. */
 export function startFlags({ v8Flags }: Program, unstable: readonly string[]): string[] {
   return [`--v8-flags=${v8Flags.join(",")}`, ...unstable.map((feature) => `--unstable-${feature}`)];
 }

@@ -78,8 +78,9 @@ export type Verdict =
   } & Authentic;
 
 /**
- * The verdict on one datagram, of which it keeps nothing; `source` is unmapped and without a zone. The clocks are read when it
- * matters what time it is, once at most: for junk that would cost as much as all the checks.
+ * The verdict on one datagram, of which it keeps nothing; `source` is unmapped and without a zone.
+ * The clocks are read when it matters what time it is, once at most: for junk that would cost as much
+ * as all the checks.
  */
 export function accept(
   bytes: Uint8Array,

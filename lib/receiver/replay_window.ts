@@ -49,7 +49,7 @@ export interface ReplayWindow {
   find(id: Uint8Array, now: Instant): SeenRequest | undefined;
   /** Whether a request that is not remembered was created within the tolerance and over the floor. */
   isFresh(created: number, now: Instant, toleranceMs: number): boolean;
-  /** Accepts a fresh request, whose bytes it copies: remembers it, or when full only raises the floor. */
+  /** Accepts a fresh request: remembers a copy, or when full only raises the floor. */
   remember(
     request: { readonly id: Uint8Array; readonly created: number },
     mac: Uint8Array,

@@ -16,7 +16,7 @@ export interface Trial {
 
 /** More than all tests of a module take on a busy machine. */
 const timeoutMs = 120_000;
-/** A mutant that never stops to allocate is caught sooner, and the machine needs no more than this. */
+/** A mutant that allocates without an end is caught here, before the machine has no memory left. */
 const heapMiB = 512;
 const copied = ["lib", "tools", "tests/wire", "tests/receiver", "tests/sender"];
 const files = ["deno.json", "deno.lock"];

@@ -63,16 +63,22 @@ Deno.test("accept() accepts a fresh authentic request from an allowed source", (
 
 Deno.test("accept() keeps nothing of the datagram's buffer", () => {
   const memory = newMemory();
-  for (const created of [now.wall, now.wall, now.wall - 60_001]) {
-    const bytes = signed({ created, addresses: [address("192.0.2.254")], action: "flush listed" });
-    const copy = bytes.slice();
+  const listed = { action: "flush listed", addresses: [address("192.0.2.254")] } as const;
+  const [request, late] = [now.wall, now.wall - 60_001].map((created) =>
+    signed({ ...listed, created })
+  );
+  const kinds: string[] = [];
+  for (const sent of [request, request, late]) {
+    const bytes = sent.slice();
     const verdict = accept(bytes, source, rules, memory, readNow);
     bytes.fill(0xff);
     assert.ok("request" in verdict);
-    assert.deepEqual(verdict.request, parseRequest(copy));
+    kinds.push(verdict.kind);
+    assert.deepEqual(verdict.request, parseRequest(sent));
     const mac = verdict.kind === "stale" ? verdict.mac : verdict.seen.mac;
-    assert.deepEqual(mac, requestMacOf(copy));
+    assert.deepEqual(mac, requestMacOf(sent));
   }
+  assert.deepEqual(kinds, ["accepted", "repeat", "stale"]);
 });
 
 Deno.test("accept() gives a copy whose flush is to be tried again as it came", () => {

@@ -50,6 +50,8 @@ mount -t overlay arpflush-deno \
   -o "lowerdir=$deno_dir,upperdir=$layer/deno-upper,workdir=$layer/deno-work" "$root/deno-dir"
 
 # Wine asks for this machine's own name as it starts: it is answered here, no name server is waited for.
+# They may be links, which would lead out of this root.
+rm -f "$root/etc/hosts" "$root/etc/resolv.conf"
 echo "127.0.0.1 localhost $(cat /proc/sys/kernel/hostname)" >"$root/etc/hosts"
 : >"$root/etc/resolv.conf"
 
