@@ -11,11 +11,12 @@ import {
   type HeaderFault,
   parseRequest,
   requestHeaderFault,
+  requestIdOf,
   requestKeyIdOffset,
   requestMacOf,
   verifyRequest,
 } from "../wire/request.ts";
-import type { Instant } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { IsLegacyCopy } from "./legacy_copies.ts";
 import type { ReplayWindow, SeenRequest } from "./replay_window.ts";
 
@@ -66,7 +67,7 @@ export type Verdict =
   | { readonly kind: "legacy" }
   | { readonly kind: "legacy copy" }
   /** Seen before, and not to be done again: its outcome, once known, is acknowledged again. */
-  | { readonly kind: "repeat"; readonly seen: SeenRequest } & Authentic
+  | { readonly kind: "repeat"; readonly seen: SeenRequest; readonly key: Key }
   /** Not fresh by `clock` (Unix time in ms), which the ack carries; `mac` is the request's. */
   | { readonly kind: "stale"; readonly clock: number; readonly mac: Uint8Array } & Authentic
   /** To be done: new, or a copy of a request whose flush failed. */
@@ -79,7 +80,7 @@ export type Verdict =
 
 /**
  * The verdict on one datagram, of which it keeps nothing; `source` is unmapped and without a zone.
- * The clocks are read when it matters what time it is, once at most: for junk that would cost as much
+ * Each clock is read when it matters what time it is, once at most: for junk that would cost as much
  * as all the checks.
  */
 export function accept(
@@ -87,36 +88,35 @@ export function accept(
   source: AddressPrefix,
   rules: AcceptanceRules,
   { window, isLegacyCopy }: AcceptanceMemory,
-  readNow: () => Instant,
+  clock: Clock,
 ): Verdict {
   if (!rules.isAllowed(source)) return { kind: "refused", reason: "source" };
   const fault = requestHeaderFault(bytes);
   if (fault !== null) {
     if (!rules.isLegacy?.(bytes)) return { kind: "refused", reason: fault };
-    return { kind: isLegacyCopy(source, readNow().monotonic) ? "legacy copy" : "legacy" };
+    return { kind: isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
   }
   const key = rules.keyring?.find(bytes, requestKeyIdOffset);
   if (key === undefined) return { kind: "refused", reason: "key" };
   if (!verifyRequest(bytes, key)) return { kind: "refused", reason: "mac" };
-  const parsed = parseRequest(bytes);
-  if (parsed === null) return { kind: "refused", reason: "content", key };
-  const now = readNow();
-  const known = window.find(parsed.id, now);
+  const monotonic = clock.monotonic();
+  const known = window.find(requestIdOf(bytes), monotonic);
+  const isCopy = known !== undefined && equalConstantTime(known.mac, requestMacOf(bytes));
+  // Not parsed: its bytes are those of a request that was accepted.
+  if (isCopy && known.outcome?.status !== "failed") return { kind: "repeat", key, seen: known };
+  const request = parseRequest(bytes);
+  if (request === null) return { kind: "refused", reason: "content", key };
   if (known !== undefined) {
-    if (!equalConstantTime(known.mac, requestMacOf(bytes))) {
-      return { kind: "refused", reason: "id reused", key };
-    }
-    const request = { ...parsed, id: known.id };
-    if (known.outcome?.status !== "failed") return { kind: "repeat", request, key, seen: known };
+    if (!isCopy) return { kind: "refused", reason: "id reused", key };
     known.outcome = null;
     return { kind: "accepted", request, key, seen: known, remembered: true };
   }
-  if (!window.isFresh(parsed.created, now, rules.toleranceMs)) {
-    const request = { ...parsed, id: parsed.id.slice() };
-    const mac = requestMacOf(bytes).slice();
+  const mac = requestMacOf(bytes).slice();
+  const now = { monotonic, wall: clock.wall() };
+  if (!window.isFresh(request.created, now, rules.toleranceMs)) {
     return { kind: "stale", request, key, mac, clock: window.clock(now) };
   }
   const remembered = !window.isFull;
-  const seen = window.remember(parsed, requestMacOf(bytes), now, rules.toleranceMs);
-  return { kind: "accepted", request: { ...parsed, id: seen.id }, key, seen, remembered };
+  const seen = window.remember(request, mac, now, rules.toleranceMs);
+  return { kind: "accepted", request, key, seen, remembered };
 }

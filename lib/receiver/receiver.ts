@@ -9,7 +9,7 @@ import { formatAddress } from "../wire/ip_address.ts";
 import { accept, type AcceptanceRules } from "./accept.ts";
 import { createAcknowledger } from "./acknowledger.ts";
 import { parseSource } from "./allowed_sources.ts";
-import { type After, type Clock, readClock } from "./clock.ts";
+import type { After, Clock } from "./clock.ts";
 import { type Counters, createCounters } from "./counters.ts";
 import { type OpenSocket, startDatagramLoop } from "./datagram_loop.ts";
 import { createFlusher } from "./flusher.ts";
@@ -58,7 +58,6 @@ export interface Receiver {
 export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Receiver {
   const { cache, report, clock, after, random, open, hostName } = parts;
   const now = clock.monotonic;
-  const readNow = () => readClock(clock);
   let rules = first;
   let stopping = false;
   const counters = createCounters(clock.wall);
@@ -115,7 +114,7 @@ export function startReceiver(first: ReceiverRules, parts: ReceiverParts): Recei
   function onDatagram(bytes: Uint8Array, from: Destination): void {
     const source = parseSource(from.hostname);
     if (stopping || source === null) return;
-    const verdict = accept(bytes, source, rules, memory, readNow);
+    const verdict = accept(bytes, source, rules, memory, clock);
     switch (verdict.kind) {
       case "refused":
         counters.countRefused(verdict.reason);

@@ -17,6 +17,7 @@
  * `stale` and come through on the repetition; replays do not.
  */
 import type { FlushAck } from "../wire/ack.ts";
+import type { FlushRequest } from "../wire/request.ts";
 import type { Instant } from "./clock.ts";
 
 /** How a request ended, as its acks tell it. */
@@ -25,9 +26,11 @@ export type Outcome = Pick<FlushAck, "status" | "error" | "entries" | "micros" |
 /** Where an ack goes. */
 export type Destination = Deno.NetAddr;
 
+/** What the window needs of a request, and what is to be known of it when a copy comes. */
+export type Memorable = Pick<FlushRequest, "id" | "created" | "acknowledge" | "ackSpreadMs">;
+
 /** What is known of an accepted request. The receive path changes it, the window only keeps it. */
-export interface SeenRequest {
-  readonly id: Uint8Array;
+export interface SeenRequest extends Memorable {
   /** The MAC it came with: the same id with another one is another request. */
   readonly mac: Uint8Array;
   /** Null while its flush is pending or running. */
@@ -46,12 +49,12 @@ const capacityDefault = 4_096;
 /** The freshness and the memory of the receive path. */
 export interface ReplayWindow {
   /** The accepted request with this id, if it is still remembered. */
-  find(id: Uint8Array, now: Instant): SeenRequest | undefined;
+  find(id: Uint8Array, monotonic: number): SeenRequest | undefined;
   /** Whether a request that is not remembered was created within the tolerance and over the floor. */
   isFresh(created: number, now: Instant, toleranceMs: number): boolean;
-  /** Accepts a fresh request: remembers a copy, or when full only raises the floor. */
+  /** Accepts a fresh request: remembers it with its MAC, or when full only raises the floor. */
   remember(
-    request: { readonly id: Uint8Array; readonly created: number },
+    request: Memorable,
     mac: Uint8Array,
     now: Instant,
     toleranceMs: number,
@@ -70,17 +73,17 @@ export function memoryMs(toleranceMs: number): number {
 
 /** An empty window of a service that starts at this Unix time in ms. */
 export function createReplayWindow(startedAt: number, capacity = capacityDefault): ReplayWindow {
-  const live = new Map<string, { seen: SeenRequest; created: number; forgetAt: number }>();
+  const live = new Map<string, { seen: SeenRequest; forgetAt: number }>();
   let floor = startedAt - 1;
   let newest = floor;
 
   // In the order of acceptance, which is the order of forgetting while the tolerance stays the same;
   // after a change of it some are kept a little longer.
   function forget(monotonic: number): void {
-    for (const [id, { created, forgetAt }] of live) {
+    for (const [id, { seen, forgetAt }] of live) {
       if (forgetAt > monotonic) return;
       live.delete(id);
-      floor = Math.max(floor, created);
+      floor = Math.max(floor, seen.created);
     }
   }
   const effectiveFloor = () => live.size >= capacity ? newest : floor;
@@ -88,18 +91,21 @@ export function createReplayWindow(startedAt: number, capacity = capacityDefault
   const clock = (now: Instant) => Math.max(now.wall, effectiveFloor() + 1);
 
   return {
-    find(id, now) {
-      forget(now.monotonic);
+    find(id, monotonic) {
+      forget(monotonic);
       return live.get(textOf(id))?.seen;
     },
     isFresh(created, now, toleranceMs) {
       forget(now.monotonic);
       return created > effectiveFloor() && Math.abs(clock(now) - created) <= toleranceMs;
     },
-    remember({ id, created }, mac, now, toleranceMs) {
+    remember({ id, created, acknowledge, ackSpreadMs }, mac, now, toleranceMs) {
       const seen: SeenRequest = {
-        id: id.slice(),
-        mac: mac.slice(),
+        id,
+        created,
+        acknowledge,
+        ackSpreadMs,
+        mac,
         outcome: null,
         waiting: [],
         acks: 0,
@@ -107,7 +113,7 @@ export function createReplayWindow(startedAt: number, capacity = capacityDefault
       if (live.size >= capacity) floor = created;
       else {
         const forgetAt = now.monotonic + memoryMs(toleranceMs);
-        live.set(textOf(id), { seen, created, forgetAt });
+        live.set(textOf(id), { seen, forgetAt });
       }
       newest = Math.max(newest, created);
       return seen;

@@ -75,13 +75,10 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
       ));
   }
 
-  function onRepeat(
-    { request, key, seen }: Verdict & { kind: "repeat" },
-    from: Destination,
-  ): void {
+  function onRepeat({ key, seen }: Verdict & { kind: "repeat" }, from: Destination): void {
     counters.count("repeated");
-    if (!request.acknowledge) return;
-    if (seen.outcome !== null) return acknowledge(request, key, seen, seen.outcome, from);
+    if (!seen.acknowledge) return;
+    if (seen.outcome !== null) return acknowledge(key, seen, seen.outcome, from);
     // The flush is still to come; the sender may have more than one address to tell it to.
     const waits = seen.waiting.some(({ hostname, port }) =>
       hostname === from.hostname && port === from.port
@@ -106,7 +103,7 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
       seen.outcome = outcome;
       const waiting = seen.waiting;
       seen.waiting = [];
-      for (const to of waiting) acknowledge(request, key, seen, outcome, to);
+      for (const to of waiting) acknowledge(key, seen, outcome, to);
     };
     const question = { request, source, who };
     // Probes change nothing, so they need no gate.
@@ -131,18 +128,12 @@ export function createRequestHandler(parts: RequestHandlerParts): HandleRequest 
     }
   }
 
-  function acknowledge(
-    request: FlushRequest,
-    key: Key,
-    seen: SeenRequest,
-    outcome: Outcome,
-    to: Destination,
-  ): void {
+  function acknowledge(key: Key, seen: SeenRequest, outcome: Outcome, to: Destination): void {
     if (seen.acks >= acksMost) return;
     seen.acks++;
-    acknowledger.acknowledge(to, request.ackSpreadMs, () =>
+    acknowledger.acknowledge(to, seen.ackSpreadMs, () =>
       encodeAck(
-        { ...outcome, clock: clock.wall(), id: request.id, host: hostName },
+        { ...outcome, clock: clock.wall(), id: seen.id, host: hostName },
         key,
         seen.mac,
       ));

@@ -112,6 +112,11 @@ export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
 /** Where the key id of a datagram without a header fault is. */
 export const requestKeyIdOffset = offset.keyId;
 
+/** The request id of a datagram without a header fault: a view, as is the MAC. */
+export function requestIdOf(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(offset.id, offset.id + idLength);
+}
+
 /** The MAC of a datagram without a header fault; part of what its acks are signed over. */
 export function requestMacOf(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(bytes.length - macLength);
@@ -126,7 +131,7 @@ export function verifyRequest(bytes: Uint8Array, key: Key): boolean {
  * The meaning of a request that has no header fault and a right MAC; null when it contradicts
  * itself: an unknown action, a report without an ack, addresses that don't go with the action, a
  * family other than 4 or 6, a prefix too long, host bits set, a name that isn't UTF-8.
- * The addresses are copies; the id is a view, valid as long as the bytes are.
+ * Nothing in it is a view of the bytes.
  */
 export function parseRequest(bytes: Uint8Array): FlushRequest | null {
   const action = actions[bytes[offset.action]];
@@ -145,8 +150,7 @@ export function parseRequest(bytes: Uint8Array): FlushRequest | null {
     acknowledge: (bytes[offset.flags] & flag.acknowledge) !== 0,
     report: (bytes[offset.flags] & flag.report) !== 0,
     created: Math.min(created, Number.MAX_SAFE_INTEGER),
-    // Most requests are copies of one that is known, and new bytes cost more than all the rest here.
-    id: bytes.subarray(offset.id, offset.id + idLength),
+    id: requestIdOf(bytes).slice(),
     ackSpreadMs: bytes[offset.spread] << 8 | bytes[offset.spread + 1],
     sender,
     addresses,

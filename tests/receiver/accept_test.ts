@@ -6,6 +6,7 @@ import {
   type AcceptanceRules,
   type Verdict,
 } from "../../lib/receiver/accept.ts";
+import type { Clock, Instant } from "../../lib/receiver/clock.ts";
 import { createLegacyCopies } from "../../lib/receiver/legacy_copies.ts";
 import { createReplayWindow } from "../../lib/receiver/replay_window.ts";
 import { createLegacyCheck } from "../../lib/wire/legacy.ts";
@@ -13,8 +14,13 @@ import { macLength } from "../../lib/wire/mac.ts";
 import { parseRequest, requestHeaderFault, requestMacOf } from "../../lib/wire/request.ts";
 import { address, key, keyring, otherKey, signed } from "./helpers.ts";
 
+/** Clocks that stand still. */
+function stopped({ monotonic, wall }: Instant): Clock {
+  return { monotonic: () => monotonic, wall: () => wall };
+}
+
 const now = { monotonic: 1_000_000, wall: 1_700_000_000_000 };
-const readNow = () => now;
+const clock = stopped(now);
 const source = address("192.0.2.1");
 
 const rules: AcceptanceRules = {
@@ -35,7 +41,7 @@ function judge(
   memory = newMemory(),
   at = now,
 ): string {
-  return word(accept(bytes, source, { ...rules, ...changes }, memory, () => at));
+  return word(accept(bytes, source, { ...rules, ...changes }, memory, stopped(at)));
 }
 
 function word(verdict: Verdict): string {
@@ -53,7 +59,7 @@ function tampered(change: (bytes: Uint8Array) => void, bytes = signed(fresh)): U
 
 Deno.test("accept() accepts a fresh authentic request from an allowed source", () => {
   const bytes = signed(fresh);
-  const verdict = accept(bytes, source, rules, newMemory(), readNow);
+  const verdict = accept(bytes, source, rules, newMemory(), clock);
   assert.ok(verdict.kind === "accepted");
   assert.equal(verdict.request.sender, "r1");
   assert.equal(verdict.key, key);
@@ -70,13 +76,19 @@ Deno.test("accept() keeps nothing of the datagram's buffer", () => {
   const kinds: string[] = [];
   for (const sent of [request, request, late]) {
     const bytes = sent.slice();
-    const verdict = accept(bytes, source, rules, memory, readNow);
+    const verdict = accept(bytes, source, rules, memory, clock);
     bytes.fill(0xff);
-    assert.ok("request" in verdict);
     kinds.push(verdict.kind);
-    assert.deepEqual(verdict.request, parseRequest(sent));
-    const mac = verdict.kind === "stale" ? verdict.mac : verdict.seen.mac;
-    assert.deepEqual(mac, requestMacOf(sent));
+    const parsed = parseRequest(sent);
+    assert.ok(verdict.kind !== "refused" && "key" in verdict && parsed !== null);
+    if (verdict.kind !== "repeat") assert.deepEqual(verdict.request, parsed);
+    if (verdict.kind === "stale") assert.deepEqual(verdict.mac, requestMacOf(sent));
+    else {
+      const { id, created, acknowledge, ackSpreadMs, mac } = verdict.seen;
+      const { id: sentId, created: sentAt } = parsed;
+      assert.deepEqual([id, created, mac], [sentId, sentAt, requestMacOf(sent)]);
+      assert.deepEqual([acknowledge, ackSpreadMs], [parsed.acknowledge, parsed.ackSpreadMs]);
+    }
   }
   assert.deepEqual(kinds, ["accepted", "repeat", "stale"]);
 });
@@ -84,11 +96,11 @@ Deno.test("accept() keeps nothing of the datagram's buffer", () => {
 Deno.test("accept() gives a copy whose flush is to be tried again as it came", () => {
   const memory = newMemory();
   const bytes = signed(fresh);
-  const first = accept(bytes, source, rules, memory, readNow);
+  const first = accept(bytes, source, rules, memory, clock);
   assert.ok(first.kind === "accepted");
   first.seen.outcome = { status: "failed", error: 5, entries: 0, micros: 0, reports: [] };
   const copy = bytes.slice();
-  const again = accept(copy, source, rules, memory, readNow);
+  const again = accept(copy, source, rules, memory, clock);
   copy.fill(0xff);
   assert.ok(again.kind === "accepted");
   assert.deepEqual(again.request, first.request);
@@ -132,21 +144,32 @@ Deno.test("accept() refuses a wrong MAC before it looks at the content", () => {
   assert.equal(judge(last), "mac");
 });
 
-Deno.test("accept() reads no clock for what is refused unsigned, and one reading for the rest", () => {
-  let readings = 0;
-  const judgeTimed = (bytes: Uint8Array, changes: Partial<AcceptanceRules> = {}) => {
-    const readCounted = () => (readings++, now);
-    return word(accept(bytes, source, { ...rules, ...changes }, newMemory(), readCounted));
+Deno.test("accept() reads no clock for what is refused unsigned, and each once at most for the rest", () => {
+  let readings = "";
+  const counted: Clock = {
+    monotonic: () => (readings += "m", now.monotonic),
+    wall: () => (readings += "w", now.wall),
   };
-  const forged = signed(fresh);
-  forged[forged.length - 1] ^= 1;
-  assert.equal(judgeTimed(signed(fresh), { isAllowed: () => false }), "source");
-  assert.equal(judgeTimed(new Uint8Array(5)), "length");
-  assert.equal(judgeTimed(signed(fresh, otherKey)), "key");
-  assert.equal(judgeTimed(forged), "mac");
-  assert.equal(readings, 0);
-  assert.equal(judgeTimed(signed(fresh)), "accepted");
-  assert.equal(readings, 1);
+  const memory = newMemory();
+  const judgeTimed = (bytes: Uint8Array, changes: Partial<AcceptanceRules> = {}) => {
+    readings = "";
+    return word(accept(bytes, source, { ...rules, ...changes }, memory, counted));
+  };
+  const genuine = signed(fresh);
+  const forged = genuine.with(-1, genuine.at(-1)! ^ 1);
+  const cases: [string, string, Uint8Array, Partial<AcceptanceRules>?][] = [
+    ["source", "", genuine, { isAllowed: () => false }],
+    ["length", "", new Uint8Array(5)],
+    ["key", "", signed(fresh, otherKey)],
+    ["mac", "", forged],
+    ["accepted", "mw", genuine],
+    ["repeat", "m", genuine],
+    ["stale", "mw", signed({ created: 5 })],
+  ];
+  for (const [word, read, bytes, changes] of cases) {
+    assert.equal(judgeTimed(bytes, changes), word);
+    assert.equal(readings, read, word);
+  }
 });
 
 Deno.test("accept() refuses a request with the right key id signed by another key", () => {
@@ -157,7 +180,7 @@ Deno.test("accept() refuses a request with the right key id signed by another ke
 
 Deno.test("accept() refuses content that contradicts itself and names the key it came with", () => {
   const bytes = tampered((bytes) => bytes[6] = 9);
-  const verdict = accept(bytes, source, rules, newMemory(), readNow);
+  const verdict = accept(bytes, source, rules, newMemory(), clock);
   assert.deepEqual(verdict, { kind: "refused", reason: "content", key });
 });
 
@@ -187,11 +210,11 @@ Deno.test("accept() refuses a seen id under another MAC", () => {
 Deno.test("accept() accepts a copy once more after its flush failed, and only then", () => {
   const memory = newMemory();
   const bytes = signed(fresh);
-  const first = accept(bytes, source, rules, memory, readNow);
+  const first = accept(bytes, source, rules, memory, clock);
   assert.ok(first.kind === "accepted");
   const outcome = { error: 0, entries: 0, micros: 0, reports: [] };
   first.seen.outcome = { ...outcome, status: "failed" };
-  const second = accept(bytes, source, rules, memory, readNow);
+  const second = accept(bytes, source, rules, memory, clock);
   assert.ok(second.kind === "accepted");
   assert.equal(second.seen, first.seen);
   assert.equal(judge(bytes, {}, memory), "repeat");
@@ -222,7 +245,7 @@ Deno.test("accept() remembers nothing of a stale request", () => {
 
 Deno.test("accept() gives a stale verdict the clock that a correction gets through with", () => {
   const memory = newMemory();
-  const verdict = accept(signed({ created: 5 }), source, rules, memory, readNow);
+  const verdict = accept(signed({ created: 5 }), source, rules, memory, clock);
   assert.ok(verdict.kind === "stale");
   assert.equal(verdict.clock, now.wall);
   assert.equal(judge(signed({ created: verdict.clock }), {}, memory), "accepted");

@@ -129,7 +129,7 @@ Deno.test("createRequestHandler() keeps no more sources of one request than it m
   const source = address("192.0.2.1");
   handle({ kind: "accepted", request: asked, key, seen, remembered: true }, r1, source);
   for (let port = 1; port <= 100; port++) {
-    handle({ kind: "repeat", request: asked, key, seen }, { ...r1, port }, source);
+    handle({ kind: "repeat", key, seen }, { ...r1, port }, source);
   }
   assert.equal(seen.waiting.length, acksMost);
 });
