@@ -3,8 +3,7 @@ import type { LoadedSettings } from "../config/file.ts";
 import { settingNames, settingTable } from "../config/schema.ts";
 import type { Settings } from "../config/settings.ts";
 import { type AddressPrefix, formatPrefix } from "../wire/ip_address.ts";
-import { loadKeyring, type ReadKeyFile } from "./keys.ts";
-import { keysText } from "./running_service.ts";
+import { keysText, loadKeyring, type ReadKeyFile } from "./keys.ts";
 
 /** The effective settings as lines; throws a `StartError` when the keys are of no use. */
 export function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {

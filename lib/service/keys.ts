@@ -63,3 +63,13 @@ function keygenCommand(): string {
   const entry = Deno.mainModule.replace(/^file:\/\//, "");
   return `${Deno.execPath()} run -q ${decodeURIComponent(entry)} --keygen`;
 }
+
+/** Key ids for the log. */
+export function keysText(keyring: Keyring | null): string {
+  return keyring === null ? "none (legacy only)" : keyIds(keyring).join(" ");
+}
+
+/** The ids of a keyring's keys. */
+export function keyIds(keyring: Keyring | null): string[] {
+  return keyring === null ? [] : keyring.keys.map(({ idText }) => idText);
+}

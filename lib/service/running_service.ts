@@ -2,7 +2,6 @@
  * The service itself, whatever hosts it: a console, systemd, or Windows' service control manager.
  */
 import type { Settings } from "../config/settings.ts";
-import { systemReason } from "../files/system_error.ts";
 import type { Report } from "../log/events.ts";
 import { createPublisher } from "../metrics/publisher.ts";
 import { metricsText } from "../metrics/service_metrics.ts";
@@ -12,13 +11,13 @@ import { type After, type Clock, systemAfter, systemClock } from "../receiver/cl
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
 import { rehearse as rehearseInMemory } from "../receiver/rehearsal.ts";
-import { type Receiver, type ReceiverRules, startReceiver } from "../receiver/receiver.ts";
+import { type ReceiverRules, startReceiver } from "../receiver/receiver.ts";
 import { arpflushVersion } from "../version.ts";
 import type { Keyring } from "../wire/keyring.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
-import { loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
+import { keyIds, keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
+import { listenPatiently, listenText } from "./listen.ts";
 import { createRefresher } from "./refresher.ts";
-import { StartError } from "./start_error.ts";
 
 /** What a service stands on. All but the first three have a default: the real thing. */
 export interface ServiceParts {
@@ -63,8 +62,6 @@ export interface RunningService {
   readonly ended: Promise<void>;
 }
 
-const listenPatienceDefaultMs = 20_000;
-const listenRetryMs = 500;
 /** Less than the second that a stop may take. */
 const stopPatienceMs = 900;
 
@@ -87,6 +84,7 @@ export async function startService(
     readKeyFile: read = readKeyFile,
     readAddresses = () => Deno.networkInterfaces(),
     rehearse = rehearseInMemory,
+    signal,
   } = parts;
 
   let keyring = loadKeyring(first, read);
@@ -102,7 +100,7 @@ export async function startService(
       : allowNetworks(settings.AllowedSources),
   });
   const firstRules = rulesOf(first, keyring);
-  const receiver = await listen(
+  const receiver = await listenPatiently(
     () =>
       startReceiver(firstRules, {
         cache,
@@ -113,8 +111,7 @@ export async function startService(
         open,
         hostName,
       }),
-    first,
-    { ...parts, clock, after },
+    { settings: first, report, clock, after, patienceMs: parts.listenPatienceMs, signal },
   );
   const refresher = createRefresher(cache, report, after);
   refresher.configure(first);
@@ -137,12 +134,16 @@ export async function startService(
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
 
-  /** Nobody waits for a rehearsal, and one that goes wrong hinders nothing. */
+  let cancelRehearsal = () => {};
+
+  /** Nobody waits for a rehearsal, the start of the service either; one that fails hinders nothing. */
   function startRehearsal(rules: ReceiverRules): void {
-    rehearse(rules).catch(() => {});
+    cancelRehearsal();
+    cancelRehearsal = after(0, () => void rehearse(rules).catch(() => {}));
   }
 
   async function stop(): Promise<void> {
+    cancelRehearsal();
     refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const cancel = after(stopPatienceMs, () => resolve("late"));
@@ -191,57 +192,4 @@ export async function startService(
     stop: () => stopping ??= stop(),
     ended,
   };
-}
-
-/** Key ids for the log. */
-export function keysText(keyring: Keyring | null): string {
-  return keyring === null ? "none (legacy only)" : keyIds(keyring).join(" ");
-}
-
-function keyIds(keyring: Keyring | null): string[] {
-  return keyring === null ? [] : keyring.keys.map(({ idText }) => idText);
-}
-
-function listenText({ Listen, Port }: Settings, error: unknown): string {
-  return `Cannot listen on ${Listen} port ${Port}: ${systemReason(error)}`;
-}
-
-/** Tries to listen until it works; gives up with a `StartError`. */
-async function listen(
-  start: () => Receiver,
-  settings: Settings,
-  { report, clock, after, listenPatienceMs = listenPatienceDefaultMs, signal }:
-    & ServiceParts
-    & { readonly clock: Clock; readonly after: After },
-): Promise<Receiver> {
-  const { Listen: address, Port: port } = settings;
-  const until = clock.monotonic() + listenPatienceMs;
-  for (let tries = 1;; tries++) {
-    try {
-      return start();
-    } catch (error) {
-      const values = { address, port, error: systemReason(error) };
-      const over = clock.monotonic() + listenRetryMs > until;
-      if (over || !mayPass(error) || signal?.aborted) {
-        throw new StartError("listenFailed", listenText(settings, error), values);
-      }
-      if (tries === 1) report("listenWaiting", { ...values, seconds: listenPatienceMs / 1_000 });
-      await pause(listenRetryMs, after, signal);
-    }
-  }
-}
-
-/** A port may become free, an address may still be assigned: at boot both happen. */
-function mayPass(error: unknown): boolean {
-  return error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable;
-}
-
-function pause(ms: number, after: After, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = after(ms, resolve);
-    signal?.addEventListener("abort", () => {
-      cancel();
-      resolve();
-    }, { once: true });
-  });
 }
