@@ -40,10 +40,15 @@ export interface FloodResult {
   readonly idleCpuMs: number;
 }
 
-/** How it is done. */
-export interface FloodPlan {
+/** A flood. */
+export interface Flood {
   readonly kind: FloodKind;
+  /** 0: as fast as can be. */
   readonly ratePerSecond: number;
+}
+
+/** A flood with tries in it. */
+export interface FloodPlan extends Flood {
   readonly tries: number;
   /** With packaging/arpflush.nft on the host. */
   readonly guarded: boolean;

@@ -5,7 +5,8 @@
 import { compilePeers } from "../../bench/peers.ts";
 import { type Section, sectionText } from "../../bench/section.ts";
 import { findIsolation } from "../../tools/namespaces.ts";
-import { floodSection, hostsSection, lossSection, reloadSection, soakSection } from "./sections.ts";
+import { floodPeersSection, floodSection } from "./flood_sections.ts";
+import { hostsSection, lossSection, reloadSection, soakSection } from "./sections.ts";
 
 const loads: Readonly<Record<string, () => Promise<Section>>> = {
   loss: () => lossSection(20_000, 300),
@@ -16,6 +17,10 @@ const loads: Readonly<Record<string, () => Promise<Section>>> = {
   floods: async () => {
     await using peers = await compilePeers();
     return await floodSection(peers, 200);
+  },
+  "flood-peers": async () => {
+    await using peers = await compilePeers();
+    return await floodPeersSection(peers, 7);
   },
   reloads: () => reloadSection(1_000),
 };

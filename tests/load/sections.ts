@@ -3,7 +3,6 @@ import type { Peers } from "../../bench/peers.ts";
 import type { Section } from "../../bench/section.ts";
 import { median, show } from "../../bench/statistics.ts";
 import { copiesReach, defaultSchedule } from "./copies_reach.ts";
-import { type FloodPlan, floodService } from "./floods.ts";
 import {
   burstLoss,
   burstReach,
@@ -111,49 +110,6 @@ export async function hostsSection(
     notes: [
       "Without a spread about 256 acks fit into the sender's socket (212,992 bytes) while it is busy.",
     ],
-  };
-}
-
-/** Genuine requests in floods. */
-export async function floodSection(peers: Peers, tries: number): Promise<Section> {
-  const plans: FloodPlan[] = [
-    { kind: "wrong MAC", ratePerSecond: 50_000, tries, guarded: false },
-    { kind: "junk", ratePerSecond: 200_000, tries, guarded: false },
-    { kind: "wrong MAC", ratePerSecond: 50_000, tries, guarded: true },
-    { kind: "junk", ratePerSecond: 200_000, tries, guarded: true },
-  ];
-  const rows: string[][] = [];
-  for (const plan of plans) {
-    const result = await floodService(peers, plan);
-    const fives = Math.ceil(tries / 4);
-    rows.push([
-      `${plan.kind}${plan.guarded ? ", nftables rules" : ""}`,
-      show(plan.ratePerSecond),
-      show(result.ratePerSecond),
-      percent(result.dropped),
-      `${result.single}/${tries}`,
-      `${result.five}/${fives}`,
-      [result.before, result.during, result.after].map(({ rss }) => megabytes(rss)).join(" / "),
-      show(result.idleCpuMs),
-    ]);
-  }
-  return {
-    title: "Floods",
-    about: "Genuine requests in the midst of a flood. The flooder sends them, too, from another " +
-      "address, at moments drawn beforehand; it and the service share one machine. A try counts " +
-      "when it is acknowledged.",
-    header: [
-      "flood",
-      "wanted/s",
-      "reached/s",
-      "socket full",
-      "one copy",
-      "five copies",
-      "RSS MiB before / in / after",
-      "CPU ms/s after",
-    ],
-    rows,
-    notes: [],
   };
 }
 

@@ -1,6 +1,7 @@
 /** Floods, crowds and soaks with small numbers; `deno task load` has the full ones. */
 import assert from "node:assert/strict";
 import { compilePeers } from "../../bench/peers.ts";
+import { floodReceivers } from "../load/flood_losses.ts";
 import { floodService } from "../load/floods.ts";
 import { answerBroadcast } from "../load/many_hosts.ts";
 import { refreshAfterLoss } from "../load/refresh_delay.ts";
@@ -35,6 +36,20 @@ Deno.test("floodService() says what part of a flood the service's socket drops",
   const { dropped } = await floodService(peers, asFastAsCanBe);
   assert.ok(dropped > 0 && dropped < 1, `${dropped} dropped`);
 });
+
+Deno.test(
+  "floodReceivers() says what a C loop and a bare loop lose of a flood beside our receiver",
+  {
+    ignore,
+  },
+  async () => {
+    const losses = await floodReceivers(peers, { kind: "junk", ratePerSecond: 0 }, 1, 0.5);
+    assert.deepEqual(losses.map(({ rates }) => rates.length), [1, 1, 1]);
+    assert.ok(losses.every(({ lost: [lost] }) => lost >= 0 && lost < 1), JSON.stringify(losses));
+    // Nobody keeps up with a sender that doesn't pause.
+    assert.ok(losses[2].lost[0] > 0);
+  },
+);
 
 Deno.test("packaging/arpflush.nft lets every genuine request through and keeps floods away", {
   ignore,
