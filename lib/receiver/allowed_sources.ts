@@ -4,6 +4,7 @@
  */
 import { type AddressPrefix, networkOf, parseAddress, parsePrefix } from "../wire/ip_address.ts";
 import { prefixContains } from "../wire/ip_address.ts";
+import type { After } from "./clock.ts";
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */
 export type OwnAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
@@ -22,15 +23,24 @@ export function allowNetworks(
   return (source) => allowed.some((network) => prefixContains(network, source));
 }
 
-/** A check for on-link sources. When the interfaces can't be read the last networks stay valid. */
-export function allowOnLink(
+/** A check for on-link sources that follows the host's addresses. */
+export interface OnLinkSources {
+  readonly isAllowed: (source: AddressPrefix) => boolean;
+  /** Ends its timer. */
+  close(): void;
+}
+
+/** Reads the networks now. When the interfaces can't be read the last networks stay valid. */
+export function createOnLinkSources(
   readAddresses: () => readonly OwnAddress[],
   monotonic: () => number,
-): (source: AddressPrefix) => boolean {
+  after: After,
+): OnLinkSources {
   let check = allowNetworks([]);
   let readAt = -Infinity;
-  function refresh(now: number): void {
-    readAt = now;
+  // While they are fresh. A timer costs nothing for each datagram, as a look at the clock would.
+  let cancel: (() => void) | null = null;
+  function read(): void {
     try {
       check = allowNetworks(
         readAddresses().map(networkOfOwn).filter((network) => network !== null),
@@ -39,15 +49,26 @@ export function allowOnLink(
       // Out of descriptors, for example: the next refresh tries again.
     }
   }
+  function refresh(): void {
+    read();
+    readAt = monotonic();
+    cancel?.();
+    cancel = after(refreshEveryMs, () => cancel = null);
+  }
   // Now as well as for the first datagram: by then there may be no descriptor left for reading them.
-  refresh(-Infinity);
-  return (source) => {
-    const now = monotonic();
-    if (now - readAt >= refreshEveryMs) refresh(now);
-    if (check(source)) return true;
-    if (now - readAt < refreshOnMissMs) return false;
-    refresh(now);
-    return check(source);
+  read();
+  return {
+    isAllowed(source) {
+      if (cancel === null) refresh();
+      if (check(source)) return true;
+      if (monotonic() - readAt < refreshOnMissMs) return false;
+      refresh();
+      return check(source);
+    },
+    close() {
+      cancel?.();
+      cancel = null;
+    },
   };
 }
 

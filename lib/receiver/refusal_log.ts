@@ -11,6 +11,13 @@ const summaryEveryMs = 60_000;
 /** Sources counted in one summary; forged sources beyond it are only in the total. */
 const sourcesMost = 256;
 
+/** Refusals in a row for one reason and from one source. */
+interface Refusals {
+  readonly reason: RefusalReason;
+  readonly source: AddressPrefix;
+  count: number;
+}
+
 /** The log of refusals. */
 export interface RefusalLog {
   refused(reason: RefusalReason, source: AddressPrefix): void;
@@ -23,11 +30,21 @@ export function createRefusalLog(report: Report, after: After): RefusalLog {
   let reasons = new Map<RefusalReason, number>();
   let sources = new Map<string, number>();
   let cancel: (() => void) | null = null;
-  // In a flood many datagrams in a row come from one source, which the receive path parses once.
-  let latest: AddressPrefix | null = null;
-  let latestText = "";
+  // In a flood many in a row are alike, from a source that the receive path has parsed once.
+  let alike: Refusals | null = null;
+
+  function countAlike(): void {
+    if (alike === null) return;
+    const { reason, source, count } = alike;
+    alike = null;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+    const text = formatAddress(source);
+    const known = sources.get(text) ?? 0;
+    if (known > 0 || sources.size < sourcesMost) sources.set(text, known + count);
+  }
 
   function summarize(): boolean {
+    countAlike();
     if (reasons.size === 0) return false;
     const most = (counts: Map<string, number>) => [...counts].sort((a, b) => b[1] - a[1]);
     const [[source, sourceCount]] = most(sources);
@@ -51,10 +68,11 @@ export function createRefusalLog(report: Report, after: After): RefusalLog {
 
   return {
     refused(reason, source) {
-      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      if (source !== latest) [latest, latestText] = [source, formatAddress(source)];
-      const count = sources.get(latestText) ?? 0;
-      if (count > 0 || sources.size < sourcesMost) sources.set(latestText, count + 1);
+      if (alike?.reason === reason && alike.source === source) alike.count++;
+      else {
+        countAlike();
+        alike = { reason, source, count: 1 };
+      }
       if (cancel !== null) return;
       summarize();
       rest();

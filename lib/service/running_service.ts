@@ -6,7 +6,11 @@ import type { Report } from "../log/events.ts";
 import { createPublisher } from "../metrics/publisher.ts";
 import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import { allowNetworks, allowOnLink, type OwnAddress } from "../receiver/allowed_sources.ts";
+import {
+  allowNetworks,
+  createOnLinkSources,
+  type OwnAddress,
+} from "../receiver/allowed_sources.ts";
 import { type After, type Clock, systemAfter, systemClock } from "../receiver/clock.ts";
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
@@ -88,6 +92,7 @@ export async function startService(
   } = parts;
 
   let keyring = loadKeyring(first, read);
+  const onLink = createOnLinkSources(readAddresses, clock.monotonic, after);
   const rulesOf = (settings: Settings, keyring: Keyring | null): ReceiverRules => ({
     address: settings.Listen,
     port: settings.Port,
@@ -96,7 +101,7 @@ export async function startService(
     keyring,
     isLegacy: settings.Password === "" ? null : createLegacyCheck(settings.Password),
     isAllowed: settings.AllowedSources === "on-link"
-      ? allowOnLink(readAddresses, clock.monotonic)
+      ? onLink.isAllowed
       : allowNetworks(settings.AllowedSources),
   });
   const firstRules = rulesOf(first, keyring);
@@ -149,6 +154,7 @@ export async function startService(
     const cancel = after(stopPatienceMs, () => resolve("late"));
     const result = await Promise.race([receiver.stop(), late]);
     if (result === "late") report("stopIncomplete");
+    onLink.close();
     // A disk that hangs is nothing to wait for.
     await Promise.race([metrics.stop(), late]);
     cancel();

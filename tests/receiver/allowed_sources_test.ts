@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import {
   allowNetworks,
-  allowOnLink,
+  createOnLinkSources,
   type OwnAddress,
   parseSource,
 } from "../../lib/receiver/allowed_sources.ts";
 import { parsePrefix } from "../../lib/wire/ip_address.ts";
-import { address } from "./helpers.ts";
+import { address, testTime } from "./helpers.ts";
 
 const eth0: OwnAddress = { address: "192.0.2.7", cidr: "192.0.2.7/24" };
-/** The monotonic clock has no zero that means anything. */
-const start = 1_000_000;
 const linkLocal: OwnAddress = { address: "fe80::1%eth0", cidr: "fe80::1%eth0/64" };
 
-Deno.test("allowOnLink() allows the networks of own addresses and loopback, nothing else", () => {
-  const isAllowed = allowOnLink(() => [eth0, linkLocal], () => 0);
+/** The check of a host with these addresses. */
+function onLink(own: readonly OwnAddress[]) {
+  const { clock, after } = testTime();
+  return createOnLinkSources(() => own, clock.monotonic, after).isAllowed;
+}
+
+Deno.test("createOnLinkSources() allows the networks of own addresses and loopback, nothing else", () => {
+  const isAllowed = onLink([eth0, linkLocal]);
   for (const text of ["192.0.2.1", "192.0.2.255", "fe80::2", "127.0.0.1", "127.9.9.9", "::1"]) {
     assert.equal(isAllowed(address(text)), true, text);
   }
@@ -33,46 +37,67 @@ Deno.test("allowNetworks() allows those networks and loopback, not what is on-li
   }
 });
 
-Deno.test("allowOnLink() reads the interfaces anew for an unknown source, once a second at most", () => {
-  let now = start, reads = 0;
+Deno.test("createOnLinkSources() reads the interfaces anew for an unknown source, once a second at most", () => {
+  const time = testTime();
+  let reads = 0;
   let own = [eth0];
-  const isAllowed = allowOnLink(() => (reads++, own), () => now);
+  const { isAllowed } = createOnLinkSources(
+    () => (reads++, own),
+    time.clock.monotonic,
+    time.after,
+  );
   const late = address("10.0.0.1");
   assert.equal(reads, 1, "when it is made");
   assert.equal(isAllowed(late), false);
   assert.equal(reads, 2);
   own = [eth0, { address: "10.0.0.7", cidr: "10.0.0.7/8" }];
-  now = start + 999;
+  time.pass(999);
   for (let i = 0; i < 100; i++) assert.equal(isAllowed(late), false);
   assert.equal(reads, 2);
-  now = start + 1_000;
+  time.pass(1);
   assert.equal(isAllowed(late), true);
   assert.equal(reads, 3);
-  now = start + 30_999;
+  time.pass(29_999);
   assert.equal(isAllowed(late), true);
   assert.equal(reads, 3);
 });
 
-Deno.test("allowOnLink() forgets a network that is gone after 30 s", () => {
-  let now = start;
+Deno.test("createOnLinkSources() forgets a network that is gone after 30 s", () => {
+  const time = testTime();
   let own = [eth0];
-  const isAllowed = allowOnLink(() => own, () => now);
+  const { isAllowed } = createOnLinkSources(() => own, time.clock.monotonic, time.after);
   assert.equal(isAllowed(address("192.0.2.1")), true);
   own = [];
-  now = start + 29_999;
+  time.pass(29_999);
   assert.equal(isAllowed(address("192.0.2.1")), true);
-  now = start + 30_000;
+  time.pass(1);
   assert.equal(isAllowed(address("192.0.2.1")), false);
 });
 
-Deno.test("allowOnLink() allows an own address that is alone in its network", () => {
+Deno.test("createOnLinkSources() has one timer while datagrams come, and none when it is closed", () => {
+  const time = testTime();
+  const sources = createOnLinkSources(() => [eth0], time.clock.monotonic, time.after);
+  assert.equal(time.timers, 0, "before the first datagram");
+  for (let i = 0; i < 100; i++) {
+    sources.isAllowed(address("10.0.0.1"));
+    assert.equal(time.timers, 1);
+    time.pass(1_000);
+  }
+  time.pass(30_000);
+  assert.equal(time.timers, 0, "when no more come");
+  sources.isAllowed(address("192.0.2.1"));
+  sources.close();
+  assert.equal(time.timers, 0);
+});
+
+Deno.test("createOnLinkSources() allows an own address that is alone in its network", () => {
   const alone = { address: "192.0.2.9", cidr: "192.0.2.9/32" };
-  const isAllowed = allowOnLink(() => [alone], () => start);
+  const isAllowed = onLink([alone]);
   assert.equal(isAllowed(address("192.0.2.9")), true);
   assert.equal(isAllowed(address("192.0.2.8")), false);
 });
 
-Deno.test("allowOnLink() leaves out an own address that it can't read, and takes the others", () => {
+Deno.test("createOnLinkSources() leaves out an own address that it can't read, and takes the others", () => {
   const odd: OwnAddress[] = [
     { address: "eth1", cidr: "eth1/0" },
     { address: "10.0.0.7", cidr: "10.0.0.7" },
@@ -80,27 +105,32 @@ Deno.test("allowOnLink() leaves out an own address that it can't read, and takes
     { address: "2001:db8::7", cidr: "2001:db8::7/129" },
     eth0,
   ];
-  const isAllowed = allowOnLink(() => odd, () => start);
+  const isAllowed = onLink(odd);
   assert.equal(isAllowed(address("192.0.2.1")), true);
   for (const text of ["10.0.0.7", "10.0.0.8", "203.0.113.1", "2001:db8::7", "2001:db8::8"]) {
     assert.equal(isAllowed(address(text)), false, text);
   }
 });
 
-Deno.test("allowOnLink() keeps the last networks while the interfaces can't be read", () => {
-  let now = 0, broken = false;
-  const isAllowed = allowOnLink(() => {
-    if (broken) throw new Error("Too many open files");
-    return [eth0];
-  }, () => now);
+Deno.test("createOnLinkSources() keeps the last networks while the interfaces can't be read", () => {
+  const time = testTime();
+  let broken = false;
+  const { isAllowed } = createOnLinkSources(
+    () => {
+      if (broken) throw new Error("Too many open files");
+      return [eth0];
+    },
+    time.clock.monotonic,
+    time.after,
+  );
   broken = true;
   assert.equal(isAllowed(address("192.0.2.1")), true, "the first datagram");
-  now = 60_000;
+  time.pass(60_000);
   assert.equal(isAllowed(address("192.0.2.1")), true);
 });
 
-Deno.test("allowOnLink() understands the interfaces of this machine", () => {
-  const isAllowed = allowOnLink(() => Deno.networkInterfaces(), () => 0);
+Deno.test("createOnLinkSources() understands the interfaces of this machine", () => {
+  const isAllowed = onLink(Deno.networkInterfaces());
   for (const own of Deno.networkInterfaces()) {
     const source = parseSource(own.address);
     assert.ok(source !== null && isAllowed(source), own.address);
