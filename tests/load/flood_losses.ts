@@ -8,6 +8,7 @@ import {
 } from "../../bench/peers.ts";
 import { type Flood, runFlood } from "./floods.ts";
 import { fullSockets } from "./full_sockets.ts";
+import { readProcessorTime, stolenPart } from "./stolen_time.ts";
 
 /** A receiver's losses, one entry a round. */
 export interface FloodLosses {
@@ -16,6 +17,8 @@ export interface FloodLosses {
   readonly rates: number[];
   /** The part of them that the receiver's socket had no room for, 0 to 1. */
   readonly lost: number[];
+  /** The part of the processors' time that the machine's host gave to others, 0 to 1. */
+  readonly stolen: number[];
 }
 
 const port = 47_906;
@@ -38,14 +41,20 @@ export async function floodReceivers(
     denoReceiver("bare", "Deno loop that checks nothing"),
     denoReceiver("arpflush", "ArpFlush's receiver"),
   ];
-  const losses = receivers.map(({ name }): FloodLosses => ({ name, rates: [], lost: [] }));
+  const losses = receivers.map(({ name }): FloodLosses => ({
+    name,
+    rates: [],
+    lost: [],
+    stolen: [],
+  }));
   const datagrams = kind === "junk" ? junk(256) : forgedRequests(256);
   const line = [program, "127.0.0.1", ...[port, ratePerSecond, seconds].map(String)];
   for (let i = 0; i < rounds; i++) {
     for (const [r, receiver] of receivers.entries()) {
       await using _running = await startReceiverProcess(receiver, port, 0, 0);
-      const before = await fullSockets([]);
+      const [before, timeBefore] = [await fullSockets([]), await readProcessorTime()];
       const { sent, ns } = await runFlood(line, datagrams, []);
+      losses[r].stolen.push(stolenPart(timeBefore, await readProcessorTime()));
       losses[r].rates.push(sent / ns * 1e9);
       losses[r].lost.push((await fullSockets([]) - before) / sent);
     }

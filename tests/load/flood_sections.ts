@@ -58,7 +58,7 @@ export async function floodSection(peers: Peers, tries: number): Promise<Section
 export async function floodPeersSection(peers: Peers, rounds: number): Promise<Section> {
   const rows: string[][] = [];
   for (const flood of floods) {
-    for (const { name, rates, lost } of await floodReceivers(peers, flood, rounds)) {
+    for (const { name, rates, lost, stolen } of await floodReceivers(peers, flood, rounds)) {
       rows.push([
         flood.kind,
         name,
@@ -66,6 +66,8 @@ export async function floodPeersSection(peers: Peers, rounds: number): Promise<S
         show(median(rates)),
         percent(median(lost)),
         `${percent(Math.min(...lost))} to ${percent(Math.max(...lost))}`,
+        percent(lost[stolen.indexOf(Math.min(...stolen))]),
+        percent(Math.min(...stolen)),
       ]);
     }
   }
@@ -73,8 +75,18 @@ export async function floodPeersSection(peers: Peers, rounds: number): Promise<S
     title: "The same floods at receivers that do less",
     about:
       `What part of a flood a receiver's socket had no room for, over loopback, for 4 s each, ` +
-      `all receivers in turn, ${rounds} rounds: median and range.`,
-    header: ["flood", "receiver", "wanted/s", "reached/s", "socket full", "range"],
+      `all receivers in turn, ${rounds} rounds: median and range; and in the round in which the ` +
+      `machine's host took least of its processors' time away ("stolen").`,
+    header: [
+      "flood",
+      "receiver",
+      "wanted/s",
+      "reached/s",
+      "socket full",
+      "range",
+      "undisturbed",
+      "stolen then",
+    ],
     rows,
     notes: [],
   };

@@ -45,7 +45,9 @@ Deno.test(
   async () => {
     const losses = await floodReceivers(peers, { kind: "junk", ratePerSecond: 0 }, 1, 0.5);
     assert.deepEqual(losses.map(({ rates }) => rates.length), [1, 1, 1]);
-    assert.ok(losses.every(({ lost: [lost] }) => lost >= 0 && lost < 1), JSON.stringify(losses));
+    const parts = losses.flatMap(({ lost, stolen }) => [...lost, ...stolen]);
+    assert.equal(parts.length, 6);
+    assert.ok(parts.every((part) => part >= 0 && part < 1), JSON.stringify(losses));
     // Nobody keeps up with a sender that doesn't pause.
     assert.ok(losses[2].lost[0] > 0);
   },
