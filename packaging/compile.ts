@@ -47,7 +47,7 @@ async function deno(...args: string[]): Promise<void> {
  */
 async function bundle({ name, entry }: Program, folder: string): Promise<string> {
   const file = `${folder}/${name}.js`;
-  await deno("bundle", "--quiet", "--platform=deno", `--output=${file}`, entry);
+  await deno("bundle", "--quiet", "--minify", "--platform=deno", `--output=${file}`, entry);
   // The compiler notes in the executable when the file was written: the same bytes need one time.
   await Deno.utime(file, 0, 0);
   return file;

@@ -26,11 +26,13 @@ export function allowNetworks(
 /** A check for on-link sources that follows the host's addresses. */
 export interface OnLinkSources {
   readonly isAllowed: (source: AddressPrefix) => boolean;
+  /** Reads the host's networks, as the first datagram makes it do too. */
+  readonly read: () => void;
   /** Ends its timer. */
   close(): void;
 }
 
-/** Reads the networks now. When the interfaces can't be read the last networks stay valid. */
+/** Knows no network yet. When the interfaces can't be read the last networks stay valid. */
 export function createOnLinkSources(
   readAddresses: () => readonly OwnAddress[],
   monotonic: () => number,
@@ -55,9 +57,8 @@ export function createOnLinkSources(
     cancel?.();
     cancel = after(refreshEveryMs, () => cancel = null);
   }
-  // Now as well as for the first datagram: by then there may be no descriptor left for reading them.
-  read();
   return {
+    read,
     isAllowed(source) {
       if (cancel === null) refresh();
       if (check(source)) return true;

@@ -148,6 +148,7 @@ export async function startService(
   }
 
   async function stop(): Promise<void> {
+    cancelFirstReading();
     cancelRehearsal();
     refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
@@ -170,6 +171,8 @@ export async function startService(
     keys: keysText(keyring),
     cache: cache.description,
   });
+  // Behind the start like the rehearsal, but soon: later there may be no descriptor left for it.
+  const cancelFirstReading = after(0, onLink.read);
   startRehearsal(firstRules);
   return {
     get port() {

@@ -3,6 +3,7 @@ import { loadSettingsFile } from "../config/file.ts";
 import { loadSettingsRegistry } from "../config/registry.ts";
 import { systemReason } from "../files/system_error.ts";
 import { createEventLogSink } from "../log/windows_event_log.ts";
+import { advapi32 } from "../win32/advapi32.ts";
 import { notifyIpInterfaceChange } from "../win32/ip_interface_change.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
@@ -34,27 +35,35 @@ export function runWindowsProgram(
       if (isService) logToEventLog(entry);
     }],
     async host(parts) {
-      const scm = openServiceControl();
-      const network = watchNetwork();
-      const cache = parts.openCache();
-      await cache.catch(() => {}); // Said when the service starts.
-      // Deno permits callbacks only with the whole of FFI. All of it is open now, and is given up
-      // before any datagram is read: what is bound stays usable, nothing new can be.
-      Deno.permissions.revokeSync({ name: "ffi" });
-      const hosted: HostParts = { ...parts, openCache: () => cache, network };
-      const wasService = await runAsService(scm, {
-        start() {
+      const { promise: opened, resolve: open } = Promise.withResolvers<HostParts>();
+      const asService = runAsService(openServiceControl(), {
+        async start() {
           isService = true;
-          return startHostedService(hosted);
+          return await startHostedService(await opened);
         },
-        startFailed: (error) => reportStartFailure(hosted, error),
+        startFailed: (error) => reportStartFailure(parts, error),
         die: (reason) => {
           throw reason;
         },
       });
-      return wasService ? 0 : await runConsole(hosted);
+      // While the manager, on a thread of its own, makes up its mind whether to start a service.
+      open(await openEverything(parts));
+      return await asService ? 0 : await runConsole(await opened);
     },
   });
+}
+
+/**
+ * Opens all that the service calls of Windows. Deno permits callbacks only with the whole of FFI,
+ * which is given up then, before any datagram is read: what is bound stays usable, nothing new can be.
+ */
+async function openEverything(parts: HostParts): Promise<HostParts> {
+  advapi32();
+  const network = watchNetwork();
+  const cache = parts.openCache();
+  await cache.catch(() => {}); // Said when the service starts.
+  Deno.permissions.revokeSync({ name: "ffi" });
+  return { ...parts, openCache: () => cache, network };
 }
 
 /** Says in the log why the service can't start; returns the code that says the same. */

@@ -1,7 +1,7 @@
 /**
- * advapi32.dll: the service control manager, the event log, the registry, access control. Only the
- * functions' signatures; what they mean is in winsvc.ts, event_source.ts, registry_key.ts and
- * access_control.ts.
+ * advapi32.dll: the event log, the registry, access control. Only the functions' signatures; what
+ * they mean is in event_source.ts, registry_key.ts and access_control.ts. Those of the service
+ * control manager are in winsvc.ts, which opens them before all others.
  */
 import { systemDll } from "./system_dll.ts";
 
@@ -12,26 +12,6 @@ const LSTATUS = "i32";
 const HANDLE = "usize";
 
 const symbols = {
-  StartServiceCtrlDispatcherW: {
-    parameters: [/* const SERVICE_TABLE_ENTRYW *lpServiceStartTable */ "buffer"],
-    result: BOOL,
-    nonblocking: true,
-  },
-  RegisterServiceCtrlHandlerExW: {
-    parameters: [
-      /* LPCWSTR lpServiceName */ "buffer",
-      /* LPHANDLER_FUNCTION_EX lpHandlerProc */ "function",
-      /* LPVOID lpContext */ "usize",
-    ],
-    result: /* SERVICE_STATUS_HANDLE */ HANDLE,
-  },
-  SetServiceStatus: {
-    parameters: [
-      /* SERVICE_STATUS_HANDLE hServiceStatus */ HANDLE,
-      /* LPSERVICE_STATUS lpServiceStatus */ "buffer",
-    ],
-    result: BOOL,
-  },
   RegisterEventSourceW: {
     parameters: [/* LPCWSTR lpUNCServerName */ "buffer", /* LPCWSTR lpSourceName */ "buffer"],
     result: HANDLE,

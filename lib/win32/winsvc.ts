@@ -1,6 +1,6 @@
 /** The service's side of the service control manager (winsvc.h), over advapi32.dll. */
-import { advapi32 } from "./advapi32.ts";
 import { copyMemory, kernel32, wideAt } from "./kernel32.ts";
+import { systemDll } from "./system_dll.ts";
 import { toWide } from "./wide_string.ts";
 
 /** SERVICE_STATUS.dwCurrentState */
@@ -52,6 +52,34 @@ export function encodeServiceStatus(status: ServiceStatus): Uint32Array<ArrayBuf
   words[6] = status.waitHint;
   return words;
 }
+
+const BOOL = "i32";
+/** Handles are numbers, see kernel32.ts. */
+const SERVICE_STATUS_HANDLE = "usize";
+
+/** Of advapi32.dll. Each function takes its time to open, and nothing else can wait for these. */
+const symbols = {
+  StartServiceCtrlDispatcherW: {
+    parameters: [/* const SERVICE_TABLE_ENTRYW *lpServiceStartTable */ "buffer"],
+    result: BOOL,
+    nonblocking: true,
+  },
+  RegisterServiceCtrlHandlerExW: {
+    parameters: [
+      /* LPCWSTR lpServiceName */ "buffer",
+      /* LPHANDLER_FUNCTION_EX lpHandlerProc */ "function",
+      /* LPVOID lpContext */ "usize",
+    ],
+    result: SERVICE_STATUS_HANDLE,
+  },
+  SetServiceStatus: {
+    parameters: [
+      /* SERVICE_STATUS_HANDLE hServiceStatus */ SERVICE_STATUS_HANDLE,
+      /* LPSERVICE_STATUS lpServiceStatus */ "buffer",
+    ],
+    result: BOOL,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
 
 /** LPSERVICE_MAIN_FUNCTIONW */
 const serviceMainFunction = {
@@ -106,8 +134,7 @@ const ERROR_EXCEPTION_IN_SERVICE = 1064;
  * whole FFI permission, for the callbacks, and none afterwards.
  */
 export function openServiceControl(): ServiceControl {
-  const api = advapi32();
-  kernel32();
+  const api = Deno.dlopen(systemDll("advapi32.dll"), symbols).symbols;
   let onMain: (name: string) => void = () => {};
   let onControl: ControlHandler = () => ERROR_EXCEPTION_IN_SERVICE;
   let statusHandle = 0n;
@@ -130,7 +157,9 @@ export function openServiceControl(): ServiceControl {
   return {
     async startDispatcher(serviceMain) {
       onMain = serviceMain;
-      return await api.StartServiceCtrlDispatcherW(table) !== 0;
+      const ended = api.StartServiceCtrlDispatcherW(table);
+      kernel32(); // For what a callback reads. The manager takes its time to call one.
+      return await ended !== 0;
     },
     registerHandler(name, given) {
       onControl = given;

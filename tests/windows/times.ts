@@ -6,6 +6,8 @@
  *
  *   deno run -q -P=tests tests/windows/times.ts
  */
+import config from "../../deno.json" with { type: "json" };
+import { programs, startFlags } from "../../packaging/launcher.ts";
 import { compileForWindows } from "./wine/executables.ts";
 import { useIpHelper } from "./wine/ip_helper.ts";
 import { checkoutPath } from "./wine/paths.ts";
@@ -41,13 +43,17 @@ async function measure(
 
 await using host = await openWindowsHost();
 const { shared } = host.session;
+const program = programs.find(({ permissions }) => permissions === "service");
+if (program === undefined) throw new Error("packaging/launcher.ts names no service");
+const { entry } = program;
 const { success } = await new Deno.Command(Deno.execPath(), {
-  args: ["bundle", "-q", "--platform=deno", `--output=${shared}/service.js`, "service.ts"],
+  args: ["bundle", "-q", "--minify", "--platform=deno", `--output=${shared}/service.js`, entry],
   cwd: checkoutPath,
 }).output();
-if (!success) throw new Error("Cannot bundle service.ts");
+if (!success) throw new Error(`Cannot bundle ${entry}`);
 const script = windowsPath("/shared/service.js");
-const run = `"${denoExe}" run -A --no-config --no-prompt --unstable-net ${script}`;
+const flags = startFlags(program, config.unstable).join(" ");
+const run = `"${denoExe}" run -A --no-config --no-prompt ${flags} ${script}`;
 await host.manager.run("create", "ByDeno", run);
 await compileForWindows("tests/windows/wine/empty_service.ts", `${shared}/empty.exe`);
 await host.manager.run("create", "Empty", `"${windowsPath("/shared/empty.exe")}"`);
