@@ -42,7 +42,10 @@ export function createOnLinkSources(
   let readAt = -Infinity;
   // While they are fresh. A timer costs nothing for each datagram, as a look at the clock would.
   let cancel: (() => void) | null = null;
+  // In a flood many datagrams in a row are from one source, which `parseSource` has parsed once.
+  let latestAllowed: AddressPrefix | null = null;
   function read(): void {
+    latestAllowed = null;
     try {
       check = allowNetworks(
         readAddresses().map(networkOfOwn).filter((network) => network !== null),
@@ -61,7 +64,11 @@ export function createOnLinkSources(
     read,
     isAllowed(source) {
       if (cancel === null) refresh();
-      if (check(source)) return true;
+      if (source === latestAllowed) return true;
+      if (check(source)) {
+        latestAllowed = source;
+        return true;
+      }
       if (monotonic() - readAt < refreshOnMissMs) return false;
       refresh();
       return check(source);

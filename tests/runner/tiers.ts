@@ -57,7 +57,7 @@ function rootWith(...programs: readonly string[]): () => Promise<Place> {
 
 /** What tests/windows/wine/setup.sh builds, and what the chain needs besides. */
 async function findWine(): Promise<Place> {
-  const place = await rootWith("unshare", "mount", "nft", "keepalived", "ping")();
+  const place = await rootWith("unshare", "mount", "nft", "keepalived", "ping", "openssl", "zip")();
   if ("missing" in place) return place;
   const lack = await wineLack();
   return lack === null ? place : { missing: lack };

@@ -9,9 +9,18 @@ const bases = {
   "windows-x64": "@stdy/cli-win32-x64/bin/steady.exe",
   "linux-x64": "@stdy/cli-linux-x64/bin/steady",
 } as const;
-type Target = keyof typeof bases;
+/** One of them. */
+export type Target = keyof typeof bases;
 
 const packages = `${cachePath}/wine/npm/node_modules`;
+
+/** The Deno of the base runtimes' own version. */
+export const compiler = `${packages}/@deno/linux-x64-glibc/deno`;
+
+/** The base runtime of a target, a file. */
+export function baseRuntime(target: Target): string {
+  return `${packages}/${bases[target]}`;
+}
 
 /**
  * The folder of a target's executables, as in the checkout, compiled if need be. Another version is
@@ -34,12 +43,8 @@ export async function compiled(target: Target, version = arpflushVersion): Promi
 
 /** Compiles a copy of the sources that is of another version. */
 async function compileVersion(target: Target, version: string, output: string): Promise<void> {
-  const copy = await Deno.makeTempDir({ prefix: "arpflush-version-" });
+  const copy = await copySources();
   try {
-    for (const file of await sources()) {
-      await Deno.mkdir(`${copy}/${file}`.replace(/\/[^/]*$/, ""), { recursive: true });
-      await Deno.copyFile(`${checkoutPath}/${file}`, `${copy}/${file}`);
-    }
     const module = `${copy}/lib/version.ts`;
     const text = await Deno.readTextFile(module);
     await Deno.writeTextFile(module, text.replace(`"${arpflushVersion}"`, `"${version}"`));
@@ -49,6 +54,16 @@ async function compileVersion(target: Target, version: string, output: string): 
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
+}
+
+/** A new folder with a copy of everything an executable is made of. */
+export async function copySources(): Promise<string> {
+  const copy = await Deno.makeTempDir({ prefix: "arpflush-sources-" });
+  for (const file of await sources()) {
+    await Deno.mkdir(`${copy}/${file}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    await Deno.copyFile(`${checkoutPath}/${file}`, `${copy}/${file}`);
+  }
+  return copy;
 }
 
 /** Compiles a checkout. */
@@ -67,13 +82,13 @@ export async function compileForWindows(module: string, output: string): Promise
   await deno(target, ["compile", "-q", ...options, ...files]);
 }
 
-/** Runs the Deno of the base runtimes' own version, with a target's, in a checkout. */
+/** Runs the compiler with a target's base runtime, in a checkout. */
 async function deno(target: Target, args: string[], cwd = checkoutPath): Promise<void> {
-  const command = new Deno.Command(`${packages}/@deno/linux-x64-glibc/deno`, {
+  const command = new Deno.Command(compiler, {
     args,
     cwd,
     // The machine's own certificates, for the bundler that Deno fetches.
-    env: { DENORT_BIN: `${packages}/${bases[target]}`, DENO_TLS_CA_STORE: "system,mozilla" },
+    env: { DENORT_BIN: baseRuntime(target), DENO_TLS_CA_STORE: "system,mozilla" },
   });
   const { success, stderr } = await command.output();
   if (!success) throw new Error(`Cannot ${args[0]}: ${new TextDecoder().decode(stderr)}`);
