@@ -34,8 +34,8 @@ export const targets: Readonly<Record<string, Target>> = {
 
 const root = new URL("../", import.meta.url);
 
-/** Runs this Deno in the project; throws with its own words when it fails. */
-async function deno(...args: string[]): Promise<void> {
+/** Runs this Deno in the project; rejects with its own words when it fails. */
+async function runDeno(...args: string[]): Promise<void> {
   const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdin: "null" });
   const { success, stderr } = await command.output();
   if (!success) throw new Error(`deno ${args[0]}: ${new TextDecoder().decode(stderr).trim()}`);
@@ -45,7 +45,11 @@ async function deno(...args: string[]): Promise<void> {
  * One file of an entry and its packages. What is compiled then has nothing to look for, neither
  * packages nor a deno.json, and embeds no folder.
  */
-async function bundle({ name, entry }: Program, folder: string): Promise<string> {
+async function bundle(
+  { name, entry }: Program,
+  folder: string,
+  deno: typeof runDeno,
+): Promise<string> {
   const file = `${folder}/${name}.js`;
   await deno("bundle", "--quiet", "--minify", "--platform=deno", `--output=${file}`, entry);
   // The compiler notes in the executable when the file was written: the same bytes need one time.
@@ -68,7 +72,13 @@ const closed = [
   "--no-prompt",
 ];
 
-async function compile(program: Program, bundled: string, target: Target, output: string) {
+async function compile(
+  program: Program,
+  bundled: string,
+  target: Target,
+  output: string,
+  deno: typeof runDeno,
+): Promise<void> {
   await deno(
     "compile",
     "--quiet",
@@ -86,19 +96,28 @@ async function sha256(file: string): Promise<string> {
   return new Uint8Array(digest).toHex();
 }
 
-/** Makes the executables of some targets below `folder`, and says what they weigh. */
-export async function compileTargets(names: readonly string[], folder: string): Promise<void> {
+/**
+ * Makes the executables of some targets below `folder`, and says what they weigh. `deno` runs Deno with
+ * arguments in the project.
+ */
+export async function compileTargets(
+  names: readonly string[],
+  folder: string,
+  deno = runDeno,
+): Promise<void> {
   const bundles = `${folder}/bundles`;
   await Deno.mkdir(bundles, { recursive: true });
   try {
-    const bundled = await Promise.all(programs.map((program) => bundle(program, bundles)));
+    const bundled: string[] = [];
+    // In turn: on a fresh machine the first one lays the bundler down, and a second fails beside that.
+    for (const program of programs) bundled.push(await bundle(program, bundles, deno));
     for (const name of names) {
       const target = targets[name];
       const lines: string[] = [];
       for (const [i, program] of programs.entries()) {
         const file = `${program.name}${target.suffix}`;
         const output = `${folder}/${name}/${file}`;
-        await compile(program, bundled[i], target, output);
+        await compile(program, bundled[i], target, output, deno);
         lines.push(`${await sha256(output)}  ${file}\n`);
         const { size } = await Deno.stat(output);
         console.log(`${output}: ${(size / 1e6).toFixed(1)} MB`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { metricsFolders } from "../../lib/config/metrics_place.ts";
-import { argumentFault, targets } from "../../packaging/compile.ts";
+import { argumentFault, compileTargets, targets } from "../../packaging/compile.ts";
 import { permissionFlags } from "../../packaging/permissions.ts";
 
 Deno.test("argumentFault() names an unknown target and what is known", () => {
@@ -40,4 +40,24 @@ Deno.test("the service may write metrics where MetricsFile may be, and nothing e
 
 Deno.test("the sender loads no library", () => {
   assert.ok(!("ffi" in config.permissions["sender-windows"]));
+});
+
+Deno.test("compileTargets() runs one Deno at a time, as the first one may lay the bundler down", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-compile-" });
+  const commands: string[] = [];
+  let running = 0;
+  try {
+    await compileTargets(["linux-x64"], folder, async (command, ...args) => {
+      assert.equal(++running, 1, `${command} beside another`);
+      commands.push(command);
+      const output = args.find((arg) => arg.startsWith("--output="))?.slice("--output=".length);
+      assert.ok(output !== undefined);
+      await Deno.mkdir(`${folder}/linux-x64`, { recursive: true });
+      await Deno.writeTextFile(output, command);
+      running--;
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  assert.deepEqual(commands, ["bundle", "bundle", "compile", "compile"]);
 });

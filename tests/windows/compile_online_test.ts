@@ -26,18 +26,15 @@ async function makeArchives(folder: string): Promise<Map<string, string>> {
   return archives;
 }
 
-/** A folder for Deno's cache with the packages that are in the real one, and no base runtime. */
+/**
+ * A folder for Deno's cache with the packages that are in the real one, the bundler's among them, and
+ * nothing laid down of them: neither the bundler nor a base runtime.
+ */
 async function makeCache(folder: string): Promise<string> {
   const { denoDir } = JSON.parse(await run([compiler, "info", "--json"]));
   const cache = `${folder}/deno-dir`;
-  await Deno.mkdir(`${cache}/dl`, { recursive: true });
+  await Deno.mkdir(cache);
   await Deno.symlink(`${denoDir}/npm`, `${cache}/npm`);
-  // The bundler is kept where base runtimes are.
-  for await (const { name } of Deno.readDir(`${denoDir}/dl`)) {
-    if (name.startsWith("esbuild")) {
-      await Deno.symlink(`${denoDir}/dl/${name}`, `${cache}/dl/${name}`);
-    }
-  }
   return cache;
 }
 
