@@ -9,10 +9,12 @@ export interface Section {
   readonly rows: readonly (readonly string[])[];
   /** Goals and whether they are met, things left out and why. */
   readonly notes: readonly string[];
+  /** Promises that the figures show to be broken; the program that prints them fails then. @default none */
+  readonly broken?: readonly string[];
 }
 
 /** A section as Markdown, its columns aligned for people who read the source. */
-export function sectionText({ title, about, header, rows, notes }: Section): string {
+export function sectionText({ title, about, header, rows, notes, broken = [] }: Section): string {
   const widths = header.map((name, i) =>
     Math.max(...[name, ...rows.map((row) => row[i])].map(
       (cell) => cell.length,
@@ -28,6 +30,7 @@ export function sectionText({ title, about, header, rows, notes }: Section): str
     widths.map((width, i) => i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")
   } |`;
   const table = [line(header), rule, ...rows.map(line)].join("\n");
-  const remarks = notes.length === 0 ? "" : `\n\n${notes.map((note) => `- ${note}`).join("\n")}`;
+  const said = [...notes, ...broken.map((promise) => `Broken: ${promise}.`)];
+  const remarks = said.length === 0 ? "" : `\n\n${said.map((note) => `- ${note}`).join("\n")}`;
   return `## ${title}\n\n${about}\n\n${table}${remarks}\n`;
 }

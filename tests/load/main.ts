@@ -1,6 +1,7 @@
 /**
  * `deno task load [NAME …]`: loads, losses and faults with full numbers, as Markdown on stdout;
- * `deno task soak --minutes N`: a soak. All in namespaces of their own, which vanish with them.
+ * `deno task soak --minutes N`: a soak. All in namespaces of their own, which vanish with them. Ends
+ * with status 1 when the figures show a broken promise.
  */
 import { compilePeers } from "../../bench/peers.ts";
 import { type Section, sectionText } from "../../bench/section.ts";
@@ -62,5 +63,10 @@ if (work === null) {
   Deno.exit(2);
 }
 if (!inside) Deno.exit(await enterNamespaces(Deno.args));
-for (const one of work) console.log(sectionText(await one()));
-Deno.exit(0);
+let isBroken = false;
+for (const one of work) {
+  const section = await one();
+  console.log(sectionText(section));
+  isBroken ||= (section.broken ?? []).length > 0;
+}
+Deno.exit(isBroken ? 1 : 0);

@@ -40,7 +40,7 @@ export interface SoakResult {
 }
 
 /** Long enough for V8's heap to have found its size; less when the whole soak is short. */
-const settlingSeconds = 300;
+export const settlingSeconds = 300;
 const settlingPart = 1 / 3;
 const readEverySeconds = 5;
 const tickMs = 10;
