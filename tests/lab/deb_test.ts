@@ -7,6 +7,7 @@ import { makeDebs, partsOf } from "../../packaging/release.ts";
 import { outcomeOf } from "../../tools/command.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
 import { ignoreWithout } from "../packaging/tools.ts";
+import { sectionsOf } from "./sections.ts";
 
 /** Packages of an older version with other settings, whose runtime is a stand-in. */
 async function makeOlder(output: string): Promise<void> {
@@ -23,15 +24,6 @@ async function makeNewer(output: string): Promise<void> {
   const parts = await partsOf(output, await originOf("."));
   const compression = { level: 1, deb: { type: "none", level: 0 } } as const;
   await makeDebs(packed, { ...parts, compression });
-}
-
-/** The script's output by section. */
-function sectionsOf(text: string): Readonly<Record<string, readonly string[]>> {
-  const sections = text.split(/^--- /m).slice(1).map((section) => {
-    const [name, ...lines] = section.trimEnd().split("\n");
-    return [name, lines];
-  });
-  return Object.fromEntries(sections);
 }
 
 const ignore = await ignoreWithout("dpkg", "dpkg-deb", "lintian");
