@@ -10,22 +10,30 @@ export interface Peers extends AsyncDisposable {
   program(name: "serve" | "ask" | "flood" | "hosts" | "first"): string | null;
 }
 
-/** Compiles the peers written in C. */
+/** Compiles the peers written in C; rejects when one of them can't be. */
 export async function compilePeers(): Promise<Peers> {
   const into = await Deno.makeTempDir({ prefix: "arpflush-bench-" });
   const compiled = new Set<string>();
-  for (const name of ["serve", "ask", "flood", "hosts", "first"]) {
-    try {
+  if (await hasCompiler()) {
+    for (const name of ["serve", "ask", "flood", "hosts", "first"]) {
       await run(["cc", "-O2", "-o", `${into}/${name}`, `${folder}${name}.c`]);
       compiled.add(name);
-    } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
     }
   }
   return {
     program: (name) => compiled.has(name) ? `${into}/${name}` : null,
     [Symbol.asyncDispose]: () => Deno.remove(into, { recursive: true }),
   };
+}
+
+async function hasCompiler(): Promise<boolean> {
+  try {
+    await run(["cc", "--version"]);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
 }
 
 /** A kind of receiver. */
