@@ -12,7 +12,8 @@
  * figures, a line each, and kept until the end: nobody is woken up for them.
  *
  * When the system lets others run for long, that time doesn't count: neither is the flood made up
- * for by a burst that no wire would carry, nor goes a datagram of ASKER's out while there is none.
+ * for by a burst that no wire of that rate would carry, nor goes a datagram of ASKER's out while there
+ * is none.
  *
  * It stays on the processor that it was started on, as a network card's interrupts do: the receiver
  * has the others.
@@ -22,7 +23,8 @@
 #include <signal.h>
 
 enum { batch = 64, held_most = 4096, time_length = 4 };
-/* A longer time from one batch to the next is a pause, of which the rest doesn't count. */
+/* A longer time from one batch to the next is a pause, of which the rest doesn't count; so is the time
+ * in which a whole batch would have been sent. */
 static const uint64_t step_most_ns = 1000000;
 static uint8_t held[held_most][datagram_most];
 static struct iovec parts[held_most];
@@ -102,10 +104,12 @@ int main(int argc, char **argv) {
   setvbuf(stdout, output, _IOFBF, sizeof output);
   stay_on_processor();
   uint64_t start = now_ns(), last = start, now, clock = 0, sent = 0, once = count;
+  uint64_t batch_ns = rate > 0 ? (uint64_t)(batch * 1e9 / rate) : step_most_ns;
+  uint64_t step_most = batch_ns < step_most_ns ? batch_ns : step_most_ns;
   signal(SIGTERM, end_flood);
   while (!ended && (double)clock < seconds * 1e9) {
     now = now_ns();
-    clock += now - last < step_most_ns ? now - last : step_most_ns;
+    clock += now - last < step_most ? now - last : step_most;
     last = now;
     uint64_t due = rate > 0 ? place_at(clock, rate) + 1 : UINT64_MAX, took;
     uint64_t n = due <= sent ? 0 : due - sent < batch ? due - sent : batch;

@@ -27,6 +27,7 @@ export async function floodSection(peers: Peers, tries: number): Promise<Section
       `${plan.kind}${plan.guarded ? ", nftables rules" : ""}`,
       show(plan.ratePerSecond),
       show(result.ratePerSecond),
+      percent(result.stolen),
       percent(result.dropped),
       `${result.single}/${tries}`,
       `${result.five}/${fives}`,
@@ -37,12 +38,13 @@ export async function floodSection(peers: Peers, tries: number): Promise<Section
   return {
     title: "Floods",
     about: "Genuine requests in the midst of a flood. The flooder sends them, too, from another " +
-      "address, at moments drawn beforehand; it and the service share one machine. A try counts " +
-      "when it is acknowledged.",
+      "address, at moments drawn beforehand; it and the service share one machine, whose own host " +
+      'takes some of its processors\' time away ("stolen"). A try counts when it is acknowledged.',
     header: [
       "flood",
       "wanted/s",
       "reached/s",
+      "stolen",
       "socket full",
       "one copy",
       "five copies",

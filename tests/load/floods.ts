@@ -9,6 +9,7 @@ import { openSegment } from "../net/chain.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
 import { fullSockets } from "./full_sockets.ts";
 import { type ProcessState, readProcessState } from "./process_state.ts";
+import { readProcessorTime, stolenPart } from "./stolen_time.ts";
 import {
   countFlushed,
   endOfTries,
@@ -28,6 +29,8 @@ export interface FloodResult {
   readonly ratePerSecond: number;
   /** The part of them that the service's socket had no room for. */
   readonly dropped: number;
+  /** The part of the processors' time in the flood that the machine's host gave to others, 0 to 1. */
+  readonly stolen: number;
   readonly tries: number;
   /** Tries that were acknowledged "flushed", with one copy and with five. */
   readonly single: number;
@@ -91,6 +94,7 @@ export async function floodService(peers: Peers, plan: FloodPlan): Promise<Flood
   await asker.ask();
   const before = await readProcessState(pid);
   const droppedBefore = await fullSockets(target.namespace.argv);
+  const timeBefore = await readProcessorTime();
 
   const ones: TimedTries = { tries, fromMs: pauseMs, periodMs, copies: 1, copyIntervalMs };
   const onesEndMs = endOfTries(ones);
@@ -109,6 +113,7 @@ export async function floodService(peers: Peers, plan: FloodPlan): Promise<Flood
   const during = await readProcessState(pid);
   const { sent, ns, answers } = await flooding;
 
+  const stolen = stolenPart(timeBefore, await readProcessorTime());
   const dropped = await fullSockets(target.namespace.argv) - droppedBefore;
   await sleep(settleMs);
   const after = await readProcessState(pid);
@@ -118,6 +123,7 @@ export async function floodService(peers: Peers, plan: FloodPlan): Promise<Flood
     kind,
     ratePerSecond: sent / ns * 1e9,
     dropped: dropped / sent,
+    stolen,
     tries,
     single: countFlushed(single, answers, signing),
     five: countFlushed(five, answers, signing),
