@@ -1,6 +1,7 @@
 /** Many hosts answer one broadcast: how many of the acks reach the sender within a second. */
 import { outcomeOf, run } from "../../tools/command.ts";
 import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
+import { programs, startFlags } from "../../packaging/launcher.ts";
 import { programLine } from "../../tools/programs.ts";
 import { type Peers, startReceiverProcess } from "../../bench/peers.ts";
 import { benchSecret } from "../../bench/secrets.ts";
@@ -19,6 +20,13 @@ const withinMs = 1_000;
 const firstHost = "10.64.0.1";
 /** From firstHost on, up to 32,767 hosts. */
 const hostsNetwork = "10.64.0.0/17";
+
+/** The sender's command line, with V8's switches as routers have them. */
+function senderLine(args: readonly string[]): string[] {
+  const [deno, run, ...rest] = programLine("sender", args);
+  const [sender] = programs;
+  return [deno, run, ...startFlags(sender, []), ...rest];
+}
 
 interface JsonReport {
   readonly hosts: readonly { readonly ms: number }[];
@@ -57,7 +65,7 @@ export async function answerBroadcast(
       firstHost,
     );
     for (let i = 0; i < repetitions; i++) {
-      const { stdout, stderr } = await outcomeOf(programLine("sender", [
+      const { stdout, stderr } = await outcomeOf(senderLine([
         ...["--key-file", key, "--json", "--no-verify", "--count", "1", "--wait", `${withinMs}ms`],
         ...["--expect", String(hosts), "--spread", spread, "10.64.255.255"],
       ]));
