@@ -23,8 +23,8 @@
 #include <signal.h>
 
 enum { batch = 64, held_most = 4096, time_length = 4 };
-/* A longer time from one batch to the next is a pause, of which the rest doesn't count; so is the time
- * in which a whole batch would have been sent. */
+/* A longer time from one batch to the next is a pause, of which the rest doesn't count; so is one in
+ * which more than a batch has become due. */
 static const uint64_t step_most_ns = 1000000;
 static uint8_t held[held_most][datagram_most];
 static struct iovec parts[held_most];

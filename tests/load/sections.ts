@@ -15,7 +15,7 @@ import { loseOnWire } from "./lossy_wire.ts";
 import { answerBroadcast } from "./many_hosts.ts";
 import { refreshAfterLoss } from "./refresh_delay.ts";
 import { reloadUnderLoad } from "./reloads.ts";
-import { settlingSeconds, soak } from "./soak.ts";
+import { brokenPromises, judgesGrowth, settlingSeconds, soak } from "./soak.ts";
 import { spreadPicture } from "./spread_picture.ts";
 
 const percent = (part: number) => `${(part * 100).toFixed(3)}%`;
@@ -126,9 +126,6 @@ export async function reloadSection(reloads: number): Promise<Section> {
   };
 }
 
-/** The largest growth of memory behind the first minutes. */
-const growthMost = 1.05;
-
 /** A soak; a miss or a leak is a broken promise. */
 export async function soakSection(seconds: number, requestsPerSecond: number): Promise<Section> {
   const result = await soak({
@@ -137,14 +134,6 @@ export async function soakSection(seconds: number, requestsPerSecond: number): P
     progress: (line) => console.error(line),
   });
   const { sent, asked, missed, dropped, settled, end, rssGrowth } = result;
-  const isSettled = seconds > 2 * settlingSeconds;
-  const broken = [
-    ...missed > 0 ? [`${missed} requests missed`] : [],
-    ...end.descriptors > settled.descriptors + 1 ? ["descriptors grow"] : [],
-    ...isSettled && rssGrowth > growthMost
-      ? [`RSS grew to ${rssGrowth.toFixed(3)} of what it was`]
-      : [],
-  ];
   return {
     title: "Soak",
     about:
@@ -168,7 +157,9 @@ export async function soakSection(seconds: number, requestsPerSecond: number): P
       rssGrowth.toFixed(3),
       `${settled.descriptors} / ${end.descriptors}`,
     ]],
-    notes: isSettled ? [] : [`Too short to judge growth: RSS settles for ${settlingSeconds} s.`],
-    broken,
+    notes: judgesGrowth(result)
+      ? []
+      : [`Too short to judge growth: RSS settles for ${settlingSeconds} s.`],
+    broken: brokenPromises(result),
   };
 }

@@ -168,6 +168,28 @@ export async function soak(
   };
 }
 
+/** The largest growth of memory behind the settling time. */
+const growthMost = 1.05;
+
+/** Whether a soak was long enough for its growth to say something. */
+export function judgesGrowth({ seconds }: Pick<SoakResult, "seconds">): boolean {
+  return seconds >= 2 * settlingSeconds;
+}
+
+/** What a soak was to show and didn't, a line each. */
+export function brokenPromises(
+  result: Pick<SoakResult, "missed" | "settled" | "end" | "rssGrowth" | "seconds">,
+): string[] {
+  const { missed, settled, end, rssGrowth } = result;
+  return [
+    ...missed > 0 ? [`${missed} requests missed`] : [],
+    ...end.descriptors > settled.descriptors + 1 ? ["descriptors grow"] : [],
+    ...judgesGrowth(result) && rssGrowth > growthMost
+      ? [`RSS grew to ${rssGrowth.toFixed(3)} of what it was`]
+      : [],
+  ];
+}
+
 /** The largest median of a later quarter of values as a part of the first quarter's. */
 export function growthOf(values: readonly number[]): number {
   const length = Math.ceil(values.length / 4);
