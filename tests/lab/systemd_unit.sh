@@ -22,9 +22,9 @@ systemd-nspawn --quiet --directory /run/tree --machine web1 --register=no --keep
 nspawn=$!
 end() {
   kill -TERM $nspawn 2>/dev/null && wait $nspawn || :
-  # The manager's control groups stay behind, empty.
-  find /sys/fs/cgroup -depth -type d \( -path '*/payload/*' -o -name payload -o -name supervisor \) \
-    -exec rmdir {} + 2>/dev/null || :
+  # The container's control groups stay behind, empty.
+  find /sys/fs/cgroup -depth -type d -newer /run/key \
+    \( -path '*/payload/*' -o -name payload -o -name supervisor \) -exec rmdir {} + 2>/dev/null || :
 }
 trap end EXIT
 until init=$(pgrep -P $nspawn) && nsenter -at "$init" systemctl is-active -q basic.target; do
