@@ -1,7 +1,7 @@
 /** Entry of the service: wires the rooms of lib/, nothing else. See --help. */
 import { parseServiceArguments, serviceUsageOn, UsageError } from "./lib/service/arguments.ts";
 import { versionText } from "./lib/version.ts";
-import { generateKeyFile } from "./lib/wire/keyring.ts";
+import { generateKeyFile } from "./lib/wire/keys.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const command = parseServiceArguments(args);

@@ -1,5 +1,5 @@
 /** docs/settings.md and the example file, from the schema. */
-import { settingNames, settingTable } from "../lib/config/schema.ts";
+import { settingNames, settingTable } from "../lib/config/settings.ts";
 import { wrap } from "./wrap.ts";
 
 /** A default as the file would give it. */

@@ -4,10 +4,10 @@
  * those named. Each has the permissions it needs built in, and no others. Online Deno fetches the base
  * runtime of its own version; offline DENORT_BIN names one, for one target.
  */
-import config from "../deno.json" with { type: "json" };
 import { arpflushVersion } from "../lib/version.ts";
 import { type Program, programs, startFlags } from "./launcher.ts";
 import { permissionFlags, type PermissionSet } from "./permissions.ts";
+import config from "../deno.json" with { type: "json" };
 
 /** A system that executables are made for. */
 interface Target {

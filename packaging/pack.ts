@@ -3,8 +3,8 @@
  * that is needed to run there without the internet: the Deno that runs this, sender and service in
  * one file each, their launchers, and what an administrator copies from.
  */
-import config from "../deno.json" with { type: "json" };
 import { launcherText, type Program, programs } from "./launcher.ts";
+import config from "../deno.json" with { type: "json" };
 
 const root = new URL("../", import.meta.url);
 
@@ -42,7 +42,7 @@ export async function pack(folder: string): Promise<void> {
 
 /** What an administrator copies from: all in packaging/ that isn't a program, and the license. */
 async function copyCompanions(folder: string): Promise<void> {
-  const here = new URL("./", import.meta.url);
+  const here = new URL(".//", import.meta.url);
   for await (const { name, isFile } of Deno.readDir(here)) {
     if (isFile && !name.endsWith(".ts")) {
       await Deno.copyFile(new URL(name, here), `${folder}/${name}`);

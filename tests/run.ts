@@ -4,14 +4,14 @@
  * reason, and counts as one skipped test for each of its files; under CI=true anything skipped is a
  * failure. Exit code: 0 all passed, 1 not, 2 wrong arguments, 130 interrupted.
  */
-import { run } from "../tools/command.ts";
 import { parseArguments, type RunOptions, usage } from "./runner/arguments.ts";
 import { add, type Counts, countsLine, noTests } from "./runner/junit.ts";
 import { runTier } from "./runner/run_tier.ts";
 import { type Tier, tierOf, tiers } from "./runner/tiers.ts";
+import { run } from "./support/command.ts";
 
 /** Entries whose packages must be here before a tier without a network starts them. */
-const entries = ["service.ts", "send.ts", "demo/main.ts"];
+const entries = ["service.ts", "send.ts", "tests/demo/main.ts"];
 
 /** Every file of tests below a folder, sorted. */
 async function testFiles(folder: string): Promise<string[]> {

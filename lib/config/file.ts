@@ -1,9 +1,8 @@
 /** Settings from a TOML file; names and values as in schema.ts. */
 import { parse, TomlError } from "smol-toml";
-import { readSecretFile } from "../files/secret_file.ts";
-import { systemReason } from "../files/system_error.ts";
-import { defaultSettings, parseSettings } from "./schema.ts";
-import type { Settings } from "./settings.ts";
+import { systemReason } from "../errors.ts";
+import { readSecretFile } from "../secret_file.ts";
+import { defaultSettings, parseSettings, type Settings } from "./settings.ts";
 
 /** Where the service looks when no file is named. */
 export const defaultConfigPath = "/etc/arpflush/arpflush.toml";

@@ -5,7 +5,7 @@ import {
   EVENTLOG_WARNING_TYPE,
   type EventSource,
   openEventSource,
-} from "../win32/event_source.ts";
+} from "../win32/advapi32.ts";
 import { events } from "./events.ts";
 import type { LogEntry, LogSink } from "./logging.ts";
 

@@ -1,12 +1,34 @@
 /** The neighbor cache of Linux, over iproute2. */
 import type { NeighborReport } from "../wire/ack.ts";
-import { type AddressPrefix, isWholeAddress, samePrefix } from "../wire/ip_address.ts";
-import { createIpCommand, type IpCommand } from "./ip_command.ts";
-import { createKernelTable, isPlainInterfaceName, type NeighborTarget } from "./kernel_table.ts";
-import { type InterfaceAddress, interfacesToward, type Link, linksOf } from "./links.ts";
-import { type Neighbor, type NeighborCache, NeighborCacheError } from "./neighbor_cache.ts";
-import type { KernelNeighbor } from "./parse_ip.ts";
-import { entryAt, isPermanent, resolveAnew, type ResolveOptions } from "./resolve.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  formatPrefix,
+  isWholeAddress,
+  networkOf,
+  parseAddress,
+  prefixContains,
+  samePrefix,
+} from "../wire/addresses.ts";
+import {
+  bailsOut,
+  createIpCommand,
+  eexist,
+  type IpCommand,
+  type KernelNeighbor,
+  parseGateways,
+  parseIpLine,
+  parseNeighbors,
+  readFlushes,
+  readIpResult,
+  wasOvertaken,
+} from "./iproute2.ts";
+import {
+  type FlushScope,
+  type Neighbor,
+  type NeighborCache,
+  NeighborCacheError,
+} from "./neighbor_cache.ts";
 
 const eio = 5;
 
@@ -104,4 +126,272 @@ function reportOf(
   }
   const state = places.length === 0 ? "not looked at" : "no neighbor";
   return { state, linkLayerAddress: new Uint8Array(6) };
+}
+
+// What a flush removed, counted from the table before and after it.
+
+/** How many entries are gone, or at another link-layer address. */
+export function countRemoved(before: readonly Neighbor[], after: readonly Neighbor[]): number {
+  const left = new Map(after.map((neighbor) => [keyOf(neighbor), linkLayerText(neighbor)]));
+  return before.filter((neighbor) => left.get(keyOf(neighbor)) !== linkLayerText(neighbor)).length;
+}
+
+function keyOf({ address, interfaceName }: Neighbor): string {
+  return `${formatAddress(address)} ${interfaceName}`;
+}
+
+function linkLayerText({ linkLayerAddress }: Neighbor): string {
+  return linkLayerAddress?.toHex() ?? "";
+}
+
+// Resolving neighbors anew on Linux: forget, solicit, look until all is known or time is over.
+
+/** How long it may take, and the clock it is measured by. */
+export interface ResolveOptions {
+  /** @default 1000 */
+  readonly timeoutMs?: number;
+  /** Monotonic, in ms. @default performance.now */
+  readonly now?: () => number;
+  /** @default a timer */
+  readonly sleep?: (ms: number) => Promise<void>;
+}
+
+/** What resolving needs of the table. */
+export type ResolvableTable = Pick<KernelTable, "forget" | "solicit" | "listAll">;
+
+const firstWaitMs = 10;
+const longestWaitMs = 160;
+
+/**
+ * The table after each target was resolved anew, or as far as that came within the time. Entries are
+ * dropped first: a stale one would be used, and probed, for seconds before the kernel asks again.
+ * What has a link-layer address afterwards was therefore learned meanwhile. A flush by somebody else
+ * in between only costs time: what is missing is asked for again.
+ */
+export async function resolveAnew(
+  table: ResolvableTable,
+  targets: readonly NeighborTarget[],
+  options: ResolveOptions = {},
+): Promise<KernelNeighbor[]> {
+  const {
+    timeoutMs = 1000,
+    now = () => performance.now(),
+    sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  } = options;
+  const end = now() + timeoutMs;
+  let neighbors = await table.forget(targets);
+  for (let wait = firstWaitMs;; wait = Math.min(2 * wait, longestWaitMs)) {
+    const missing = targets.filter((target) => entryAt(neighbors, target) === undefined);
+    if (missing.length > 0) neighbors = await table.solicit(missing);
+    const left = end - now();
+    if (left <= 0 || targets.every((target) => isSettled(entryAt(neighbors, target)))) {
+      return neighbors;
+    }
+    await sleep(Math.min(wait, left));
+    neighbors = await table.listAll();
+  }
+}
+
+/** The entry of a target, if there is one. */
+export function entryAt(
+  neighbors: readonly KernelNeighbor[],
+  { address, interfaceName }: NeighborTarget,
+): KernelNeighbor | undefined {
+  return neighbors.find((neighbor) =>
+    neighbor.device === interfaceName && samePrefix(neighbor.address, address)
+  );
+}
+
+/** Whether waiting can't change the answer: there is one, or the kernel has given up. */
+function isSettled(entry: KernelNeighbor | undefined): boolean {
+  if (entry === undefined) return false;
+  return entry.linkLayerAddress !== null || entry.state === "FAILED" || isPermanent(entry);
+}
+
+/** Whether an administrator set the entry, so that a flush leaves it alone. */
+export function isPermanent(entry: KernelNeighbor): boolean {
+  return entry.state === "PERMANENT" || entry.state === "NOARP";
+}
+
+// Which of the host's links an address is on. Pure: the interfaces are handed in.
+
+/** One address of an interface, with the network it is in. */
+export interface Link {
+  readonly interfaceName: string;
+  readonly own: AddressPrefix;
+  readonly network: AddressPrefix;
+}
+
+/** What is needed of a `Deno.NetworkInterfaceInfo`. */
+export interface InterfaceAddress {
+  readonly name: string;
+  readonly address: string;
+  /** Address and prefix length. */
+  readonly cidr: string | null;
+}
+
+/** Neighbors don't live there. */
+const loopback: readonly AddressPrefix[] = [
+  { family: 4, length: 8, bytes: Uint8Array.of(127, ...new Uint8Array(15)) },
+  { family: 6, length: 128, bytes: Uint8Array.of(...new Uint8Array(15), 1) },
+];
+
+/**
+ * The links of `Deno.networkInterfaces()`; what isn't an address with a prefix length is left out.
+ * Linux lists an address with a label under it (`eth0:vip`): the interface is before the colon.
+ */
+export function linksOf(interfaces: readonly InterfaceAddress[]): Link[] {
+  const links: Link[] = [];
+  for (const { name, address, cidr } of interfaces) {
+    const own = parseAddress(address.split("%")[0]);
+    const length = Number(cidr?.split("/")[1]);
+    if (own === null || !(length <= own.length)) continue;
+    links.push({ interfaceName: name.split(":")[0], own, network: networkOf(own, length) });
+  }
+  return links;
+}
+
+/**
+ * The names of the interfaces on which an address can be a neighbor: those with the longest prefix
+ * that holds it; of several, those that `source` is on, if any. Empty for an address of the host
+ * itself, a loopback address, and one that is on no link.
+ */
+export function interfacesToward(
+  links: readonly Link[],
+  address: AddressPrefix,
+  source?: AddressPrefix,
+): string[] {
+  if (links.some((link) => samePrefix(link.own, address))) return [];
+  if (loopback.some((network) => prefixContains(network, address))) return [];
+  const holding = links.filter((link) => prefixContains(link.network, address));
+  const longest = Math.max(...holding.map((link) => link.network.length));
+  const names = new Set(
+    holding.filter((link) => link.network.length === longest).map((link) => link.interfaceName),
+  );
+  if (source === undefined || names.size < 2) return [...names];
+  const near = links.filter((link) =>
+    names.has(link.interfaceName) && prefixContains(link.network, source)
+  );
+  return near.length === 0 ? [...names] : [...new Set(near.map((link) => link.interfaceName))];
+}
+
+// The kernel's neighbor table through `ip`: one function for each thing asked of it.
+
+/** Where a neighbor is looked for. */
+export interface NeighborTarget {
+  /** A whole address. */
+  readonly address: AddressPrefix;
+  readonly interfaceName: string;
+}
+
+/** The table. Every method is one run of `ip` and rejects with a `NeighborCacheError`. */
+export interface KernelTable {
+  /** Every entry but those that need no resolution (NOARP: the kernel's own for multicast). */
+  list(): Promise<KernelNeighbor[]>;
+  /** Every entry, NOARP included. */
+  listAll(): Promise<KernelNeighbor[]>;
+  /**
+   * Flushes; permanent and NOARP entries stay. Counts the entries that were there at its beginning
+   * and that it removed, as far as nothing else removed entries at the same time.
+   */
+  flush(scope: FlushScope): Promise<number>;
+  /** Drops the entries at these targets, but for permanent and NOARP ones; then as `listAll`. */
+  forget(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
+  /**
+   * Makes the kernel ask for neighbors it has no entry for (ARP, Neighbor Solicitation) and doesn't
+   * wait for answers; then as `listAll`. If an entry came up meanwhile, targets behind it in the
+   * list may be left out.
+   */
+  solicit(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
+  /** The default gateways, IPv4 first; two runs. */
+  gateways(): Promise<AddressPrefix[]>;
+}
+
+const show = "neigh show";
+const showAll = "neigh show nud all";
+/** Runs of a flush that is overtaken each time; more than one is rare already. */
+const attemptsMost = 10;
+
+/** Names that the syntax of `ip -batch` takes as they are: no blank, quote, backslash or #. */
+const plainName = /^[!$-&(-[\]-~]{1,15}$/;
+
+/** Whether a name can be handed to `ip` in a batch. */
+export function isPlainInterfaceName(name: string): boolean {
+  return plainName.test(name);
+}
+
+/** The table as `ip` shows and changes it. */
+export function createKernelTable(ip: IpCommand): KernelTable {
+  /**
+   * Runs a batch, and again while one of its flushes is overtaken; the lines of each run. `-force`:
+   * a flush that bails out is done.
+   */
+  async function run(batch: readonly string[], option: string): Promise<string[][]> {
+    const args = ["-force", option, "-batch", "-"];
+    const outputs: string[][] = [];
+    for (;;) {
+      const { lines, failure } = readIpResult(await ip(args, `${batch.join("\n")}\n`));
+      outputs.push(lines);
+      if (failure === null) return outputs;
+      if (!wasOvertaken(failure) || outputs.length === attemptsMost) throw failure;
+    }
+  }
+
+  /** Runs a batch that shows the table once. */
+  async function runAndList(batch: readonly string[]): Promise<KernelNeighbor[]> {
+    const lines = (await run(batch, "-json")).at(-1) ?? [];
+    const tables = lines.filter((line) => !bailsOut(line));
+    if (tables.length !== 1) throw countError(`${tables.length} tables instead of 1`);
+    return parseNeighbors(parseIpLine(tables[0]));
+  }
+
+  function runAndListAll(batch: readonly string[]): Promise<KernelNeighbor[]> {
+    return runAndList([...batch, showAll]);
+  }
+
+  async function gatewaysOf(family: "-4" | "-6"): Promise<AddressPrefix[]> {
+    const result = await ip([family, "-json", "route", "show", "default"], "");
+    const { lines, failure } = readIpResult(result);
+    if (failure !== null) throw failure;
+    return lines.map(parseIpLine).flatMap(parseGateways);
+  }
+
+  return {
+    list: () => runAndList([show]),
+    listAll: () => runAndListAll([]),
+    flush: async (scope) => {
+      const places = scope === "all"
+        ? ["all"]
+        : scope.map((prefix) => `to ${formatPrefix(prefix)}`);
+      const outputs = await run(places.map((place) => `neigh flush ${place}`), "-statistics");
+      const counts = outputs.map(readFlushes);
+      const ended = counts.at(-1)?.ended;
+      if (ended !== places.length) throw countError(`${ended} flushes instead of ${places.length}`);
+      return counts.reduce((sum, { removed }) => sum + removed, 0);
+    },
+    forget: (targets) => runAndListAll(targets.map((target) => `neigh flush to ${place(target)}`)),
+    solicit: async (targets) => {
+      // "add", because "replace … use" turns a permanent entry into an incomplete one; "nud none",
+      // because "ip" asks for a permanent entry otherwise, which the kernel never collects.
+      const batch = targets.map((target) => `neigh add ${place(target)} nud none use`);
+      try {
+        return await runAndListAll(batch);
+      } catch (error) {
+        if (!(error instanceof NeighborCacheError) || error.code !== eexist) throw error;
+        return await runAndListAll([]);
+      }
+    },
+    gateways: async () => {
+      const [ipv4, ipv6] = await Promise.all([gatewaysOf("-4"), gatewaysOf("-6")]);
+      return [...ipv4, ...ipv6];
+    },
+  };
+}
+
+function countError(what: string): NeighborCacheError {
+  return new NeighborCacheError(`Cannot read the output of "ip": ${what}`, eio);
+}
+
+function place({ address, interfaceName }: NeighborTarget): string {
+  return `${formatAddress(address)} dev ${interfaceName}`;
 }

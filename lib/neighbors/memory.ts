@@ -4,11 +4,11 @@ import {
   type AddressPrefix,
   isWholeAddress,
   parseAddress,
+  parseLinkLayerAddress,
   prefixContains,
-} from "../wire/ip_address.ts";
-import { parseLinkLayerAddress } from "../wire/link_layer_address.ts";
+} from "../wire/addresses.ts";
+import { countRemoved } from "./linux.ts";
 import type { Neighbor, NeighborCache } from "./neighbor_cache.ts";
-import { countRemoved } from "./removed.ts";
 
 /** What is in the cache and what is around it. */
 export interface MemoryCacheOptions {

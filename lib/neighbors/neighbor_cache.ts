@@ -3,7 +3,7 @@
  * implementation a platform behind this interface; open.ts chooses.
  */
 import type { NeighborReport } from "../wire/ack.ts";
-import type { AddressPrefix } from "../wire/ip_address.ts";
+import type { AddressPrefix } from "../wire/addresses.ts";
 
 /** One entry of the cache. */
 export interface Neighbor {

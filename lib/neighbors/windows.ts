@@ -1,11 +1,31 @@
 /** The neighbor cache of Windows, through iphlpapi.dll. */
 import { type IpHelper, openIpHelper } from "../win32/iphlpapi.ts";
-import { type NeighborCache, NeighborCacheError } from "./neighbor_cache.ts";
-import { flushRows } from "./windows_flush.ts";
-import { defaultGateways, readRoutes } from "./windows_links.ts";
-import { createResolver, lookAt } from "./windows_resolve.ts";
-import { readRows, toNeighbor } from "./windows_table.ts";
-import { win32 } from "../win32/win32_error.ts";
+import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.ts";
+import { describeWin32Error, win32 } from "../win32/win32_error.ts";
+import type { NeighborReport } from "../wire/ack.ts";
+import { type AddressPrefix, isWholeAddress, prefixContains } from "../wire/addresses.ts";
+import { countRemoved } from "./linux.ts";
+import {
+  type FlushOutcome,
+  type FlushScope,
+  type NeighborCache,
+  NeighborCacheError,
+} from "./neighbor_cache.ts";
+import {
+  callError,
+  chooseLink,
+  defaultGateways,
+  describeRow,
+  isPermanent,
+  isSystemRow,
+  type Link,
+  linkLayerAddressOf,
+  readLinks,
+  readRoutes,
+  readRows,
+  rowKey,
+  toNeighbor,
+} from "./windows_tables.ts";
 
 /** What the cache is made of. */
 export interface WindowsNeighborCacheOptions {
@@ -58,4 +78,247 @@ function asCacheError(error: unknown): NeighborCacheError {
   if (error instanceof NeighborCacheError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new NeighborCacheError(`Cannot use iphlpapi.dll: ${message}`, win32.procNotFound);
+}
+
+// Flushing by iphlpapi.dll. No documentation says whether a flush spares permanent rows: the table is compared before and after, and those lost are put back.
+
+/** A call that failed, and whether the failure still matters once the table is read again. */
+interface Failure {
+  readonly call: string;
+  readonly code: number;
+  /** The one row it was about; its failure is moot when the row is gone afterwards. */
+  readonly row?: IpNetRow;
+}
+
+const everyInterface = 0;
+
+/** Whether a flush of a family did its work; 1168 says that there was nothing to do. */
+function isDone(code: number): boolean {
+  return code === win32.success || code === win32.notFound;
+}
+
+/** FlushIpNetTable2 for both families; where one is absent (50), for each on its own. */
+async function flushEveryInterface(ip: IpHelper): Promise<Failure[]> {
+  const both = await ip.flushIpNetTable2(AF_UNSPEC, everyInterface);
+  if (isDone(both)) return [];
+  const bothFailed = { call: "FlushIpNetTable2(AF_UNSPEC, 0)", code: both };
+  if (both !== win32.notSupported) return [bothFailed];
+  const ipv4 = await ip.flushIpNetTable2(AF_INET, everyInterface);
+  const ipv6 = await ip.flushIpNetTable2(AF_INET6, everyInterface);
+  if (ipv4 === win32.notSupported && ipv6 === win32.notSupported) return [bothFailed];
+  return [
+    { call: "FlushIpNetTable2(AF_INET, 0)", code: ipv4 },
+    { call: "FlushIpNetTable2(AF_INET6, 0)", code: ipv6 },
+  ].filter(({ code }) => !isDone(code) && code !== win32.notSupported);
+}
+
+/** The interfaces that have an IPv4 address, as FlushIpNetTable wants them. */
+function ipv4Interfaces(ip: IpHelper): number[] {
+  const { code, rows } = ip.getUnicastIpAddressTable(AF_INET);
+  if (code !== win32.success) throw callError("GetUnicastIpAddressTable(AF_INET)", code);
+  return [...new Set(rows.map((row) => row.interfaceIndex))];
+}
+
+/** The way without FlushIpNetTable2: IPv4 an interface at a time, IPv6 a row at a time. */
+async function flushEachInterface(ip: IpHelper, rows: readonly IpNetRow[]): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  const withRows = rows.filter((row) => row.address.family === 4).map((row) => row.interfaceIndex);
+  for (const index of new Set([...ipv4Interfaces(ip), ...withRows])) {
+    const code = await ip.flushIpNetTable(index);
+    // An interface may go between its listing and its flush, and takes its rows with it.
+    if (isDone(code) || !ipv4Interfaces(ip).includes(index)) continue;
+    failures.push({ call: `FlushIpNetTable(${index})`, code });
+  }
+  return [...failures, ...deleteRows(ip, rows.filter((row) => row.address.family === 6))];
+}
+
+/** DeleteIpNetEntry2 for each row that no administrator set. */
+function deleteRows(ip: IpHelper, rows: readonly IpNetRow[]): Failure[] {
+  const failures: Failure[] = [];
+  for (const row of rows) {
+    if (isPermanent(row)) continue;
+    const code = ip.deleteIpNetEntry2(row);
+    if (isDone(code)) continue;
+    failures.push({ call: `DeleteIpNetEntry2(${describeRow(row)})`, code, row });
+  }
+  return failures;
+}
+
+/** Puts back each permanent row that is missing; one line for each. */
+function putBackPermanent(
+  ip: IpHelper,
+  before: readonly IpNetRow[],
+  after: ReadonlyMap<string, IpNetRow>,
+): string[] {
+  const notes: string[] = [];
+  for (const row of before) {
+    if (!isPermanent(row) || isSystemRow(row)) continue;
+    const now = after.get(rowKey(row));
+    if (now !== undefined && isPermanent(now)) continue;
+    const code = ip.createIpNetEntry2(row);
+    if (code === win32.objectAlreadyExists) continue; // Another flush was first.
+    notes.push(
+      code === win32.success
+        ? `permanent entry ${describeRow(row)} was removed and put back`
+        : `permanent entry ${describeRow(row)} was removed and cannot be put back: ` +
+          `CreateIpNetEntry2 returned ${describeWin32Error(code)}`,
+    );
+  }
+  return notes;
+}
+
+function sameLinkLayerAddress(a: IpNetRow, b: IpNetRow): boolean {
+  return (linkLayerAddressOf(a)?.toHex() ?? "") === (linkLayerAddressOf(b)?.toHex() ?? "");
+}
+
+/**
+ * Flushes; `now` is a clock in ms, the time measured is that of the flushing calls alone. Throws a
+ * NeighborCacheError when a call failed and what it was to flush is still there.
+ */
+export async function flushRows(
+  ip: IpHelper,
+  scope: FlushScope,
+  now: () => number,
+): Promise<FlushOutcome> {
+  const before = readRows(ip);
+  const listed = scope === "all"
+    ? []
+    : before.filter((row) => scope.some((prefix) => prefixContains(prefix, row.address)));
+  const start = now();
+  const failures = scope !== "all"
+    ? deleteRows(ip, listed)
+    : ip.hasFlushIpNetTable2
+    ? await flushEveryInterface(ip)
+    : await flushEachInterface(ip, before);
+  const micros = Math.max(0, Math.round((now() - start) * 1000));
+
+  const rowsAfter = readRows(ip);
+  const after = new Map(rowsAfter.map((row) => [rowKey(row), row]));
+  const notes = putBackPermanent(ip, before, after);
+  const failure = failures.find(({ row }) => {
+    if (row === undefined) return true;
+    const still = after.get(rowKey(row));
+    return still !== undefined && sameLinkLayerAddress(row, still);
+  });
+  if (failure !== undefined) throw callError(failure.call, failure.code);
+  const removable = before.filter((row) => !isPermanent(row));
+  const removed = countRemoved(removable.map(toNeighbor), rowsAfter.map(toNeighbor));
+  return { removed, micros, notes };
+}
+
+// Reports on neighbors: from the table as it is, or after asking the link anew.
+
+const notLookedAt: NeighborReport = {
+  state: "not looked at",
+  linkLayerAddress: new Uint8Array(6),
+};
+const noNeighbor: NeighborReport = { state: "no neighbor", linkLayerAddress: new Uint8Array(6) };
+
+/** Nobody answered: 67 is what ResolveIpNetEntry2 documents, the others say the same of the link. */
+const unanswered: readonly number[] = [
+  win32.badNetName,
+  win32.networkUnreachable,
+  win32.hostUnreachable,
+];
+/** The interface is gone since the links were listed. */
+const interfaceGone: readonly number[] = [win32.fileNotFound, win32.notFound];
+
+function reportRow(row: IpNetRow | undefined): NeighborReport {
+  const linkLayerAddress = row === undefined ? null : linkLayerAddressOf(row);
+  if (row === undefined || linkLayerAddress === null) return noNeighbor;
+  return { state: isPermanent(row) ? "permanent" : "neighbor", linkLayerAddress };
+}
+
+/** The row that names an address on a link, for the calls that take one. */
+function questionRow(address: AddressPrefix, link: Link): IpNetRow {
+  const isLinkLocal = address.family === 6 && address.bytes[0] === 0xfe &&
+    (address.bytes[1] & 0xc0) === 0x80;
+  return {
+    address,
+    scopeId: isLinkLocal ? link.interfaceIndex : 0,
+    interfaceIndex: link.interfaceIndex,
+    interfaceLuid: link.interfaceLuid,
+    physicalAddress: new Uint8Array(),
+    state: 0,
+    flags: 0,
+  };
+}
+
+/** The link that each address is on, or null for what can't be looked at. */
+function linksOf(
+  ip: IpHelper,
+  addresses: readonly AddressPrefix[],
+  source?: AddressPrefix,
+): (Link | null)[] {
+  if (addresses.length === 0) return [];
+  const links = readLinks(ip);
+  const routes = readRoutes(ip);
+  return addresses.map((address) =>
+    isWholeAddress(address) ? chooseLink(ip, links, routes, address, source) : null
+  );
+}
+
+/** Reports on addresses from the table as it is. */
+export function lookAt(
+  ip: IpHelper,
+  addresses: readonly AddressPrefix[],
+  source?: AddressPrefix,
+): NeighborReport[] {
+  const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
+  return linksOf(ip, addresses, source).map((link, i) =>
+    link === null ? notLookedAt : reportRow(rows.get(rowKey(questionRow(addresses[i], link))))
+  );
+}
+
+/** Resolves addresses on the link; one question an address is under way at a time. */
+export type Resolver = (
+  addresses: readonly AddressPrefix[],
+  source?: AddressPrefix,
+) => Promise<NeighborReport[]>;
+
+/**
+ * A resolver that reports after `boundMillis` at the latest. ResolveIpNetEntry2 itself blocks a
+ * thread for as long as Windows keeps asking (seconds when nobody answers), so whoever asks for the
+ * same address meanwhile joins the question under way.
+ */
+export function createResolver(ip: IpHelper, boundMillis: number): Resolver {
+  const underWay = new Map<string, Promise<NeighborReport>>();
+
+  async function ask(row: IpNetRow): Promise<NeighborReport> {
+    const { code, row: resolved } = await ip.resolveIpNetEntry2(row);
+    if (code === win32.success) return reportRow(resolved ?? undefined);
+    if (unanswered.includes(code)) return noNeighbor;
+    if (interfaceGone.includes(code)) return notLookedAt;
+    throw callError("ResolveIpNetEntry2", code);
+  }
+
+  function askOnce(row: IpNetRow): Promise<NeighborReport> {
+    const key = rowKey(row);
+    const known = underWay.get(key);
+    if (known !== undefined) return known;
+    const asked = ask(row).finally(() => underWay.delete(key));
+    underWay.set(key, asked);
+    return asked;
+  }
+
+  return async (addresses, source) => {
+    const links = linksOf(ip, addresses, source);
+    const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const bound = new Promise<NeighborReport>((resolve) => {
+      timer = setTimeout(() => resolve(noNeighbor), boundMillis);
+    });
+    try {
+      return await Promise.all(links.map((link, i) => {
+        if (link === null) return notLookedAt;
+        const question = questionRow(addresses[i], link);
+        const present = rows.get(rowKey(question));
+        // ResolveIpNetEntry2 would drop it: a permanent row is reported, never resolved.
+        if (present !== undefined && isPermanent(present)) return reportRow(present);
+        return Promise.race([askOnce(question), bound]);
+      }));
+    } finally {
+      clearTimeout(timer);
+    }
+  };
 }

@@ -3,9 +3,16 @@
  * to a verdict. The order is in docs/protocol.md. A refused datagram changes nothing here; what was
  * accepted is remembered before this returns, so two copies can't race.
  */
-import type { AddressPrefix } from "../wire/ip_address.ts";
-import type { Key, Keyring } from "../wire/keyring.ts";
-import { equalConstantTime } from "../wire/mac.ts";
+import type { After, Clock } from "../time.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  networkOf,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+} from "../wire/addresses.ts";
+import { equalConstantTime, type Key, type Keyring } from "../wire/keys.ts";
 import {
   type FlushRequest,
   type HeaderFault,
@@ -16,8 +23,6 @@ import {
   requestMacOf,
   verifyRequest,
 } from "../wire/request.ts";
-import type { Clock } from "./clock.ts";
-import type { IsLegacyCopy } from "./legacy_copies.ts";
 import type { ReplayWindow, SeenRequest } from "./replay_window.ts";
 
 /**
@@ -119,4 +124,122 @@ export function accept(
   const remembered = !window.isFull;
   const seen = window.remember(request, mac, now, rules.toleranceMs);
   return { kind: "accepted", request, key, seen, remembered };
+}
+
+// Whose datagrams are looked at. On-link means: inside the network of one of the host's own addresses. Loopback always is, as nobody on a wire can claim it: the host asks itself that way.
+
+/** An address of the host, as `Deno.networkInterfaces` tells it. */
+export type OwnAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
+
+const loopback = [parsePrefix("127.0.0.0/8"), parsePrefix("::1")];
+/** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
+const refreshEveryMs = 30_000;
+/** Between two readings because of unknown sources. */
+const refreshOnMissMs = 1_000;
+
+/** A check for sources inside the given networks. */
+export function allowNetworks(
+  networks: readonly AddressPrefix[],
+): (source: AddressPrefix) => boolean {
+  const allowed = [...loopback, ...networks];
+  return (source) => allowed.some((network) => prefixContains(network, source));
+}
+
+/** A check for on-link sources that follows the host's addresses. */
+export interface OnLinkSources {
+  readonly isAllowed: (source: AddressPrefix) => boolean;
+  /** Reads the host's networks, as the first datagram makes it do too. */
+  readonly read: () => void;
+  /** Ends its timer. */
+  close(): void;
+}
+
+/** Knows no network yet. When the interfaces can't be read the last networks stay valid. */
+export function createOnLinkSources(
+  readAddresses: () => readonly OwnAddress[],
+  monotonic: () => number,
+  after: After,
+): OnLinkSources {
+  let check = allowNetworks([]);
+  let readAt = -Infinity;
+  // While they are fresh. A timer costs nothing for each datagram, as a look at the clock would.
+  let cancel: (() => void) | null = null;
+  // In a flood many datagrams in a row are from one source, which `parseSource` has parsed once.
+  let latestAllowed: AddressPrefix | null = null;
+  function read(): void {
+    latestAllowed = null;
+    try {
+      check = allowNetworks(
+        readAddresses().map(networkOfOwn).filter((network) => network !== null),
+      );
+    } catch {
+      // Out of descriptors, for example: the next refresh tries again.
+    }
+  }
+  function refresh(): void {
+    read();
+    readAt = monotonic();
+    cancel?.();
+    cancel = after(refreshEveryMs, () => cancel = null);
+  }
+  return {
+    read,
+    isAllowed(source) {
+      if (cancel === null) refresh();
+      if (source === latestAllowed) return true;
+      if (check(source)) {
+        latestAllowed = source;
+        return true;
+      }
+      if (monotonic() - readAt < refreshOnMissMs) return false;
+      refresh();
+      return check(source);
+    },
+    close() {
+      cancel?.();
+      cancel = null;
+    },
+  };
+}
+
+/** The network of an own address (`192.0.2.7/24`, `fe80::1%eth0/64`), or null. */
+function networkOfOwn({ address, cidr }: OwnAddress): AddressPrefix | null {
+  const own = parseSource(address);
+  const length = Number(cidr.slice(cidr.lastIndexOf("/") + 1));
+  return own === null || !(length <= own.length) ? null : networkOf(own, length);
+}
+
+/** What was parsed last: under load many datagrams in a row come from one source. */
+let latest: { readonly hostname: string; readonly source: AddressPrefix | null } | null = null;
+
+/** The address a datagram came from: unmapped (dual-stack sockets), its zone left out. */
+export function parseSource(hostname: string): AddressPrefix | null {
+  if (latest?.hostname !== hostname) {
+    latest = { hostname, source: parseAddress(hostname.replace(/%.*$/, "")) };
+  }
+  return latest.source;
+}
+
+// The 2009 client sends its datagram five times, one second apart, and nothing in it tells a copy from a new request. Copies from one source address within 5 s of the first are one request.
+
+const copiesWithinMs = 5_000;
+/** Sources remembered at once; one more is a new request each time, which the flush gate bounds. */
+const sourcesMost = 1_024;
+
+/** True when a legacy datagram from this source, now (monotonic ms), repeats an earlier one. */
+export type IsLegacyCopy = (source: AddressPrefix, now: number) => boolean;
+
+/** A memory of legacy requests, empty. */
+export function createLegacyCopies(): IsLegacyCopy {
+  const firstAt = new Map<string, number>();
+  return (source, now) => {
+    for (const [text, first] of firstAt) {
+      if (now - first < copiesWithinMs) break;
+      firstAt.delete(text);
+    }
+    const text = formatAddress(source);
+    if (firstAt.has(text)) return true;
+    if (firstAt.size < sourcesMost) firstAt.set(text, now);
+    return false;
+  };
 }

@@ -2,9 +2,8 @@
  * What the receive path counts, since the start of the service. Counting is a few additions; whoever
  * shows the numbers is woken once and reads them in a time of its own.
  */
+import { systemClock } from "../time.ts";
 import { type RefusalReason, refusalReasons } from "./accept.ts";
-import { systemClock } from "./clock.ts";
-import { createHistogram, type Histogram } from "./histogram.ts";
 
 /** What is counted beside the refusals. */
 export const countedNames = [
@@ -114,5 +113,37 @@ export function createCounters(wall: () => number = systemClock.wall): Counters 
       wake();
     },
     whenCounted: (run) => void (waiting = run),
+  };
+}
+
+// A histogram: how many values fell below each of some bounds. Observing costs a short loop.
+
+/** Values by size; counts only grow. */
+export interface Histogram {
+  /** Upper bounds, ascending; a value on a bound belongs below it. */
+  readonly bounds: readonly number[];
+  /** Values of each interval by itself; the last one holds what is over every bound. */
+  readonly counts: readonly number[];
+  /** Of all values. */
+  readonly sum: number;
+  observe(value: number): void;
+}
+
+/** An empty histogram. */
+export function createHistogram(bounds: readonly number[]): Histogram {
+  const counts = new Array<number>(bounds.length + 1).fill(0);
+  let sum = 0;
+  return {
+    bounds,
+    counts,
+    get sum() {
+      return sum;
+    },
+    observe(value) {
+      let i = 0;
+      while (i < bounds.length && value > bounds[i]) i++;
+      counts[i]++;
+      sum += value;
+    },
   };
 }

@@ -3,7 +3,7 @@
  * and there are many: 10054 after an ack to a closed port, 10040, an interface that goes away. It
  * pauses only when errors repeat, and opens the socket again when they don't stop.
  */
-import type { After } from "./clock.ts";
+import type { After } from "../time.ts";
 
 /** What the loop uses of a `Deno.DatagramConn`. */
 export interface DatagramSocket {

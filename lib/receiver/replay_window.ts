@@ -16,9 +16,9 @@
  * the floor rises to it. Its copies, and genuine requests that happen to be older, are answered
  * `stale` and come through on the repetition; replays do not.
  */
+import type { Instant } from "../time.ts";
 import type { FlushAck } from "../wire/ack.ts";
 import type { FlushRequest } from "../wire/request.ts";
-import type { Instant } from "./clock.ts";
 
 /** How a request ended, as its acks tell it. */
 export type Outcome = Pick<FlushAck, "status" | "error" | "entries" | "micros" | "reports">;

@@ -1,15 +1,12 @@
 /** The command line to a `Command`; usage.ts has its text for people. */
 import { typeFlag } from "type-flag";
+import { normalizeArguments, type OptionKind } from "../command_line.ts";
+import { messageOf, UsageError } from "../errors.ts";
+import { formatDuration, parseDuration } from "../time.ts";
+import { type AddressPrefix, parsePrefix } from "../wire/addresses.ts";
 import { addressesMost, defaultPort } from "../wire/datagram.ts";
-import { type AddressPrefix, parsePrefix } from "../wire/ip_address.ts";
-import { normalizeArguments, type OptionKind } from "./argument_forms.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
-import { splitNotification } from "./notify.ts";
-import type { Command, ExpectWish, Secret, SendOptions } from "./options.ts";
-import { uniquePrefixes } from "./own_addresses.ts";
-import { keyFileOn, platform } from "./platform.ts";
-import { parseHost } from "./targets.ts";
-import { messageOf, UsageError } from "./errors.ts";
+import type { Action } from "../wire/request.ts";
+import { parseHost, type Target, uniquePrefixes } from "./targets.ts";
 
 const flags = {
   all: { type: Boolean, alias: "a" },
@@ -215,5 +212,120 @@ function parseTime(
   const range = `${formatDuration(least)} to ${formatDuration(most)}`;
   throw new UsageError(
     `Option --${name} must be a time from ${range} (1s, 200ms, 0.5), not "${text}"`,
+  );
+}
+
+// What a command line asks for, checked and with defaults filled in.
+
+/** What signs or fills the datagram. */
+export type Secret =
+  | { readonly kind: "key file"; readonly path: string }
+  /** The 2009 datagram: nothing is acknowledged. */
+  | { readonly kind: "password"; readonly password: string }
+  | { readonly kind: "password file"; readonly path: string };
+
+/** Who has to confirm, as the command line says it. */
+export type ExpectWish =
+  | { readonly kind: "count"; readonly count: number }
+  | { readonly kind: "file"; readonly path: string };
+
+/** Options of a run that sends. */
+export interface SendOptions {
+  readonly all: boolean;
+  /** Names that narrow `all`; empty: every interface. */
+  readonly interfaceNames: readonly string[];
+  readonly hosts: readonly Target[];
+  readonly port: number;
+  /** How often the same bytes are sent. */
+  readonly count: number;
+  readonly intervalMs: number;
+  /** After the last copy. */
+  readonly waitMs: number;
+  /** Up to how many ms hosts delay their acks at random; "auto": by how many are expected. */
+  readonly spread: "auto" | number;
+  readonly secret: Secret;
+  readonly action: Action;
+  /** Hosts resolve the addresses in question and report. */
+  readonly verify: boolean;
+  /** Addresses in question; null: this machine's own. */
+  readonly addresses: readonly AddressPrefix[] | null;
+  /** Null: at least one host. */
+  readonly expect: ExpectWish | null;
+  readonly output: "text" | "json";
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly syslog: boolean;
+}
+
+/** What a command line comes to. */
+export type Command =
+  | { readonly kind: "send"; readonly options: SendOptions }
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "keygen" }
+  /** keepalived told of another state than MASTER; `line` says which. */
+  | { readonly kind: "nothing"; readonly line: string; readonly verbose: boolean };
+
+// What differs between the systems that the sender runs on.
+
+/** Windows, or all others. */
+export type Platform = "windows" | "unix";
+
+/** The system that this is. */
+export const platform: Platform = Deno.build.os === "windows" ? "windows" : "unix";
+
+const keyFiles: Readonly<Record<Platform, string>> = {
+  unix: "/etc/arpflush/key",
+  windows: "C:\\ProgramData\\ArpFlush\\key",
+};
+
+/** Where the key file is unless `--key-file` names another; the service looks in the same place. */
+export function keyFileOn(platform: Platform): string {
+  return keyFiles[platform];
+}
+
+// keepalived's general `notify` appends what changed to the command it runs: TYPE NAME STATE PRIORITY (older versions leave PRIORITY out). These come last on the command line whatever the name contains, so they are cut off before options are looked at.
+
+/** What keepalived appended. */
+export interface Notification {
+  readonly type: "INSTANCE" | "GROUP";
+  readonly name: string;
+  /** MASTER, BACKUP, FAULT, STOP, DELETED, MASTER_RX_LOWER_PRI, … */
+  readonly state: string;
+}
+
+/** A quoted word's content: some ways of calling a script leave keepalived's quotes in place. */
+function unquoted(word: string): string {
+  return /^(["']).*\1$/s.test(word) && word.length > 1 ? word.slice(1, -1) : word;
+}
+
+function typeOf(word: string | undefined): Notification["type"] | null {
+  const text = word === undefined ? "" : unquoted(word);
+  return text === "INSTANCE" || text === "GROUP" ? text : null;
+}
+
+/**
+ * Splits a command line that has `--notify` into what the administrator wrote and what keepalived
+ * appended. A name that a shell took apart at its spaces is put together again. Throws a UsageError
+ * when no notification ends the line.
+ */
+export function splitNotification(
+  args: readonly string[],
+): { readonly args: readonly string[]; readonly notification: Notification } {
+  const hasPriority = /^["']?\d{1,3}["']?$/.test(args.at(-1) ?? "");
+  const stateAt = args.length - (hasPriority ? 2 : 1);
+  const earliest = args.indexOf("--notify") + 1;
+  // The usual place first: a name may itself be called INSTANCE or GROUP.
+  for (let at = stateAt - 2; at >= earliest; at--) {
+    const type = typeOf(args[at]);
+    if (type === null) continue;
+    const name = unquoted(args.slice(at + 1, stateAt).join(" "));
+    return {
+      args: args.slice(0, at),
+      notification: { type, name, state: unquoted(args[stateAt]) },
+    };
+  }
+  throw new UsageError(
+    "Option --notify needs keepalived's TYPE NAME STATE PRIORITY at the end of the command line",
   );
 }

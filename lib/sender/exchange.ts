@@ -2,17 +2,22 @@
  * One run: a request signed once and sent as copies, the acks to it, and a second request for each
  * host whose clock is off. Sockets and time are handed in.
  */
-import { type AckFault, decodeAck, type SentRequest } from "../wire/ack.ts";
-import { idLength, offsets } from "../wire/datagram.ts";
-import { parseAddress } from "../wire/ip_address.ts";
-import type { Key } from "../wire/keyring.ts";
+import { systemReason } from "../errors.ts";
+import type { Time } from "../time.ts";
+import {
+  type AckFault,
+  type AckStatus,
+  decodeAck,
+  type FlushAck,
+  type SentRequest,
+} from "../wire/ack.ts";
+import { parseAddress } from "../wire/addresses.ts";
+import { idLength, offsets, printable } from "../wire/datagram.ts";
+import type { Key } from "../wire/keys.ts";
 import { encodeRequest, type FlushRequest, requestMacOf } from "../wire/request.ts";
-import { type Answer, hasConfirmed, type Host, noteAnswer } from "./answers.ts";
-import { type Schedule, sendCopies, type TargetOutcome } from "./copies.ts";
-import type { OpenDatagramPort } from "./datagram_port.ts";
-import { createRollCall, type Expectation } from "./expectation.ts";
+import type { DatagramPort, OpenDatagramPort } from "./datagram_port.ts";
+import { comparableName, createRollCall, type Expectation } from "./expectation.ts";
 import { isLinkLocal, type Target } from "./targets.ts";
-import type { Time } from "./time.ts";
 
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {
@@ -156,4 +161,170 @@ function sourceTarget(source: string, targets: readonly Target[]): Target {
     : undefined;
   const hostname = zone === undefined ? source : `${source}%${zone}`;
   return { hostname, address, interfaceNames: zone === undefined ? [] : [zone], named: false };
+}
+
+// The same bytes to every target, again and again: a lost datagram costs an interval, not a host.
+
+/** What became of the copies to one target. */
+export interface TargetOutcome {
+  readonly target: Target;
+  /** Copies that the system took. */
+  sent: number;
+  /** Why the latest copy that failed did; null if none did. */
+  error: string | null;
+}
+
+/** How often, and how far apart from start to start. */
+export interface Schedule {
+  readonly count: number;
+  readonly intervalMs: number;
+}
+
+/** How long the last copies may hang in the resolver before the run goes on without them. */
+const resolverMs = 5000;
+
+/**
+ * Sends copies of the bytes to each target, the first at once, until all are sent or the signal is
+ * aborted, and returns how many there were. An error on one target is kept in its outcome and
+ * hinders neither other targets nor later copies; a target whose name takes long to look up doesn't
+ * hold the others up: until it is found its outcome has neither copies nor an error. `onCopy` is
+ * called when the first datagram of a copy is with the system: what it starts takes no time from
+ * it. It isn't called once the signal is aborted.
+ */
+export async function sendCopies(
+  bytes: Uint8Array,
+  outcomes: readonly TargetOutcome[],
+  udpPort: number,
+  schedule: Schedule,
+  port: DatagramPort,
+  time: Time,
+  signal: AbortSignal,
+  onCopy: (copy: number) => void = () => {},
+): Promise<number> {
+  const start = time.monotonic();
+  const pending: Promise<void>[] = [];
+  let copies = 0;
+  while (copies < schedule.count) {
+    if (copies > 0) {
+      await time.sleep(start + copies * schedule.intervalMs - time.monotonic(), signal);
+    }
+    if (signal.aborted) break;
+    const sends = outcomes.map((outcome) => sendOne(bytes, outcome, udpPort, port));
+    pending.push(...sends);
+    const copy = ++copies;
+    Promise.race(sends).then(() => {
+      if (!signal.aborted) onCopy(copy);
+    });
+    // A process's first timer keeps it busy for 10 ms, and what the socket was given waits as long.
+    if (copy === 1) await Promise.all(sends.filter((_, i) => outcomes[i].target.address !== null));
+  }
+  await withPatience(Promise.all(pending), time, resolverMs, signal);
+  for (const outcome of outcomes) {
+    if (outcome.sent === 0) outcome.error ??= "the resolver has not answered";
+  }
+  return copies;
+}
+
+/** Waits for work to end, for so many ms at most, and no longer than until the signal is aborted. */
+async function withPatience(
+  work: Promise<unknown>,
+  time: Time,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const ended = new AbortController();
+  await Promise.race([
+    work.then(() => ended.abort()),
+    time.sleep(ms, AbortSignal.any([signal, ended.signal])),
+  ]);
+}
+
+async function sendOne(
+  bytes: Uint8Array,
+  outcome: TargetOutcome,
+  udpPort: number,
+  port: DatagramPort,
+): Promise<void> {
+  const { hostname, address } = outcome.target;
+  try {
+    await port.send(bytes, { hostname, family: address?.family ?? null, port: udpPort });
+    outcome.sent++;
+  } catch (error) {
+    outcome.error = systemReason(error);
+  }
+}
+
+// The hosts' acks of one run, by host: a host that answers on several interfaces is one host.
+
+/** The ack that counts from one source address of a host. */
+export interface Answer {
+  /** The source address, with its zone if it needs one. */
+  readonly address: string;
+  /** ms from the first copy to this ack. */
+  readonly ms: number;
+  readonly ack: FlushAck;
+  /** The host's clock less this machine's, in ms, the way of the ack included. */
+  readonly clockOffsetMs: number;
+}
+
+/** What is known of one host. */
+export interface Host {
+  /** Its own word, fit for a terminal; its address if it says nothing. */
+  readonly name: string;
+  /** By source address, in the order of their first acks; at least one. */
+  readonly answers: Map<string, Answer>;
+  /** Acks received from it, repeated ones included. */
+  acks: number;
+  /** A request with its own clock was sent to it. */
+  repaired: boolean;
+}
+
+/** A later ack replaces one of a lower rank: a copy may heal where an earlier one failed. */
+const rank: Record<AckStatus, number> = { stale: 0, failed: 1, alive: 2, flushed: 2 };
+
+/** The answers that tell how a host ended: those of the highest rank it got to. */
+export function decisiveAnswers({ answers }: Host): Answer[] {
+  const all = [...answers.values()];
+  const highest = Math.max(...all.map(({ ack }) => rank[ack.status]));
+  return all.filter(({ ack }) => rank[ack.status] === highest);
+}
+
+/** Whether a host did what was asked. */
+export function hasConfirmed(host: Host): boolean {
+  return [...host.answers.values()].some(({ ack }) => rank[ack.status] === rank.flushed);
+}
+
+/** Notes an ack in `hosts` (keyed for comparing) and returns its host. */
+export function noteAnswer(hosts: Map<string, Host>, answer: Answer): Host {
+  const name = printable(answer.ack.host) || answer.address;
+  const key = comparableName(name);
+  const host: Host = hosts.get(key) ?? { name, answers: new Map(), acks: 0, repaired: false };
+  hosts.set(key, host);
+  host.acks++;
+  const known = host.answers.get(answer.address);
+  const replaces = known === undefined || rank[answer.ack.status] > rank[known.ack.status] ||
+    answer.ack.status === "failed" && known.ack.status === "failed";
+  if (replaces) host.answers.set(answer.address, answer);
+  return host;
+}
+
+// How far apart hosts are to send their acks, so that none is lost because all come at once.
+
+/**
+ * A socket holds 256 acks by default on Linux: what comes in 128 ms at this rate. So long may a busy
+ * machine keep the sender waiting without a loss; docs/performance.md has the measured curve.
+ */
+const acksPerSecond = 2_000;
+/** Within the second until the next copy, whose acks make up for lost ones, also flushes take time. */
+const autoMostMs = 800;
+
+/** The ack spread in ms for a wish of the command line. */
+export function ackSpreadOf(wish: "auto" | number, expectation: Expectation | null): number {
+  if (wish !== "auto") return wish;
+  const hosts = expectation === null
+    ? 0
+    : expectation.kind === "count"
+    ? expectation.count
+    : expectation.names.length;
+  return Math.min(autoMostMs, Math.floor(hosts * 1_000 / acksPerSecond));
 }

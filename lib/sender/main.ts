@@ -2,21 +2,23 @@
  * The sender from argv to exit code. Until the first datagrams are with the system it loads and
  * does nothing that they don't need; reports, log and help are loaded when they are used.
  */
+import { messageOf, RunError, UsageError } from "../errors.ts";
+import { systemTime } from "../time.ts";
 import { encodeLegacyRequest } from "../wire/legacy.ts";
-import { parseArguments } from "./arguments.ts";
-import { sendCopies } from "./copies.ts";
+import { parseArguments, type SendOptions } from "./arguments.ts";
 import { openDatagramPort } from "./datagram_port.ts";
-import { messageOf, RunError, UsageError } from "./errors.ts";
-import { exchange } from "./exchange.ts";
-import { readExpectation, readPassword, readSigningKey } from "./inputs.ts";
-import { groupInterfaces } from "./interfaces.ts";
-import type { SendOptions } from "./options.ts";
+import { ackSpreadOf, exchange, sendCopies } from "./exchange.ts";
 import { exitCode, outcomeOf, passwordOutcome } from "./outcome.ts";
 import { say, write } from "./output.ts";
-import { type Preparation, prepare } from "./preparation.ts";
-import type { Reporter } from "./reporter.ts";
-import { ackSpreadOf } from "./spread.ts";
-import { systemTime } from "./time.ts";
+import {
+  type Preparation,
+  prepare,
+  readExpectation,
+  readPassword,
+  readSigningKey,
+} from "./preparation.ts";
+import type { Reporter } from "./report.ts";
+import { groupInterfaces } from "./targets.ts";
 
 /** Runs a command line (without the program's name) and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -27,7 +29,7 @@ export async function main(args: readonly string[]): Promise<number> {
       if (command.verbose) say(command.line);
       return exitCode.healed;
     }
-    const { runInformation } = await import("./information.ts");
+    const { runInformation } = await import("./help.ts");
     return runInformation(command.kind);
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof RunError)) throw error;
@@ -57,7 +59,7 @@ async function startReporter(
   opening: string,
 ): Promise<Reporter | null> {
   try {
-    const reporter = await import("./reporter.ts");
+    const reporter = await import("./report.ts");
     return reporter.startReporter(options, { warnings, opening });
   } catch (error) {
     say(`Cannot load the report: ${messageOf(error)}`);

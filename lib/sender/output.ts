@@ -1,6 +1,5 @@
 /** Writing to streams that may be closed: keepalived throws output away, a reader may be gone. */
-
-import { printable } from "../wire/text_field.ts";
+import { printable } from "../wire/datagram.ts";
 
 /** A stream as the process has it. */
 export type Stream = "stdout" | "stderr";

@@ -2,8 +2,7 @@
  * One line to the system log: a datagram `<priority>tag[pid]: text` (RFC 3164 as local loggers take
  * it) from a socket with an abstract address, so that no file is made for it.
  */
-
-import { printable } from "../wire/text_field.ts";
+import { printable } from "../wire/datagram.ts";
 
 /** Facility "daemon" in bits 3 and up (RFC 3164, section 4.1.1). */
 const facility = 3 << 3;

@@ -1,16 +1,18 @@
 /** Where the copies go: what the command line names, and the broadcast address of each network. */
+import { messageOf, UsageError } from "../errors.ts";
 import {
   addressBits,
   type AddressPrefix,
   formatAddress,
+  formatLinkLayerAddress,
   networkOf,
   parseAddress,
+  parseLinkLayerAddress,
   parsePrefix,
   prefixContains,
   prefixOf,
-} from "../wire/ip_address.ts";
-import type { NetworkInterface } from "./interfaces.ts";
-import { messageOf, UsageError } from "./errors.ts";
+  samePrefix,
+} from "../wire/addresses.ts";
 
 /** One destination of the copies. */
 export interface Target {
@@ -158,4 +160,157 @@ function chooseInterfaces(
         : `No interface "${name}" with an address; those with a broadcast address: ${known}`
     );
   return { chosen: able.filter(({ name }) => names.includes(name)), unknown };
+}
+
+// This machine's network interfaces as the sender needs them, from `Deno.networkInterfaces()`.
+
+/** An address that an interface holds, and the network it is in there. */
+export interface HeldAddress {
+  readonly address: AddressPrefix;
+  /** Of length 32 or 128 for a virtual address added without a network. */
+  readonly network: AddressPrefix;
+}
+
+/** One interface with at least one address. */
+export interface NetworkInterface {
+  readonly name: string;
+  /** 6 bytes; null if there is none or it isn't known. */
+  readonly linkLayerAddress: Uint8Array | null;
+  /** Hosts on its link are found by ARP or Neighbor Discovery: no loopback, no tunnel. */
+  readonly hasNeighbors: boolean;
+  readonly addresses: readonly HeldAddress[];
+}
+
+/** What of `Deno.NetworkInterfaceInfo` is looked at. */
+export type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "name" | "address" | "cidr" | "mac">;
+
+/** 127.0.0.0/8 and ::1 */
+const loopbacks = [prefixOf(4, 8, 127), prefixOf(6, 128, ...Array(15).fill(0), 1)];
+
+/** Whether an address never leaves this machine. */
+export function isLoopback(address: AddressPrefix): boolean {
+  return loopbacks.some((prefix) => prefixContains(prefix, address));
+}
+
+function heldAddress({ address: text, cidr }: InterfaceInfo): HeldAddress | null {
+  const address = parseAddress(text.replace(/%.*$/, ""));
+  if (address === null) return null;
+  const length = Number(cidr.slice(cidr.lastIndexOf("/") + 1));
+  const bits = addressBits(address.family);
+  const isLength = Number.isInteger(length) && length >= 0 && length <= bits;
+  return { address, network: networkOf(address, isLength ? length : bits) };
+}
+
+function knownLinkLayerAddress(infos: readonly InterfaceInfo[]): Uint8Array | null {
+  for (const { mac } of infos) {
+    const bytes = parseLinkLayerAddress(mac);
+    if (bytes?.some(Boolean)) return bytes;
+  }
+  return null;
+}
+
+/**
+ * The interfaces behind a list of addresses. On Linux an address with a label (`eth0:vip`, as
+ * keepalived can set them) is listed under its label and without a link-layer address; it belongs
+ * to the interface before the colon. An interface without a link-layer address is a tunnel, unless
+ * all that is listed of it are such labels: then its link-layer address is just not known.
+ */
+export function groupInterfaces(infos: readonly InterfaceInfo[]): NetworkInterface[] {
+  const byName = Map.groupBy(infos, ({ name }) => name.split(":")[0]);
+  return Array.from(byName, ([name, own]) => {
+    const addresses = own.map(heldAddress).filter((held) => held !== null);
+    const linkLayerAddress = knownLinkLayerAddress(own);
+    const labelled = own.every((info) => info.name !== name);
+    const loopback = addresses.some(({ address }) => isLoopback(address));
+    const hasNeighbors = !loopback && (linkLayerAddress !== null || labelled);
+    return { name, linkLayerAddress, hasNeighbors, addresses };
+  });
+}
+
+// The addresses in question: by default those that this machine holds where it sends.
+
+function isOnLink(candidate: NetworkInterface, address: AddressPrefix): boolean {
+  return candidate.addresses.some(({ network }) => prefixContains(network, address));
+}
+
+/**
+ * The interfaces that datagrams to these targets leave through. Exact for `--all`, zones and
+ * addresses on a link; for a routed address or a name, which only the system's resolver knows, all
+ * that have neighbors: a host says "not looked at" to an address that isn't on any of its links.
+ */
+export function interfacesOf(
+  targets: readonly Target[],
+  interfaces: readonly NetworkInterface[],
+): NetworkInterface[] {
+  const able = interfaces.filter((candidate) => candidate.hasNeighbors);
+  const chosen = targets.flatMap(({ address, interfaceNames }) => {
+    if (interfaceNames.length > 0) return able.filter(({ name }) => interfaceNames.includes(name));
+    if (address === null) return able;
+    if (isLoopback(address)) return [];
+    const onLink = able.filter((candidate) => isOnLink(candidate, address));
+    return onLink.length > 0 ? onLink : able;
+  });
+  return able.filter((candidate) => chosen.includes(candidate));
+}
+
+/** Each prefix once, at its first place. */
+export function uniquePrefixes(prefixes: readonly AddressPrefix[]): AddressPrefix[] {
+  return prefixes.filter((prefix, i) => prefixes.findIndex((p) => samePrefix(p, prefix)) === i);
+}
+
+/**
+ * The addresses held by interfaces, those first that matter most in a failover: IPv4 before IPv6,
+ * and among each the ones without a network (length 32 or 128), as virtual addresses are added.
+ */
+export function defaultAddresses(interfaces: readonly NetworkInterface[]): AddressPrefix[] {
+  const held = interfaces.flatMap(({ addresses }) => addresses);
+  const rank = ({ address, network }: typeof held[number]) =>
+    (address.family === 4 ? 0 : 2) + (network.length === addressBits(network.family) ? 0 : 1);
+  return uniquePrefixes(
+    held.toSorted((a, b) => rank(a) - rank(b)).map(({ address }) => address),
+  );
+}
+
+/** What this machine can say about the link-layer address that a host reports. */
+export interface Ownership {
+  /** Whether a link-layer address is one of this machine's own, on any interface. */
+  isOwn(linkLayerAddress: Uint8Array): boolean;
+  /**
+   * Whether a report on an address tells anything, from a host that answers from `source`. An
+   * address that this machine holds on another link than the host's is none of that host's: a
+   * link-local one never, another one unless it was asked for by name (`named`). Neither does one
+   * on an interface whose link-layer address isn't known.
+   */
+  isJudged(address: AddressPrefix, source: string): boolean;
+}
+
+/** The ownership of a machine with these interfaces; `named` if `--address` gave the addresses. */
+export function ownershipOf(interfaces: readonly NetworkInterface[], named: boolean): Ownership {
+  const own = new Set(
+    interfaces.flatMap(({ linkLayerAddress }) =>
+      linkLayerAddress === null ? [] : [formatLinkLayerAddress(linkLayerAddress)]
+    ),
+  );
+  const holders = (address: AddressPrefix) =>
+    interfaces.filter((candidate) =>
+      candidate.addresses.some((h) => samePrefix(h.address, address))
+    );
+  return {
+    isOwn: (linkLayerAddress) => own.has(formatLinkLayerAddress(linkLayerAddress)),
+    isJudged: (address, source) => {
+      const holding = holders(address);
+      if (holding.length === 0) return true;
+      if (holding.some(({ linkLayerAddress }) => linkLayerAddress === null)) return false;
+      if (named && !isLinkLocal(address)) return true;
+      const [literal, zone] = source.split("%");
+      const from = parseAddress(literal);
+      if (from === null) return true;
+      const links = interfaces.filter((candidate) =>
+        zone === undefined ? isOnLink(candidate, from) : candidate.name === zone
+      );
+      // Off every link of ours: routed, so only link-local addresses can't be meant.
+      if (links.length === 0) return !isLinkLocal(address);
+      return links.some((link) => holding.includes(link));
+    },
+  };
 }

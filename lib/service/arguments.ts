@@ -1,5 +1,5 @@
 /** The service's command line. */
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../config/settings.ts";
 
 /** What a command line asks for. */
 export type ServiceCommand =

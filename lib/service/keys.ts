@@ -1,9 +1,8 @@
 /** The keys that the settings name. */
-import { settingTable } from "../config/schema.ts";
-import type { Settings } from "../config/settings.ts";
-import { readSecretFile } from "../files/secret_file.ts";
-import { systemReason } from "../files/system_error.ts";
-import { type Keyring, parseKeyFile } from "../wire/keyring.ts";
+import { type Settings, settingTable } from "../config/settings.ts";
+import { systemReason } from "../errors.ts";
+import { readSecretFile } from "../secret_file.ts";
+import { type Keyring, parseKeyFile } from "../wire/keys.ts";
 import { StartError } from "./start_error.ts";
 
 /** The text of a key file; null when there is no such file. Throws an Error with one whole line. */

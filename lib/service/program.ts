@@ -1,15 +1,13 @@
 /** Runs or checks the service as a process: settings file, log on stderr, the platform's cache. */
 import { type LoadedSettings, loadSettingsFile, SettingsError } from "../config/file.ts";
-import { defaultSettings } from "../config/schema.ts";
-import { createLineWriter } from "../log/line_writer.ts";
-import { configureLog, createLineSink, type LogSink } from "../log/logging.ts";
-import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import { openNeighborCache } from "../neighbors/open.ts";
+import { defaultSettings, settingNames, type Settings, settingTable } from "../config/settings.ts";
+import { configureLog, createLineSink, createLineWriter, type LogSink } from "../log/logging.ts";
+import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
+import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 import type { ServiceCommand } from "./arguments.ts";
-import { checkText } from "./check.ts";
 import { runConsole } from "./console.ts";
-import type { HostParts } from "./hosted_service.ts";
-import { type ReadKeyFile, readKeyFile } from "./keys.ts";
+import { keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
+import type { HostParts } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
 /** How long the last lines of the log may take to be written. */
@@ -97,4 +95,40 @@ function check(load: () => LoadedSettings, read: ReadKeyFile): number {
     else throw error;
     return 2;
   }
+}
+
+// `--check`: the settings in effect with where each comes from, as TOML; or every error.
+
+/** The effective settings as lines; throws a `StartError` when the keys are of no use. */
+export function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {
+  const { settings, origins } = loaded;
+  const lines = settingNames.map((name) => {
+    const { unit } = settingTable[name];
+    const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
+    return `${`${name} = ${valueText(settings, name)}`.padEnd(36)} # ${origin}`;
+  });
+  const keyring = loadKeyring(settings, read);
+  return [...lines, `# Keys: ${keysText(keyring)}`, ""].join("\n");
+}
+
+/** A value as the file holds it; a secret's is left out. */
+function valueText(settings: Settings, name: keyof Settings): string {
+  const value = settings[name];
+  if (settingTable[name].secret && value !== "") return `"***"`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `[${value.map((prefix: AddressPrefix) => `"${formatPrefix(prefix)}"`).join(", ")}]`;
+}
+
+// Which implementation of the neighbor cache is for the system this runs on.
+
+/**
+ * The cache of the system this runs on, which changes nothing yet. Rejects with a
+ * `NeighborCacheError` on a system without an implementation.
+ */
+export async function openNeighborCache(): Promise<NeighborCache> {
+  const { os } = Deno.build;
+  // Loaded only where it is used: no platform ever sees another's bindings.
+  if (os === "linux") return (await import("../neighbors/linux.ts")).createLinuxCache();
+  if (os === "windows") return (await import("../neighbors/windows.ts")).openWindowsNeighborCache();
+  throw new NeighborCacheError(`Cannot open the neighbor cache: no implementation for ${os}`, 0);
 }

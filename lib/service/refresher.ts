@@ -3,12 +3,12 @@
  * all the same.
  */
 import type { Settings } from "../config/settings.ts";
-import { systemReason } from "../files/system_error.ts";
+import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import type { After } from "../receiver/clock.ts";
 import { listText } from "../receiver/flusher.ts";
-import { formatPrefix } from "../wire/ip_address.ts";
+import type { After } from "../time.ts";
+import { formatPrefix } from "../wire/addresses.ts";
 
 /** The settings it follows. */
 export type RefreshRules = Pick<Settings, "RefreshAddresses" | "RefreshSeconds">;

@@ -1,27 +1,29 @@
 /**
  * The service itself, whatever hosts it: a console, systemd, or Windows' service control manager.
  */
+import type { LoadedSettings } from "../config/file.ts";
 import type { Settings } from "../config/settings.ts";
+import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import { createPublisher } from "../metrics/publisher.ts";
+import { createPublisher } from "../metrics/metrics_file.ts";
 import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import {
-  allowNetworks,
-  createOnLinkSources,
-  type OwnAddress,
-} from "../receiver/allowed_sources.ts";
-import { type After, type Clock, systemAfter, systemClock } from "../receiver/clock.ts";
+import { allowNetworks, createOnLinkSources, type OwnAddress } from "../receiver/accept.ts";
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
-import { rehearse as rehearseInMemory } from "../receiver/rehearsal.ts";
-import { type ReceiverRules, startReceiver } from "../receiver/receiver.ts";
+import {
+  type Receiver,
+  type ReceiverRules,
+  rehearse as rehearseInMemory,
+  startReceiver,
+} from "../receiver/receiver.ts";
+import { type After, type Clock, systemAfter, systemClock } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
-import type { Keyring } from "../wire/keyring.ts";
+import type { Keyring } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
 import { keyIds, keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
-import { listenPatiently, listenText } from "./listen.ts";
 import { createRefresher } from "./refresher.ts";
+import { StartError } from "./start_error.ts";
 
 /** What a service stands on. All but the first three have a default: the real thing. */
 export interface ServiceParts {
@@ -201,4 +203,143 @@ export async function startService(
     stop: () => stopping ??= stop(),
     ended,
   };
+}
+
+// Listening at the start: at boot a port may still be taken, and an address not assigned yet.
+
+const patienceDefaultMs = 20_000;
+const retryMs = 500;
+
+/** How to listen. */
+export interface ListenPlan {
+  readonly settings: Pick<Settings, "Listen" | "Port">;
+  readonly report: Report;
+  readonly clock: Clock;
+  readonly after: After;
+  /** How long to try, in ms. @default 20 s */
+  readonly patienceMs?: number;
+  /** Aborts the waiting. @default never */
+  readonly signal?: AbortSignal;
+}
+
+/** Starts a receiver as soon as it can listen; gives up with a `StartError`. */
+export async function listenPatiently(
+  start: () => Receiver,
+  { settings, report, clock, after, patienceMs = patienceDefaultMs, signal }: ListenPlan,
+): Promise<Receiver> {
+  const { Listen: address, Port: port } = settings;
+  const until = clock.monotonic() + patienceMs;
+  for (let tries = 1;; tries++) {
+    try {
+      return start();
+    } catch (error) {
+      const values = { address, port, error: systemReason(error) };
+      const over = clock.monotonic() + retryMs > until;
+      if (over || !mayPass(error) || signal?.aborted) {
+        throw new StartError("listenFailed", listenText(settings, error), values);
+      }
+      if (tries === 1) report("listenWaiting", { ...values, seconds: patienceMs / 1_000 });
+      await pause(retryMs, after, signal);
+    }
+  }
+}
+
+/** Why it can't listen, in one line. */
+export function listenText(
+  { Listen, Port }: Pick<Settings, "Listen" | "Port">,
+  error: unknown,
+): string {
+  return `Cannot listen on ${Listen} port ${Port}: ${systemReason(error)}`;
+}
+
+/** A port may become free, an address may still be assigned: at boot both happen. */
+function mayPass(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable;
+}
+
+function pause(ms: number, after: After, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = after(ms, resolve);
+    signal?.addEventListener("abort", () => {
+      cancel();
+      resolve();
+    }, { once: true });
+  });
+}
+
+// The service as its host has it, the same in a console, under systemd and under Windows' service control manager: started from settings, flushed, reloaded, stopped.
+
+/** What a host needs. */
+export interface HostParts {
+  /** Reads the settings, at the start and at each reload. Throws an Error with one whole line. */
+  readonly load: () => LoadedSettings;
+  /** Sets the log up as settings want it; what it returns goes on being the way to say something. */
+  readonly configureLog: (settings: LoadedSettings["settings"]) => Report;
+  readonly openCache: () => Promise<NeighborCache>;
+  /** @default a file that others can't read */
+  readonly readKeyFile?: ReadKeyFile;
+  /** Says something before there are settings. */
+  readonly report: Report;
+  /** @default the network isn't watched */
+  readonly network?: NetworkWatch;
+}
+
+/** Changes of the host's network, a burst of them counting as one. */
+export interface NetworkWatch {
+  /** Why there is nothing to hear, or null. */
+  readonly fault: string | null;
+  /** Sets what is called a moment after a change: a failover may be what changed it. */
+  onChange(changed: () => void): void;
+}
+
+/** A service that runs, as its host sees it. */
+export interface HostedService {
+  /** Flushes everything; `why` is for the log. */
+  flushNow(why: string): void;
+  /** Reads settings and keys again; a bad reload keeps the old ones and is the log's affair. */
+  reload(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the service; resolves when it listens and has done its first flush. Rejects with a
+ * `StartError`, which it leaves to the host to say. `signal` ends the waiting of a start.
+ */
+export async function startHostedService(
+  { load, configureLog, openCache, readKeyFile, network }: HostParts,
+  signal?: AbortSignal,
+): Promise<HostedService> {
+  const settings = loadFirst(load);
+  const report = configureLog(settings);
+  const cache = await openCache().catch((error) => {
+    throw new StartError("cacheUnusable", systemReason(error));
+  });
+  const hostName = Deno.hostname();
+  const service = await startService(settings, { cache, report, hostName, readKeyFile, signal });
+  if (network !== undefined) {
+    const { fault } = network;
+    if (fault !== null) report("networkUnwatched", { error: fault });
+    network.onChange(() => void service.flushNow("a change of the network"));
+  }
+  return {
+    flushNow: (why) => void service.flushNow(why),
+    async reload() {
+      try {
+        const { settings } = load();
+        await service.reload(settings);
+        configureLog(settings);
+      } catch (error) {
+        report("reloadRefused", { error: systemReason(error) });
+      }
+    },
+    stop: () => service.stop(),
+  };
+}
+
+function loadFirst(load: HostParts["load"]): LoadedSettings["settings"] {
+  try {
+    return load().settings;
+  } catch (error) {
+    throw new StartError("settingsInvalid", systemReason(error));
+  }
 }

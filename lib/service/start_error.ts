@@ -1,5 +1,5 @@
 /** Why a service can't start: enumerated once, with the exit status of each. */
-import type { EventValues } from "../log/events.ts";
+import { events, type EventValues } from "../log/events.ts";
 
 /** Exit status of the process by reason; the reasons are events of the catalogue. */
 export const startFailures = {
@@ -24,4 +24,11 @@ export class StartError extends Error {
   get exitStatus(): number {
     return startFailures[this.event];
   }
+}
+
+// Service-specific exit codes, shown by `sc.exe query` behind error 1066: the number of the event that says the same in the event log. docs/windows.md lists them with cause and cure.
+
+/** The code for whatever ended the service. */
+export function serviceExitCode(error: unknown): number {
+  return events[error instanceof StartError ? error.event : "unexpectedError"].id;
 }

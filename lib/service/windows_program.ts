@@ -1,19 +1,19 @@
 /** The service as a process on Windows: settings from the registry, log in the event log. */
 import { loadSettingsFile } from "../config/file.ts";
-import { loadSettingsRegistry } from "../config/registry.ts";
-import { systemReason } from "../files/system_error.ts";
+import { accessFault, loadSettingsRegistry } from "../config/registry.ts";
+import { systemReason } from "../errors.ts";
 import { createEventLogSink } from "../log/windows_event_log.ts";
-import { advapi32 } from "../win32/advapi32.ts";
-import { notifyIpInterfaceChange } from "../win32/ip_interface_change.ts";
+import { readSecretFile } from "../secret_file.ts";
+import { accessOfFile, advapi32, type ObjectAccess, ownSid } from "../win32/advapi32.ts";
+import { notifyIpInterfaceChange } from "../win32/iphlpapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
-import { type HostParts, type NetworkWatch, startHostedService } from "./hosted_service.ts";
+import type { ReadKeyFile } from "./keys.ts";
 import { runProgram } from "./program.ts";
-import { StartError } from "./start_error.ts";
-import { serviceExitCode } from "./windows_exit_codes.ts";
-import { createWindowsKeyReader } from "./windows_keys.ts";
+import { type HostParts, type NetworkWatch, startHostedService } from "./running_service.ts";
+import { serviceExitCode, StartError } from "./start_error.ts";
 import { runAsService } from "./windows_service.ts";
 
 /** How long to wait, in ms, for more changes of the network before one flush for all of them. */
@@ -91,5 +91,39 @@ function watchNetwork(): NetworkWatch {
     onChange(given) {
       changed = given;
     },
+  };
+}
+
+// Key files on Windows: used only if nobody but trusted accounts can read or change them.
+
+/** What judging a file needs of Windows. */
+export interface FileAccessParts {
+  readonly accessOfFile: (path: string) => ObjectAccess;
+  readonly ownSid: () => string;
+}
+
+/** Reads key files; as `ReadKeyFile` wants it. */
+export function createWindowsKeyReader(
+  parts: FileAccessParts = { accessOfFile, ownSid },
+): ReadKeyFile {
+  return (path) => {
+    try {
+      Deno.statSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+    }
+    const cannot = (reason: string) => new Error(`Cannot read key file "${path}": ${reason}`);
+    let fault: string | null;
+    try {
+      fault = accessFault(parts.accessOfFile(path), parts.ownSid());
+    } catch (error) {
+      throw cannot(systemReason(error));
+    }
+    if (fault !== null) {
+      throw cannot(
+        `refused, ${fault}; run icacls "${path}" /inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F`,
+      );
+    }
+    return readSecretFile(path);
   };
 }

@@ -3,8 +3,7 @@
  * the manager's callbacks only note what is wanted, because Deno runs microtasks before it gives the
  * manager its thread back. No timer bumps checkpoints: a start that hangs must look as if it hangs.
  */
-import type { ServiceControl, ServiceStatus } from "../win32/winsvc.ts";
-import type { HostedService } from "./hosted_service.ts";
+import { win32 } from "../win32/win32_error.ts";
 import {
   PBT_APMRESUMEAUTOMATIC,
   SERVICE_ACCEPT_PARAMCHANGE,
@@ -21,8 +20,10 @@ import {
   SERVICE_START_PENDING,
   SERVICE_STOP_PENDING,
   SERVICE_STOPPED,
+  type ServiceControl,
+  type ServiceStatus,
 } from "../win32/winsvc.ts";
-import { win32 } from "../win32/win32_error.ts";
+import type { HostedService } from "./running_service.ts";
 
 /** `sc.exe control ArpFlush 128` flushes now. */
 export const flushNowControl = 128;

@@ -3,7 +3,8 @@
  * they mean is in event_source.ts, registry_key.ts and access_control.ts. Those of the service
  * control manager are in winsvc.ts, which opens them before all others.
  */
-import { systemDll } from "./system_dll.ts";
+import { copyMemory, fromWide, kernel32, systemDll, toWide, withWideCopy } from "./kernel32.ts";
+import { describeWin32Error, win32 } from "./win32_error.ts";
 
 const BOOL = "i32";
 const DWORD = "u32";
@@ -109,4 +110,283 @@ let opened: Advapi32 | undefined;
 /** Opens the DLL once. Throws when FFI isn't permitted. */
 export function advapi32(): Advapi32 {
   return opened ??= Deno.dlopen(systemDll("advapi32.dll"), symbols).symbols;
+}
+
+// Who may get at a file or a registry key (aclapi.h, winnt.h): owner and the DACL's entries, read through advapi32.dll and decoded from their bytes.
+
+/** SE_OBJECT_TYPE */
+export const SE_FILE_OBJECT = 1;
+export const SE_REGISTRY_KEY = 4;
+
+const OWNER_SECURITY_INFORMATION = 1;
+const DACL_SECURITY_INFORMATION = 4;
+const TOKEN_QUERY = 8;
+const TokenUser = 1;
+
+/** ACCESS_ALLOWED_ACE: header (type, flags, u16 size), u32 mask, SID. */
+const ACCESS_ALLOWED_ACE_TYPE = 0;
+const INHERIT_ONLY_ACE = 8;
+const aceLayout = { type: 0, flags: 1, size: 2, mask: 4, sid: 8 } as const;
+/** ACL: u8 revision, u8, u16 size, u16 count, u16; then the ACEs. */
+const aclLayout = { size: 2, count: 4, aces: 8 } as const;
+/** SID: u8 revision, u8 count, 6 bytes authority (big-endian), then u32 sub-authorities. */
+const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
+
+/** An entry that lets somebody in. */
+export interface AllowedAccess {
+  /** As text: `S-1-5-32-545`. */
+  readonly sid: string;
+  /** ACCESS_MASK */
+  readonly mask: number;
+}
+
+/** Owner and permissions of an object. */
+export interface ObjectAccess {
+  readonly owner: string;
+  /** Null: no DACL at all, everybody may do everything. */
+  readonly allowed: readonly AllowedAccess[] | null;
+}
+
+/** The text of a SID at an offset. */
+export function decodeSid(view: DataView, offset: number): string {
+  const high = view.getUint16(offset + sidLayout.authority);
+  const low = view.getUint32(offset + sidLayout.authority + 2);
+  const parts = [`S-${view.getUint8(offset)}-${high * 2 ** 32 + low}`];
+  const count = view.getUint8(offset + sidLayout.count);
+  for (let i = 0; i < count; i++) {
+    parts.push(String(view.getUint32(offset + sidLayout.subAuthorities + 4 * i, true)));
+  }
+  return parts.join("-");
+}
+
+/**
+ * The entries of an ACL that let somebody in here. Entries that deny are left out: what is judged by
+ * the result may be judged too strictly, never too mildly.
+ */
+export function decodeAllowed(view: DataView): AllowedAccess[] {
+  const allowed: AllowedAccess[] = [];
+  let offset: number = aclLayout.aces;
+  for (let left = view.getUint16(aclLayout.count, true); left > 0; left--) {
+    const isAllowed = view.getUint8(offset + aceLayout.type) === ACCESS_ALLOWED_ACE_TYPE;
+    const isForChildren = (view.getUint8(offset + aceLayout.flags) & INHERIT_ONLY_ACE) !== 0;
+    if (isAllowed && !isForChildren) {
+      const mask = view.getUint32(offset + aceLayout.mask, true);
+      allowed.push({ sid: decodeSid(view, offset + aceLayout.sid), mask });
+    }
+    offset += view.getUint16(offset + aceLayout.size, true);
+  }
+  return allowed;
+}
+
+type Call = (
+  owner: BigUint64Array<ArrayBuffer>,
+  dacl: BigUint64Array<ArrayBuffer>,
+  descriptor: BigUint64Array<ArrayBuffer>,
+) => number;
+
+function readAccess(name: string, call: Call): ObjectAccess {
+  const owner = new BigUint64Array(1);
+  const dacl = new BigUint64Array(1);
+  const descriptor = new BigUint64Array(1);
+  const code = call(owner, dacl, descriptor);
+  if (code !== win32.success) throw new Error(`${name}: ${describeWin32Error(code)}`);
+  try {
+    return { owner: sidAt(owner[0]), allowed: dacl[0] === 0n ? null : allowedAt(dacl[0]) };
+  } finally {
+    kernel32().LocalFree(descriptor[0]);
+  }
+}
+
+function allowedAt(acl: bigint): AllowedAccess[] {
+  const size = new DataView(copyMemory(acl, aclLayout.aces).buffer).getUint16(aclLayout.size, true);
+  return decodeAllowed(new DataView(copyMemory(acl, size).buffer));
+}
+
+function sidAt(address: bigint): string {
+  if (address === 0n) return "";
+  const count = copyMemory(address, sidLayout.subAuthorities)[sidLayout.count];
+  const size = sidLayout.subAuthorities + 4 * count;
+  return decodeSid(new DataView(copyMemory(address, size).buffer), 0);
+}
+
+const wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+
+/** Owner and permissions of an open object. Throws an Error that names the call and the error. */
+export function accessOf(handle: bigint, objectType: number): ObjectAccess {
+  return readAccess(
+    "GetSecurityInfo",
+    (owner, dacl, descriptor) =>
+      advapi32().GetSecurityInfo(handle, objectType, wanted, owner, null, dacl, null, descriptor),
+  );
+}
+
+/** Owner and permissions of a file. Throws an Error that names the call and the error. */
+export function accessOfFile(path: string): ObjectAccess {
+  const name = toWide(path);
+  return readAccess(
+    "GetNamedSecurityInfoW",
+    (owner, dacl, descriptor) =>
+      advapi32().GetNamedSecurityInfoW(
+        name,
+        SE_FILE_OBJECT,
+        wanted,
+        owner,
+        null,
+        dacl,
+        null,
+        descriptor,
+      ),
+  );
+}
+
+/** The SID of the account that this process runs as; the empty text when it can't be told. */
+export function ownSid(): string {
+  const token = new BigUint64Array(1);
+  const process = kernel32().GetCurrentProcess();
+  if (advapi32().OpenProcessToken(process, TOKEN_QUERY, token) === 0) return "";
+  const handle = token[0];
+  try {
+    // TOKEN_USER: a pointer to a SID that lies behind it in the same buffer.
+    const user = new BigUint64Array(64);
+    const length = new Uint32Array(1);
+    const done = advapi32().GetTokenInformation(handle, TokenUser, user, user.byteLength, length);
+    return done === 0 ? "" : sidAt(user[0]);
+  } finally {
+    kernel32().CloseHandle(handle);
+  }
+}
+
+// Reading a registry key (winreg.h): always the 64-bit view, whatever the process.
+
+/** Types of values (winnt.h). */
+export const REG_SZ = 1;
+export const REG_EXPAND_SZ = 2;
+export const REG_DWORD = 4;
+export const REG_MULTI_SZ = 7;
+
+const HKEY_LOCAL_MACHINE = 0xffff_ffff_8000_0002n;
+const KEY_READ = 0x2_0019;
+const KEY_WOW64_64KEY = 0x100;
+
+/** A value's name has at most this many characters. */
+const nameMost = 16_383;
+/** Far more than any setting needs; what is larger is a mistake. */
+const dataMost = 64 * 1024;
+
+/** A value as the registry holds it. */
+export interface RegistryValue {
+  readonly name: string;
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
+/** A key's values and who may get at them. */
+export interface RegistryContents {
+  readonly values: readonly RegistryValue[];
+  /** Throws when that couldn't be read. */
+  readonly access: () => ObjectAccess;
+}
+
+/** What reading a key gives: its contents, or the error number; 2 means that there is no such key. */
+export type RegistryResult = { readonly contents: RegistryContents } | { readonly code: number };
+
+/** Reads a key below HKEY_LOCAL_MACHINE. */
+export function readLocalMachineKey(path: string): RegistryResult {
+  const api = advapi32();
+  const result = new BigUint64Array(1);
+  const code = api.RegOpenKeyExW(
+    HKEY_LOCAL_MACHINE,
+    toWide(path),
+    0,
+    KEY_READ | KEY_WOW64_64KEY,
+    result,
+  );
+  if (code !== win32.success) return { code };
+  const key = result[0];
+  try {
+    const values: RegistryValue[] = [];
+    for (let index = 0;; index++) {
+      const value = readValue(key, index);
+      if (value === null) break;
+      if (typeof value === "number") return { code: value };
+      values.push(value);
+    }
+    return { contents: { values, access: later(() => accessOf(key, SE_REGISTRY_KEY)) } };
+  } finally {
+    api.RegCloseKey(key);
+  }
+}
+
+/** Does something now, while the key is open, and gives or throws its result when asked. */
+function later<Result>(work: () => Result): () => Result {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** One value; null behind the last one; an error number. */
+function readValue(key: bigint, index: number): RegistryValue | number | null {
+  const name = new Uint16Array(nameMost + 1);
+  const nameLength = Uint32Array.of(name.length);
+  const type = new Uint32Array(1);
+  const data = new Uint8Array(dataMost);
+  const dataLength = Uint32Array.of(data.length);
+  const code = advapi32().RegEnumValueW(key, index, name, nameLength, 0n, type, data, dataLength);
+  if (code === win32.noMoreItems) return null;
+  if (code !== win32.success) return code;
+  return {
+    name: fromWide(name.subarray(0, nameLength[0])),
+    type: type[0],
+    data: data.slice(0, dataLength[0]),
+  };
+}
+
+// A source in the Application event log (winbase.h), over advapi32.dll.
+
+/** ReportEvent's wType (winnt.h). */
+export const EVENTLOG_ERROR_TYPE = 1;
+export const EVENTLOG_WARNING_TYPE = 2;
+export const EVENTLOG_INFORMATION_TYPE = 4;
+
+/** A string of an event has at most this many characters (ReportEvent). */
+export const eventStringMost = 31_839;
+
+/** An open source. */
+export interface EventSource {
+  /** Writes one event with one string. Throws an Error that names the call and Microsoft's error. */
+  report(type: number, id: number, text: string): void;
+  close(): void;
+}
+
+/**
+ * Opens a source; one that nobody has registered works too, its events just read worse. Throws an
+ * Error that names the call and Microsoft's error.
+ */
+export function openEventSource(name: string): EventSource {
+  const api = advapi32();
+  const handle = api.RegisterEventSourceW(null, toWide(name));
+  if (handle === 0n) throw lastError("RegisterEventSourceW");
+  return {
+    report(type, id, text) {
+      const string = text.replaceAll("\0", "").slice(0, eventStringMost);
+      const done = withWideCopy(
+        string,
+        (address) =>
+          api.ReportEventW(handle, type, 0, id, 0n, 1, 0, BigUint64Array.of(address), null),
+      );
+      if (done === 0) throw lastError("ReportEventW");
+    },
+    close() {
+      api.DeregisterEventSource(handle);
+    },
+  };
+}
+
+function lastError(call: string): Error {
+  return new Error(`${call}: ${describeWin32Error(kernel32().GetLastError())}`);
 }

@@ -2,23 +2,26 @@
  * iphlpapi.dll: the neighbor cache, the host's addresses and routes. Every call returns its error
  * number; none of them uses GetLastError.
  */
+import { copyMemory, kernel32, systemDll } from "./kernel32.ts";
 import {
+  AF_UNSPEC,
+  decodeForwardTable,
   decodeIpNetRow,
   decodeIpNetTable,
-  encodeIpNetRow,
-  type IpNetRow,
-  mibIpNetRow2,
-} from "./mib_ipnet_row2.ts";
-import { copyMemory, kernel32 } from "./kernel32.ts";
-import { decodeForwardTable, type ForwardRow, mibIpForwardRow2 } from "./mib_ipforward_row2.ts";
-import { mibTableCount, mibTableSize } from "./mib_table.ts";
-import {
   decodeUnicastTable,
+  encodeIpNetRow,
+  type ForwardRow,
+  type IpNetRow,
+  mibIpForwardRow2,
+  mibIpNetRow2,
+  mibTableCount,
+  mibTableSize,
   mibUnicastIpAddressRow,
+  sockaddrInet,
+  type SocketAddress,
   type UnicastRow,
-} from "./mib_unicastipaddress_row.ts";
-import { sockaddrInet, type SocketAddress, writeSockaddrInet } from "./sockaddr_inet.ts";
-import { systemDll } from "./system_dll.ts";
+  writeSockaddrInet,
+} from "./netioapi.ts";
 import { win32 } from "./win32_error.ts";
 
 const NETIO_STATUS = "u32";
@@ -177,4 +180,47 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
       return { code, interfaceIndex: index[0] };
     },
   };
+}
+
+// iphlpapi.dll: being told when an IP interface comes, goes or changes (netioapi.h).
+
+const notificationSymbols = {
+  NotifyIpInterfaceChange: {
+    parameters: [
+      /* ADDRESS_FAMILY Family */ "u16",
+      /* PIPINTERFACE_CHANGE_CALLBACK Callback */ "function",
+      /* PVOID CallerContext */ "usize",
+      /* BOOLEAN InitialNotification */ "u8",
+      /* HANDLE *NotificationHandle */ "buffer",
+    ],
+    result: /* NETIO_STATUS */ "u32",
+    optional: true,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** PIPINTERFACE_CHANGE_CALLBACK */
+const changeCallback = {
+  parameters: [
+    /* PVOID CallerContext */ "usize",
+    /* PMIB_IPINTERFACE_ROW Row */ "usize",
+    /* MIB_NOTIFICATION_TYPE NotificationType */ "u32",
+  ],
+  result: "void",
+} as const satisfies Deno.UnsafeCallbackDefinition;
+
+/** The system may call back as long as the process lives. */
+const kept: unknown[] = [];
+
+/**
+ * Calls `changed` on every change for as long as the process lives; returns the error number. There
+ * is no way to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us.
+ * `changed` runs on the system's time and must only note what is wanted; it must not throw. Needs the
+ * whole FFI permission, for the callback, and none afterwards.
+ */
+export function notifyIpInterfaceChange(changed: () => void): number {
+  const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
+  if (dll.NotifyIpInterfaceChange === null) return win32.procNotFound;
+  const callback = Deno.UnsafeCallback.threadSafe(changeCallback, () => changed());
+  kept.push(callback);
+  return dll.NotifyIpInterfaceChange(AF_UNSPEC, callback.pointer, 0n, 0, new BigUint64Array(1));
 }

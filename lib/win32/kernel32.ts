@@ -3,8 +3,6 @@
  * and memory is copied by Windows' own function: Deno's pointer objects need the whole FFI
  * permission, which the service gives up once it has started.
  */
-import { systemDll } from "./system_dll.ts";
-import { fromWide, toWide } from "./wide_string.ts";
 
 const symbols = {
   GetLastError: { parameters: [], result: "u32" },
@@ -89,4 +87,39 @@ export function expandEnvironment(text: string): string {
   const target = new Uint16Array(size);
   kernel32().ExpandEnvironmentStringsW(source, target, size);
   return fromWide(target);
+}
+
+// Where system DLLs are. Always by absolute path: a name alone would let a DLL beside the program be loaded in place of Windows' own, and scoped FFI permissions name absolute paths.
+
+/** The absolute path of a DLL in %SystemRoot%\System32 (64-bit in a 64-bit process). */
+export function systemDll(
+  name: string,
+  systemRoot: string = Deno.env.get("SystemRoot") ?? "C:\\Windows",
+): string {
+  return `${systemRoot.replace(/[\\/]+$/, "")}\\System32\\${name}`;
+}
+
+// Windows' wide strings: UTF-16 code units, ended by a zero.
+
+/** A text as LPCWSTR: UTF-16 with a terminating zero. Throws a RangeError for a text with a zero in it. */
+export function toWide(text: string): Uint16Array<ArrayBuffer> {
+  if (text.includes("\0")) throw new RangeError("A wide string cannot hold a zero character");
+  const units = new Uint16Array(text.length + 1);
+  for (let i = 0; i < text.length; i++) units[i] = text.charCodeAt(i);
+  return units;
+}
+
+/** The text before the first zero, or all of it when there is none. */
+export function fromWide(units: Uint16Array): string {
+  const end = units.indexOf(0);
+  return textOf(end < 0 ? units : units.subarray(0, end));
+}
+
+/** In pieces, because a call takes a limited number of arguments. */
+function textOf(units: Uint16Array): string {
+  let text = "";
+  for (let i = 0; i < units.length; i += 4096) {
+    text += String.fromCharCode(...units.subarray(i, i + 4096));
+  }
+  return text;
 }

@@ -1,7 +1,5 @@
 /** The service's side of the service control manager (winsvc.h), over advapi32.dll. */
-import { copyMemory, kernel32, wideAt } from "./kernel32.ts";
-import { systemDll } from "./system_dll.ts";
-import { toWide } from "./wide_string.ts";
+import { copyMemory, kernel32, systemDll, toWide, wideAt } from "./kernel32.ts";
 
 /** SERVICE_STATUS.dwCurrentState */
 export const SERVICE_STOPPED = 1;

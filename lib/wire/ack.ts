@@ -3,11 +3,17 @@
  * The layout is in docs/protocol.md. Its MAC covers the request's MAC too: an ack can't be moved to
  * another request.
  */
-import { addressesMost, headerLength, idLength, offsets, viewOf } from "./datagram.ts";
 import * as datagram from "./datagram.ts";
-import type { Key } from "./keyring.ts";
-import { equalConstantTime, macLength } from "./mac.ts";
-import { readTextField, writeTextField } from "./text_field.ts";
+import {
+  addressesMost,
+  headerLength,
+  idLength,
+  offsets,
+  readTextField,
+  viewOf,
+  writeTextField,
+} from "./datagram.ts";
+import { equalConstantTime, type Key, macLength } from "./keys.ts";
 
 /** How a request ended on a host; the index plus one is the number on the wire. */
 export const ackStatuses = ["alive", "flushed", "stale", "failed"] as const;

@@ -2,7 +2,7 @@
  * The 2009 datagram: the password's bytes and nothing else. Anyone on the wire can read and repeat
  * it; it is off unless a password is configured.
  */
-import { equalConstantTime } from "./mac.ts";
+import { equalConstantTime } from "./keys.ts";
 
 const NUL = 0, LF = 10, CR = 13;
 

@@ -4,12 +4,19 @@
  * the MAC is computed, `verifyRequest`, and `parseRequest` for what only an authentic sender gets
  * wrong.
  */
-import { addressesMost, headerLength, idLength, offsets, readU32, viewOf } from "./datagram.ts";
+import { addressBits, type AddressPrefix, hasHostBits } from "./addresses.ts";
 import * as datagram from "./datagram.ts";
-import { addressBits, type AddressPrefix, hasHostBits } from "./ip_address.ts";
-import type { Key } from "./keyring.ts";
-import { equalConstantTime, macLength } from "./mac.ts";
-import { readTextField, writeTextField } from "./text_field.ts";
+import {
+  addressesMost,
+  headerLength,
+  idLength,
+  offsets,
+  readTextField,
+  readU32,
+  viewOf,
+  writeTextField,
+} from "./datagram.ts";
+import { equalConstantTime, type Key, macLength } from "./keys.ts";
 
 /** What a request asks for; the index is the number on the wire. */
 export const actions = ["probe", "flush all", "flush listed"] as const;

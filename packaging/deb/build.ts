@@ -12,7 +12,7 @@ export interface DebCompression {
 
 /** Nobody answers there: the archive that the packages are from is the contact. */
 const maintainer = "ArpFlush authors <arpflush@arpflush.invalid>";
-const here = new URL("./", import.meta.url);
+const here = new URL(".//", import.meta.url);
 
 /** A changelog in Debian's format, of one version. */
 export function debianChangelog(

@@ -19,7 +19,7 @@ export interface DebMaterial {
 }
 
 const unitInFolder = "/opt/arpflush/";
-const here = new URL("./", import.meta.url);
+const here = new URL(".//", import.meta.url);
 
 /** Where the commands are. */
 function commandOf({ name, commandFolder }: Description): string {

@@ -1,5 +1,5 @@
 /** arpflush.1, from the sender's usage text. */
-import { usage } from "../../lib/sender/usage.ts";
+import { usage } from "../../lib/sender/help.ts";
 import { type Edition, optionsSection, page } from "./page.ts";
 import { definitions, literal, sentence } from "./roff.ts";
 import { usageExamples, usageExitCodes } from "./usage_text.ts";

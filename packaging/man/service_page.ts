@@ -1,5 +1,5 @@
 /** arpflush-service.8, from the service's usage text and the table of settings. */
-import { settingNames, settingTable } from "../../lib/config/schema.ts";
+import { settingNames, settingTable } from "../../lib/config/settings.ts";
 import { serviceUsage } from "../../lib/service/arguments.ts";
 import { type Edition, optionsSection, page } from "./page.ts";
 import { definitions, example, literal, running, sentence } from "./roff.ts";

@@ -4,9 +4,8 @@
  * but the one check that they aim at stands in their way.
  */
 import { ackStatuses, encodeAck, type FlushAck } from "../../lib/wire/ack.ts";
-import { createKey, type Key } from "../../lib/wire/keyring.ts";
-import { joined, oneBitFlips, replaced, truncations, twoBitFlip } from "./bits.ts";
-import { extensions } from "./bits.ts";
+import { createKey, type Key } from "../../lib/wire/keys.ts";
+import { extensions, joined, oneBitFlips, replaced, truncations, twoBitFlip } from "./bits.ts";
 import type { Forgery } from "./forgeries.ts";
 import type { Random } from "./random.ts";
 

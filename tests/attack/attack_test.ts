@@ -1,15 +1,15 @@
 /** The attack of `deno task attack` with small numbers, and its judge against the project's code. */
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { decodeAck } from "../../lib/wire/ack.ts";
-import { createKey } from "../../lib/wire/keyring.ts";
+import { createKey } from "../../lib/wire/keys.ts";
 import {
   parseRequest,
   requestHeaderFault,
   requestMacOf,
   verifyRequest,
 } from "../../lib/wire/request.ts";
-import { outcomeOf } from "../../tools/command.ts";
+import { outcomeOf } from "../support/command.ts";
 import { genuineAck } from "./ack_forgeries.ts";
 import { flipped, twoBitFlip } from "./bits.ts";
 import { forgeries } from "./forgeries.ts";

@@ -2,11 +2,11 @@
  * Replays while the host's clock is stepped. The service runs in this process on a real socket, as
  * its clocks have to be in the attack's hand; everything else is the service's own.
  */
-import { defaultSettings } from "../../lib/config/schema.ts";
+import { defaultSettings } from "../../lib/config/settings.ts";
 import { createMemoryCache } from "../../lib/neighbors/memory.ts";
-import { systemClock } from "../../lib/receiver/clock.ts";
 import { startService } from "../../lib/service/running_service.ts";
-import { parsePrefix } from "../../lib/wire/ip_address.ts";
+import { systemClock } from "../../lib/time.ts";
+import { parsePrefix } from "../../lib/wire/addresses.ts";
 import {
   checkAccounts,
   createFindings,

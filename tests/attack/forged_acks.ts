@@ -2,8 +2,8 @@
  * Forged and replayed acks against the sender, `send.ts` as a process of its own: none counts, each
  * is ignored for its own reason, and the one genuine ack behind them all does count.
  */
-import { run } from "../../tools/command.ts";
-import { programLine } from "../../tools/programs.ts";
+import { run } from "../support/command.ts";
+import { programLine } from "../support/programs.ts";
 import { ackForgeries, type Answered, genuineAck } from "./ack_forgeries.ts";
 import { ackFault } from "./judge.ts";
 import { createFindings, type PartOutcome } from "./outcome.ts";

@@ -5,9 +5,16 @@
  */
 import { createHash } from "node:crypto";
 import { ackStatuses, encodeAck } from "../../lib/wire/ack.ts";
-import { createKey, type Key } from "../../lib/wire/keyring.ts";
-import { extensions, flipped, joined, oneBitFlips, replaced, truncations } from "./bits.ts";
-import { twoBitFlip } from "./bits.ts";
+import { createKey, type Key } from "../../lib/wire/keys.ts";
+import {
+  extensions,
+  flipped,
+  joined,
+  oneBitFlips,
+  replaced,
+  truncations,
+  twoBitFlip,
+} from "./bits.ts";
 import { genuine, requestKinds } from "./genuine.ts";
 import { isPassword } from "./judge.ts";
 import type { Random } from "./random.ts";

@@ -1,6 +1,6 @@
 /** Genuine requests of each kind: what an attacker may have recorded. */
-import { type AddressPrefix, parsePrefix } from "../../lib/wire/ip_address.ts";
-import type { Key } from "../../lib/wire/keyring.ts";
+import { type AddressPrefix, parsePrefix } from "../../lib/wire/addresses.ts";
+import type { Key } from "../../lib/wire/keys.ts";
 import { encodeRequest, type FlushRequest } from "../../lib/wire/request.ts";
 import type { Random } from "./random.ts";
 

@@ -1,6 +1,6 @@
 /** The kernel's own count of UDP datagrams, in a network namespace that nobody else uses. */
-import { ip } from "../../tools/namespaces.ts";
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
 import type { Findings } from "./outcome.ts";
 
 /** An address outside loopback for the attacker, which the namespace doesn't have by itself. */

@@ -3,7 +3,7 @@
  * On Linux it moves into a network namespace of its own, if it may, where the kernel's count of
  * datagrams must be the attack's.
  */
-import { findIsolation } from "../../tools/namespaces.ts";
+import { findIsolation } from "../support/namespaces.ts";
 import { attack } from "./attack.ts";
 import { addOutsideAddress, compareCounts, countUdp } from "./kernel_count.ts";
 import { type AttackOptions, parseOptions, usage } from "./options.ts";

@@ -4,7 +4,7 @@
  * never has to drop any. A host acknowledges an id eight times, so one probe serves eight times.
  */
 import { decodeAck, type FlushAck } from "../../lib/wire/ack.ts";
-import type { Key } from "../../lib/wire/keyring.ts";
+import type { Key } from "../../lib/wire/keys.ts";
 import { encodeRequest, type FlushRequest, requestMacOf } from "../../lib/wire/request.ts";
 import type { Random } from "./random.ts";
 import type { Source, WireTap } from "./wire_tap.ts";

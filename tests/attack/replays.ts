@@ -5,8 +5,14 @@
 import { refusalReasons } from "../../lib/receiver/accept.ts";
 import { flood, type Shot } from "./flood.ts";
 import { genuine, requestKinds } from "./genuine.ts";
-import { checkAccounts, createFindings, type Findings, type PartOutcome } from "./outcome.ts";
-import { datagramsOf, traffic } from "./outcome.ts";
+import {
+  checkAccounts,
+  createFindings,
+  datagramsOf,
+  type Findings,
+  type PartOutcome,
+  traffic,
+} from "./outcome.ts";
 import { type GenuineSender, openGenuineSender } from "./probes.ts";
 import type { Random } from "./random.ts";
 import { type Camp, pitchCamp, type ServiceTally, startTarget, type Target } from "./target.ts";

@@ -4,8 +4,8 @@
  * and sums of refusals by reason, the last of them when it ends.
  */
 import type { RefusalReason } from "../../lib/receiver/accept.ts";
-import { createKey, type Key } from "../../lib/wire/keyring.ts";
-import { startServiceProcess } from "../../tools/programs.ts";
+import { createKey, type Key } from "../../lib/wire/keys.ts";
+import { startServiceProcess } from "../support/programs.ts";
 import { type JudgedKey, judgedKey } from "./judge.ts";
 import type { Random } from "./random.ts";
 

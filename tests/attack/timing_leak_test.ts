@@ -1,7 +1,7 @@
-/** The measurement of bench/constant_time.ts: its statistic, and that it sees a leak. */
+/** The measurement of tests/measure/constant_time.ts: its statistic, and that it sees a leak. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
-import { measureLeak, tBounds, welch } from "../../bench/timing_leak.ts";
+import { measureLeak, tBounds, welch } from "../measure/timing_leak.ts";
+import { run } from "../support/command.ts";
 
 Deno.test("welch() gives the t statistic of the second class against the first", () => {
   const times = Float64Array.of(1, 2, 3, 5, 7, 9, 1_000);
@@ -24,8 +24,8 @@ Deno.test("measureLeak() sees a function that stops early", () => {
   assert.ok(leak.t > tBounds.certain && leak.differenceNs > 0, `t is ${leak.t}`);
 });
 
-Deno.test("bench/constant_time.ts finds no certain leak, with small numbers", async () => {
-  const path = new URL("../../bench/constant_time.ts", import.meta.url).pathname;
+Deno.test("tests/measure/constant_time.ts finds no certain leak, with small numbers", async () => {
+  const path = new URL("../measure/constant_time.ts", import.meta.url).pathname;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
   const lines = (await run([...deno, path, "--calls", "40000"])).trim().split("\n");
   assert.equal(lines.length, 8);

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeAck } from "../../lib/wire/ack.ts";
-import { formatAddress } from "../../lib/wire/ip_address.ts";
-import { parseKeyFile } from "../../lib/wire/keyring.ts";
-import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
+import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
+import { parseKeyFile } from "../../lib/wire/keys.ts";
 import {
   parseRequest,
   requestHeaderFault,

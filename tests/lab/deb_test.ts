@@ -4,9 +4,9 @@ import { arpflushVersion } from "../../lib/version.ts";
 import { originOf } from "../../packaging/origin.ts";
 import { pack } from "../../packaging/pack.ts";
 import { makeDebs, partsOf } from "../../packaging/release.ts";
-import { outcomeOf } from "../../tools/command.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
 import { ignoreWithout } from "../packaging/tools.ts";
+import { outcomeOf } from "../support/command.ts";
 import { sectionsOf } from "./sections.ts";
 
 /** Packages of an older version with other settings, whose runtime is a stand-in. */

@@ -1,8 +1,8 @@
 /** The lab's findings as one JSON document. */
 import { arpflushVersion } from "../../lib/version.ts";
+import { run } from "../support/command.ts";
 import { compared } from "./lanes.ts";
 import { median } from "./outage.ts";
-import { run } from "../../tools/command.ts";
 import type { RunResult } from "./result.ts";
 import { faultsOf, ratioOf, ratioOfRun } from "./verdict.ts";
 

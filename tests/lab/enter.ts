@@ -1,6 +1,6 @@
 /** Into the lab: what it needs of the machine, and one run in anonymous namespaces. */
-import { CommandError, run } from "../../tools/command.ts";
-import { findIsolation } from "../../tools/namespaces.ts";
+import { CommandError, run } from "../support/command.ts";
+import { findIsolation } from "../support/namespaces.ts";
 import type { Lane } from "./lanes.ts";
 import type { RunResult } from "./result.ts";
 

@@ -2,7 +2,7 @@
  * One run of the lab, inside its own namespaces: routers and hosts are made, the address is moved
  * twice, and what was seen becomes a RunResult.
  */
-import { outcomeOf } from "../../tools/command.ts";
+import { outcomeOf } from "../support/command.ts";
 import { startKeepalived } from "./keepalived.ts";
 import type { Lane } from "./lanes.ts";
 import { makeMachine } from "./machine.ts";

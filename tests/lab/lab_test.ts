@@ -1,7 +1,7 @@
 /** One run of the lab: two real failovers, and every host did what it must. */
 import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 import { enterLab, labLacks } from "./enter.ts";
 import { lanes, lanesHere } from "./lanes.ts";
 import { pictureOf } from "./picture.ts";

@@ -2,7 +2,7 @@
  * The lab's own file tree, in its private mount namespace: everything here is gone with the lab.
  * Routers and hosts share it; it is what an administrator's machine has after INSTALL.txt.
  */
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 import { scriptUser } from "./keepalived.ts";
 
 /** Programs of the lab that run in stations, copied because the tree may hide the checkout. */

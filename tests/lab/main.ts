@@ -1,10 +1,10 @@
 /** `deno task lab`: a real failover and one back, measured at hosts side by side. See `--help`. */
 import { pack } from "../../packaging/pack.ts";
+import { documentOf } from "./document.ts";
 import { enterLab, labLacks } from "./enter.ts";
 import { lanesHere } from "./lanes.ts";
 import { parseLabOptions, usage } from "./options.ts";
 import { pictureOf } from "./picture.ts";
-import { documentOf } from "./document.ts";
 import { outageTable, timelineText } from "./report.ts";
 import type { RunResult } from "./result.ts";
 import { faultsOf, middleRun } from "./verdict.ts";

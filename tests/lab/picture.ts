@@ -1,8 +1,8 @@
 /** The lab's picture: who answered when, a lane for each host, and below it each takeover closely. */
+import { compared } from "./lanes.ts";
 import { closeUp } from "./picture_close_up.ts";
 import { colors } from "./picture_colors.ts";
 import type { LaneResult, Moment, RunResult } from "./result.ts";
-import { compared } from "./lanes.ts";
 import { box, dot, line, picture, ring, scale, text } from "./svg.ts";
 import { longestSilence, ratioOfRun } from "./verdict.ts";
 

@@ -1,5 +1,5 @@
 /** Programs of the lab that go on until its end, and what they say. */
-import type { CommandLine } from "../../tools/command.ts";
+import type { CommandLine } from "../support/command.ts";
 
 /** Told each line of a program, from stdout and stderr alike. */
 export type OnLine = (line: string) => void;

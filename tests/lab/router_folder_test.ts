@@ -3,10 +3,10 @@
  * empty environment, file systems that can't be written, a user without a home.
  */
 import assert from "node:assert/strict";
-import { pack } from "../../packaging/pack.ts";
-import { type CommandOutcome, outcomeOf } from "../../tools/command.ts";
-import { findIsolation } from "../../tools/namespaces.ts";
 import { versionText } from "../../lib/version.ts";
+import { pack } from "../../packaging/pack.ts";
+import { type CommandOutcome, outcomeOf } from "../support/command.ts";
+import { findIsolation } from "../support/namespaces.ts";
 
 /**
  * The folder at /run/arpflush, a key, a folder that is root's alone, a link to a link to the sender,

@@ -3,13 +3,8 @@
  * and a namespace for each router and host. Its interface is `e0` there; the other end, here, has
  * the station's name: taking that one down is pulling the station's cable.
  */
-import { run } from "../../tools/command.ts";
-import {
-  connect,
-  ip,
-  type NetworkNamespace,
-  openNetworkNamespace,
-} from "../../tools/namespaces.ts";
+import { run } from "../support/command.ts";
+import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
 
 /** The address that the routers hand on: what every host probes. */
 export const virtualAddress = "192.0.2.254";

@@ -1,8 +1,8 @@
 /** packaging/arpflush.service under a systemd that has booted, with all that the unit takes away. */
 import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
-import { outcomeOf } from "../../tools/command.ts";
 import { ignoreWithout } from "../packaging/tools.ts";
+import { outcomeOf } from "../support/command.ts";
 import { sectionsOf } from "./sections.ts";
 
 const ignore = await ignoreWithout("systemd-nspawn", "systemctl");

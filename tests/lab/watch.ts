@@ -1,6 +1,6 @@
 /** What the lab sees while it runs: moments as they come, and each host's answers. */
 import { defaultPort } from "../../lib/wire/datagram.ts";
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 import { deno, openSystemLog, programs, readMessages } from "./machine.ts";
 import { type OnLine, start } from "./processes.ts";
 import type { MomentKind } from "./result.ts";

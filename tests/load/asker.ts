@@ -4,7 +4,7 @@
  */
 import { decodeAck, type FlushAck, type SentRequest } from "../../lib/wire/ack.ts";
 import { defaultPort, idLength, offsets } from "../../lib/wire/datagram.ts";
-import { type Key, parseKeyFile } from "../../lib/wire/keyring.ts";
+import { type Key, parseKeyFile } from "../../lib/wire/keys.ts";
 import { encodeRequest, type FlushRequest, requestMacOf } from "../../lib/wire/request.ts";
 
 /** How many copies, and how far apart. */

@@ -1,7 +1,7 @@
 /** The sender's own copies, on a clock that costs no time, to many hosts behind lossy paths. */
-import { sendCopies } from "../../lib/sender/copies.ts";
 import type { DatagramPort } from "../../lib/sender/datagram_port.ts";
-import { virtualTime } from "../sender/virtual_time.ts";
+import { sendCopies } from "../../lib/sender/exchange.ts";
+import { virtualTime } from "../unit/sender/virtual_time.ts";
 import type { LossModel } from "./loss_model.ts";
 
 /** What the sender does by default. */

@@ -2,9 +2,9 @@
  * A host of the segment whose service stands on shaky ground: an `ip` that is a script, streams that
  * can't be written, limits. It tells its process id, so that it can be hurt.
  */
-import { run } from "../../tools/command.ts";
-import { type ServiceProcess, startServiceProcess } from "../../tools/programs.ts";
 import { folder, type Host } from "../net/chain.ts";
+import { run } from "../support/command.ts";
+import { type ServiceProcess, startServiceProcess } from "../support/programs.ts";
 
 /** The key file of the segment. */
 export const keyFile = `${folder}/key`;

@@ -1,11 +1,11 @@
 /** What receivers that do less than the service lose of a flood: the machine's part of the loss. */
-import { forgedRequests, junk } from "../../bench/datagrams.ts";
+import { forgedRequests, junk } from "../measure/datagrams.ts";
 import {
   denoReceiver,
   foreignReceivers,
   type Peers,
   startReceiverProcess,
-} from "../../bench/peers.ts";
+} from "../measure/peers.ts";
 import { type Flood, runFlood } from "./floods.ts";
 import { fullSockets } from "./full_sockets.ts";
 import { readProcessorTime, stolenPart } from "./stolen_time.ts";

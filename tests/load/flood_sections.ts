@@ -1,7 +1,7 @@
 /** Floods as parts of a report. */
-import type { Peers } from "../../bench/peers.ts";
-import type { Section } from "../../bench/section.ts";
-import { median, show } from "../../bench/statistics.ts";
+import type { Peers } from "../measure/peers.ts";
+import type { Section } from "../measure/section.ts";
+import { median, show } from "../measure/statistics.ts";
 import { floodReceivers } from "./flood_losses.ts";
 import { type Flood, type FloodPlan, floodService } from "./floods.ts";
 

@@ -1,11 +1,11 @@
 /** One genuine request in a flood: does it get through, and what does the flood cost the service. */
-import { datagramFile, forgedRequests, junk } from "../../bench/datagrams.ts";
-import { type Peers, runWith } from "../../bench/peers.ts";
-import { parseKeyFile } from "../../lib/wire/keyring.ts";
-import { openAsker } from "./asker.ts";
-import { run } from "../../tools/command.ts";
-import { ip } from "../../tools/namespaces.ts";
+import { parseKeyFile } from "../../lib/wire/keys.ts";
+import { datagramFile, forgedRequests, junk } from "../measure/datagrams.ts";
+import { type Peers, runWith } from "../measure/peers.ts";
 import { openSegment } from "../net/chain.ts";
+import { run } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
+import { openAsker } from "./asker.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
 import { fullSockets } from "./full_sockets.ts";
 import { type ProcessState, readProcessState } from "./process_state.ts";

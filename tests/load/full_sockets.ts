@@ -1,5 +1,5 @@
 /** What the kernel says of sockets that were full. Linux alone. */
-import { type CommandLine, run } from "../../tools/command.ts";
+import { type CommandLine, run } from "../support/command.ts";
 
 /** Datagrams dropped in a network namespace for want of room in a socket; `argv` enters it. */
 export async function fullSockets(argv: CommandLine): Promise<number> {

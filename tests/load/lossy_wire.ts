@@ -1,13 +1,13 @@
 /** Loss on a real wire: the sender's exchange over a veth whose other end drops at random. */
-import { exchange } from "../../lib/sender/exchange.ts";
 import { openDatagramPort } from "../../lib/sender/datagram_port.ts";
-import { systemTime } from "../../lib/sender/time.ts";
-import { defaultPort } from "../../lib/wire/datagram.ts";
-import { parseKeyFile } from "../../lib/wire/keyring.ts";
+import { exchange } from "../../lib/sender/exchange.ts";
 import { parseHost } from "../../lib/sender/targets.ts";
-import { CommandError, run } from "../../tools/command.ts";
-import type { NetworkNamespace } from "../../tools/namespaces.ts";
+import { systemTime } from "../../lib/time.ts";
+import { defaultPort } from "../../lib/wire/datagram.ts";
+import { parseKeyFile } from "../../lib/wire/keys.ts";
 import { openSegment } from "../net/chain.ts";
+import { CommandError, run } from "../support/command.ts";
+import type { NetworkNamespace } from "../support/namespaces.ts";
 import { keyFile } from "./faulty_host.ts";
 
 /** How it went. */

@@ -3,9 +3,9 @@
  * `deno task soak --minutes N`: a soak. All in namespaces of their own, which vanish with them. Ends
  * with status 1 when the figures show a broken promise.
  */
-import { compilePeers } from "../../bench/peers.ts";
-import { type Section, sectionText } from "../../bench/section.ts";
-import { findIsolation } from "../../tools/namespaces.ts";
+import { compilePeers } from "../measure/peers.ts";
+import { type Section, sectionText } from "../measure/section.ts";
+import { findIsolation } from "../support/namespaces.ts";
 import { floodPeersSection, floodSection } from "./flood_sections.ts";
 import { hostsSection, lossSection, reloadSection, soakSection } from "./sections.ts";
 

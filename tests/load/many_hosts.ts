@@ -1,10 +1,10 @@
 /** Many hosts answer one broadcast: how many of the acks reach the sender within a second. */
-import { outcomeOf, run } from "../../tools/command.ts";
-import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
 import { programs, startFlags } from "../../packaging/launcher.ts";
-import { programLine } from "../../tools/programs.ts";
-import { type Peers, startReceiverProcess } from "../../bench/peers.ts";
-import { benchSecret } from "../../bench/secrets.ts";
+import { type Peers, startReceiverProcess } from "../measure/peers.ts";
+import { benchSecret } from "../measure/secrets.ts";
+import { outcomeOf, run } from "../support/command.ts";
+import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
+import { programLine } from "../support/programs.ts";
 
 /** One run of the sender. */
 export interface Answered {

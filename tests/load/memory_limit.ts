@@ -1,5 +1,5 @@
 /** A control group that limits memory: the kernel kills what needs more. cgroup v1 and v2. */
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 
 /** A group of processes with a limit; disposing of it needs all of them to have ended. */
 export interface MemoryGroup extends AsyncDisposable {

@@ -1,6 +1,5 @@
 /** What the kernel says of a process. Linux alone. */
-
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 
 /** A reading of /proc. */
 export interface ProcessState {

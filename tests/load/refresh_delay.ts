@@ -1,8 +1,8 @@
 /** How long a host that got none of the copies stays stuck when it refreshes its addresses. */
 import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { createRefresher } from "../../lib/service/refresher.ts";
-import { parsePrefix } from "../../lib/wire/ip_address.ts";
-import { testTime } from "../receiver/helpers.ts";
+import { parsePrefix } from "../../lib/wire/addresses.ts";
+import { testTime } from "../unit/receiver/helpers.ts";
 
 const seconds = 30;
 const addresses = [parsePrefix("192.0.2.1")];

@@ -1,6 +1,6 @@
 /** A service that is told to reload again and again while it is asked. */
-import type { ServiceProcess } from "../../tools/programs.ts";
 import { openSegment } from "../net/chain.ts";
+import type { ServiceProcess } from "../support/programs.ts";
 import { openAsker } from "./asker.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";
 import { readProcessState } from "./process_state.ts";

@@ -1,7 +1,7 @@
 /** The loads as parts of a report. Each fails, with its figures said, when a promise is broken. */
-import type { Peers } from "../../bench/peers.ts";
-import type { Section } from "../../bench/section.ts";
-import { median, show } from "../../bench/statistics.ts";
+import type { Peers } from "../measure/peers.ts";
+import type { Section } from "../measure/section.ts";
+import { median, show } from "../measure/statistics.ts";
 import { copiesReach, defaultSchedule } from "./copies_reach.ts";
 import {
   burstLoss,

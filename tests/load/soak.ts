@@ -2,10 +2,10 @@
  * Mixed requests for as long as one likes: everything that is to be answered must be, and the service
  * must be as large at the end as it was after its first minutes.
  */
-import { parsePrefix } from "../../lib/wire/ip_address.ts";
 import type { AckStatus } from "../../lib/wire/ack.ts";
+import { parsePrefix } from "../../lib/wire/addresses.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
-import { median } from "../../bench/statistics.ts";
+import { median } from "../measure/statistics.ts";
 import { openSegment } from "../net/chain.ts";
 import { type Asker, openAsker } from "./asker.ts";
 import { keyFile, prepareGround } from "./faulty_host.ts";

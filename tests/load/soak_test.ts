@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sectionText } from "../../bench/section.ts";
+import { sectionText } from "../measure/section.ts";
 import { brokenPromises, growthOf } from "./soak.ts";
 
 Deno.test("growthOf() compares a later quarter with the first, whatever goes up and down", () => {

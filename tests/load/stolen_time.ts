@@ -1,5 +1,5 @@
 /** What a virtual machine's host takes away from it. Linux alone. */
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 
 /** Processor time of all processors since the machine's start, in ticks, and the part not given to it. */
 export interface ProcessorTime {

@@ -4,7 +4,7 @@
  */
 import { decodeAck } from "../../lib/wire/ack.ts";
 import { idLength, offsets, viewOf } from "../../lib/wire/datagram.ts";
-import type { Key } from "../../lib/wire/keyring.ts";
+import type { Key } from "../../lib/wire/keys.ts";
 import { requestMacOf } from "../../lib/wire/request.ts";
 
 /** A request and when its copies are sent, in ms since the start of the flood. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type AckStatus, encodeAck } from "../../lib/wire/ack.ts";
-import { createKey } from "../../lib/wire/keyring.ts";
+import { createKey } from "../../lib/wire/keys.ts";
 import { encodeRequest, parseRequest, requestMacOf } from "../../lib/wire/request.ts";
 import { countFlushed, endOfTries, timedDatagrams, timeTries } from "./timed_tries.ts";
 

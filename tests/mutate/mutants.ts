@@ -1,5 +1,5 @@
 /** The mutants of modules: each is a module with one condition removed, inverted or moved. */
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 import type { Found } from "./conditions_plugin.ts";
 
 /** A module with one change. */

@@ -1,6 +1,6 @@
 /** Mutants are made of every condition, and the tests catch some of those of the product. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 import { mutantsOf } from "./mutants.ts";
 import { subjects } from "./subjects.ts";
 import { isSame, readSurvivors } from "./survivors.ts";
@@ -63,7 +63,7 @@ Deno.test("tryMutants() sees that the tests catch a missing check of the MAC", a
     old === "!verifyRequest(bytes, key)" && replacement === "false"
   );
   assert.equal(mutants.length, 1);
-  const only = { path, nearest: ["tests/receiver/accept_test.ts"], others: [] };
+  const only = { path, nearest: ["tests/unit/receiver/accept_test.ts"], others: [] };
   const trials: Trial[] = [];
   await tryMutants(mutants, [only], 1, (trial) => trials.push(trial));
   assert.deepEqual(trials.map(({ verdict }) => verdict), ["caught"]);
@@ -71,12 +71,12 @@ Deno.test("tryMutants() sees that the tests catch a missing check of the MAC", a
 });
 
 Deno.test("tryMutants() takes tests that run out of memory for tests that fail", async () => {
-  const path = "lib/wire/text_field.ts";
+  const path = "lib/wire/datagram.ts";
   const [known] = await mutantsOf([path]);
   const text = "export const textFieldLength = 64;\n" +
     "export const readTextField = () => { for (const all = []; ; ) all.push(Math.random()); };\n" +
     "export const writeTextField = readTextField, printable = readTextField;\n";
-  const greedy = { path, nearest: ["tests/wire/text_field_test.ts"], others: [] };
+  const greedy = { path, nearest: ["tests/unit/wire/text_field_test.ts"], others: [] };
   const trials: Trial[] = [];
   await tryMutants([{ ...known, text }], [greedy], 1, (trial) => trials.push(trial));
   assert.deepEqual(trials.map(({ verdict, by }) => ({ verdict, by })), [
@@ -87,6 +87,6 @@ Deno.test("tryMutants() takes tests that run out of memory for tests that fail",
 Deno.test("deno task mutate has every mutant caught, with a small number", async () => {
   const path = new URL("main.ts", import.meta.url).pathname;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
-  const output = await run([...deno, path, "lib/wire/mac.ts", "--sample", "1"]);
+  const output = await run([...deno, path, "lib/wire/keys.ts", "--sample", "1"]);
   assert.match(output, /\n1 mutants: 1 caught \(0 by not ending\), .* 0 not caught\n$/);
 });

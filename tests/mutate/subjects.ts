@@ -9,9 +9,9 @@ export interface Subject {
   readonly others: readonly string[];
 }
 
-const ofWire = ["tests/wire", "tests/receiver/accept_test.ts"];
-const ofReceiver = ["tests/receiver"];
-const ofSender = ["tests/sender/exchange_test.ts", "tests/sender/report_test.ts"];
+const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
+const ofReceiver = ["tests/unit/receiver"];
+const ofSender = ["tests/unit/sender/exchange_test.ts", "tests/unit/sender/report_test.ts"];
 
 const subject = (path: string, others: readonly string[], nearest = mirrored(path)): Subject => ({
   path,
@@ -19,29 +19,24 @@ const subject = (path: string, others: readonly string[], nearest = mirrored(pat
   others,
 });
 
-/** `tests/wire/mac_test.ts` for `lib/wire/mac.ts`. */
+/** `tests/unit/wire` for `lib/wire/keys.ts`. */
 function mirrored(path: string): string {
-  return path.replace(/^lib\//, "tests/").replace(/\.ts$/, "_test.ts");
+  return path.replace(/^lib\/(.*)\/.*/, "tests/unit/$1");
 }
 
 /** The receive path, the replay window, the gate, and the check of acks. */
 export const subjects: readonly Subject[] = [
   subject("lib/wire/request.ts", ofWire),
   subject("lib/wire/ack.ts", ofWire),
-  subject("lib/wire/mac.ts", ofWire),
+  subject("lib/wire/keys.ts", ofWire),
   subject("lib/wire/legacy.ts", ofWire),
-  subject("lib/wire/keyring.ts", ofWire),
-  subject("lib/wire/text_field.ts", ofWire),
-  subject("lib/wire/ip_address.ts", ofWire),
+  subject("lib/wire/datagram.ts", ofWire),
+  subject("lib/wire/addresses.ts", ofWire),
   subject("lib/receiver/accept.ts", ofReceiver),
   subject("lib/receiver/replay_window.ts", ofReceiver),
-  subject("lib/receiver/flush_gate.ts", ofReceiver),
-  subject("lib/receiver/allowed_sources.ts", ofReceiver),
-  subject("lib/receiver/legacy_copies.ts", ofReceiver),
-  subject("lib/receiver/rate_limit.ts", ofReceiver, "tests/receiver/limits_test.ts"),
-  subject("lib/receiver/request_handler.ts", ofReceiver),
-  subject("lib/receiver/acknowledger.ts", ofReceiver),
-  subject("lib/receiver/gate_driver.ts", ofReceiver),
+  subject("lib/receiver/flusher.ts", ofReceiver),
+  subject("lib/receiver/rate_limits.ts", ofReceiver, "tests/unit/receiver/limits_test.ts"),
   subject("lib/receiver/receiver.ts", ofReceiver),
-  subject("lib/sender/answers.ts", ofSender, "tests/sender/verdict_test.ts"),
+  subject("lib/receiver/answers.ts", ofReceiver),
+  subject("lib/sender/exchange.ts", ofSender, "tests/unit/sender/verdict_test.ts"),
 ];

@@ -1,5 +1,5 @@
 /** Puts mutants on trial: each in a copy of the project, before the tests of its module. */
-import { outcomeOf, run } from "../../tools/command.ts";
+import { outcomeOf, run } from "../support/command.ts";
 import type { Mutant } from "./mutants.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -18,7 +18,7 @@ export interface Trial {
 const timeoutMs = 120_000;
 /** A mutant that allocates without an end is caught here, before the machine has no memory left. */
 const heapMiB = 512;
-const copied = ["lib", "tools", "tests/wire", "tests/receiver", "tests/sender"];
+const copied = ["lib", "tests/support", "tests/unit"];
 const files = ["deno.json", "deno.lock"];
 
 /** A copy of what the tests need. */

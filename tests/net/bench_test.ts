@@ -1,10 +1,10 @@
 /** The benches with small numbers: they run, and say what they are to say. No figure is judged. */
 import assert from "node:assert/strict";
-import { benchFlush } from "../../bench/flush.ts";
-import { benchLatency } from "../../bench/latency.ts";
-import { compilePeers, foreignReceivers } from "../../bench/peers.ts";
-import { benchReceivePath } from "../../bench/receive_path.ts";
-import { type Section, sectionText } from "../../bench/section.ts";
+import { benchFlush } from "../measure/flush.ts";
+import { benchLatency } from "../measure/latency.ts";
+import { compilePeers, foreignReceivers } from "../measure/peers.ts";
+import { benchReceivePath } from "../measure/receive_path.ts";
+import { type Section, sectionText } from "../measure/section.ts";
 
 const peers = await compilePeers();
 Deno.test.afterAll(async () => await peers[Symbol.asyncDispose]());

@@ -1,6 +1,6 @@
 /** A service whose `ip` fails: the sender is told, the log says it, and the service lives. */
 import assert from "node:assert/strict";
-import { outcomeOf, run } from "../../tools/command.ts";
+import { outcomeOf, run } from "../support/command.ts";
 import { type Host, openSegment, routerMac, type Segment } from "./chain.ts";
 
 const etimedout = 110;

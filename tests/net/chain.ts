@@ -2,18 +2,12 @@
  * One Ethernet with hosts, each in a network namespace of its own, and a router: a bridge in the
  * namespace of the test. Real kernel tables, the real service and the real sender.
  */
-import { parseIpLine, parseNeighbors } from "../../lib/neighbors/parse_ip.ts";
-import { formatAddress } from "../../lib/wire/ip_address.ts";
-import { generateKeyFile } from "../../lib/wire/keyring.ts";
-import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
-import { type CommandOutcome, outcomeOf, run } from "../../tools/command.ts";
-import {
-  connect,
-  ip,
-  type NetworkNamespace,
-  openNetworkNamespace,
-} from "../../tools/namespaces.ts";
-import { programLine, type ServiceProcess, startServiceProcess } from "../../tools/programs.ts";
+import { parseIpLine, parseNeighbors } from "../../lib/neighbors/iproute2.ts";
+import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
+import { generateKeyFile } from "../../lib/wire/keys.ts";
+import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
+import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import { programLine, type ServiceProcess, startServiceProcess } from "../support/programs.ts";
 
 /** The router's link-layer address, and one that nobody has. */
 export const routerMac = "02:00:00:00:00:01";

@@ -1,8 +1,8 @@
 /** `demo/main.ts` as its task runs it: it heals, and leaves nothing behind however it ends. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 
-const entry = new URL("../../demo/main.ts", import.meta.url).href;
+const entry = new URL("../demo/main.ts", import.meta.url).href;
 const args = ["run", "-q", "--no-prompt", "-P=demo", entry];
 
 /** Processes of the demo, files and named namespaces that are there. */

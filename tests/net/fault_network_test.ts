@@ -1,7 +1,7 @@
 /** A network that changes under the service: it goes on where it is. */
 import assert from "node:assert/strict";
-import { connect, ip } from "../../tools/namespaces.ts";
 import { prepareGround } from "../load/faulty_host.ts";
+import { connect, ip } from "../support/namespaces.ts";
 import { openSegment, type Segment } from "./chain.ts";
 
 async function heals(segment: Segment, from?: RegExp): Promise<void> {

@@ -1,9 +1,9 @@
 /** A service that is starved or hurt: the next genuine request is flushed and acknowledged. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
-import type { ServiceProcess } from "../../tools/programs.ts";
 import { type Ground, prepareGround } from "../load/faulty_host.ts";
 import { readProcessState } from "../load/process_state.ts";
+import { run } from "../support/command.ts";
+import type { ServiceProcess } from "../support/programs.ts";
 import { type Host, openSegment, routerMac, type Segment } from "./chain.ts";
 
 /** A segment with one host and shaky ground under it. */

@@ -1,9 +1,9 @@
 /** What floods are sent and judged by: the flood program and the kernel's count of full sockets. */
 import assert from "node:assert/strict";
-import { datagramFile } from "../../bench/datagrams.ts";
-import { compilePeers, runWith } from "../../bench/peers.ts";
 import { runFlood } from "../load/floods.ts";
 import { fullSockets } from "../load/full_sockets.ts";
+import { datagramFile } from "../measure/datagrams.ts";
+import { compilePeers, runWith } from "../measure/peers.ts";
 
 const peers = await compilePeers();
 Deno.test.afterAll(async () => await peers[Symbol.asyncDispose]());

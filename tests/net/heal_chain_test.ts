@@ -1,6 +1,6 @@
 /** From the router's command line to the host's kernel table and back. */
 import assert from "node:assert/strict";
-import { connect, ip } from "../../tools/namespaces.ts";
+import { connect, ip } from "../support/namespaces.ts";
 import { deadMac, folder, type Host, openSegment, routerMac, virtualAddresses } from "./chain.ts";
 
 /** Waits until the kernel has an address at a link-layer address, 5 s at most. */

@@ -1,12 +1,12 @@
 /** Floods, crowds and soaks with small numbers; `deno task load` has the full ones. */
 import assert from "node:assert/strict";
-import { compilePeers } from "../../bench/peers.ts";
 import { floodReceivers } from "../load/flood_losses.ts";
 import { floodService } from "../load/floods.ts";
+import { seededRandom } from "../load/loss_model.ts";
 import { answerBroadcast } from "../load/many_hosts.ts";
 import { refreshAfterLoss } from "../load/refresh_delay.ts";
-import { seededRandom } from "../load/loss_model.ts";
 import { soak } from "../load/soak.ts";
+import { compilePeers } from "../measure/peers.ts";
 
 const peers = await compilePeers();
 Deno.test.afterAll(async () => await peers[Symbol.asyncDispose]());

@@ -1,11 +1,11 @@
 /** Real wires that lose, delay, reorder, double and cut datagrams. */
 import assert from "node:assert/strict";
 import { defaultPort } from "../../lib/wire/datagram.ts";
-import { run } from "../../tools/command.ts";
-import { ip } from "../../tools/namespaces.ts";
 import { deviations, independentReach } from "../load/loss_model.ts";
 import { loseOnWire } from "../load/lossy_wire.ts";
 import { startRelay } from "../load/unruly_relay.ts";
+import { run } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
 import { openSegment } from "./chain.ts";
 
 Deno.test("exchange() reaches over a wire that loses half what theory says", async () => {

@@ -1,9 +1,9 @@
 /** What Debian's node_exporter makes of the service's metrics file. */
 import assert from "node:assert/strict";
+import { replaceFile } from "../../lib/metrics/metrics_file.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
-import { replaceFile } from "../../lib/metrics/replace_file.ts";
 import { createCounters } from "../../lib/receiver/counters.ts";
-import { samplesOf } from "../metrics/samples.ts";
+import { samplesOf } from "../unit/metrics/samples.ts";
 
 const program = "prometheus-node-exporter";
 const isHere = await (async () => {

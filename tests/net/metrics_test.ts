@@ -1,9 +1,9 @@
 /** The metrics file of the real service on a real kernel table, and file systems that fail it. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
-import type { ServiceProcess } from "../../tools/programs.ts";
-import { hasPromtool, promtool } from "../metrics/promtool.ts";
-import { requests, samplesOf } from "../metrics/samples.ts";
+import { run } from "../support/command.ts";
+import type { ServiceProcess } from "../support/programs.ts";
+import { hasPromtool, promtool } from "../unit/metrics/promtool.ts";
+import { requests, samplesOf } from "../unit/metrics/samples.ts";
 import { folder, type Host, openSegment, routerMac, type Segment } from "./chain.ts";
 
 /** As packaging/arpflush.service leaves the service. */

@@ -1,10 +1,10 @@
 /** `ip` missing, forbidden, hanging or broken: each a failure with its code, in bounded time. */
 import assert from "node:assert/strict";
-import { createIpCommand } from "../../lib/neighbors/ip_command.ts";
+import { createIpCommand } from "../../lib/neighbors/iproute2.ts";
 import { createLinuxCache } from "../../lib/neighbors/linux.ts";
 import type { NeighborCache } from "../../lib/neighbors/neighbor_cache.ts";
-import { parsePrefix } from "../../lib/wire/ip_address.ts";
-import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
+import { parsePrefix } from "../../lib/wire/addresses.ts";
+import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
 
 /** A cache over a program that stands in for `ip`; it is gone with the test. */
 async function cacheOver(script: string, timeoutMs?: number) {

@@ -1,12 +1,10 @@
 /** The Linux cache against the kernel's own table, in the namespace that this process is in. */
 import assert from "node:assert/strict";
-import { createIpCommand } from "../../lib/neighbors/ip_command.ts";
-import { createKernelTable } from "../../lib/neighbors/kernel_table.ts";
-import { createLinuxCache } from "../../lib/neighbors/linux.ts";
-import { openNeighborCache } from "../../lib/neighbors/open.ts";
-import { formatAddress, parsePrefix } from "../../lib/wire/ip_address.ts";
-import { formatLinkLayerAddress } from "../../lib/wire/link_layer_address.ts";
-import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
+import { createIpCommand } from "../../lib/neighbors/iproute2.ts";
+import { createKernelTable, createLinuxCache } from "../../lib/neighbors/linux.ts";
+import { openNeighborCache } from "../../lib/service/program.ts";
+import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../lib/wire/addresses.ts";
+import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
 
 const peerMac = "02:00:00:00:00:02";
 const deadMac = "02:00:00:00:00:99";

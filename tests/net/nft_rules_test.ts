@@ -1,6 +1,6 @@
 /** packaging/arpflush.nft leaves alone what isn't the service's. */
 import assert from "node:assert/strict";
-import { outcomeOf, run } from "../../tools/command.ts";
+import { outcomeOf, run } from "../support/command.ts";
 
 const rules = new URL("../../packaging/arpflush.nft", import.meta.url).pathname;
 const ignore = await outcomeOf(["nft", "--version"]).then(({ code }) => code !== 0, () => true);

@@ -1,12 +1,12 @@
 /** The sender on interfaces as the kernel really has them. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
-import { connect, ip, openNetworkNamespace } from "../../tools/namespaces.ts";
-import { type FlushAck, type NeighborReport } from "../../lib/wire/ack.ts";
-import { formatPrefix } from "../../lib/wire/ip_address.ts";
-import { ack, report } from "../sender/helpers.ts";
-import { runCommand, runSender, senderCommand, withFolder } from "../sender/sender_process.ts";
-import { startStandInHost } from "../sender/stand_in_host.ts";
+import type { FlushAck, NeighborReport } from "../../lib/wire/ack.ts";
+import { formatPrefix } from "../../lib/wire/addresses.ts";
+import { run } from "../support/command.ts";
+import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
+import { ack, report } from "../unit/sender/helpers.ts";
+import { runCommand, runSender, senderCommand, withFolder } from "../unit/sender/sender_process.ts";
+import { startStandInHost } from "../unit/sender/stand_in_host.ts";
 
 const ownMac = "02:00:00:00:00:01";
 const otherMac = "02:00:00:00:00:09";

@@ -1,8 +1,8 @@
 /** The sender as keepalived starts it: its system log, its environment, its file system. */
 import assert from "node:assert/strict";
-import { ack, report } from "../sender/helpers.ts";
-import { runCommand, runSender, senderCommand, withFolder } from "../sender/sender_process.ts";
-import { startStandInHost } from "../sender/stand_in_host.ts";
+import { ack, report } from "../unit/sender/helpers.ts";
+import { runCommand, runSender, senderCommand, withFolder } from "../unit/sender/sender_process.ts";
+import { startStandInHost } from "../unit/sender/stand_in_host.ts";
 
 /** A logger at a path; gives each datagram as text. */
 function listenAsLogger(path: string) {

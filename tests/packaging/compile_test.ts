@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import config from "../../deno.json" with { type: "json" };
-import { metricsFolders } from "../../lib/config/metrics_place.ts";
+import { metricsFolders } from "../../lib/config/settings.ts";
 import { argumentFault, compileTargets, targets } from "../../packaging/compile.ts";
 import { permissionFlags } from "../../packaging/permissions.ts";
+import config from "../../deno.json" with { type: "json" };
 
 Deno.test("argumentFault() names an unknown target and what is known", () => {
   assert.equal(

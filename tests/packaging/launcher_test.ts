@@ -1,8 +1,8 @@
 /** The launchers' text; that they work is shown by tests/lab/router_folder_test.ts. */
 import assert from "node:assert/strict";
-import config from "../../deno.json" with { type: "json" };
 import { launcherText, programs } from "../../packaging/launcher.ts";
 import { permissionFlags } from "../../packaging/permissions.ts";
+import config from "../../deno.json" with { type: "json" };
 
 Deno.test("permissionFlags() grants all of a kind, what is listed, or nothing", () => {
   const flags = permissionFlags({ net: true, run: ["ip", "/sbin/ip"], ffi: false, env: [] });

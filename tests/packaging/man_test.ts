@@ -1,7 +1,7 @@
 /** The manual pages: as generated, complete, and without a warning of the formatter. */
 import assert from "node:assert/strict";
 import { optionKinds } from "../../lib/sender/arguments.ts";
-import { usage } from "../../lib/sender/usage.ts";
+import { usage } from "../../lib/sender/help.ts";
 import { serviceUsage } from "../../lib/service/arguments.ts";
 import { manualPages } from "../../packaging/man/generate.ts";
 import { optionsSection } from "../../packaging/man/page.ts";

@@ -1,7 +1,7 @@
 /** The folder for routers and hosts with a stand-in for its runtime, so that packages are small. */
-import config from "../../deno.json" with { type: "json" };
 import { launcherText, programs } from "../../packaging/launcher.ts";
-import { type ReleaseParts } from "../../packaging/release.ts";
+import type { ReleaseParts } from "../../packaging/release.ts";
+import config from "../../deno.json" with { type: "json" };
 
 const packaging = new URL("../../packaging/", import.meta.url);
 

@@ -1,5 +1,5 @@
 /** One tier by `deno test`, shown live and counted from its reports. */
-import type { CommandLine } from "../../tools/command.ts";
+import type { CommandLine } from "../support/command.ts";
 import { add, countJunit, type Counts, noTests } from "./junit.ts";
 
 /** What to run and how. */

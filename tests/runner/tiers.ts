@@ -1,6 +1,6 @@
 /** The tiers of tests: what each holds and what it needs. A new tier is one entry here. */
-import type { CommandLine } from "../../tools/command.ts";
-import { findIsolation } from "../../tools/namespaces.ts";
+import type { CommandLine } from "../support/command.ts";
+import { findIsolation } from "../support/namespaces.ts";
 import { wineLack } from "../windows/wine/lack.ts";
 
 /** What is put before the command line of a tier's tests, or what the machine lacks for them. */

@@ -5,11 +5,11 @@
  * which sends the signed request, and back to r1, which by then has another card and sends the 2009
  * datagram. What happened, and when, goes to stdout as JSON.
  */
-import { REG_SZ } from "../../lib/win32/registry_key.ts";
-import { outcomeOf, run } from "../../tools/command.ts";
-import { ip } from "../../tools/namespaces.ts";
+import { REG_SZ } from "../../lib/win32/advapi32.ts";
 import { scriptUser, startKeepalived } from "../lab/keepalived.ts";
 import * as segment from "../lab/segment.ts";
+import { outcomeOf, run } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed } from "./chain.ts";
 import { compiled } from "./wine/executables.ts";
 import { openWindowsHost, serviceName, testKey, type WindowsHost } from "./wine/windows_host.ts";

@@ -3,7 +3,7 @@
  * and wine/setup.sh.
  */
 import assert from "node:assert/strict";
-import { findIsolation } from "../../tools/namespaces.ts";
+import { findIsolation } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed, isChain } from "./chain.ts";
 import { checkoutPath } from "./wine/paths.ts";
 

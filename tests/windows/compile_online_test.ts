@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { arpflushVersion } from "../../lib/version.ts";
 import { targets } from "../../packaging/compile.ts";
-import { outcomeOf, run } from "../../tools/command.ts";
+import { outcomeOf, run } from "../support/command.ts";
 import { startReleaseServer } from "./release_server.ts";
 import { baseRuntime, compiled, compiler, copySources } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";

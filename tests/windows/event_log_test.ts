@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { events } from "../../lib/log/events.ts";
 import { eventSourceName } from "../../lib/log/windows_event_log.ts";
-import { REG_DWORD } from "../../lib/win32/registry_key.ts";
+import { REG_DWORD } from "../../lib/win32/advapi32.ts";
 import { parseEventLog } from "./wine/event_log.ts";
 import { keepEvents, keptEvents, limitLog } from "./wine/kept_events.ts";
 import { denoExe, openWineSession } from "./wine/session.ts";
@@ -21,7 +21,7 @@ Deno.test("what createEventLogSink() writes is read back from an event log that 
   const { code, stdout } = await session.unix([
     ...["env", "-C", "/checkout", "NO_COLOR=1", "ARPFLUSH_EVENTS_KEPT=1", "wine", denoExe],
     ...["test", "-q", "-A", "--no-check", "--cached-only"],
-    "tests/log/windows_event_log_read_test.ts",
+    "tests/unit/log/windows_event_log_read_test.ts",
   ]);
   assert.equal(code, 0, stdout);
   assert.match(stdout, /writes events that the event log gives back \.\.\. ok/);

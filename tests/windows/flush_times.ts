@@ -5,9 +5,9 @@
  *
  *   deno run -q -P=tests tests/windows/flush_times.ts [REPETITIONS]
  */
-import { fillingLines, tableSizes } from "../../bench/flush.ts";
-import { linesOf } from "../../bench/peers.ts";
-import { median, showSpread } from "../../bench/statistics.ts";
+import { fillingLines, tableSizes } from "../measure/flush.ts";
+import { linesOf } from "../measure/peers.ts";
+import { median, showSpread } from "../measure/statistics.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
 

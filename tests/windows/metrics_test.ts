@@ -1,8 +1,8 @@
 /** The compiled service writes metrics where windows_exporter reads them. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
-import { REG_SZ } from "../../lib/win32/registry_key.ts";
+import { REG_SZ } from "../../lib/win32/advapi32.ts";
 import { blocksOf, pageText } from "../lab/page_commands.ts";
-import { requests, samplesOf } from "../metrics/samples.ts";
+import { requests, samplesOf } from "../unit/metrics/samples.ts";
 import { openWindowsHost, serviceName, type WindowsHost } from "./wine/windows_host.ts";
 
 const PARAMCHANGE = 6;

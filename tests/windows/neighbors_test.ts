@@ -3,12 +3,14 @@
  * iphlpapi.dll reads it, the stand-in changes it. Needs root and wine/setup.sh.
  */
 import assert from "node:assert/strict";
-import { mibIpForwardRow2 } from "../../lib/win32/mib_ipforward_row2.ts";
-import { mibIpNetRow2 } from "../../lib/win32/mib_ipnet_row2.ts";
-import { mibTable } from "../../lib/win32/mib_table.ts";
-import { mibUnicastIpAddressRow } from "../../lib/win32/mib_unicastipaddress_row.ts";
-import { sockaddrInet } from "../../lib/win32/sockaddr_inet.ts";
-import { eventLogRecord } from "../win32/event_log_record.ts";
+import {
+  mibIpForwardRow2,
+  mibIpNetRow2,
+  mibTable,
+  mibUnicastIpAddressRow,
+  sockaddrInet,
+} from "../../lib/win32/netioapi.ts";
+import { eventLogRecord } from "../unit/win32/event_log_record.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
 

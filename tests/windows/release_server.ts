@@ -2,7 +2,7 @@
  * A double of the server that Deno fetches base runtimes from, and of the way to it: a proxy which
  * takes whatever host it is asked for as that server, under a certificate of its own.
  */
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 
 /** A running server. */
 export interface ReleaseServer extends AsyncDisposable {

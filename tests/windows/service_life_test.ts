@@ -1,9 +1,9 @@
 /** The compiled service's life under Wine's service control manager. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
-import { REG_DWORD, REG_MULTI_SZ, REG_SZ } from "../../lib/win32/registry_key.ts";
-import { versionText } from "../../lib/version.ts";
+import { settingNames } from "../../lib/config/settings.ts";
 import { windowsServiceUsage } from "../../lib/service/arguments.ts";
-import { settingNames } from "../../lib/config/schema.ts";
+import { versionText } from "../../lib/version.ts";
+import { REG_DWORD, REG_MULTI_SZ, REG_SZ } from "../../lib/win32/advapi32.ts";
 import { placeStandIn, useIpHelper } from "./wine/ip_helper.ts";
 import { openWindowsHost, serviceName, testKey, type WindowsHost } from "./wine/windows_host.ts";
 

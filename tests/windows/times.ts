@@ -6,13 +6,13 @@
  *
  *   deno run -q -P=tests tests/windows/times.ts
  */
-import config from "../../deno.json" with { type: "json" };
 import { programs, startFlags } from "../../packaging/launcher.ts";
 import { compileForWindows } from "./wine/executables.ts";
 import { useIpHelper } from "./wine/ip_helper.ts";
 import { checkoutPath } from "./wine/paths.ts";
 import { denoExe, windowsPath } from "./wine/session.ts";
 import { openWindowsHost, serviceName, type WindowsHost } from "./wine/windows_host.ts";
+import config from "../../deno.json" with { type: "json" };
 
 const runs = 10;
 /** In ms: behind a start for what it leaves for later, behind a stop for the end of the process. */

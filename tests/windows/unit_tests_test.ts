@@ -1,6 +1,6 @@
 /** The unit tests of the rooms that Windows runs, by deno.exe under Wine. Needs root and setup.sh. */
 import assert from "node:assert/strict";
-import { run } from "../../tools/command.ts";
+import { run } from "../support/command.ts";
 import { denoExe, openWineSession } from "./wine/session.ts";
 
 const rooms = ["wire", "win32", "config", "log", "neighbors", "receiver", "metrics"];
@@ -13,12 +13,12 @@ const onlyLinux = [
 
 Deno.test("the unit tests pass on deno.exe, but for what only Linux has", async () => {
   // deno.exe finds the packages that this Deno has; this file imports those of the tests.
-  await run([Deno.execPath(), "cache", "-q", "tests/wire/request_test.ts"]);
+  await run([Deno.execPath(), "cache", "-q", "tests/unit/wire/request_test.ts"]);
   await using session = await openWineSession();
   const { stdout, stderr } = await session.unix([
     ...["env", "-C", "/checkout", "NO_COLOR=1", "wine", denoExe],
     ...["test", "-q", "-A", "--no-check", "--cached-only"],
-    ...rooms.map((room) => `tests/${room}`),
+    ...rooms.map((room) => `tests/unit/${room}`),
   ], { timeoutMillis: 300_000 });
   const failed = stdout.matchAll(/^(.*) \.\.\. FAILED \(\d/gm);
   const failures = Array.from(failed, ([, name]) => name).filter((name) => !name.startsWith("  "));

@@ -2,8 +2,8 @@
  * install.ps1 on a Windows of its own: a Wine session in its own network, with doubles in the place of
  * sc.exe, netsh.exe, icacls.exe and wevtutil.exe, and folders to install from.
  */
-import { run } from "../../../tools/command.ts";
-import { openNetworkNamespace } from "../../../tools/namespaces.ts";
+import { run } from "../../support/command.ts";
+import { openNetworkNamespace } from "../../support/namespaces.ts";
 import { built } from "../wine/built.ts";
 import { cachePath } from "../wine/paths.ts";
 import { openWineSession, windowsPath, type WineSession } from "../wine/session.ts";

@@ -6,7 +6,7 @@
  *   deno run -q -P=tests tests/windows/powershell/real_life.ts
  */
 import { defaultPort } from "../../../lib/wire/datagram.ts";
-import { run } from "../../../tools/command.ts";
+import { run } from "../../support/command.ts";
 import { checkoutPath } from "../wine/paths.ts";
 import { windowsPath } from "../wine/session.ts";
 import { testKey } from "../wine/windows_host.ts";

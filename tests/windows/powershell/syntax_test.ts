@@ -1,6 +1,6 @@
 /** install.ps1 read by PowerShell's own parser: what Windows PowerShell 5.1 lacks is not in it. */
 import assert from "node:assert/strict";
-import { type SettingKind, settingTable } from "../../../lib/config/schema.ts";
+import { type SettingKind, settingTable } from "../../../lib/config/settings.ts";
 import { checkoutPath } from "../wine/paths.ts";
 import { missingForHost, readSyntax, type SyntaxFacts } from "./host.ts";
 

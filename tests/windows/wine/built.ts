@@ -1,5 +1,5 @@
 /** What the session's compiler makes of C, made once for the same sources and the same compiler. */
-import { run } from "../../../tools/command.ts";
+import { run } from "../../support/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 import type { WineSession } from "./session.ts";
 

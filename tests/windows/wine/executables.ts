@@ -1,7 +1,7 @@
 /** The compiled executables, made anew whenever what they are made of has changed. */
 import { arpflushVersion } from "../../../lib/version.ts";
 import { targets } from "../../../packaging/compile.ts";
-import { run } from "../../../tools/command.ts";
+import { run } from "../../support/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 
 /** Targets of packaging/compile.ts with the base runtime that setup.sh fetched for each. */

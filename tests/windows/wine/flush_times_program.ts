@@ -5,8 +5,8 @@
  */
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
-import { systemDll } from "../../../lib/win32/system_dll.ts";
-import { AF_UNSPEC } from "../../../lib/win32/sockaddr_inet.ts";
+import { systemDll } from "../../../lib/win32/kernel32.ts";
+import { AF_UNSPEC } from "../../../lib/win32/netioapi.ts";
 
 const cache = openWindowsNeighborCache();
 const ip = openIpHelper();

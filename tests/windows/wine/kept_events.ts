@@ -1,6 +1,6 @@
 /** An event log that keeps events, which Wine's own doesn't, read back through its API. */
 import assert from "node:assert/strict";
-import type { StoredEvent } from "../../win32/event_log_record.ts";
+import type { StoredEvent } from "../../unit/win32/event_log_record.ts";
 import { denoExe, windowsPath, type WineSession } from "./session.ts";
 import { replaceDll } from "./stand_in.ts";
 

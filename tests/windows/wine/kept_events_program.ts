@@ -1,5 +1,5 @@
 /** A program for deno.exe: prints the events of the Application log as JSON, the oldest first. */
-import { openEventLog } from "../../win32/event_log_reader.ts";
+import { openEventLog } from "../../unit/win32/event_log_reader.ts";
 
 using log = openEventLog("Application");
 const events = [];

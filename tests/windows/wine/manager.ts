@@ -2,8 +2,7 @@
  * A program for deno.exe: what Wine's sc.exe and reg.exe can't do, or not with exact times. Reads one
  * command a line as JSON, an array of the operation and its arguments, and answers each with a line.
  */
-import { systemDll } from "../../../lib/win32/system_dll.ts";
-import { toWide } from "../../../lib/win32/wide_string.ts";
+import { systemDll, toWide } from "../../../lib/win32/kernel32.ts";
 import { type Command, isCommand, type ServiceState } from "./operations.ts";
 
 const HANDLE = "usize";

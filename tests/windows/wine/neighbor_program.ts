@@ -5,9 +5,9 @@
  */
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
-import { AF_INET } from "../../../lib/win32/sockaddr_inet.ts";
+import { AF_INET } from "../../../lib/win32/netioapi.ts";
 import type { NeighborReport } from "../../../lib/wire/ack.ts";
-import { formatPrefix, parsePrefix } from "../../../lib/wire/ip_address.ts";
+import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 const [mode, ...args] = Deno.args;
 const cache = openWindowsNeighborCache();

@@ -9,7 +9,7 @@
  */
 import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { defaultPort } from "../../../lib/wire/datagram.ts";
-import { parseKeyFile } from "../../../lib/wire/keyring.ts";
+import { parseKeyFile } from "../../../lib/wire/keys.ts";
 import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
 import { type Action, encodeRequest, requestMacOf } from "../../../lib/wire/request.ts";
 

@@ -1,7 +1,7 @@
 /** A Windows host for a test: Wine with the stand-in iphlpapi.dll, a key, and the service created. */
+import { type LoggedEvent, parseEventLog } from "./event_log.ts";
 import { compiled } from "./executables.ts";
 import { placeStandIn } from "./ip_helper.ts";
-import { type LoggedEvent, parseEventLog } from "./event_log.ts";
 import { type Manager, startManager } from "./manager_client.ts";
 import { checkoutPath } from "./paths.ts";
 import { openWineSession, windowsPath, type WineSession } from "./session.ts";

@@ -1,0 +1,38 @@
+/**
+ * `deno task demo`: ArpFlush's main job, shown on this machine and taken away again. Where network
+ * namespaces can be had it is the kernel's own neighbor table that is healed; elsewhere one in
+ * memory, which the first line says. Exit code: 0 only if the entry was healed.
+ */
+import { run } from "../support/command.ts";
+import { findIsolation } from "../support/namespaces.ts";
+import { fetchLine } from "../support/programs.ts";
+import { demonstrateInNamespaces } from "./in_namespaces.ts";
+import { demonstrateOnLoopback } from "./on_loopback.ts";
+
+/** Ends whatever is under way; a second Ctrl+C isn't needed. */
+const interruption = new AbortController();
+const signals: Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+for (const name of signals) Deno.addSignalListener(name, () => interruption.abort());
+
+async function main(): Promise<number> {
+  const { signal } = interruption;
+  await run(fetchLine(["service.ts", "send.ts", "tests/demo/scene.ts"]));
+  const isolation = await findIsolation();
+  if (signal.aborted) return 130;
+  const healed = "argv" in isolation
+    ? await demonstrateInNamespaces(isolation.argv, signal)
+    : await demonstrateOnLoopback(isolation.missing, signal);
+  if (signal.aborted) return 130;
+  return healed ? 0 : 1;
+}
+
+try {
+  Deno.exit(await main());
+} catch (error) {
+  if (interruption.signal.aborted) Deno.exit(130);
+  const reason = error instanceof Error ? error.message : String(error);
+  console.error(`Cannot show the demo: ${reason}`);
+  Deno.exit(1);
+}

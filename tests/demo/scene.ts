@@ -1,0 +1,78 @@
+/**
+ * What the demo shows in namespaces: a router, a host and the link between them. Another router
+ * takes the address over without a word, which leaves the host with a stale entry. Exit code: 0 if
+ * ArpFlush healed it.
+ */
+import { parseIpLine, parseNeighbors } from "../../lib/neighbors/iproute2.ts";
+import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
+import { outcomeOf, run } from "../support/command.ts";
+import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import { programLine, startServiceProcess } from "../support/programs.ts";
+import { writeDemoFiles } from "./files.ts";
+import { conclude, show } from "./show.ts";
+
+const virtualAddress = "192.0.2.1";
+const firstRouter = "02:00:00:00:00:0a";
+const secondRouter = "02:00:00:00:00:0b";
+
+/** The link-layer address that the host's kernel has for the virtual address, null for none. */
+async function linkLayerAddressAt(host: NetworkNamespace): Promise<string | null> {
+  const table = await run([...host.argv, "ip", "-json", "neigh", "show", "to", virtualAddress]);
+  const entries = table.trim() === "" ? [] : parseNeighbors(parseIpLine(table));
+  const entry = entries.find(({ address }) => formatAddress(address) === virtualAddress);
+  const bytes = entry?.linkLayerAddress ?? null;
+  return bytes === null ? null : formatLinkLayerAddress(bytes);
+}
+
+/** Makes the host ask for the virtual address, and waits until it knows the first router's. */
+async function learnRouter(host: NetworkNamespace): Promise<void> {
+  await ip(host, [`neigh add ${virtualAddress} dev e0 nud none use`]);
+  const end = performance.now() + 3000;
+  while (await linkLayerAddressAt(host) !== firstRouter) {
+    if (performance.now() > end) throw new Error("The host did not learn its router's address");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function play(): Promise<boolean> {
+  show("Two network namespaces and a link between them; the tables are the kernel's own.");
+  const { key, settings } = await writeDemoFiles("/run/arpflush-demo", []);
+  await using router = await openNetworkNamespace("router");
+  await using host = await openNetworkNamespace("host");
+  await connect(
+    {
+      namespace: router,
+      name: "e0",
+      addresses: ["192.0.2.2/24", `${virtualAddress}/32`],
+      linkLayerAddress: firstRouter,
+    },
+    { namespace: host, name: "e0", addresses: ["192.0.2.10/24"] },
+  );
+  await using service = startServiceProcess({ argv: host.argv, args: ["--config", settings] });
+  await service.line(/Started/);
+  await learnRouter(host);
+  // Nothing tells the host: it is like one that ignores gratuitous ARP.
+  await ip(router, [`link set e0 address ${secondRouter}`]);
+  const before = await linkLayerAddressAt(host);
+  show(
+    `${virtualAddress} has moved from ${firstRouter} to ${secondRouter}. The host's table:`,
+    await ip(host, ["neigh show"]),
+  );
+
+  const sender = programLine("sender", ["-a", "-k", key, "--expect", "1"]);
+  const report = await outcomeOf([...router.argv, ...sender]);
+  show("The new router runs send.ts --all --expect 1:", report.stdout + report.stderr);
+  const after = await linkLayerAddressAt(host);
+  show("The host's table now:", await ip(host, ["neigh show"]));
+  const healed = before === firstRouter && after === secondRouter && report.code === 0;
+  return conclude(healed, report.stdout, "host");
+}
+
+/** With the demo's own process this one ends, and the namespaces with it. */
+async function endWithInput(): Promise<never> {
+  for await (const _ of Deno.stdin.readable);
+  Deno.exit(1);
+}
+
+endWithInput();
+Deno.exit(await play() ? 0 : 1);

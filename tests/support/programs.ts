@@ -1,0 +1,121 @@
+/** The project's own programs as processes, for the demo and the tests. */
+import type { CommandLine } from "./command.ts";
+
+const root = new URL("../../", import.meta.url);
+
+/** Service and sender by the name of their permission set. */
+const entries = { service: "service.ts", sender: "send.ts" } as const;
+
+/**
+ * The command line of a program with the permissions of its task; `preload` names a module that is
+ * loaded before it.
+ */
+export function programLine(
+  name: keyof typeof entries,
+  args: readonly string[],
+  preload?: string,
+): string[] {
+  const { href } = new URL(entries[name], root);
+  const before = preload === undefined ? [] : ["--preload", preload];
+  return [Deno.execPath(), "run", "-q", "--no-prompt", `-P=${name}`, ...before, href, ...args];
+}
+
+/** Loads what programs need from the registry, so that they start without a network. */
+export function fetchLine(paths: readonly string[]): string[] {
+  return [Deno.execPath(), "cache", "-q", ...paths.map((path) => new URL(path, root).href)];
+}
+
+/** A service in a process of its own. Disposing of it kills it if it still runs. */
+export interface ServiceProcess extends AsyncDisposable {
+  /** All lines of its log so far. */
+  readonly log: readonly string[];
+  /** The first line that matches, as soon as there is one; rejects when the process has ended. */
+  line(pattern: RegExp): Promise<string>;
+  /** Asks it to end; gives its exit code. */
+  stop(signal?: Deno.Signal): Promise<number>;
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void;
+}
+
+/** How a service is started. */
+export interface ServiceStart {
+  /** Put before its command line. @default nothing */
+  readonly argv?: CommandLine;
+  /** Behind `service.ts`. */
+  readonly args: readonly string[];
+  /** More of its environment. @default nothing */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A module to load before it. @default none */
+  readonly preload?: string;
+}
+
+/** Starts a service; what it listens on is ready when `line(/Started/)` resolves. */
+export function startServiceProcess(start: ServiceStart): ServiceProcess {
+  const [program, ...args] = [
+    ...start.argv ?? [],
+    ...programLine("service", start.args, start.preload),
+  ];
+  const env = { DENO_NO_UPDATE_CHECK: "1", ...start.env };
+  const child = new Deno.Command(program, { args, env, stdin: "null", stderr: "piped" }).spawn();
+  const log: string[] = [];
+  const waiting = new Set<() => void>();
+  let ended = false;
+  const reading = (async () => {
+    const lines = child.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(lineStream());
+    for await (const line of lines) {
+      log.push(line);
+      waiting.forEach((wake) => wake());
+    }
+    ended = true;
+    waiting.forEach((wake) => wake());
+  })();
+
+  async function end(signal: Deno.Signal): Promise<number> {
+    kill(child, signal);
+    await reading;
+    return (await child.status).code;
+  }
+
+  return {
+    log,
+    line: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = log.find((line) => pattern.test(line));
+          if (found === undefined && !ended) return;
+          waiting.delete(look);
+          if (found !== undefined) resolve(found);
+          else reject(new Error(`The service ended without ${pattern}: ${log.join("; ")}`));
+        };
+        waiting.add(look);
+        look();
+      }),
+    stop: (signal = "SIGTERM") => end(signal),
+    kill: (signal) => kill(child, signal),
+    [Symbol.asyncDispose]: async () => void await end("SIGKILL"),
+  };
+}
+
+/** Signals a process; one that has ended is fine. */
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Cuts a text into lines. */
+function lineStream(): TransformStream<string, string> {
+  let rest = "";
+  return new TransformStream({
+    transform(part, controller) {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) controller.enqueue(line);
+    },
+    flush(controller) {
+      if (rest !== "") controller.enqueue(rest);
+    },
+  });
+}

@@ -1,0 +1,164 @@
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { SettingsError } from "../../../lib/config/file.ts";
+import { loadSettingsRegistry, type RegistryParts } from "../../../lib/config/registry.ts";
+import { settingNames } from "../../../lib/config/settings.ts";
+import {
+  REG_DWORD,
+  REG_EXPAND_SZ,
+  REG_MULTI_SZ,
+  REG_SZ,
+  type RegistryValue,
+} from "../../../lib/win32/advapi32.ts";
+import { formatPrefix } from "../../../lib/wire/addresses.ts";
+
+function utf16(text: string): Uint8Array {
+  return new Uint8Array(Uint16Array.from(text, (c) => c.charCodeAt(0)).buffer);
+}
+
+function sz(name: string, text: string, type = REG_SZ): RegistryValue {
+  return { name, type, data: utf16(`${text}\0`) };
+}
+
+function dword(name: string, value: number): RegistryValue {
+  return { name, type: REG_DWORD, data: new Uint8Array(Uint32Array.of(value).buffer) };
+}
+
+function multi(name: string, ...texts: string[]): RegistryValue {
+  return {
+    name,
+    type: REG_MULTI_SZ,
+    data: utf16(texts.map((text) => `${text}\0`).join("") + "\0"),
+  };
+}
+
+/** A double of the registry that holds these values. */
+function holding(values: readonly RegistryValue[], others: Partial<RegistryParts> = {}) {
+  const closed = { owner: "S-1-5-18", allowed: [{ sid: "S-1-5-18", mask: 0xf003f }] };
+  return {
+    read: () => ({ contents: { values, access: () => closed } }),
+    expand: (text: string) => text.replace("%ProgramData%", "D:\\Data"),
+    ownSid: () => "S-1-5-18",
+    fileExists: () => true,
+    ...others,
+  };
+}
+
+function problemsOf(parts: RegistryParts): readonly string[] {
+  try {
+    loadSettingsRegistry(parts);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const key = "HKLM\\SOFTWARE\\NPSL\\ArpFlush";
+
+Deno.test("loadSettingsRegistry() gives the defaults without the key, with Windows' place of keys", () => {
+  const { settings, origins } = loadSettingsRegistry(holding([], { read: () => ({ code: 2 }) }));
+  assert.equal(settings.Port, 27735);
+  assert.equal(settings.KeyFile, "C:\\ProgramData\\ArpFlush\\key");
+  assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
+});
+
+Deno.test("loadSettingsRegistry() reads each type, whatever the letters' case", () => {
+  const { settings, origins } = loadSettingsRegistry(holding([
+    dword("port", 4711),
+    dword("FlushOnStart", 0),
+    sz("KeyFile", "%ProgramData%\\key", REG_EXPAND_SZ),
+    multi("AllowedSources", "192.0.2.0/24", "2001:db8::/32"),
+    sz("REFRESHADDRESSES", "gateway"),
+  ]));
+  assert.equal(settings.Port, 4711);
+  assert.equal(settings.FlushOnStart, false);
+  assert.equal(settings.KeyFile, "D:\\Data\\key");
+  assert.notEqual(settings.AllowedSources, "on-link");
+  if (settings.AllowedSources === "on-link") return;
+  assert.deepEqual(settings.AllowedSources.map(formatPrefix), ["192.0.2.0/24", "2001:db8::/32"]);
+  assert.equal(settings.RefreshAddresses, "gateway");
+  assert.deepEqual([origins.Port, origins.LogLevel], [key, "default"]);
+});
+
+Deno.test("loadSettingsRegistry() says every problem with the same words as a file", () => {
+  const problems = problemsOf(holding([
+    dword("Port", 70_000),
+    sz("HoldDownSeconds", "10"),
+    dword("LogLevel", 1),
+    dword("FlushOnStart", 2),
+    multi("RefreshAddresses", "192.0.2.0/24"),
+    sz("Prot", "1"),
+  ]));
+  assert.deepEqual(problems, [
+    `${key}: Port: 70000 is not a whole number from 1 to 65535`,
+    `${key}: HoldDownSeconds: "10" is not a whole number from 1 to 300`,
+    `${key}: LogLevel: 1 is not one of "error", "warning", "info", "debug"`,
+    `${key}: FlushOnStart: 2 is not true or false`,
+    `${key}: RefreshAddresses: "192.0.2.0/24" is a network, not one address; ` +
+    'allowed is "none", "gateway", or a list of 1 to 61 addresses',
+    `${key}: "Prot" is not a setting; is it Port?`,
+  ]);
+});
+
+Deno.test("loadSettingsRegistry() says what is wrong with a value's bytes, without them", () => {
+  const loneSurrogate = new Uint8Array(Uint16Array.of(0xd800, 0).buffer);
+  const problems = problemsOf(holding([
+    { name: "Port", type: REG_DWORD, data: new Uint8Array(3) },
+    { name: "Listen", type: REG_SZ, data: loneSurrogate },
+    { name: "KeyFile", type: REG_SZ, data: new Uint8Array(3) },
+    { name: "LogLevel", type: 3, data: new Uint8Array(4) },
+    sz("Password", "secret\0tail"),
+  ]));
+  assert.deepEqual(problems, [
+    `${key}: Port: a DWORD of 3 bytes is broken`,
+    `${key}: Listen: the text is not UTF-16`,
+    `${key}: KeyFile: the text is not UTF-16`,
+    `${key}: LogLevel: a value of type 3 is none of DWORD (4), SZ (1), MULTI_SZ (7)`,
+    `${key}: Password: a zero character inside the text is not allowed`,
+  ]);
+});
+
+Deno.test("loadSettingsRegistry() takes any value of any type as settings or as problems", () => {
+  const values = fc.record({
+    name: fc.oneof(fc.constantFrom(...settingNames), fc.string()),
+    type: fc.integer({ min: 0, max: 12 }),
+    data: fc.uint8Array({ maxLength: 40 }),
+  });
+  fc.assert(
+    fc.property(fc.array(values), (list) => {
+      for (const problem of problemsOf(holding(list))) assert.ok(problem.startsWith(`${key}: `));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("loadSettingsRegistry() refuses a Password that others can read, and never shows it", () => {
+  const open = { owner: "S-1-5-18", allowed: [{ sid: "S-1-5-32-545", mask: 0x20019 }] };
+  const values = [sz("Password", "TopSecret!")];
+  const refused = (access: () => typeof open) =>
+    problemsOf(holding(values, { read: () => ({ contents: { values, access } }) }));
+  assert.deepEqual(refused(() => open), [
+    `${key}: refused because it holds a Password and Users can read or change it; ` +
+    "let only SYSTEM and Administrators in (install.ps1 does)",
+  ]);
+  const broken = refused(() => {
+    throw new Error("GetSecurityInfo: ERROR_ACCESS_DENIED (5): Access is denied");
+  });
+  assert.match(broken[0], /its permissions cannot be read: GetSecurityInfo: ERROR_ACCESS_DENIED/);
+  assert.equal(loadSettingsRegistry(holding(values)).settings.Password, "TopSecret!");
+});
+
+Deno.test("loadSettingsRegistry() needs no key file beside a Password", () => {
+  const values = [sz("Password", "TopSecret!")];
+  const load = (fileExists: boolean) =>
+    loadSettingsRegistry(holding(values, { fileExists: () => fileExists })).settings.KeyFile;
+  assert.equal(load(false), "");
+  assert.equal(load(true), "C:\\ProgramData\\ArpFlush\\key");
+});
+
+Deno.test("loadSettingsRegistry() says why the key can't be read", () => {
+  assert.deepEqual(problemsOf(holding([], { read: () => ({ code: 5 }) })), [
+    `Cannot read settings ${key}: ERROR_ACCESS_DENIED (5): Access is denied`,
+  ]);
+});

@@ -1,0 +1,81 @@
+/** The alerts that administrators take over, judged and tried by Prometheus' own tool. */
+import assert from "node:assert/strict";
+import { metricsText } from "../../../lib/metrics/service_metrics.ts";
+import { createCounters } from "../../../lib/receiver/counters.ts";
+import { hasPromtool, promtool } from "./promtool.ts";
+import { samplesOf } from "./samples.ts";
+
+const root = new URL("../../../", import.meta.url).pathname;
+const file = "packaging/arpflush.rules.yml";
+const rules = await Deno.readTextFile(`${root}${file}`);
+const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+
+/** Every series' name and labels as the service publishes them. */
+function published(): string[] {
+  const counters = createCounters();
+  counters.countFlushed(1, 1);
+  counters.countAuthentic("accepted", 0, "01234567");
+  counters.countAuthentic("stale", 0, "01234567");
+  const about = { keyIds: ["01234567"], startedAt: 0, version: "", runtime: "" };
+  return [...samplesOf(metricsText({ counters, ...about })).keys()];
+}
+
+Deno.test({
+  name: "arpflush.rules.yml has no fault that promtool finds",
+  ignore: !hasPromtool,
+  async fn() {
+    const { success, output } = await promtool(["check", "rules", file], "", root);
+    assert.ok(success, output);
+    assert.match(output, new RegExp(`${alerts.length} rules found`));
+  },
+});
+
+Deno.test({
+  name: "arpflush.rules.yml alerts when it should and is silent otherwise",
+  ignore: !hasPromtool,
+  async fn() {
+    const { success, output } = await promtool(
+      ["test", "rules", "tests/unit/metrics/rules.yml"],
+      "",
+      root,
+    );
+    assert.ok(success, output);
+  },
+});
+
+Deno.test("tests/unit/metrics/rules.yml tries every alert both ways", async () => {
+  const tries = await Deno.readTextFile(`${root}tests/unit/metrics/rules.yml`);
+  assert.ok(alerts.length > 5);
+  for (const alert of alerts) {
+    assert.match(tries, new RegExp(`alertname: ${alert}\\n +exp_alerts:`), `${alert} is never due`);
+    assert.match(tries, new RegExp(`alertname: ${alert} \\}`), `${alert} is always due`);
+  }
+});
+
+Deno.test("arpflush.rules.yml asks for what the service publishes", () => {
+  const series = published();
+  const asked = [...rules.matchAll(/\b(arpflush_\w+)(?:\{([^}]*)\})?/g)];
+  assert.ok(asked.length > 5);
+  for (const [text, name, matchers = ""] of asked) {
+    const parts = [...matchers.matchAll(/(\w+)=~?"([^"]*)"/g)];
+    const found = series.filter((one) =>
+      one.replace(/\{.*/, "") === name &&
+      parts.every(([, label, pattern]) => new RegExp(`[{,]${label}="(?:${pattern})"`).test(one))
+    );
+    assert.ok(found.length > 0, `nobody publishes ${text}`);
+  }
+});
+
+Deno.test("docs/operations.md says what to do about every alert", async () => {
+  const page = await Deno.readTextFile(`${root}docs/operations.md`);
+  for (const alert of alerts) assert.match(page, new RegExp(`^\\| \`${alert}\` `, "m"));
+});
+
+Deno.test("docs/operations.md lists every metric", async () => {
+  const page = await Deno.readTextFile(`${root}docs/operations.md`);
+  const names = new Set(published().map((one) => one.replace(/\{.*|_(bucket|sum|count)$/g, "")));
+  for (const name of names) {
+    const plain = name.replace(/_(bucket|sum|count)$/, "");
+    assert.ok(page.includes(`\`${plain}`), plain);
+  }
+});

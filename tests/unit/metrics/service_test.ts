@@ -1,0 +1,214 @@
+/** The metrics file of a service over real sockets, with the cache in memory. */
+import assert from "node:assert/strict";
+import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
+import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { startService } from "../../../lib/service/running_service.ts";
+import { arpflushVersion } from "../../../lib/version.ts";
+import { generateKeyFile, parseKeyFile } from "../../../lib/wire/keys.ts";
+import { notingCache } from "../receiver/harness.ts";
+import { keepReport, signed } from "../receiver/helpers.ts";
+import { hasPromtool, promtool } from "./promtool.ts";
+import { requests, samplesOf } from "./samples.ts";
+
+const keyText = generateKeyFile(new Date());
+const newKeyText = generateKeyFile(new Date());
+const key = parseKeyFile(keyText).signing;
+const newKey = parseKeyFile(newKeyText).signing;
+
+/** A service that writes metrics into a folder of its own. */
+async function start(changes: Partial<Settings> = {}) {
+  const folder = await Deno.makeTempDir();
+  const settings: Settings = {
+    ...defaultSettings(),
+    Listen: "127.0.0.1",
+    Port: 0,
+    KeyFile: "/k",
+    HoldDownSeconds: 1,
+    MetricsFile: `${folder}/arpflush.prom`,
+    ...changes,
+  };
+  const kept = keepReport();
+  const noted = notingCache();
+  let keys = keyText;
+  const service = await startService(settings, {
+    cache: noted.cache,
+    report: kept.report,
+    hostName: "host1",
+    readKeyFile: () => keys,
+  });
+  const socket = openUdpSocket("127.0.0.1", 0);
+  const to = { transport: "udp", hostname: "127.0.0.1", port: service.port } as const;
+  return {
+    ...kept,
+    ...noted,
+    folder,
+    settings,
+    service,
+    send: async (...datagrams: Uint8Array[]) => {
+      for (const bytes of datagrams) await socket.send(bytes, to);
+    },
+    setKeys: (text: string) => void (keys = text),
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await service.stop();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** The samples of a file as soon as they are right, or the last ones after 10 s. */
+async function samplesWhen(
+  path: string,
+  isRight: (samples: Map<string, number>) => boolean,
+): Promise<Map<string, number>> {
+  let samples = new Map<string, number>();
+  for (let i = 0; i < 200; i++) {
+    try {
+      samples = samplesOf(await Deno.readTextFile(path));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    if (isRight(samples)) return samples;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return samples;
+}
+
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+
+Deno.test("startService() publishes what it accepted, refused and failed to do", async () => {
+  await using started = await start();
+  const { settings: { MetricsFile: path }, send, fail, said } = started;
+  const first = await samplesWhen(
+    path,
+    (samples) => samples.get('arpflush_flushes_total{result="ok"}') === 1,
+  );
+  assert.equal(first.get(requests("accepted")), 0);
+  assert.equal(first.get("arpflush_entries_removed_total"), 1);
+  assert.equal(first.get(`arpflush_key_info{key_id="${key.idText}"}`), 1);
+  assert.equal(
+    first.get(`arpflush_build_info{version="${arpflushVersion}",deno="${Deno.version.deno}"}`),
+    1,
+  );
+
+  const genuine = signed({}, key);
+  const forged = signed({}, key);
+  forged[forged.length - 1] ^= 1;
+  const late = signed({ created: Date.now() - 300_000 }, key);
+  await send(genuine, genuine, forged, signed({}, newKey), late, new Uint8Array(3));
+  await samplesWhen(path, (samples) => samples.get(requests("refused", "length")) === 1);
+  fail(new Error("not permitted"));
+  await send(signed({}, key));
+  const samples = await samplesWhen(
+    path,
+    (samples) => samples.get('arpflush_flushes_total{result="failed"}') === 1,
+  );
+  const of = (name: string) => samples.get(name) ?? NaN;
+  assert.equal(of(requests("accepted")), 2);
+  assert.equal(of(requests("repeated")), 1);
+  assert.equal(of(requests("stale")), 1);
+  assert.equal(of(requests("refused", "mac")), 1);
+  assert.equal(of(requests("refused", "key")), 1);
+  assert.equal(of(requests("refused", "length")), 1);
+  assert.equal(of('arpflush_flushes_total{result="ok"}'), 2);
+  assert.equal(of("arpflush_flush_duration_seconds_count"), 2);
+  assert.equal(of("arpflush_entries_removed_total"), 3);
+  assert.ok(Math.abs(of('arpflush_clock_offset_seconds{outcome="accepted"}')) < 30);
+  const stale = of('arpflush_clock_offset_seconds{outcome="stale"}');
+  assert.ok(stale < -299 && stale > -330, String(stale));
+  const now = Date.now() / 1_000;
+  for (
+    const name of [
+      "arpflush_start_time_seconds",
+      "arpflush_last_flush_timestamp_seconds",
+      `arpflush_key_last_request_timestamp_seconds{key_id="${key.idText}"}`,
+    ]
+  ) assert.ok(of(name) > now - 60 && of(name) <= now + 1, name);
+  assert.deepEqual(said.filter(({ event }) => event.startsWith("metrics")), []);
+});
+
+Deno.test({
+  name: "startService() publishes what promtool calls good metrics",
+  ignore: !hasPromtool,
+  async fn() {
+    await using started = await start();
+    const { settings: { MetricsFile: path }, send } = started;
+    await send(signed({}, key), new Uint8Array(3));
+    await samplesWhen(path, (samples) => samples.get(requests("accepted")) === 1);
+    const text = await Deno.readTextFile(path);
+    assert.deepEqual(await promtool(["check", "metrics"], text), { success: true, output: "" });
+  },
+});
+
+Deno.test("startService() without MetricsFile writes nothing", async () => {
+  await using started = await start({ MetricsFile: "" });
+  await started.send(signed({}, key));
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(started.folder)), []);
+});
+
+Deno.test("reload() turns metrics off and on, moves them, and publishes the new keys", async () => {
+  await using started = await start({ MetricsFile: "" });
+  const { service, settings, folder, setKeys, send } = started;
+  const [one, two] = [`${folder}/one.prom`, `${folder}/two.prom`];
+  await service.reload({ ...settings, MetricsFile: one });
+  await samplesWhen(one, (samples) => samples.size > 0);
+  await service.reload({ ...settings, MetricsFile: two });
+  const before = await samplesWhen(two, (samples) => samples.size > 0);
+  assert.equal(before.get(`arpflush_key_info{key_id="${newKey.idText}"}`), undefined);
+  assert.equal(await exists(one), false);
+  setKeys(`${keyText}${newKeyText}`);
+  await service.reload({ ...settings, MetricsFile: two });
+  const both = await samplesWhen(
+    two,
+    (samples) => samples.has(`arpflush_key_info{key_id="${newKey.idText}"}`),
+  );
+  assert.equal(both.get(`arpflush_key_info{key_id="${key.idText}"}`), 1);
+  await send(signed({}, key), signed({}, newKey));
+  const used = (id: string) => `arpflush_key_last_request_timestamp_seconds{key_id="${id}"}`;
+  await samplesWhen(two, (samples) => samples.has(used(newKey.idText)));
+  setKeys(newKeyText);
+  await service.reload({ ...settings, MetricsFile: two });
+  const last = await samplesWhen(two, (samples) => !samples.has(used(key.idText)));
+  assert.equal(last.has(`arpflush_key_info{key_id="${key.idText}"}`), false);
+  assert.equal(last.has(used(newKey.idText)), true);
+  await service.reload({ ...settings, MetricsFile: "" });
+  for (let i = 0; i < 100 && await exists(two); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
+});
+
+Deno.test("stop() leaves the last numbers", async () => {
+  await using started = await start({ FlushOnStart: false });
+  const { service, settings: { MetricsFile: path }, send, saidOf } = started;
+  await samplesWhen(path, (samples) => samples.size > 0);
+  await send(signed({}, key));
+  for (let i = 0; i < 100 && saidOf("flushed").length === 0; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await service.stop();
+  const samples = samplesOf(await Deno.readTextFile(path));
+  assert.equal(samples.get(requests("accepted")), 1);
+  assert.equal(samples.get('arpflush_flushes_total{result="ok"}'), 1);
+});
+
+Deno.test("startService() serves without a folder for its metrics, and says so once", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.remove(folder);
+  await using started = await start({ MetricsFile: `${folder}/arpflush.prom` });
+  const { send, saidOf, service } = started;
+  await send(signed({}, key));
+  await new Promise((resolve) => setTimeout(resolve, 3_500));
+  assert.equal(service.counters.counted.accepted, 1);
+  const [failed, ...more] = saidOf("metricsFailed");
+  assert.equal(failed.values.path, `${folder}/arpflush.prom`);
+  assert.deepEqual(more, []);
+  await Deno.mkdir(folder);
+  await samplesWhen(
+    `${folder}/arpflush.prom`,
+    (samples) => samples.get(requests("accepted")) === 1,
+  );
+  assert.equal(saidOf("metricsWork").length, 1);
+  await Deno.remove(folder, { recursive: true });
+});

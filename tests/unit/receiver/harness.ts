@@ -1,0 +1,131 @@
+/**
+ * A receiver whose time and network are in the test's hand: the socket is a queue. What it receives
+ * and sends is bytes, as on a real one.
+ */
+import assert from "node:assert/strict";
+import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
+import type { FlushScope, NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
+import type { DatagramSocket } from "../../../lib/receiver/datagram_loop.ts";
+import {
+  type ReceiverParts,
+  type ReceiverRules,
+  startReceiver,
+} from "../../../lib/receiver/receiver.ts";
+import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
+import { requestMacOf } from "../../../lib/wire/request.ts";
+import { keepReport, key, keyring, testTime } from "./helpers.ts";
+
+export const r1 = { transport: "udp", hostname: "192.0.2.1", port: 40_001 } as const;
+export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as const;
+
+/** A datagram that the receiver sent. */
+export interface Sent {
+  readonly bytes: Uint8Array;
+  readonly to: Deno.Addr;
+  /** Monotonic ms since the start. */
+  readonly at: number;
+}
+
+/** A cache that notes its flushes and fails on command. */
+export function notingCache(parts: Partial<NeighborCache> = {}): {
+  cache: NeighborCache;
+  flushes: FlushScope[];
+  fail: (error: Error | null) => void;
+} {
+  const flushes: FlushScope[] = [];
+  let failure: Error | null = null;
+  const cache: NeighborCache = {
+    ...createMemoryCache(),
+    flush(scope) {
+      flushes.push(scope);
+      if (failure !== null) return Promise.reject(failure);
+      return Promise.resolve({ removed: flushes.length, micros: 1_000, notes: [] });
+    },
+    ...parts,
+  };
+  return { cache, flushes, fail: (error) => void (failure = error) };
+}
+
+/** Lets everything run that waits for nothing but promises. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+}
+
+/** Starts the receiver. */
+export function startHarness(
+  parts: Partial<ReceiverParts> = {},
+  rules: Partial<ReceiverRules> = {},
+) {
+  const time = testTime();
+  const begin = time.clock.monotonic();
+  const kept = keepReport();
+  const sent: Sent[] = [];
+  const waiting: [Uint8Array, Deno.Addr][] = [];
+  let receiving: ((datagram: [Uint8Array, Deno.Addr]) => void) | null = null;
+  let closed = false;
+  const socket: DatagramSocket = {
+    addr: { transport: "udp", hostname: "192.0.2.9", port: 27_735 },
+    receive() {
+      const next = waiting.shift();
+      if (next !== undefined) return Promise.resolve(next);
+      return new Promise((resolve) => receiving = resolve);
+    },
+    send(bytes, to) {
+      sent.push({ bytes: bytes.slice(), to, at: time.clock.monotonic() - begin });
+      return Promise.resolve(bytes.length);
+    },
+    close: () => void (closed = true),
+  };
+  const noted = notingCache();
+  const receiver = startReceiver({
+    address: "0.0.0.0",
+    port: 27_735,
+    holdDownMs: 10_000,
+    isAllowed: () => true,
+    keyring,
+    isLegacy: null,
+    toleranceMs: 60_000,
+    ...rules,
+  }, {
+    cache: noted.cache,
+    report: kept.report,
+    clock: time.clock,
+    after: time.after,
+    random: () => 0.5,
+    open: () => socket,
+    hostName: "host1",
+    ...parts,
+  });
+  return {
+    ...kept,
+    ...noted,
+    receiver,
+    time,
+    sent,
+    isClosed: () => closed,
+    /** Hands a datagram to the receiver and waits until it has done what needs no time. */
+    async deliver(bytes: Uint8Array, from: Deno.Addr = r1): Promise<void> {
+      if (receiving !== null) {
+        const take = receiving;
+        receiving = null;
+        take([bytes, from]);
+      } else waiting.push([bytes, from]);
+      await settle();
+    },
+    /** Lets time pass and what it starts happen. */
+    async pass(ms: number): Promise<void> {
+      time.pass(ms);
+      await settle();
+    },
+  };
+}
+
+/** The acks among sent datagrams, each an ack to these request bytes or the test fails. */
+export function acksTo(bytes: Uint8Array, sent: readonly Sent[], reportCount = 0): FlushAck[] {
+  return sent.map((one) => {
+    const request = { key, id: bytes.slice(20, 36), mac: requestMacOf(bytes), reportCount };
+    const ack = decodeAck(one.bytes, request);
+    assert.ok(typeof ack !== "string", `not an ack: ${ack}`);
+    return ack;
+  });
+}

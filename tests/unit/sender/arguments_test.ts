@@ -1,0 +1,248 @@
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { UsageError } from "../../../lib/errors.ts";
+import { optionKinds, parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
+import { usage, windowsUsage } from "../../../lib/sender/help.ts";
+import { formatPrefix } from "../../../lib/wire/addresses.ts";
+
+function options(...args: string[]): SendOptions {
+  const command = parseArguments(args);
+  if (command.kind !== "send") throw new Error(`Parsed as ${command.kind}`);
+  return command.options;
+}
+
+const defaults: SendOptions = {
+  all: true,
+  interfaceNames: [],
+  hosts: [],
+  port: 27735,
+  count: 5,
+  intervalMs: 1000,
+  waitMs: 2000,
+  spread: "auto",
+  secret: { kind: "key file", path: "/etc/arpflush/key" },
+  action: "flush all",
+  verify: true,
+  addresses: null,
+  expect: null,
+  output: "text",
+  quiet: false,
+  verbose: false,
+  syslog: false,
+};
+
+Deno.test("parseArguments() fills in the defaults", () => {
+  assert.deepEqual(options("-a"), defaults);
+});
+
+/** Command lines besides `-a`, and what they change. */
+const parsed: [string, Partial<SendOptions>][] = [
+  ["--interface e0 --interface=e1 --interface e0", { interfaceNames: ["e0", "e1"] }],
+  ["-k key", { secret: { kind: "key file", path: "key" } }],
+  ["-kkey", { secret: { kind: "key file", path: "key" } }],
+  ["--key-file=a=b.c:d", { secret: { kind: "key file", path: "a=b.c:d" } }],
+  ["-p 1", { port: 1 }],
+  ["--port 65535", { port: 65535 }],
+  ["-c 1", { count: 1 }],
+  ["-c5 --count=1000", { count: 1000 }],
+  ["-i 200ms", { intervalMs: 200 }],
+  ["-i.5", { intervalMs: 500 }],
+  ["--interval 0.5", { intervalMs: 500 }],
+  ["--interval=3600s", { intervalMs: 3_600_000 }],
+  ["-w 0", { waitMs: 0 }],
+  ["--wait 2", { waitMs: 2000 }],
+  ["--spread auto", { spread: "auto" }],
+  ["--spread 0", { spread: 0 }],
+  ["--spread 65.535", { spread: 65_535 }],
+  ["--only", { action: "flush listed" }],
+  ["--probe", { action: "probe" }],
+  ["--no-verify", { verify: false }],
+  ["--only --no-verify", { action: "flush listed", verify: false }],
+  ["--probe --no-verify", { action: "probe", verify: false }],
+  ["--expect 12", { expect: { kind: "count", count: 12 } }],
+  ["--expect ./12", { expect: { kind: "file", path: "./12" } }],
+  ["--expect=hosts", { expect: { kind: "file", path: "hosts" } }],
+  ["-P TopSecret!", { secret: { kind: "password", password: "TopSecret!" } }],
+  ["-PTop", { secret: { kind: "password", password: "Top" } }],
+  ["-P -secret", { secret: { kind: "password", password: "-secret" } }],
+  ["--password=-k", { secret: { kind: "password", password: "-k" } }],
+  ["--password-file p", { secret: { kind: "password file", path: "p" } }],
+  ["-P x --json -c 2 -i 1 -p 9 --no-verify", {
+    secret: { kind: "password", password: "x" },
+    output: "json",
+    count: 2,
+    port: 9,
+    verify: false,
+  }],
+  ["--json", { output: "json" }],
+  ["-q", { quiet: true }],
+  ["-v", { verbose: true }],
+  ["--syslog", { syslog: true }],
+  ["-qc3", { quiet: true, count: 3 }],
+];
+for (const [line, changes] of parsed) {
+  Deno.test(`parseArguments() reads "-a ${line}"`, () => {
+    assert.deepEqual(options("-a", ...line.split(" ")), { ...defaults, ...changes });
+  });
+}
+
+Deno.test("parseArguments() reads addresses in question, each once", () => {
+  const { addresses } = options(
+    ..."-a -A 192.0.2.1 -A2001:db8::1 --address=192.0.2.0/24 --address 192.0.2.1".split(" "),
+  );
+  assert.deepEqual(addresses?.map(formatPrefix), ["192.0.2.1", "2001:db8::1", "192.0.2.0/24"]);
+});
+
+Deno.test("parseArguments() takes hosts anywhere, and anything behind --", () => {
+  const { all, hosts } = options("web1", "-c", "1", "2001:DB8::7", "--", "192.0.2.9");
+  assert.equal(all, false);
+  assert.deepEqual(hosts.map(({ hostname }) => hostname), ["web1", "2001:db8::7", "192.0.2.9"]);
+});
+
+Deno.test("parseArguments() knows help, version and keygen, whatever else is asked for", () => {
+  assert.deepEqual(parseArguments(["--help"]), { kind: "help" });
+  assert.deepEqual(parseArguments(["-h", "--bogus"]), { kind: "help" });
+  assert.deepEqual(parseArguments(["--version", "-c", "x"]), { kind: "version" });
+  assert.deepEqual(parseArguments(["--keygen"]), { kind: "keygen" });
+});
+
+const refused: [string, string][] = [
+  ["", "Name a HOST, or give --all"],
+  ["--interface e0 web1", "Option --interface narrows --all; give both"],
+  ["-a --bogus", "Unknown option --bogus"],
+  ["-a --bogus=1", "Unknown option --bogus"],
+  ["-a --keyFile x", "Unknown option --keyFile"],
+  ["-ax", "Unknown option -x"],
+  ["-a -c", "Option -c needs a value"],
+  ["-a --count", "Option --count needs a value"],
+  ["-a -P -k", "Option -P needs a value"],
+  ["-a -P -k key", "Option -P needs a value"],
+  ["-a -k --", "Option -k needs a value"],
+  ["-a -k --json", "Option -k needs a value"],
+  ["-a --json=1", "Option --json has no value"],
+  ["-a -c 0", 'Option --count must be a whole number from 1 to 1000, not "0"'],
+  ["-a -c 1001", 'Option --count must be a whole number from 1 to 1000, not "1001"'],
+  ["-a -c -5", 'Option --count must be a whole number from 1 to 1000, not "-5"'],
+  ["-a --count=", 'Option --count must be a whole number from 1 to 1000, not ""'],
+  ["-a -p 65536", 'Option --port must be a whole number from 1 to 65535, not "65536"'],
+  ["-a -p 0", 'Option --port must be a whole number from 1 to 65535, not "0"'],
+  ["-a -p 1.0", 'Option --port must be a whole number from 1 to 65535, not "1.0"'],
+  ["-a -i 0", 'Option --interval must be a time from 1ms to 3600s (1s, 200ms, 0.5), not "0"'],
+  ["-a -i 1h", 'Option --interval must be a time from 1ms to 3600s (1s, 200ms, 0.5), not "1h"'],
+  ["-a -w -1", 'Option --wait must be a time from 0s to 3600s (1s, 200ms, 0.5), not "-1"'],
+  ["-a -w 3601", 'Option --wait must be a time from 0s to 3600s (1s, 200ms, 0.5), not "3601"'],
+  ["-a -A x", 'Option --address: "x" is not an IPv4 or IPv6 address or prefix'],
+  [
+    "-a -A 192.0.2.1/24",
+    'Option --address: "192.0.2.1/24" has host bits set; the network is 192.0.2.0/24',
+  ],
+  ["-a --probe --only", "Options --probe and --only conflict"],
+  ["-a -A ::1 --no-verify", "Option --address has no use with --no-verify unless --only is given"],
+  ["-a --expect 0", 'Option --expect must be a whole number from 1 to 1000000, not "0"'],
+  ["-a --expect -1", 'Option --expect must be a whole number from 1 to 1000000, not "-1"'],
+  ["-a --expect=", "Option --expect must not be empty"],
+  ["-a --key-file=", "Option --key-file must not be empty"],
+  ["-a --password=", "Option --password must not be empty"],
+  ["-a --password-file=", "Option --password-file must not be empty"],
+  ["-a -P x -k y", "Options --password and --key-file conflict"],
+  ["-a --password-file x -k y", "Options --password-file and --key-file conflict"],
+  ["-a -P x --password-file y", "Options --password and --password-file conflict"],
+  ["-a -P x --expect 1", "Option --expect needs a key: nobody acknowledges a password"],
+  ["-a -P x --probe", "Option --probe needs a key: nobody acknowledges a password"],
+  ["-a -P x --only", "Option --only needs a key: nobody acknowledges a password"],
+  ["-a -P x -A ::1", "Option --address needs a key: nobody acknowledges a password"],
+  [
+    "-a --spread 65.536",
+    'Option --spread must be a time from 0s to 65535ms (1s, 200ms, 0.5), not "65.536"',
+  ],
+  ["-a -P x --spread 1", "Option --spread needs a key: nobody acknowledges a password"],
+  ["-a --password-file x -w 1", "Option --wait needs a key: nobody acknowledges a password"],
+  ["-a -q -v", "Options --quiet and --verbose conflict"],
+  ["192.0.2", '"192.0.2" is neither an address nor a host name'],
+  ["-", '"-" is neither an address nor a host name'],
+];
+for (const [line, message] of refused) {
+  Deno.test(`parseArguments() refuses "${line}"`, () => {
+    const args = line === "" ? [] : line.split(" ");
+    assert.throws(() => parseArguments(args), { name: "UsageError", message });
+  });
+}
+
+Deno.test("parseArguments() refuses a 62nd address in question and takes 61", () => {
+  const args = (count: number) =>
+    Array.from({ length: count }, (_, i) => `--address=192.0.2.${i}`).concat("-a");
+  assert.equal(options(...args(61)).addresses?.length, 61);
+  assert.throws(() => parseArguments(args(62)), {
+    message: "Option --address is given 62 times; a datagram holds 61",
+  });
+});
+
+Deno.test("parseArguments() acts on keepalived's MASTER and on no other state", () => {
+  const command = (state: string) =>
+    parseArguments(["-a", "-v", "--notify", "INSTANCE", "VI_1", state, "100"]);
+  assert.deepEqual(command("MASTER"), { kind: "send", options: { ...defaults, verbose: true } });
+  for (const state of ["BACKUP", "FAULT", "STOP", "DELETED", "MASTER_RX_LOWER_PRI", "master"]) {
+    const line = `INSTANCE VI_1 is ${state}: nothing to do`;
+    assert.deepEqual(command(state), { kind: "nothing", line, verbose: true });
+  }
+});
+
+Deno.test("parseArguments() takes hosts before keepalived's words, and no option among them", () => {
+  const args = ["--notify", "web1", "INSTANCE", "-q", "MASTER", "100"];
+  assert.deepEqual(options(...args).hosts.map(({ hostname }) => hostname), ["web1"]);
+  assert.equal(options(...args).quiet, false);
+});
+
+Deno.test("parseArguments() refuses --notify without keepalived's words", () => {
+  assert.throws(() => parseArguments(["-a", "--notify"]), { name: "UsageError" });
+});
+
+Deno.test("parseArguments() gives a command or a UsageError of one line for any arguments", () => {
+  const words = [..."akpciwAPqvh"].map((letter) => `-${letter}`).concat(
+    [...usage.matchAll(/--[a-z-]+/g)].map(([option]) => option),
+    ["--", "-", "", "1", "0.5", "::1", "192.0.2.0/24", "web1", "INSTANCE", "MASTER", "=", "-c=1"],
+  );
+  const argument = fc.oneof(fc.constantFrom(...words), fc.string());
+  fc.assert(
+    fc.property(fc.array(argument, { maxLength: 8 }), (args) => {
+      try {
+        parseArguments(args);
+      } catch (error) {
+        assert.ok(error instanceof UsageError, String(error));
+        assert.notEqual(error.message, "");
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("parseArguments() reads a value the same in every form", () => {
+  const value = fc.string({ minLength: 1 }).filter((text) => !text.startsWith("-"));
+  fc.assert(fc.property(value, (text) => {
+    const secret = { kind: "key file", path: text };
+    const forms = [["-k", text], [`-k${text}`], ["--key-file", text], [`--key-file=${text}`]];
+    for (const form of forms) assert.deepEqual(options("-a", ...form).secret, secret);
+  }));
+});
+
+Deno.test("usage names every option with its letter, no other, and fits a terminal", () => {
+  const lines = usage.trimEnd().split("\n");
+  assert.ok(lines.every((line) => [...line].length < 80), "a line over 79 columns");
+  assert.ok(lines.length <= 33, `${lines.length} lines`);
+  const named = new Set(usage.match(/(-\w, )?--[a-z]+(-[a-z]+)*/g));
+  for (const { name, letter } of optionKinds) {
+    assert.ok(named.delete(letter === null ? `--${name}` : `-${letter}, --${name}`), name);
+    named.delete(`--${name}`);
+  }
+  assert.deepEqual([...named], []);
+});
+
+Deno.test("windowsUsage is the usage without what only routers have", () => {
+  const routersOnly = ["--notify", "--syslog"];
+  const optionsIn = (text: string) => new Set(text.match(/--[a-z]+(-[a-z]+)*/g));
+  const missing = optionsIn(usage).difference(optionsIn(windowsUsage));
+  assert.deepEqual([...missing].sort(), routersOnly);
+  assert.deepEqual([...optionsIn(windowsUsage).difference(optionsIn(usage))], []);
+  assert.doesNotMatch(windowsUsage, /keepalived|\/etc\/|^ {2}arpflush /m);
+  assert.match(windowsUsage, /-k, --key-file FILE {4}default C:\\ProgramData\\ArpFlush\\key$/m);
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { openDatagramPort } from "../../../lib/sender/datagram_port.ts";
+
+const bytes = new Uint8Array([1, 2, 3]);
+
+function listen(hostname: string, port = 0): { socket: Deno.DatagramConn; port: number } {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+  if (socket.addr.transport !== "udp") throw new Error("Not a UDP socket");
+  return { socket, port: socket.addr.port };
+}
+
+/** Whether this machine has an IPv6 loopback address. */
+const hasIpv6 = Deno.networkInterfaces().some(({ address }) => address === "::1");
+
+for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
+  Deno.test({
+    name: `openDatagramPort() sends to ${hostname} and hands on what comes back`,
+    ignore: family === 6 && !hasIpv6,
+    async fn() {
+      const { socket, port: udpPort } = listen(hostname);
+      const received = Promise.withResolvers<unknown[]>();
+      const port = openDatagramPort((...datagram) => received.resolve(datagram));
+      try {
+        await port.send(bytes, { hostname, family, port: udpPort });
+        const [request, source] = await socket.receive();
+        assert.deepEqual(request, bytes);
+        await socket.send(new Uint8Array([9]), source);
+        assert.deepEqual(await received.promise, [new Uint8Array([9]), hostname, udpPort]);
+      } finally {
+        port.close();
+        socket.close();
+      }
+    },
+  });
+}
+
+Deno.test("openDatagramPort() finds names by the system's resolver", async () => {
+  // On a machine where the name is IPv6 first, the datagram goes through the other socket.
+  const ipv4 = listen("127.0.0.1");
+  const sockets = [ipv4, ...hasIpv6 ? [listen("::1", ipv4.port)] : []].map((one) => one.socket);
+  const port = openDatagramPort(() => {});
+  try {
+    await port.send(bytes, { hostname: "localhost", family: null, port: ipv4.port });
+    const [received] = await Promise.any(sockets.map((socket) => socket.receive()));
+    assert.deepEqual(received, bytes);
+  } finally {
+    port.close();
+    for (const socket of sockets) socket.close();
+  }
+});
+
+Deno.test("openDatagramPort() rejects for a name that nobody has, and goes on", async () => {
+  const { socket, port: udpPort } = listen("127.0.0.1");
+  const port = openDatagramPort(() => {});
+  try {
+    // Too long for a label: refused without a question to any name server.
+    const nobody = { hostname: `${"a".repeat(64)}.invalid`, family: null, port: udpPort };
+    await assert.rejects(port.send(bytes, nobody), /lookup/);
+    await port.send(bytes, { hostname: "127.0.0.1", family: 4, port: udpPort });
+    assert.deepEqual((await socket.receive())[0], bytes);
+  } finally {
+    port.close();
+    socket.close();
+  }
+});
+
+Deno.test("openDatagramPort() still receives after a closed port has refused its datagrams", async () => {
+  const closed = listen("127.0.0.1");
+  closed.socket.close();
+  const { socket, port: udpPort } = listen("127.0.0.1");
+  const received = Promise.withResolvers<Uint8Array>();
+  const port = openDatagramPort((datagram) => received.resolve(datagram));
+  try {
+    for (let i = 0; i < 3; i++) {
+      await port.send(bytes, { hostname: "127.0.0.1", family: 4, port: closed.port });
+    }
+    await port.send(bytes, { hostname: "127.0.0.1", family: 4, port: udpPort });
+    const [, source] = await socket.receive();
+    await socket.send(new Uint8Array([9]), source);
+    assert.deepEqual(await received.promise, new Uint8Array([9]));
+  } finally {
+    port.close();
+    socket.close();
+  }
+});

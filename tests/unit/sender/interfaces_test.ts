@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { groupInterfaces } from "../../../lib/sender/targets.ts";
+import { formatLinkLayerAddress, formatPrefix } from "../../../lib/wire/addresses.ts";
+import { interfaces, router } from "./helpers.ts";
+
+Deno.test("groupInterfaces() puts the addresses of each interface together", () => {
+  const shown = router.map(({ name, hasNeighbors, linkLayerAddress, addresses }) => [
+    name,
+    hasNeighbors,
+    linkLayerAddress && formatLinkLayerAddress(linkLayerAddress),
+    addresses.map(({ address, network }) => `${formatPrefix(address)} ${formatPrefix(network)}`),
+  ]);
+  assert.deepEqual(shown, [
+    ["lo", false, null, ["127.0.0.1 127.0.0.0/8", "::1 ::1"]],
+    ["e0", true, "02:00:00:00:00:02", [
+      "192.0.2.2 192.0.2.0/24",
+      "192.0.2.1 192.0.2.1",
+      "fe80::2 fe80::/64",
+      "2001:db8::2 2001:db8::/64",
+    ]],
+    ["e1", true, "02:00:00:00:01:02", ["198.51.100.2 198.51.100.0/25", "fe80::12 fe80::/64"]],
+    ["tun0", false, null, ["10.8.0.1 10.8.0.0/24"]],
+  ]);
+});
+
+Deno.test("groupInterfaces() gives a labelled address to the interface before the colon", () => {
+  const [e0, ...others] = interfaces(
+    "e0 192.0.2.2/24 02:00:00:00:00:02",
+    "e0:vip 192.0.2.1/32",
+  );
+  assert.deepEqual(others, []);
+  assert.equal(e0.addresses.length, 2);
+  assert.equal(e0.linkLayerAddress?.toHex(), "020000000002");
+});
+
+Deno.test("groupInterfaces() knows neighbors, but no own address, behind labels alone", () => {
+  const [e0] = interfaces("e0:vip 192.0.2.1/24");
+  assert.equal(e0.hasNeighbors, true);
+  assert.equal(e0.linkLayerAddress, null);
+});
+
+Deno.test("groupInterfaces() reads a machine's own list", () => {
+  const own = groupInterfaces(Deno.networkInterfaces());
+  const listed = Deno.networkInterfaces();
+  assert.ok(listed.length > 0);
+  assert.equal(own.flatMap(({ addresses }) => addresses).length, listed.length);
+});
+
+Deno.test("groupInterfaces() takes an address without a usable prefix length as a lone one", () => {
+  const infos = [{ name: "e0", address: "192.0.2.1", cidr: "192.0.2.1/x", mac: "" }, {
+    name: "e0",
+    address: "no address",
+    cidr: "",
+    mac: "",
+  }];
+  const [{ addresses }] = groupInterfaces(infos);
+  assert.deepEqual(addresses.map(({ network }) => formatPrefix(network)), ["192.0.2.1"]);
+});

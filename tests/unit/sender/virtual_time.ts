@@ -1,0 +1,63 @@
+/** A time that passes only when told, and as fast as the machine can. */
+import type { Time } from "../../../lib/time.ts";
+
+interface Event {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+export interface VirtualTime extends Time {
+  /** Runs something after so many ms. */
+  after(ms: number, run: () => void): void;
+  /** Lets time pass until a promise settles; fails when nothing is left that could settle it. */
+  until<T>(promise: Promise<T>): Promise<T>;
+  /** Steps the Unix time alone. */
+  step(ms: number): void;
+}
+
+/** Rounds of the microtask queue that any chain of promises in the sender has settled by. */
+const rounds = 60;
+
+export function virtualTime(startUnix = 1_700_000_000_000): VirtualTime {
+  let elapsed = 0;
+  let stepped = 0;
+  let events: Event[] = [];
+  const after = (ms: number, run: () => void): Event => {
+    const event = { at: elapsed + Math.max(0, ms), run };
+    events.push(event);
+    return event;
+  };
+  return {
+    now: () => startUnix + stepped + Math.floor(elapsed),
+    monotonic: () => elapsed,
+    step: (ms) => void (stepped += ms),
+    after: (ms, run) => void after(ms, run),
+    sleep(ms, signal) {
+      if (signal.aborted || ms <= 0) return Promise.resolve();
+      return new Promise((resolve) => {
+        const event = after(ms, resolve);
+        signal.addEventListener("abort", () => {
+          events = events.filter((other) => other !== event);
+          resolve();
+        });
+      });
+    },
+    async until(promise) {
+      let settled = false;
+      const end = () => void (settled = true);
+      promise.then(end, end);
+      while (true) {
+        for (let i = 0; i < rounds; i++) await Promise.resolve();
+        if (settled) return await promise;
+        const next = events.reduce<Event | null>(
+          (a, b) => a !== null && a.at <= b.at ? a : b,
+          null,
+        );
+        if (next === null) throw new Error("Nothing is left to happen, and the promise is open");
+        events = events.filter((other) => other !== next);
+        elapsed = next.at;
+        next.run();
+      }
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { registryName, windowsKeyPath } from "../../../lib/config/registry.ts";
+import {
+  parseServiceArguments,
+  serviceUsageOn,
+  UsageError,
+} from "../../../lib/service/arguments.ts";
+
+Deno.test("parseServiceArguments() reads every option", () => {
+  const run = { kind: "run", configPath: undefined, simulate: false };
+  assert.deepEqual(parseServiceArguments([]), run);
+  assert.deepEqual(parseServiceArguments(["--config", "a b"]), { ...run, configPath: "a b" });
+  assert.deepEqual(parseServiceArguments(["--config=a=b"]), { ...run, configPath: "a=b" });
+  assert.deepEqual(parseServiceArguments(["--check", "--simulate"]), {
+    kind: "check",
+    configPath: undefined,
+    simulate: true,
+  });
+  for (const kind of ["keygen", "help", "version"]) {
+    assert.deepEqual(parseServiceArguments(["--check", `--${kind}`]), { kind });
+  }
+  assert.deepEqual(parseServiceArguments(["-h"]), { kind: "help" });
+});
+
+Deno.test("parseServiceArguments() says in one line what it can't follow", () => {
+  const faults: [string[], string][] = [
+    [["--chekc"], "Unknown option --chekc, is it --check?"],
+    [["--frobnicate"], "Unknown option --frobnicate, see --help"],
+    [["-x"], "Unknown option -x, see --help"],
+    [["--"], "Unknown option --, see --help"],
+    [["arpflush.toml"], 'Unknown argument "arpflush.toml", see --help'],
+    [[""], 'Unknown argument "", see --help'],
+    [["--config"], "Option --config needs a FILE"],
+    [["--config="], "Option --config needs a FILE"],
+    [["--check=yes"], "Option --check takes no value"],
+  ];
+  for (const [args, message] of faults) {
+    assert.throws(() => parseServiceArguments(args), new UsageError(message));
+  }
+});
+
+for (const os of ["linux", "windows"] as const) {
+  Deno.test(`serviceUsageOn() names every option and fits a terminal on ${os}`, () => {
+    const text = serviceUsageOn(os);
+    for (const option of ["--config", "--check", "--simulate", "--keygen", "--help", "--version"]) {
+      assert.ok(text.includes(`  ${option}`), option);
+    }
+    const lines = text.trimEnd().split("\n");
+    assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 80));
+  });
+}
+
+Deno.test("serviceUsageOn() names the places and words of the system alone", () => {
+  const ofUnix = /\/etc\/|SIGHUP|SIGTERM|umask/;
+  const ofWindows = /HKLM\\SOFTWARE\\NPSL\\ArpFlush|C:\\ProgramData\\ArpFlush\\key|sc\.exe control/;
+  assert.match(serviceUsageOn("linux"), ofUnix);
+  assert.doesNotMatch(serviceUsageOn("linux"), ofWindows);
+  assert.match(serviceUsageOn("windows"), ofWindows);
+  assert.doesNotMatch(serviceUsageOn("windows"), ofUnix);
+});
+
+Deno.test("serviceUsageOn() names where Windows' settings and keys really are", () => {
+  assert.ok(serviceUsageOn("windows").includes(registryName));
+  assert.ok(serviceUsageOn("windows").includes(windowsKeyPath));
+});

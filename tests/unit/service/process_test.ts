@@ -1,0 +1,270 @@
+/** The service as a process, started as `deno task service` does, over the simulated cache. */
+import assert from "node:assert/strict";
+import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { versionText } from "../../../lib/version.ts";
+import { generateKeyFile, parseKeyFile } from "../../../lib/wire/keys.ts";
+import { type Action, encodeRequest } from "../../../lib/wire/request.ts";
+import { outcomeOf } from "../../support/command.ts";
+import { programLine, type ServiceProcess, startServiceProcess } from "../../support/programs.ts";
+import { request } from "../receiver/helpers.ts";
+
+const keyText = generateKeyFile(new Date());
+const { signing: key } = parseKeyFile(keyText);
+const linux = Deno.build.os === "linux";
+
+/** A folder with a key and settings that name it and a free port; gone at the end. */
+async function openPlace(lines: readonly string[] = []) {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush" });
+  const socket = openUdpSocket("127.0.0.1", 0);
+  const port = socket.addr.transport === "udp" ? socket.addr.port : 0;
+  socket.close();
+  const config = `${folder}/arpflush.toml`;
+  const keyFile = `${folder}/key`;
+  const timers: ReturnType<typeof setTimeout>[] = [];
+  await Deno.writeTextFile(keyFile, keyText, { mode: 0o600 });
+  const write = (more: readonly string[]) =>
+    Deno.writeTextFile(
+      config,
+      [`KeyFile = ${JSON.stringify(keyFile)}`, `Port = ${port}`, ...more, ""].join("\n"),
+    );
+  await write(lines);
+  return {
+    folder,
+    config,
+    keyFile,
+    port,
+    write,
+    start(env: Record<string, string> = {}) {
+      const running = startServiceProcess({ args: ["--simulate", "--config", config], env });
+      // Whoever waits for a line that doesn't come waits no longer than this.
+      timers.push(setTimeout(() => running.kill("SIGKILL"), 30_000));
+      return running;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const timer of timers) clearTimeout(timer);
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** Sends a request; resolves with the ack's status byte. */
+async function ask(port: number, action: Action = "flush all"): Promise<number> {
+  const socket = openUdpSocket("127.0.0.1", 0);
+  const timer = setTimeout(() => socket.close(), 10_000);
+  await socket.send(encodeRequest(request({ action }), key), {
+    transport: "udp",
+    hostname: "127.0.0.1",
+    port,
+  });
+  const [ack] = await socket.receive();
+  clearTimeout(timer);
+  socket.close();
+  return ack[6];
+}
+const alive = 1, flushed = 2;
+
+const service = (...args: string[]) => outcomeOf(programLine("service", args));
+
+Deno.test("service.ts answers a request, says so, and ends cleanly within 1 s of a signal", async () => {
+  for (const signal of linux ? ["SIGTERM", "SIGINT"] as const : ["SIGINT"] as const) {
+    await using place = await openPlace();
+    await using running = place.start();
+    await running.line(/started \(1\): \[simulated\] Started .* port \d+, keys .* \(simulated\)/);
+    assert.equal(await ask(place.port), flushed);
+    await running.line(/flushed \(10\): \[simulated\] Flushed all for r1 \(127\.0\.0\.1, key /);
+    const before = performance.now();
+    assert.equal(await running.stop(signal), 0);
+    assert.ok(performance.now() - before < 1_000);
+    assert.match(running.log.at(-1) ?? "", /stopped \(2\)/);
+  }
+});
+
+Deno.test("service.ts writes JSON lines when told, each with id and name", async () => {
+  await using place = await openPlace(['LogFormat = "json"']);
+  await using running = place.start();
+  await running.line(/Started/);
+  await running.stop();
+  const documents = running.log.map((line) => JSON.parse(line));
+  assert.deepEqual(documents.map(({ event, id }) => [event, id]), [
+    ["flushed", 10],
+    ["started", 1],
+    ["stopped", 2],
+  ]);
+  for (const document of documents) {
+    assert.equal(document.simulated, true);
+    assert.ok(Math.abs(Date.parse(document.time) - Date.now()) < 60_000);
+  }
+  assert.equal(documents[1].values.port, place.port);
+});
+
+Deno.test({
+  name: "service.ts reloads at SIGHUP, refuses what is wrong, and lives",
+  ignore: !linux,
+  async fn() {
+    await using place = await openPlace();
+    await using running = place.start();
+    await running.line(/Started/);
+    await place.write(["Prot = 5"]);
+    running.kill("SIGHUP");
+    await running.line(/reloadRefused .*arpflush\.toml: "Prot" is not a setting; is it Port\?/);
+    assert.equal(await ask(place.port), flushed);
+    await place.write(['LogFormat = "json"']);
+    await Deno.writeTextFile(place.keyFile, generateKeyFile(new Date()) + keyText);
+    running.kill("SIGHUP");
+    await running.line(/Reloaded/);
+    assert.equal(await ask(place.port), flushed);
+    assert.equal(await running.stop(), 0);
+    assert.match(running.log.at(-1) ?? "", /^\{.*"stopped"/);
+  },
+});
+
+Deno.test({
+  name: "service.ts tells systemd that it is ready, reloading, ready again, stopping",
+  ignore: !linux,
+  async fn() {
+    await using place = await openPlace();
+    // The one path that the service may write to; in a test it leads elsewhere by its link.
+    const name = `@arpflush-test-${crypto.randomUUID()}`;
+    const manager = Deno.listenDatagram({
+      transport: "unixpacket",
+      path: name.replace("@", "\0"),
+    });
+    const next = async () => new TextDecoder().decode((await manager.receive())[0]);
+    await using running = place.start({ NOTIFY_SOCKET: name });
+    assert.equal(await next(), "READY=1");
+    running.kill("SIGHUP");
+    assert.match(await next(), /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    assert.equal(await next(), "READY=1");
+    await running.line(/Reloaded/);
+    const stopped = running.stop();
+    assert.equal(await next(), "STOPPING=1");
+    assert.equal(await stopped, 0);
+    manager.close();
+  },
+});
+
+Deno.test({
+  name: "service.ts answers on with a stderr that is closed, full or never read",
+  ignore: !linux,
+  async fn() {
+    for (const redirection of ["2>&-", "2>/dev/full", "2> >(exec sleep 60)"]) {
+      await using place = await openPlace(['LogLevel = "debug"']);
+      const line = programLine("service", ["--simulate", "--config", place.config]);
+      const child = new Deno.Command("bash", {
+        args: ["-c", `exec "$@" ${redirection}`, "bash", ...line],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      try {
+        await answers(place.port);
+        // More than a pipe holds.
+        for (let i = 0; i < 900; i++) assert.equal(await ask(place.port, "probe"), alive);
+      } finally {
+        child.kill("SIGTERM");
+      }
+      assert.equal((await child.status).code, 0, redirection);
+    }
+  },
+});
+
+/** Asks until somebody answers. */
+async function answers(port: number): Promise<void> {
+  const socket = openUdpSocket("127.0.0.1", 0);
+  const bytes = encodeRequest(request({ action: "probe" }), key);
+  const timer = setInterval(
+    () => void socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port }),
+    50,
+  );
+  const end = setTimeout(() => socket.close(), 10_000);
+  try {
+    await socket.receive();
+  } finally {
+    clearInterval(timer);
+    clearTimeout(end);
+  }
+  socket.close();
+}
+
+Deno.test("service.ts --check prints the settings in effect, or every error, with exit status 2", async () => {
+  await using place = await openPlace(["HoldDownSeconds = 20"]);
+  const good = await service("--check", "--config", place.config);
+  assert.deepEqual([good.code, good.stderr], [0, ""]);
+  assert.match(good.stdout, /^HoldDownSeconds = 20 +# s; .*arpflush\.toml$/m);
+  assert.match(good.stdout, /^ClockToleranceSeconds = 60 +# s; default$/m);
+  assert.match(good.stdout, new RegExp(`^# Keys: ${key.idText}$`, "m"));
+  await place.write(["RefreshSeconds = 0", "LogLevle = 1"]);
+  const bad = await service("--check", "--config", place.config);
+  assert.deepEqual([bad.code, bad.stdout], [2, ""]);
+  assert.deepEqual(bad.stderr.trimEnd().split("\n"), [
+    "arpflush.toml: RefreshSeconds: 0 is not a whole number from 1 to 86400",
+    'arpflush.toml: "LogLevle" is not a setting; is it LogLevel?',
+  ]);
+  await place.write([`Listen = "::1"`]);
+  await Deno.remove(place.keyFile);
+  const keyless = await service("--check", "--config", place.config);
+  assert.equal(keyless.code, 2);
+  assert.match(keyless.stderr, /^Key file ".*" does not exist; make a key with: .*\n$/);
+});
+
+Deno.test("service.ts --check shows no password", async () => {
+  await using place = await openPlace();
+  await Deno.remove(place.config);
+  await Deno.writeTextFile(
+    place.config,
+    `KeyFile = ""\nPassword = "TopSecret!"\nAllowedSources = ["10.0.0.0/8"]\n`,
+    { mode: 0o600 },
+  );
+  const { code, stdout } = await service("--check", "--config", place.config);
+  assert.equal(code, 0);
+  assert.match(stdout, /^Password = "\*\*\*" /m);
+  assert.match(stdout, /^AllowedSources = \["10\.0\.0\.0\/8"\] /m);
+  assert.match(stdout, /^# Keys: none \(legacy only\)$/m);
+  assert.doesNotMatch(stdout, /TopSecret/);
+});
+
+Deno.test("service.ts refuses to start with one line and exit status 2", async () => {
+  await using place = await openPlace(["HoldDownSeconds = 0"]);
+  const invalid = await service("--simulate", "--config", place.config);
+  assert.equal(invalid.code, 2);
+  assert.match(
+    invalid.stderr,
+    /^\S+ error settingsInvalid \(40\): .*Cannot start: .*HoldDownSeconds: 0 is not.*\n$/,
+  );
+  await place.write([]);
+  await Deno.writeTextFile(place.keyFile, "broken");
+  const broken = await service("--simulate", "--config", place.config);
+  assert.equal(broken.code, 2);
+  assert.match(broken.stderr, /^\S+ error keyFileUnusable \(41\): .*line 1 is not a key.*\n$/);
+  await Deno.remove(place.keyFile);
+  const missing = await service("--simulate", "--config", place.config);
+  assert.equal(missing.code, 2);
+  assert.match(missing.stderr, /^\S+ error keyMissing \(42\): .*--keygen >.*\n$/);
+  const unknown = await service("--frobnicate");
+  assert.deepEqual([unknown.code, unknown.stderr], [
+    2,
+    "arpflush-service: Unknown option --frobnicate, see --help\n",
+  ]);
+});
+
+Deno.test("service.ts waiting for its port ends at once when told to", async () => {
+  await using place = await openPlace();
+  const holder = openUdpSocket("127.0.0.1", place.port);
+  await using running: ServiceProcess = place.start();
+  await running.line(/listenWaiting \(43\): .* yet: Address already in use; trying again for 20 s/);
+  const before = performance.now();
+  assert.equal(await running.stop("SIGINT"), 0);
+  assert.ok(performance.now() - before < 1_000);
+  holder.close();
+});
+
+Deno.test("service.ts --keygen makes a key that it takes, --version and --help print theirs", async () => {
+  const made = await service("--keygen");
+  assert.equal(parseKeyFile(made.stdout).keys.length, 1);
+  assert.deepEqual(await service("--version"), {
+    code: 0,
+    stdout: versionText("arpflush-service"),
+    stderr: "",
+  });
+  assert.match((await service("--help")).stdout, /^Usage: arpflush-service \[options\]$/m);
+});

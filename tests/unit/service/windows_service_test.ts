@@ -1,0 +1,208 @@
+/** The host under a double of the service control manager; the real one is Wine's, in tests/windows. */
+import assert from "node:assert/strict";
+import type { HostedService } from "../../../lib/service/running_service.ts";
+import { runAsService } from "../../../lib/service/windows_service.ts";
+import type { ControlHandler, ServiceControl, ServiceStatus } from "../../../lib/win32/winsvc.ts";
+
+const states: Readonly<Record<number, string>> = {
+  1: "STOPPED",
+  2: "START_PENDING",
+  3: "STOP_PENDING",
+  4: "RUNNING",
+};
+
+/** A double of the manager: starts the service at once, and has the dispatcher end at STOPPED. */
+function createManagerDouble({ startsService = true } = {}) {
+  const reported: ServiceStatus[] = [];
+  let handler: ControlHandler = () => -1;
+  const { promise: over, resolve: end } = Promise.withResolvers<boolean>();
+  const scm: ServiceControl = {
+    startDispatcher(serviceMain) {
+      if (!startsService) return Promise.resolve(false);
+      serviceMain("ArpFlush");
+      return over;
+    },
+    registerHandler(_name, given) {
+      handler = given;
+      return true;
+    },
+    setStatus(status) {
+      reported.push(status);
+      if (status.state === 1) end(true);
+      return true;
+    },
+  };
+  return {
+    scm,
+    reported,
+    control: (control: number, eventType = 0) => handler(control, eventType),
+    states: () => reported.map(({ state }) => states[state]),
+  };
+}
+
+/** A service that notes what it is told. */
+function createServiceDouble(): HostedService & { readonly told: string[] } {
+  const told: string[] = [];
+  return {
+    told,
+    flushNow: (why) => void told.push(`flush for ${why}`),
+    reload: () => Promise.resolve(void told.push("reload")),
+    stop: () => Promise.resolve(void told.push("stop")),
+  };
+}
+
+/** Timers that run when the test says so. */
+function createTimers() {
+  const waiting: { ms: number; then: () => void }[] = [];
+  return {
+    after(ms: number, then: () => void) {
+      const timer = { ms, then };
+      waiting.push(timer);
+      return () => {
+        const index = waiting.indexOf(timer);
+        if (index >= 0) waiting.splice(index, 1);
+      };
+    },
+    /** Runs what is due by a time, and what that starts. */
+    async run(ms: number): Promise<void> {
+      for (let due = waiting.findIndex((timer) => timer.ms <= ms); due >= 0;) {
+        waiting.splice(due, 1)[0].then();
+        for (let i = 0; i < 10; i++) await Promise.resolve();
+        due = waiting.findIndex((timer) => timer.ms <= ms);
+      }
+    },
+  };
+}
+
+function createHost(parts: {
+  start?: () => Promise<HostedService>;
+  startFailed?: (error: unknown) => number;
+}) {
+  const manager = createManagerDouble();
+  const timers = createTimers();
+  const deaths: unknown[] = [];
+  const service = createServiceDouble();
+  const running = runAsService(manager.scm, {
+    start: parts.start ?? (() => Promise.resolve(service)),
+    startFailed: parts.startFailed ?? (() => 0),
+    die: (reason) => void deaths.push(reason),
+    after: timers.after,
+  });
+  return { manager, timers, deaths, service, running };
+}
+
+const STOP = 1, PAUSE = 2, INTERROGATE = 4, PARAMCHANGE = 6, POWEREVENT = 13, PRESHUTDOWN = 15;
+
+Deno.test("runAsService() is no service when the manager didn't start the process", async () => {
+  const manager = createManagerDouble({ startsService: false });
+  const start = () => Promise.reject(new Error("must not be started"));
+  const parts = { start, startFailed: () => 0, die: () => {} };
+  assert.equal(await runAsService(manager.scm, parts), false);
+  assert.deepEqual(manager.reported, []);
+});
+
+Deno.test("runAsService() is RUNNING only once the service has started", async () => {
+  const starting = Promise.withResolvers<HostedService>();
+  const { manager, timers, service, running } = createHost({ start: () => starting.promise });
+  assert.deepEqual(manager.states(), ["START_PENDING"]);
+  assert.equal(manager.reported[0].waitHint, 30_000);
+  assert.equal(manager.reported[0].controlsAccepted, 0);
+  await timers.run(0);
+  assert.deepEqual(manager.states(), ["START_PENDING"]);
+  starting.resolve(service);
+  await starting.promise;
+  await Promise.resolve();
+  assert.deepEqual(manager.states(), ["START_PENDING", "RUNNING"]);
+  assert.equal(manager.reported[1].controlsAccepted, 0x1 | 0x8 | 0x40 | 0x100);
+  assert.equal(manager.control(STOP), 0);
+  await timers.run(0);
+  assert.equal(await running, true);
+  assert.deepEqual(manager.states(), ["START_PENDING", "RUNNING", "STOP_PENDING", "STOPPED"]);
+  assert.equal(manager.reported[3].exitCode, 0);
+});
+
+Deno.test("runAsService() does nothing in the manager's own time but note it", async () => {
+  const { manager, timers, service } = createHost({});
+  await timers.run(0);
+  manager.control(128);
+  manager.control(PARAMCHANGE);
+  manager.control(STOP);
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  assert.deepEqual(service.told, []);
+  await timers.run(0);
+  assert.deepEqual(service.told, ["flush for the service control manager", "reload", "stop"]);
+});
+
+Deno.test("runAsService() flushes when the host awakes, and at no other power event", async () => {
+  const { manager, timers, service } = createHost({});
+  await timers.run(0);
+  const suspend = 4, resumeAutomatic = 18, statusChange = 10;
+  for (const type of [suspend, resumeAutomatic, statusChange]) {
+    assert.equal(manager.control(POWEREVENT, type), 0);
+  }
+  await timers.run(0);
+  assert.deepEqual(service.told, ["flush for the host's awakening"]);
+});
+
+Deno.test("runAsService() repeats its status when interrogated and refuses what it doesn't know", async () => {
+  const { manager, timers } = createHost({});
+  await timers.run(0);
+  assert.equal(manager.control(INTERROGATE), 0);
+  assert.deepEqual(manager.reported[2], manager.reported[1]);
+  for (const control of [PAUSE, 3, 127, 129, 255]) assert.equal(manager.control(control), 120);
+  assert.equal(manager.reported.length, 3);
+});
+
+Deno.test("runAsService() stops once, whatever asks, and reports nothing behind STOPPED", async () => {
+  const { manager, timers, service, running } = createHost({});
+  await timers.run(0);
+  assert.equal(manager.control(PRESHUTDOWN), 0);
+  assert.equal(manager.control(STOP), 0);
+  await timers.run(0);
+  await running;
+  assert.deepEqual(service.told, ["stop"]);
+  const reports = manager.reported.length;
+  assert.equal(manager.control(INTERROGATE), 0);
+  assert.equal(manager.control(STOP), 0);
+  assert.equal(manager.reported.length, reports);
+});
+
+Deno.test("runAsService() ends a failed start with 1066 and the code of its reason", async () => {
+  const reason = new Error("port taken");
+  const reasons: unknown[] = [];
+  const { manager, timers, running } = createHost({
+    start: () => Promise.reject(reason),
+    startFailed(error) {
+      reasons.push(error);
+      return 44;
+    },
+  });
+  await timers.run(0);
+  assert.equal(await running, true);
+  assert.deepEqual(manager.states(), ["START_PENDING", "STOPPED"]);
+  assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [1066, 44]);
+  assert.deepEqual(reasons, [reason]);
+});
+
+Deno.test("runAsService() gives up a stop that hangs 20 s", async () => {
+  const { manager, timers, deaths } = createHost({
+    start: () => Promise.resolve({ ...createServiceDouble(), stop: () => new Promise(() => {}) }),
+  });
+  await timers.run(0);
+  manager.control(STOP);
+  await timers.run(19_999);
+  assert.deepEqual(deaths, []);
+  await timers.run(20_000);
+  assert.deepEqual(deaths, [new Error("Stopping took more than 20 s")]);
+});
+
+Deno.test("runAsService() dies of what a control's work throws, so that nothing is lost", async () => {
+  const fault = new Error("reload");
+  const { manager, timers, deaths } = createHost({
+    start: () => Promise.resolve({ ...createServiceDouble(), reload: () => Promise.reject(fault) }),
+  });
+  await timers.run(0);
+  manager.control(PARAMCHANGE);
+  await timers.run(0);
+  assert.deepEqual(deaths, [fault]);
+});

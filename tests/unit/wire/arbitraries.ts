@@ -1,0 +1,53 @@
+/** Random requests and acks for property tests. */
+import fc from "fast-check";
+import { ackStatuses, type FlushAck, neighborStates } from "../../../lib/wire/ack.ts";
+import { addressBits, type AddressPrefix, networkOf } from "../../../lib/wire/addresses.ts";
+import { actions, type FlushRequest } from "../../../lib/wire/request.ts";
+
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const name = fc.string({ maxLength: 15, unit: "grapheme" }).filter((text) => !text.includes("\0"));
+
+/** Any prefix without host bits, both families. */
+export const addressPrefix: fc.Arbitrary<AddressPrefix> = fc.constantFrom(4 as const, 6 as const)
+  .chain((family) =>
+    fc.tuple(bytes(16), fc.integer({ min: 0, max: addressBits(family) })).map(([raw, length]) =>
+      networkOf({ family, length: addressBits(family), bytes: raw }, length)
+    )
+  );
+
+/** Any request that the format can carry. */
+export const flushRequest: fc.Arbitrary<FlushRequest> = fc.record({
+  action: fc.constantFrom(...actions),
+  acknowledge: fc.boolean(),
+  report: fc.boolean(),
+  created: fc.maxSafeNat(),
+  id: bytes(16),
+  ackSpreadMs: fc.nat(0xffff),
+  sender: name,
+  addresses: fc.array(addressPrefix, { minLength: 1, maxLength: 61 }),
+}, { noNullPrototype: true }).map((request) => {
+  const report = request.report && request.acknowledge;
+  const listed = report || request.action === "flush listed";
+  return { ...request, report, addresses: listed ? request.addresses : [] };
+});
+
+/** Any ack to a request with the given id and number of reports asked for. */
+export function flushAck(id: Uint8Array, reportCount: number): fc.Arbitrary<FlushAck> {
+  const u32 = fc.nat(0xffff_ffff);
+  const report = fc.tuple(fc.constantFrom(...neighborStates), bytes(6)).map(([state, address]) => ({
+    state,
+    linkLayerAddress: state === "neighbor" || state === "permanent" ? address : new Uint8Array(6),
+  }));
+  return fc.record({
+    status: fc.constantFrom(...ackStatuses),
+    clock: fc.maxSafeNat(),
+    id: fc.constant(id),
+    error: u32,
+    entries: u32,
+    micros: u32,
+    host: name,
+    reports: fc.array(report, { minLength: reportCount, maxLength: reportCount }),
+  }, { noNullPrototype: true }).map((ack) =>
+    ack.status === "alive" || ack.status === "flushed" ? ack : { ...ack, reports: [] }
+  );
+}
