@@ -1,5 +1,6 @@
 /** Entry of the service: wires the rooms of lib/, nothing else. See --help. */
-import { parseServiceArguments, serviceUsageOn, UsageError } from "./lib/service/arguments.ts";
+import { UsageError } from "./lib/errors.ts";
+import { parseServiceArguments, serviceUsageOn } from "./lib/service/arguments.ts";
 import { versionText } from "./lib/version.ts";
 import { generateKeyFile } from "./lib/wire/keys.ts";
 

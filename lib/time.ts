@@ -1,8 +1,8 @@
-/** Time as the receive path sees it: handed in everywhere, so that tests own it. */
+/** Clocks, timers and durations. They are parameters wherever time matters: a test advances them. */
 
 /** The two clocks of a host. */
 export interface Clock {
-  /** Milliseconds that never go back; their zero means nothing. For durations. */
+  /** Milliseconds that never go back, from an arbitrary zero. For durations. */
   readonly monotonic: () => number;
   /** Unix time in ms as the host believes it; an administrator or NTP may step it either way. */
   readonly wall: () => number;
@@ -14,55 +14,65 @@ export interface Instant {
   readonly wall: number;
 }
 
+/** Calls `run` once after a time in ms, unless the returned function is called before. */
+export type After = (ms: number, run: () => void) => () => void;
+
+/** Clocks and timers. */
+export interface Time extends Clock {
+  readonly after: After;
+}
+
 /** The process's own clocks. */
 export const systemClock: Clock = { monotonic: () => performance.now(), wall: () => Date.now() };
+
+/** The runtime's timers, which take whole ms. They may be early by less than 1 ms. */
+export const systemAfter: After = (ms, run) => {
+  const timer = setTimeout(run, Math.max(0, Math.ceil(ms)));
+  return () => clearTimeout(timer);
+};
+
+/** The process's own clocks and timers. */
+export const systemTime: Time = { ...systemClock, after: systemAfter };
 
 /** Both clocks now. */
 export function readClock(clock: Clock): Instant {
   return { monotonic: clock.monotonic(), wall: clock.wall() };
 }
 
-/** Calls `run` once after a time in ms, unless the returned function is called before. */
-export type After = (ms: number, run: () => void) => () => void;
-
-/** `After` by the runtime's timers. They may be early by less than 1 ms, which callers allow for. */
-export const systemAfter: After = (ms, run) => {
-  const timer = setTimeout(run, Math.max(0, Math.ceil(ms)));
-  return () => clearTimeout(timer);
-};
-
-// Time as the sender sees it; tests put a virtual one in its place.
-
-export interface Time {
-  /** Unix time in ms, as the machine's clock has it. */
-  now(): number;
-  /** ms on a clock that nobody sets. */
-  monotonic(): number;
-  /** Resolves after so many ms, at once when the signal is aborted before. Never rejects. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
+/** Resolves after a time in ms, or as soon as the signal is aborted. Never rejects. */
+export function sleep(after: After, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted || ms <= 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = after(ms, end);
+    signal?.addEventListener("abort", end);
+  });
 }
 
-/** The machine's own time. */
-export const systemTime: Time = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep(ms, signal) {
-    if (signal.aborted || ms <= 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      signal.addEventListener("abort", end);
-    });
-  },
-};
+/** What a promise settles with, or `otherwise` if it hasn't settled after a time in ms. */
+export async function within<Result, Otherwise>(
+  after: After,
+  ms: number,
+  promise: Promise<Result>,
+  otherwise: Otherwise,
+): Promise<Result | Otherwise> {
+  const { promise: late, resolve } = Promise.withResolvers<Otherwise>();
+  const cancel = after(ms, () => resolve(otherwise));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel();
+  }
+}
 
-// Durations as a person writes them: `1s`, `200ms`, `0.5` (seconds).
-
-/** A duration's text in ms, rounded to whole ones, or null. No unit means seconds. */
+/**
+ * The ms, rounded to whole ones, in a duration as a person writes it: `1s`, `200ms`, `0.5` (without
+ * a unit: seconds). Null for any other text.
+ */
 export function parseDuration(text: string): number | null {
   const match = /^(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})(ms|s)?$/.exec(text);
   if (match === null) return null;

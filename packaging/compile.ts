@@ -4,6 +4,7 @@
  * those named. Each has the permissions it needs built in, and no others. Online Deno fetches the base
  * runtime of its own version; offline DENORT_BIN names one, for one target.
  */
+import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
 import { type Program, programs, startFlags } from "./launcher.ts";
 import { permissionFlags, type PermissionSet } from "./permissions.ts";
@@ -149,7 +150,7 @@ if (import.meta.main) {
   try {
     await compileTargets(names, `dist/${arpflushVersion}`);
   } catch (error) {
-    console.error(`Cannot compile: ${error instanceof Error ? error.message : error}`);
+    console.error(`Cannot compile: ${messageOf(error)}`);
     Deno.exit(1);
   }
 }

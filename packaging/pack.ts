@@ -3,6 +3,7 @@
  * that is needed to run there without the internet: the Deno that runs this, sender and service in
  * one file each, their launchers, and what an administrator copies from.
  */
+import { messageOf } from "../lib/errors.ts";
 import { launcherText, type Program, programs } from "./launcher.ts";
 import config from "../deno.json" with { type: "json" };
 
@@ -60,7 +61,7 @@ if (import.meta.main) {
     await pack("dist/arpflush");
     console.log("Made dist/arpflush");
   } catch (error) {
-    console.error(`Cannot make dist/arpflush: ${error instanceof Error ? error.message : error}`);
+    console.error(`Cannot make dist/arpflush: ${messageOf(error)}`);
     Deno.exit(1);
   }
 }

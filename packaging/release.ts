@@ -3,6 +3,7 @@
  * archives, Debian packages, the bill of materials and SHA256SUMS; for all platforms or those named.
  * The same commit and the same Deno make the same bytes. docs/releasing.md says how to use it.
  */
+import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
 import { makeTar, makeZip } from "./archive.ts";
 import { type Release, releaseOf } from "./changelog.ts";
@@ -177,7 +178,7 @@ if (import.meta.main) {
     );
     console.log(`Made of ${origin.commit} in dist/release:\n${files.join("\n")}`);
   } catch (error) {
-    console.error(`Cannot make dist/release: ${error instanceof Error ? error.message : error}`);
+    console.error(`Cannot make dist/release: ${messageOf(error)}`);
     Deno.exit(1);
   }
 }

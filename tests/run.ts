@@ -4,6 +4,7 @@
  * reason, and counts as one skipped test for each of its files; under CI=true anything skipped is a
  * failure. Exit code: 0 all passed, 1 not, 2 wrong arguments, 130 interrupted.
  */
+import { messageOf } from "../lib/errors.ts";
 import { parseArguments, type RunOptions, usage } from "./runner/arguments.ts";
 import { add, type Counts, countsLine, noTests } from "./runner/junit.ts";
 import { runTier } from "./runner/run_tier.ts";
@@ -84,7 +85,7 @@ function readOptions(): RunOptions | null {
   try {
     return parseArguments(Deno.args, tiers.map(({ name }) => name));
   } catch (error) {
-    refuse(error instanceof Error ? error.message : String(error));
+    refuse(messageOf(error));
     return null;
   }
 }

@@ -1,4 +1,5 @@
 /** Settings from the registry, names and values as in schema.ts; Windows only. */
+import { messageOf } from "../errors.ts";
 import {
   type ObjectAccess,
   ownSid,
@@ -88,7 +89,7 @@ function guardPassword({ access }: RegistryContents, own: string): void {
   try {
     fault = accessFault(access(), own);
   } catch (error) {
-    fault = `its permissions cannot be read: ${error instanceof Error ? error.message : error}`;
+    fault = `its permissions cannot be read: ${messageOf(error)}`;
   }
   if (fault === null) return;
   throw new SettingsError([
@@ -107,7 +108,7 @@ function readValues(values: readonly RegistryValue[], expand: (text: string) => 
     try {
       read[name] = decodeValue(name, value, expand);
     } catch (error) {
-      problems.push(`${name}: ${error instanceof Error ? error.message : error}`);
+      problems.push(`${name}: ${messageOf(error)}`);
     }
   }
   return { values: read, problems };

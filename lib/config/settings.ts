@@ -1,5 +1,6 @@
 /** The effective settings of a service, whichever platform they were read from. */
 import * as v from "valibot";
+import { messageOf } from "../errors.ts";
 import {
   type AddressPrefix,
   isWholeAddress,
@@ -83,7 +84,7 @@ export function keywordOrList<const Keyword extends string, Item>(
       try {
         return value.map(parse);
       } catch (error) {
-        addIssue({ message: error instanceof Error ? error.message : String(error) });
+        addIssue({ message: messageOf(error) });
         return NEVER;
       }
     },

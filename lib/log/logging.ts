@@ -4,6 +4,7 @@
  */
 import { configureSync, getLogger, type LogLevel as TapeLevel, type Sink } from "@logtape/logtape";
 import type { LogFormat, LogLevel } from "../config/settings.ts";
+import { systemAfter, within } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
 import {
   type EventName,
@@ -173,11 +174,7 @@ export function createLineWriter(sink: ByteSink): LineWriter {
       writing ??= writeAll();
     },
     async flush(atMostMs) {
-      if (writing === null) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, atMostMs);
-      await Promise.race([writing, promise]);
-      clearTimeout(timer);
+      if (writing !== null) await within(systemAfter, atMostMs, writing, undefined);
     },
   };
 }

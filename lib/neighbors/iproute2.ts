@@ -2,8 +2,9 @@
  * iproute2's `ip`, run once for several commands: they go in by its batch mode, its JSON comes out.
  * Nothing in here knows what the commands mean.
  */
+import { messageOf } from "../errors.ts";
 import { type AddressPrefix, parseAddress, parseLinkLayerAddress } from "../wire/addresses.ts";
-import { NeighborCacheError } from "./neighbor_cache.ts";
+import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
 
 /** What a run of `ip` left behind. */
 export interface IpResult {
@@ -27,7 +28,7 @@ export interface IpCommandOptions {
   readonly timeoutMs?: number;
 }
 
-const errno = { ENOENT: 2, EIO: 5, EACCES: 13, ETIMEDOUT: 110 } as const;
+const errno = { ENOENT: 2, EACCES: 13, ETIMEDOUT: 110 } as const;
 
 /** An `IpCommand` that starts a process each time. */
 export function createIpCommand(options: IpCommandOptions = {}): IpCommand {
@@ -63,7 +64,7 @@ function spawn(program: string, args: readonly string[]): Deno.ChildProcess {
   try {
     return new Deno.Command(program, { args: [...args], ...streams }).spawn();
   } catch (error) {
-    throw new NeighborCacheError(`Cannot run "${program}": ${textOf(error)}`, spawnErrno(error));
+    throw new NeighborCacheError(`Cannot run "${program}": ${messageOf(error)}`, spawnErrno(error));
   }
 }
 
@@ -71,11 +72,7 @@ function spawnErrno(error: unknown): number {
   if (error instanceof Deno.errors.NotFound) return errno.ENOENT;
   const denied = error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable;
-  return denied ? errno.EACCES : errno.EIO;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return denied ? errno.EACCES : EIO;
 }
 
 /** Ends a process; one that has ended by itself meanwhile is fine. */
@@ -135,7 +132,6 @@ const errnoByText: readonly (readonly [string, number])[] = [
   ["Connection timed out", 110],
   ["No route to host", 113],
 ];
-const eio = 5;
 
 /** EEXIST: what `neigh add` gives where an entry is. */
 export const eexist = 17;
@@ -144,7 +140,7 @@ const enodev = 19;
 
 /** The errno that a line of `ip` on standard error stands for. */
 export function errnoOf(text: string): number {
-  return errnoByText.find(([part]) => text.includes(part))?.[1] ?? eio;
+  return errnoByText.find(([part]) => text.includes(part))?.[1] ?? EIO;
 }
 
 const batchLine = /^Command failed -:\d+$/;
@@ -264,7 +260,7 @@ function recordOf(value: unknown): Record<string, unknown> {
 
 function malformed(what: string, value: unknown): NeighborCacheError {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return new NeighborCacheError(`Cannot read the output of "ip": ${what}: ${cut(text)}`, eio);
+  return new NeighborCacheError(`Cannot read the output of "ip": ${what}: ${cut(text)}`);
 }
 
 function cut(text: string): string {

@@ -1,4 +1,5 @@
 /** The neighbor cache of Linux, over iproute2. */
+import { messageOf } from "../errors.ts";
 import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
@@ -30,8 +31,6 @@ import {
   NeighborCacheError,
 } from "./neighbor_cache.ts";
 
-const eio = 5;
-
 /** What the cache stands on. */
 export interface LinuxCacheOptions extends ResolveOptions {
   /** @default createIpCommand() */
@@ -54,8 +53,8 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     try {
       return linksOf(interfaces());
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new NeighborCacheError(`Cannot list the network interfaces: ${reason}`, eio);
+      const reason = messageOf(error);
+      throw new NeighborCacheError(`Cannot list the network interfaces: ${reason}`);
     }
   }
 
@@ -389,7 +388,7 @@ export function createKernelTable(ip: IpCommand): KernelTable {
 }
 
 function countError(what: string): NeighborCacheError {
-  return new NeighborCacheError(`Cannot read the output of "ip": ${what}`, eio);
+  return new NeighborCacheError(`Cannot read the output of "ip": ${what}`);
 }
 
 function place({ address, interfaceName }: NeighborTarget): string {

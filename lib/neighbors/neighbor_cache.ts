@@ -2,6 +2,7 @@
  * The host's neighbor cache (ARP, Neighbor Discovery), whatever the operating system. One
  * implementation a platform behind this interface; open.ts chooses.
  */
+import { messageOf } from "../errors.ts";
 import type { NeighborReport } from "../wire/ack.ts";
 import type { AddressPrefix } from "../wire/addresses.ts";
 
@@ -55,14 +56,22 @@ export interface NeighborCache {
   gateways(): Promise<AddressPrefix[]>;
 }
 
+/** errno of an input/output error: what an ack carries for a failure that has no number. */
+export const EIO = 5;
+
 /** A failure of the cache, with the operating system's error number as the ack carries it. */
 export class NeighborCacheError extends Error {
   override readonly name = "NeighborCacheError";
   constructor(
     message: string,
     /** errno on Linux (2 no `ip`, 1 not permitted, 110 hanging), Win32 error on Windows. */
-    readonly code: number,
+    readonly code: number = EIO,
   ) {
     super(message);
   }
+}
+
+/** Whatever a cache threw as a failure of the cache. */
+export function toCacheError(error: unknown): NeighborCacheError {
+  return error instanceof NeighborCacheError ? error : new NeighborCacheError(messageOf(error));
 }

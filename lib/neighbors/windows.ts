@@ -1,4 +1,5 @@
 /** The neighbor cache of Windows, through iphlpapi.dll. */
+import { messageOf } from "../errors.ts";
 import { type IpHelper, openIpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
@@ -76,7 +77,7 @@ async function attempt<Result>(work: () => Result | Promise<Result>): Promise<Re
 
 function asCacheError(error: unknown): NeighborCacheError {
   if (error instanceof NeighborCacheError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new NeighborCacheError(`Cannot use iphlpapi.dll: ${message}`, win32.procNotFound);
 }
 

@@ -4,13 +4,12 @@
  */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
+import { type NeighborCache, toCacheError } from "../neighbors/neighbor_cache.ts";
 import type { After } from "../time.ts";
 import type { NeighborReport } from "../wire/ack.ts";
 import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/addresses.ts";
 import type { FlushRequest } from "../wire/request.ts";
 import type { Counters } from "./counters.ts";
-import { toCacheError } from "./flusher.ts";
 import { createLimitedReport } from "./rate_limits.ts";
 import type { Destination } from "./replay_window.ts";
 

@@ -6,7 +6,8 @@ import {
   type FlushOutcome,
   type FlushScope,
   type NeighborCache,
-  NeighborCacheError,
+  type NeighborCacheError,
+  toCacheError,
 } from "../neighbors/neighbor_cache.ts";
 import type { After } from "../time.ts";
 import { type AddressPrefix, formatPrefix, prefixContains } from "../wire/addresses.ts";
@@ -43,8 +44,6 @@ export interface Flusher {
 
 /** Names in a log line; more are counted. */
 const namesMost = 5;
-/** EIO: what an ack carries for an error that has no number. */
-const unknownError = 5;
 
 /** A flusher over a cache, with a gate that has seen no flush. */
 export function createFlusher(parts: FlusherParts): Flusher {
@@ -94,15 +93,6 @@ export function createFlusher(parts: FlusherParts): Flusher {
       while (running.size > 0) await Promise.all(running);
     },
   };
-}
-
-/** A failure of the cache; whatever else it threw gets the number of an input/output error. */
-export function toCacheError(error: unknown): NeighborCacheError {
-  if (error instanceof NeighborCacheError) return error;
-  return new NeighborCacheError(
-    error instanceof Error ? error.message : String(error),
-    unknownError,
-  );
 }
 
 /** A scope for a log line. */

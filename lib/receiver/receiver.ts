@@ -5,7 +5,11 @@
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createMemoryCache } from "../neighbors/memory.ts";
-import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
+import {
+  type NeighborCache,
+  NeighborCacheError,
+  toCacheError,
+} from "../neighbors/neighbor_cache.ts";
 import { type After, type Clock, readClock, systemAfter, systemClock } from "../time.ts";
 import { encodeAck } from "../wire/ack.ts";
 import { type AddressPrefix, formatAddress, prefixOf } from "../wire/addresses.ts";
@@ -28,7 +32,7 @@ import {
 } from "./answers.ts";
 import { type Counters, createCounters } from "./counters.ts";
 import { type OpenSocket, startDatagramLoop } from "./datagram_loop.ts";
-import { createFlusher, type Flusher, toCacheError } from "./flusher.ts";
+import { createFlusher, type Flusher } from "./flusher.ts";
 import { createLimitedReport, createRateLimit, createRefusalLog } from "./rate_limits.ts";
 import {
   acksMost,

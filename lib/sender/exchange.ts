@@ -3,7 +3,7 @@
  * host whose clock is off. Sockets and time are handed in.
  */
 import { systemReason } from "../errors.ts";
-import type { Time } from "../time.ts";
+import { sleep, type Time } from "../time.ts";
 import {
   type AckFault,
   type AckStatus,
@@ -81,7 +81,7 @@ export async function exchange(
     return { bytes, sent };
   }
 
-  const created = time.now();
+  const created = time.wall();
   const { bytes, sent } = sign(created);
   const targets = plan.targets.map((target) => ({ target, sent: 0, error: null }));
   const record: ExchangeRecord = {
@@ -106,7 +106,7 @@ export async function exchange(
       ignored.set(ack, (ignored.get(ack) ?? 0) + 1);
       return tell({ kind: "ignored", fault: ack, address });
     }
-    const clockOffsetMs = ack.clock - time.now();
+    const clockOffsetMs = ack.clock - time.wall();
     const answer = { address, ms: time.monotonic() - start, ack, clockOffsetMs };
     const host = noteAnswer(hosts, answer);
     tell({ kind: "ack", host, answer });
@@ -125,11 +125,11 @@ export async function exchange(
   async function repair(host: Host, { address, clockOffsetMs }: Answer, sourcePort: number) {
     const answered = new AbortController();
     repairs.set(host, answered);
-    const { bytes } = sign(Math.max(0, time.now() + clockOffsetMs));
+    const { bytes } = sign(Math.max(0, time.wall() + clockOffsetMs));
     const outcome = { target: sourceTarget(address, plan.targets), sent: 0, error: null };
     const signal = AbortSignal.any([enough.signal, answered.signal]);
     await sendCopies(bytes, [outcome], sourcePort, schedule, port, time, signal);
-    await time.sleep(waitMs, signal);
+    await sleep(time.after, waitMs, signal);
   }
 
   const remark = (copy: number) => {
@@ -146,7 +146,7 @@ export async function exchange(
     enough.signal,
     remark,
   );
-  if (targets.some((outcome) => outcome.sent > 0)) await time.sleep(waitMs, enough.signal);
+  if (targets.some((outcome) => outcome.sent > 0)) await sleep(time.after, waitMs, enough.signal);
   for (let i = 0; i < repairing.length; i++) await repairing[i];
   port.close();
   record.elapsedMs = time.monotonic() - start;
@@ -206,7 +206,7 @@ export async function sendCopies(
   let copies = 0;
   while (copies < schedule.count) {
     if (copies > 0) {
-      await time.sleep(start + copies * schedule.intervalMs - time.monotonic(), signal);
+      await sleep(time.after, start + copies * schedule.intervalMs - time.monotonic(), signal);
     }
     if (signal.aborted) break;
     const sends = outcomes.map((outcome) => sendOne(bytes, outcome, udpPort, port));
@@ -235,7 +235,7 @@ async function withPatience(
   const ended = new AbortController();
   await Promise.race([
     work.then(() => ended.abort()),
-    time.sleep(ms, AbortSignal.any([signal, ended.signal])),
+    sleep(time.after, ms, AbortSignal.any([signal, ended.signal])),
   ]);
 }
 

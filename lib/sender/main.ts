@@ -116,7 +116,7 @@ async function sendPassword(
       : [],
   ];
   const targets = chosen.map((target) => ({ target, sent: 0, error: null }));
-  const created = systemTime.now();
+  const created = systemTime.wall();
   const start = systemTime.monotonic();
   const port = openDatagramPort(() => {});
   const never = new AbortController().signal;

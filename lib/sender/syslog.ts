@@ -2,6 +2,7 @@
  * One line to the system log: a datagram `<priority>tag[pid]: text` (RFC 3164 as local loggers take
  * it) from a socket with an abstract address, so that no file is made for it.
  */
+import { systemAfter, within } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
 
 /** Facility "daemon" in bits 3 and up (RFC 3164, section 4.1.1). */
@@ -48,14 +49,9 @@ export async function logToSystem(
   } catch {
     return false;
   }
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), patienceMs);
-  });
   try {
-    return await Promise.race([sendToFirst(socket, datagram, paths), patience]);
+    return await within(systemAfter, patienceMs, sendToFirst(socket, datagram, paths), false);
   } finally {
-    clearTimeout(timer);
     socket.close();
   }
 }

@@ -1,5 +1,6 @@
 /** The service's command line. */
 import { nearest } from "../config/settings.ts";
+import { UsageError } from "../errors.ts";
 
 /** What a command line asks for. */
 export type ServiceCommand =
@@ -10,11 +11,6 @@ export type ServiceCommand =
     readonly configPath: string | undefined;
     readonly simulate: boolean;
   };
-
-/** A command line that can't be followed; the message is one whole line. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 const switches = ["check", "simulate", "keygen", "help", "version"] as const;
 type Switch = typeof switches[number];

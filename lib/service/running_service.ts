@@ -17,7 +17,7 @@ import {
   rehearse as rehearseInMemory,
   startReceiver,
 } from "../receiver/receiver.ts";
-import { type After, type Clock, systemAfter, systemClock } from "../time.ts";
+import { type After, type Clock, sleep, systemAfter, systemClock } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
 import type { Keyring } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
@@ -239,7 +239,7 @@ export async function listenPatiently(
         throw new StartError("listenFailed", listenText(settings, error), values);
       }
       if (tries === 1) report("listenWaiting", { ...values, seconds: patienceMs / 1_000 });
-      await pause(retryMs, after, signal);
+      await sleep(after, retryMs, signal);
     }
   }
 }
@@ -255,16 +255,6 @@ export function listenText(
 /** A port may become free, an address may still be assigned: at boot both happen. */
 function mayPass(error: unknown): boolean {
   return error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable;
-}
-
-function pause(ms: number, after: After, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = after(ms, resolve);
-    signal?.addEventListener("abort", () => {
-      cancel();
-      resolve();
-    }, { once: true });
-  });
 }
 
 // The service as its host has it, the same in a console, under systemd and under Windows' service control manager: started from settings, flushed, reloaded, stopped.

@@ -3,6 +3,7 @@
  * the manager's callbacks only note what is wanted, because Deno runs microtasks before it gives the
  * manager its thread back. No timer bumps checkpoints: a start that hangs must look as if it hangs.
  */
+import { type After, systemAfter } from "../time.ts";
 import { win32 } from "../win32/win32_error.ts";
 import {
   PBT_APMRESUMEAUTOMATIC,
@@ -36,8 +37,8 @@ export interface ManagerParts {
   readonly startFailed: (error: unknown) => number;
   /** Says that a stop hangs, or that something unexpected happened, and ends the process. */
   readonly die: (reason: unknown) => void;
-  /** Calls back after a time in ms; returns what cancels it. @default setTimeout */
-  readonly after?: (ms: number, then: () => void) => () => void;
+  /** @default the runtime's timers */
+  readonly after?: After;
 }
 
 /** How long the manager is told that starting takes at most: 20 s waiting for a port, and a flush. */
@@ -149,9 +150,4 @@ export async function runAsService(scm: ServiceControl, parts: ManagerParts): Pr
   const wasService = await scm.startDispatcher(serviceMain);
   if (wasService) await ended;
   return wasService;
-}
-
-function systemAfter(ms: number, then: () => void): () => void {
-  const timer = setTimeout(then, ms);
-  return () => clearTimeout(timer);
 }

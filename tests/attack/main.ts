@@ -3,6 +3,7 @@
  * On Linux it moves into a network namespace of its own, if it may, where the kernel's count of
  * datagrams must be the attack's.
  */
+import { messageOf } from "../../lib/errors.ts";
 import { findIsolation } from "../support/namespaces.ts";
 import { attack } from "./attack.ts";
 import { addOutsideAddress, compareCounts, countUdp } from "./kernel_count.ts";
@@ -82,7 +83,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     options = parseOptions(args.filter((text) => text !== insideFlag));
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
+    console.error(`${messageOf(error)}\n${usage}`);
     return 2;
   }
   if (options === null) {

@@ -3,6 +3,7 @@
  * namespaces can be had it is the kernel's own neighbor table that is healed; elsewhere one in
  * memory, which the first line says. Exit code: 0 only if the entry was healed.
  */
+import { messageOf } from "../../lib/errors.ts";
 import { run } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 import { fetchLine } from "../support/programs.ts";
@@ -32,7 +33,7 @@ try {
   Deno.exit(await main());
 } catch (error) {
   if (interruption.signal.aborted) Deno.exit(130);
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   console.error(`Cannot show the demo: ${reason}`);
   Deno.exit(1);
 }

@@ -4,6 +4,7 @@
  * its stdin does, so that nothing is left behind however its parent ends. The arguments are the
  * window in ms and the lanes' letters; the RunResult goes to stdout.
  */
+import { messageOf } from "../../lib/errors.ts";
 import { runLab } from "./failover.ts";
 import { lanes } from "./lanes.ts";
 
@@ -23,6 +24,6 @@ try {
   }
   Deno.exit(0);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   Deno.exit(1);
 }

@@ -1,4 +1,5 @@
 /** `deno task lab`: a real failover and one back, measured at hosts side by side. See `--help`. */
+import { messageOf } from "../../lib/errors.ts";
 import { pack } from "../../packaging/pack.ts";
 import { documentOf } from "./document.ts";
 import { enterLab, labLacks } from "./enter.ts";
@@ -49,6 +50,6 @@ async function main(args: string[]): Promise<number> {
 try {
   Deno.exit(await main(Deno.args));
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   Deno.exit(1);
 }

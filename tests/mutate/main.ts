@@ -4,6 +4,7 @@
  * those that survivors.json lists with the reason why they can't be told from the original; they
  * must survive. Exit code: 0 so it is, 1 not, 2 wrong arguments.
  */
+import { messageOf } from "../../lib/errors.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
 import { subjects } from "./subjects.ts";
 import { isSame, readSurvivors } from "./survivors.ts";
@@ -93,7 +94,7 @@ function readOptions(): Options | null {
   try {
     return parseOptions(Deno.args);
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
+    console.error(`${messageOf(error)}\n${usage}`);
     return null;
   }
 }

@@ -1,4 +1,5 @@
 /** Running programs for the demo and the tests. */
+import { messageOf } from "../../lib/errors.ts";
 
 /** A program and its arguments. */
 export type CommandLine = readonly string[];
@@ -57,7 +58,7 @@ function spawn(line: CommandLine, signal: AbortSignal | undefined): Deno.ChildPr
   try {
     return new Deno.Command(program, { args, signal, ...streams }).spawn();
   } catch (error) {
-    throw new CommandError(line, error instanceof Error ? error.message : String(error));
+    throw new CommandError(line, messageOf(error));
   }
 }
 

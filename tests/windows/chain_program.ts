@@ -5,6 +5,7 @@
  * which sends the signed request, and back to r1, which by then has another card and sends the 2009
  * datagram. What happened, and when, goes to stdout as JSON.
  */
+import { messageOf } from "../../lib/errors.ts";
 import { REG_SZ } from "../../lib/win32/advapi32.ts";
 import { scriptUser, startKeepalived } from "../lab/keepalived.ts";
 import * as segment from "../lab/segment.ts";
@@ -186,6 +187,6 @@ try {
   console.log(JSON.stringify(await runChain()));
   Deno.exit(0);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   Deno.exit(1);
 }

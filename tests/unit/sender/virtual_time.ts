@@ -7,8 +7,6 @@ interface Event {
 }
 
 export interface VirtualTime extends Time {
-  /** Runs something after so many ms. */
-  after(ms: number, run: () => void): void;
   /** Lets time pass until a promise settles; fails when nothing is left that could settle it. */
   until<T>(promise: Promise<T>): Promise<T>;
   /** Steps the Unix time alone. */
@@ -22,25 +20,14 @@ export function virtualTime(startUnix = 1_700_000_000_000): VirtualTime {
   let elapsed = 0;
   let stepped = 0;
   let events: Event[] = [];
-  const after = (ms: number, run: () => void): Event => {
-    const event = { at: elapsed + Math.max(0, ms), run };
-    events.push(event);
-    return event;
-  };
   return {
-    now: () => startUnix + stepped + Math.floor(elapsed),
+    wall: () => startUnix + stepped + Math.floor(elapsed),
     monotonic: () => elapsed,
     step: (ms) => void (stepped += ms),
-    after: (ms, run) => void after(ms, run),
-    sleep(ms, signal) {
-      if (signal.aborted || ms <= 0) return Promise.resolve();
-      return new Promise((resolve) => {
-        const event = after(ms, resolve);
-        signal.addEventListener("abort", () => {
-          events = events.filter((other) => other !== event);
-          resolve();
-        });
-      });
+    after(ms, run) {
+      const event = { at: elapsed + Math.max(0, ms), run };
+      events.push(event);
+      return () => void (events = events.filter((other) => other !== event));
     },
     async until(promise) {
       let settled = false;

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { registryName, windowsKeyPath } from "../../../lib/config/registry.ts";
-import {
-  parseServiceArguments,
-  serviceUsageOn,
-  UsageError,
-} from "../../../lib/service/arguments.ts";
+import { UsageError } from "../../../lib/errors.ts";
+import { parseServiceArguments, serviceUsageOn } from "../../../lib/service/arguments.ts";
 
 Deno.test("parseServiceArguments() reads every option", () => {
   const run = { kind: "run", configPath: undefined, simulate: false };

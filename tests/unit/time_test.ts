@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { formatDuration, parseDuration } from "../../../lib/time.ts";
+import { formatDuration, parseDuration } from "../../lib/time.ts";
 
 Deno.test("parseDuration() reads seconds, milliseconds and bare seconds", () => {
   const cases = { "1s": 1000, "200ms": 200, "0.5": 500, ".5s": 500, "2": 2000, "0": 0, "1.5ms": 2 };
