@@ -5,9 +5,11 @@ import {
   type AddressPrefix,
   formatAddress,
   formatPrefix,
+  type InterfaceInfo,
+  interfaceNameOf,
+  isLoopback,
   isWholeAddress,
-  networkOf,
-  parseAddress,
+  parseOwnAddress,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
@@ -36,7 +38,7 @@ export interface LinuxCacheOptions extends ResolveOptions {
   /** @default createIpCommand() */
   readonly ip?: IpCommand;
   /** @default Deno.networkInterfaces */
-  readonly interfaces?: () => readonly InterfaceAddress[];
+  readonly interfaces?: () => readonly Omit<InterfaceInfo, "mac">[];
 }
 
 /**
@@ -221,33 +223,13 @@ export interface Link {
   readonly network: AddressPrefix;
 }
 
-/** What is needed of a `Deno.NetworkInterfaceInfo`. */
-export interface InterfaceAddress {
-  readonly name: string;
-  readonly address: string;
-  /** Address and prefix length. */
-  readonly cidr: string | null;
-}
-
-/** Neighbors don't live there. */
-const loopback: readonly AddressPrefix[] = [
-  { family: 4, length: 8, bytes: Uint8Array.of(127, ...new Uint8Array(15)) },
-  { family: 6, length: 128, bytes: Uint8Array.of(...new Uint8Array(15), 1) },
-];
-
-/**
- * The links of `Deno.networkInterfaces()`; what isn't an address with a prefix length is left out.
- * Linux lists an address with a label under it (`eth0:vip`): the interface is before the colon.
- */
-export function linksOf(interfaces: readonly InterfaceAddress[]): Link[] {
-  const links: Link[] = [];
-  for (const { name, address, cidr } of interfaces) {
-    const own = parseAddress(address.split("%")[0]);
-    const length = Number(cidr?.split("/")[1]);
-    if (own === null || !(length <= own.length)) continue;
-    links.push({ interfaceName: name.split(":")[0], own, network: networkOf(own, length) });
-  }
-  return links;
+/** The links of `Deno.networkInterfaces()`; what isn't an address with a prefix length is left out. */
+export function linksOf(interfaces: readonly Omit<InterfaceInfo, "mac">[]): Link[] {
+  return interfaces.flatMap((info) => {
+    const own = parseOwnAddress(info);
+    if (own === null) return [];
+    return [{ interfaceName: interfaceNameOf(info), own: own.address, network: own.network }];
+  });
 }
 
 /**
@@ -261,7 +243,7 @@ export function interfacesToward(
   source?: AddressPrefix,
 ): string[] {
   if (links.some((link) => samePrefix(link.own, address))) return [];
-  if (loopback.some((network) => prefixContains(network, address))) return [];
+  if (isLoopback(address)) return [];
   const holding = links.filter((link) => prefixContains(link.network, address));
   const longest = Math.max(...holding.map((link) => link.network.length));
   const names = new Set(

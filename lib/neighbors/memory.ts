@@ -2,9 +2,9 @@
 import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
+  type InterfaceInfo,
   isWholeAddress,
-  parseAddress,
-  parseLinkLayerAddress,
+  ownInterfaces,
   prefixContains,
 } from "../wire/addresses.ts";
 import { countRemoved } from "./linux.ts";
@@ -89,9 +89,6 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
   };
 }
 
-/** What of `Deno.NetworkInterfaceInfo` is looked at. */
-type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "address" | "mac">;
-
 /** Stands in where this machine has no address of its own; for documentation (RFC 5737). */
 const anyAddress: AddressPrefix = {
   family: 4,
@@ -110,11 +107,10 @@ const failedRouter = Uint8Array.of(0x00, 0x00, 0x5e, 0x00, 0x53, 0x01);
 export function createSimulatedCache(
   interfaces: () => readonly InterfaceInfo[] = Deno.networkInterfaces,
 ): NeighborCache {
-  const router = interfaces().map(({ address, mac }) => ({
-    address: parseAddress(address.split("%")[0]),
-    linkLayerAddress: parseLinkLayerAddress(mac),
-  })).find(({ address, linkLayerAddress }) => address !== null && linkLayerAddress?.some(Boolean));
-  const address = router?.address ?? anyAddress;
+  const router = ownInterfaces(interfaces()).find(({ linkLayerAddress, addresses }) =>
+    linkLayerAddress !== null && addresses.length > 0
+  );
+  const address = router?.addresses[0].address ?? anyAddress;
   const stale = { address, interfaceName, linkLayerAddress: failedRouter, permanent: false };
   const answer = () => router?.linkLayerAddress ?? null;
   return createMemoryCache({ neighbors: [stale], answer, gateways: [address] });

@@ -4,7 +4,12 @@ import { type IpHelper, openIpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import type { NeighborReport } from "../wire/ack.ts";
-import { type AddressPrefix, isWholeAddress, prefixContains } from "../wire/addresses.ts";
+import {
+  type AddressPrefix,
+  isLinkLocal,
+  isWholeAddress,
+  prefixContains,
+} from "../wire/addresses.ts";
 import { countRemoved } from "./linux.ts";
 import {
   type FlushOutcome,
@@ -232,11 +237,9 @@ function reportRow(row: IpNetRow | undefined): NeighborReport {
 
 /** The row that names an address on a link, for the calls that take one. */
 function questionRow(address: AddressPrefix, link: Link): IpNetRow {
-  const isLinkLocal = address.family === 6 && address.bytes[0] === 0xfe &&
-    (address.bytes[1] & 0xc0) === 0x80;
   return {
     address,
-    scopeId: isLinkLocal ? link.interfaceIndex : 0,
+    scopeId: isLinkLocal(address) ? link.interfaceIndex : 0,
     interfaceIndex: link.interfaceIndex,
     interfaceLuid: link.interfaceLuid,
     physicalAddress: new Uint8Array(),

@@ -15,6 +15,7 @@ import {
   addressBits,
   type AddressPrefix,
   formatAddress,
+  isLoopback,
   networkOf,
   prefixContains,
   samePrefix,
@@ -111,11 +112,6 @@ export interface Link {
   readonly own: AddressPrefix;
   readonly interfaceIndex: number;
   readonly interfaceLuid: bigint;
-}
-
-function isLoopback(address: AddressPrefix): boolean {
-  const { family, bytes } = address;
-  return family === 4 ? bytes[0] === 127 : bytes[15] === 1 && !bytes.subarray(0, 15).some(Boolean);
 }
 
 function toLink(row: UnicastRow): Link[] {

@@ -7,9 +7,10 @@ import type { After, Clock } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
-  networkOf,
+  type InterfaceInfo,
+  isLoopback,
   parseAddress,
-  parsePrefix,
+  parseOwnAddress,
   prefixContains,
 } from "../wire/addresses.ts";
 import { equalConstantTime, type Key, type Keyring } from "../wire/keys.ts";
@@ -128,10 +129,6 @@ export function accept(
 
 // Whose datagrams are looked at. On-link means: inside the network of one of the host's own addresses. Loopback always is, as nobody on a wire can claim it: the host asks itself that way.
 
-/** An address of the host, as `Deno.networkInterfaces` tells it. */
-export type OwnAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
-
-const loopback = [parsePrefix("127.0.0.0/8"), parsePrefix("::1")];
 /** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
 const refreshEveryMs = 30_000;
 /** Between two readings because of unknown sources. */
@@ -141,8 +138,8 @@ const refreshOnMissMs = 1_000;
 export function allowNetworks(
   networks: readonly AddressPrefix[],
 ): (source: AddressPrefix) => boolean {
-  const allowed = [...loopback, ...networks];
-  return (source) => allowed.some((network) => prefixContains(network, source));
+  return (source) =>
+    isLoopback(source) || networks.some((network) => prefixContains(network, source));
 }
 
 /** A check for on-link sources that follows the host's addresses. */
@@ -156,7 +153,7 @@ export interface OnLinkSources {
 
 /** Knows no network yet. When the interfaces can't be read the last networks stay valid. */
 export function createOnLinkSources(
-  readAddresses: () => readonly OwnAddress[],
+  readAddresses: () => readonly Pick<InterfaceInfo, "address" | "cidr">[],
   monotonic: () => number,
   after: After,
 ): OnLinkSources {
@@ -169,9 +166,8 @@ export function createOnLinkSources(
   function read(): void {
     latestAllowed = null;
     try {
-      check = allowNetworks(
-        readAddresses().map(networkOfOwn).filter((network) => network !== null),
-      );
+      const own = readAddresses().map(parseOwnAddress).filter((address) => address !== null);
+      check = allowNetworks(own.map(({ network }) => network));
     } catch {
       // Out of descriptors, for example: the next refresh tries again.
     }
@@ -200,13 +196,6 @@ export function createOnLinkSources(
       cancel = null;
     },
   };
-}
-
-/** The network of an own address (`192.0.2.7/24`, `fe80::1%eth0/64`), or null. */
-function networkOfOwn({ address, cidr }: OwnAddress): AddressPrefix | null {
-  const own = parseSource(address);
-  const length = Number(cidr.slice(cidr.lastIndexOf("/") + 1));
-  return own === null || !(length <= own.length) ? null : networkOf(own, length);
 }
 
 /** What was parsed last: under load many datagrams in a row come from one source. */

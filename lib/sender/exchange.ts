@@ -11,13 +11,13 @@ import {
   type FlushAck,
   type SentRequest,
 } from "../wire/ack.ts";
-import { parseAddress } from "../wire/addresses.ts";
+import { isLinkLocal, parseAddress } from "../wire/addresses.ts";
 import { idLength, offsets, printable } from "../wire/datagram.ts";
 import type { Key } from "../wire/keys.ts";
 import { encodeRequest, type FlushRequest, requestMacOf } from "../wire/request.ts";
 import type { DatagramPort, OpenDatagramPort } from "./datagram_port.ts";
 import { comparableName, createRollCall, type Expectation } from "./expectation.ts";
-import { isLinkLocal, type Target } from "./targets.ts";
+import type { Target } from "./targets.ts";
 
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {

@@ -1,5 +1,7 @@
 /** Who has to confirm: `--expect N|FILE`. */
 
+import { contentLines } from "../text.ts";
+
 /** A number of hosts, or their names. */
 export type Expectation =
   | { readonly kind: "count"; readonly count: number }
@@ -16,14 +18,12 @@ export function comparableName(name: string): string {
  */
 export function parseExpectedNames(text: string): string[] {
   const names = new Map<string, string>();
-  text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).forEach((line, index) => {
-    const name = line.replace(/#.*$/, "").trim();
-    if (name === "") return;
+  for (const { number, content: name } of contentLines(text)) {
     if (/[\s\p{C}]/u.test(name)) {
-      throw new Error(`line ${index + 1} is not a host name: ${JSON.stringify(name)}`);
+      throw new Error(`line ${number} is not a host name: ${JSON.stringify(name)}`);
     }
     if (!names.has(comparableName(name))) names.set(comparableName(name), name);
-  });
+  }
   if (names.size === 0) throw new Error("it names no host");
   return [...names.values()];
 }

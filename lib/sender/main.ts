@@ -4,6 +4,7 @@
  */
 import { messageOf, RunError, UsageError } from "../errors.ts";
 import { systemTime } from "../time.ts";
+import { ownInterfaces } from "../wire/addresses.ts";
 import { encodeLegacyRequest } from "../wire/legacy.ts";
 import { parseArguments, type SendOptions } from "./arguments.ts";
 import { openDatagramPort } from "./datagram_port.ts";
@@ -18,7 +19,6 @@ import {
   readSigningKey,
 } from "./preparation.ts";
 import type { Reporter } from "./report.ts";
-import { groupInterfaces } from "./targets.ts";
 
 /** Runs a command line (without the program's name) and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -45,7 +45,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function send(options: SendOptions): Promise<number> {
-  const prepared = prepare(options, groupInterfaces(Deno.networkInterfaces()));
+  const prepared = prepare(options, ownInterfaces(Deno.networkInterfaces()));
   const { secret } = options;
   if (secret.kind === "key file") return await sendRequest(options, secret.path, prepared);
   const password = secret.kind === "password" ? secret.password : readPassword(secret.path);

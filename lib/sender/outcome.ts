@@ -1,4 +1,5 @@
 /** How a run ended: a verdict on each host, who is missing, the exit code. */
+import { listed } from "../text.ts";
 import type { AckFault, NeighborState } from "../wire/ack.ts";
 import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
@@ -233,14 +234,8 @@ export function verdictOn(
   return { state, error: 0, findings };
 }
 
-/** How many addresses a line names before it counts the rest. */
-const namedMost = 3;
-
-function listed(items: readonly string[]): string {
-  const unique = [...new Set(items)];
-  const more = unique.length - namedMost;
-  return unique.slice(0, namedMost).join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
+/** Addresses that a line names before it counts the rest. */
+const maxAddresses = 3;
 
 /** A verdict in a few words: `STUCK 192.0.2.1 at 02:00:00:00:00:01`. */
 export function verdictText({ state, error, findings }: Verdict, clockOffsetMs: number): string {
@@ -260,10 +255,13 @@ export function verdictText({ state, error, findings }: Verdict, clockOffsetMs: 
               state === "permanent" ? " (permanent)" : ""
             }`;
           }),
+          maxAddresses,
         )
       }`;
     case "no answer":
-      return `no answer ${listed(addresses("no answer").map((one) => formatPrefix(one.address)))}`;
+      return `no answer ${
+        listed(addresses("no answer").map((one) => formatPrefix(one.address)), maxAddresses)
+      }`;
     default:
       return state;
   }

@@ -1,7 +1,14 @@
 /** From options and this machine's interfaces to what is sent, before anything is sent. */
 import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
-import { type AddressPrefix, formatPrefix, isWholeAddress, samePrefix } from "../wire/addresses.ts";
+import { listed } from "../text.ts";
+import {
+  type AddressPrefix,
+  formatPrefix,
+  isWholeAddress,
+  type OwnInterface,
+  samePrefix,
+} from "../wire/addresses.ts";
 import { addressesMost } from "../wire/datagram.ts";
 import { type Key, parseKeyFile } from "../wire/keys.ts";
 import type { ExpectWish, SendOptions } from "./arguments.ts";
@@ -10,7 +17,6 @@ import {
   chooseTargets,
   defaultAddresses,
   interfacesOf,
-  type NetworkInterface,
   type Ownership,
   ownershipOf,
   type Target,
@@ -33,7 +39,7 @@ export interface Preparation {
 /** Prepares a run. Throws a RunError when there is nowhere to send to or nothing to flush. */
 export function prepare(
   options: SendOptions,
-  interfaces: readonly NetworkInterface[],
+  interfaces: readonly OwnInterface[],
 ): Preparation {
   const { targets, faults } = chooseTargets(options, interfaces);
   if (targets.length === 0) {
@@ -61,7 +67,7 @@ export function prepare(
   return { ...common, addresses, report, warnings };
 }
 
-function ownAddresses(targets: readonly Target[], interfaces: readonly NetworkInterface[]) {
+function ownAddresses(targets: readonly Target[], interfaces: readonly OwnInterface[]) {
   const own = defaultAddresses(interfacesOf(targets, interfaces));
   const warnings: string[] = [];
   if (own.length > addressesMost) {
@@ -76,16 +82,15 @@ function ownAddresses(targets: readonly Target[], interfaces: readonly NetworkIn
 /** Who doesn't hold an address can't tell a right link-layer address for it from a wrong one. */
 function foreignWarnings(
   addresses: readonly AddressPrefix[],
-  interfaces: readonly NetworkInterface[],
+  interfaces: readonly OwnInterface[],
 ): string[] {
   const held = interfaces.flatMap((candidate) => candidate.addresses.map((one) => one.address));
   const foreign = addresses.filter((address) =>
     isWholeAddress(address) && !held.some((own) => samePrefix(own, address))
   );
   if (foreign.length === 0) return [];
-  const shown = foreign.slice(0, 3).map(formatPrefix).join(", ");
   return [
-    `This machine does not hold ${shown}${foreign.length > 3 ? ", …" : ""}: ` +
+    `This machine does not hold ${listed(foreign.map(formatPrefix), 3)}: ` +
     "any link-layer address reported for it counts as STUCK",
   ];
 }

@@ -2,7 +2,7 @@
  * One line to the system log: a datagram `<priority>tag[pid]: text` (RFC 3164 as local loggers take
  * it) from a socket with an abstract address, so that no file is made for it.
  */
-import { systemAfter, within } from "../time.ts";
+import { sendUnixDatagram } from "../unix_datagram.ts";
 import { printable } from "../wire/datagram.ts";
 
 /** Facility "daemon" in bits 3 and up (RFC 3164, section 4.1.1). */
@@ -11,10 +11,7 @@ const severities = { error: 3, warning: 4, info: 6 } as const;
 export type SyslogSeverity = keyof typeof severities;
 
 /** What every logger takes (RFC 3164, section 4.1). */
-const bytesMost = 1024;
-
-/** A logger that has stopped reading fills its queue: it isn't waited for longer. */
-const patienceMs = 1000;
+const maxBytes = 1024;
 
 /**
  * Where a logger may listen, the first that answers is taken. systemd's own path comes first,
@@ -30,7 +27,7 @@ export const logPaths: readonly string[] = [
 /** The bytes of a log line: without control characters, cut at a character if it is too long. */
 export function syslogDatagram(severity: SyslogSeverity, text: string, pid: number): Uint8Array {
   const line = `<${facility | severities[severity]}>arpflush[${pid}]: ${printable(text)}`;
-  const bytes = new Uint8Array(bytesMost);
+  const bytes = new Uint8Array(maxBytes);
   const { written } = new TextEncoder().encodeInto(line, bytes);
   return bytes.subarray(0, written);
 }
@@ -41,33 +38,10 @@ export async function logToSystem(
   text: string,
   paths: readonly string[] = logPaths,
 ): Promise<boolean> {
-  const datagram = syslogDatagram(severity, text, Deno.pid);
-  let socket: Deno.DatagramConn;
   try {
-    const path = `\0arpflush-${crypto.randomUUID()}`;
-    socket = Deno.listenDatagram({ transport: "unixpacket", path });
+    await sendUnixDatagram(syslogDatagram(severity, text, Deno.pid), paths);
+    return true;
   } catch {
     return false;
   }
-  try {
-    return await within(systemAfter, patienceMs, sendToFirst(socket, datagram, paths), false);
-  } finally {
-    socket.close();
-  }
-}
-
-async function sendToFirst(
-  socket: Deno.DatagramConn,
-  datagram: Uint8Array,
-  paths: readonly string[],
-): Promise<boolean> {
-  for (const path of paths) {
-    try {
-      await socket.send(datagram, { transport: "unixpacket", path });
-      return true;
-    } catch {
-      // Nobody listens there, or it is not permitted: the next one may do.
-    }
-  }
-  return false;
 }

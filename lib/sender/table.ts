@@ -1,4 +1,5 @@
 /** The outcome as a table for people. */
+import { counted, listed } from "../text.ts";
 import { printable } from "../wire/datagram.ts";
 import {
   type ExitCode,
@@ -111,13 +112,8 @@ export function tableLines(outcome: Outcome, { color, columns }: TableStyle): st
 
 // The outcome in one line, for the end of a report and the system log.
 
-/** How many hosts a line names before it counts the rest. */
-const namedMost = 8;
-
-/** `1 copy`, `2 copies`. */
-export function counted(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
+/** Hosts or targets that a line names before it counts the rest. */
+const maxNamed = 8;
 
 const stateWord: Record<HostState, string> = {
   failed: "failed",
@@ -142,9 +138,7 @@ function sentText({ action, copies, targets }: Outcome): string {
   }[action];
   return reached.length === 0
     ? `${subject} not sent`
-    : `${subject}: ${counted(copies, "copy", "copies")} to ${
-      reached.slice(0, namedMost).join(", ")
-    }${reached.length > namedMost ? ` and ${reached.length - namedMost} more` : ""}`;
+    : `${subject}: ${counted(copies, "copy", "copies")} to ${listed(reached, maxNamed)}`;
 }
 
 /**
@@ -167,10 +161,7 @@ export function summaryLine(outcome: Outcome): string {
     `${one.host.name} ${verdictText(one.verdict, one.clockOffsetMs)}`
   );
   const named = [...wrong, ...missingNames.map((name) => `${printable(name)} missing`)];
-  if (named.length > 0) {
-    const more = named.length - namedMost;
-    parts.push(named.slice(0, namedMost).join(", ") + (more > 0 ? ` and ${more} more` : ""));
-  }
+  if (named.length > 0) parts.push(listed(named, maxNamed));
   for (const { target, sent, error } of targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }

@@ -5,12 +5,13 @@ import {
   type AddressPrefix,
   formatAddress,
   formatLinkLayerAddress,
+  isLinkLocal,
+  isLoopback,
   networkOf,
+  type OwnInterface,
   parseAddress,
-  parseLinkLayerAddress,
   parsePrefix,
   prefixContains,
-  prefixOf,
   samePrefix,
 } from "../wire/addresses.ts";
 
@@ -24,14 +25,6 @@ export interface Target {
   readonly interfaceNames: readonly string[];
   /** Named on the command line: not reaching it is a failure, not a remark. */
   readonly named: boolean;
-}
-
-/** fe80::/10 */
-const linkLocal: AddressPrefix = prefixOf(6, 10, 0xfe, 0x80);
-
-/** Whether an address means something on one link only. */
-export function isLinkLocal(address: AddressPrefix): boolean {
-  return prefixContains(linkLocal, address);
 }
 
 function namedTarget(address: AddressPrefix, zone?: string): Target {
@@ -111,7 +104,7 @@ export interface TargetChoice {
 /** The targets of a command line on this machine, broadcasts first. */
 export function chooseTargets(
   wish: TargetWish,
-  interfaces: readonly NetworkInterface[],
+  interfaces: readonly OwnInterface[],
 ): TargetChoice {
   const targets = new Map<string, Target>();
   const faults: string[] = [];
@@ -133,7 +126,7 @@ export function chooseTargets(
   return { targets: [...targets.values()], faults };
 }
 
-function broadcastTargets({ name, addresses }: NetworkInterface): Target[] {
+function broadcastTargets({ name, addresses }: OwnInterface): Target[] {
   return addresses.flatMap(({ network }) => {
     const address = broadcastAddress(network);
     if (address === null) return [];
@@ -143,8 +136,8 @@ function broadcastTargets({ name, addresses }: NetworkInterface): Target[] {
 
 function chooseInterfaces(
   names: readonly string[],
-  interfaces: readonly NetworkInterface[],
-): { readonly chosen: readonly NetworkInterface[]; readonly unknown: readonly string[] } {
+  interfaces: readonly OwnInterface[],
+): { readonly chosen: readonly OwnInterface[]; readonly unknown: readonly string[] } {
   const able = interfaces.filter((candidate) =>
     candidate.hasNeighbors && broadcastTargets(candidate).length > 0
   );
@@ -162,74 +155,9 @@ function chooseInterfaces(
   return { chosen: able.filter(({ name }) => names.includes(name)), unknown };
 }
 
-// This machine's network interfaces as the sender needs them, from `Deno.networkInterfaces()`.
-
-/** An address that an interface holds, and the network it is in there. */
-export interface HeldAddress {
-  readonly address: AddressPrefix;
-  /** Of length 32 or 128 for a virtual address added without a network. */
-  readonly network: AddressPrefix;
-}
-
-/** One interface with at least one address. */
-export interface NetworkInterface {
-  readonly name: string;
-  /** 6 bytes; null if there is none or it isn't known. */
-  readonly linkLayerAddress: Uint8Array | null;
-  /** Hosts on its link are found by ARP or Neighbor Discovery: no loopback, no tunnel. */
-  readonly hasNeighbors: boolean;
-  readonly addresses: readonly HeldAddress[];
-}
-
-/** What of `Deno.NetworkInterfaceInfo` is looked at. */
-export type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "name" | "address" | "cidr" | "mac">;
-
-/** 127.0.0.0/8 and ::1 */
-const loopbacks = [prefixOf(4, 8, 127), prefixOf(6, 128, ...Array(15).fill(0), 1)];
-
-/** Whether an address never leaves this machine. */
-export function isLoopback(address: AddressPrefix): boolean {
-  return loopbacks.some((prefix) => prefixContains(prefix, address));
-}
-
-function heldAddress({ address: text, cidr }: InterfaceInfo): HeldAddress | null {
-  const address = parseAddress(text.replace(/%.*$/, ""));
-  if (address === null) return null;
-  const length = Number(cidr.slice(cidr.lastIndexOf("/") + 1));
-  const bits = addressBits(address.family);
-  const isLength = Number.isInteger(length) && length >= 0 && length <= bits;
-  return { address, network: networkOf(address, isLength ? length : bits) };
-}
-
-function knownLinkLayerAddress(infos: readonly InterfaceInfo[]): Uint8Array | null {
-  for (const { mac } of infos) {
-    const bytes = parseLinkLayerAddress(mac);
-    if (bytes?.some(Boolean)) return bytes;
-  }
-  return null;
-}
-
-/**
- * The interfaces behind a list of addresses. On Linux an address with a label (`eth0:vip`, as
- * keepalived can set them) is listed under its label and without a link-layer address; it belongs
- * to the interface before the colon. An interface without a link-layer address is a tunnel, unless
- * all that is listed of it are such labels: then its link-layer address is just not known.
- */
-export function groupInterfaces(infos: readonly InterfaceInfo[]): NetworkInterface[] {
-  const byName = Map.groupBy(infos, ({ name }) => name.split(":")[0]);
-  return Array.from(byName, ([name, own]) => {
-    const addresses = own.map(heldAddress).filter((held) => held !== null);
-    const linkLayerAddress = knownLinkLayerAddress(own);
-    const labelled = own.every((info) => info.name !== name);
-    const loopback = addresses.some(({ address }) => isLoopback(address));
-    const hasNeighbors = !loopback && (linkLayerAddress !== null || labelled);
-    return { name, linkLayerAddress, hasNeighbors, addresses };
-  });
-}
-
 // The addresses in question: by default those that this machine holds where it sends.
 
-function isOnLink(candidate: NetworkInterface, address: AddressPrefix): boolean {
+function isOnLink(candidate: OwnInterface, address: AddressPrefix): boolean {
   return candidate.addresses.some(({ network }) => prefixContains(network, address));
 }
 
@@ -240,8 +168,8 @@ function isOnLink(candidate: NetworkInterface, address: AddressPrefix): boolean 
  */
 export function interfacesOf(
   targets: readonly Target[],
-  interfaces: readonly NetworkInterface[],
-): NetworkInterface[] {
+  interfaces: readonly OwnInterface[],
+): OwnInterface[] {
   const able = interfaces.filter((candidate) => candidate.hasNeighbors);
   const chosen = targets.flatMap(({ address, interfaceNames }) => {
     if (interfaceNames.length > 0) return able.filter(({ name }) => interfaceNames.includes(name));
@@ -262,7 +190,7 @@ export function uniquePrefixes(prefixes: readonly AddressPrefix[]): AddressPrefi
  * The addresses held by interfaces, those first that matter most in a failover: IPv4 before IPv6,
  * and among each the ones without a network (length 32 or 128), as virtual addresses are added.
  */
-export function defaultAddresses(interfaces: readonly NetworkInterface[]): AddressPrefix[] {
+export function defaultAddresses(interfaces: readonly OwnInterface[]): AddressPrefix[] {
   const held = interfaces.flatMap(({ addresses }) => addresses);
   const rank = ({ address, network }: typeof held[number]) =>
     (address.family === 4 ? 0 : 2) + (network.length === addressBits(network.family) ? 0 : 1);
@@ -285,7 +213,7 @@ export interface Ownership {
 }
 
 /** The ownership of a machine with these interfaces; `named` if `--address` gave the addresses. */
-export function ownershipOf(interfaces: readonly NetworkInterface[], named: boolean): Ownership {
+export function ownershipOf(interfaces: readonly OwnInterface[], named: boolean): Ownership {
   const own = new Set(
     interfaces.flatMap(({ linkLayerAddress }) =>
       linkLayerAddress === null ? [] : [formatLinkLayerAddress(linkLayerAddress)]

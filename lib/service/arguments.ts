@@ -1,6 +1,6 @@
 /** The service's command line. */
-import { nearest } from "../config/settings.ts";
 import { UsageError } from "../errors.ts";
+import { nearest } from "../text.ts";
 
 /** What a command line asks for. */
 export type ServiceCommand =

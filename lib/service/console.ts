@@ -3,6 +3,7 @@
  * reloads.
  */
 import { systemReason } from "../errors.ts";
+import { sendUnixDatagram } from "../unix_datagram.ts";
 import { type HostParts, startHostedService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
@@ -94,16 +95,7 @@ export function createNotify(
   const path = socketName.replace(/^@/, "\0");
   return async (state) => {
     try {
-      // Bound to an abstract address: a datagram needs a sender, and this one leaves no file.
-      const socket = Deno.listenDatagram({
-        transport: "unixpacket",
-        path: `\0arpflush-${Deno.pid}-${crypto.randomUUID()}`,
-      });
-      try {
-        await socket.send(new TextEncoder().encode(state), { transport: "unixpacket", path });
-      } finally {
-        socket.close();
-      }
+      await sendUnixDatagram(new TextEncoder().encode(state), [path]);
     } catch (error) {
       failed(error);
     }

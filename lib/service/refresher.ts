@@ -6,7 +6,8 @@ import type { Settings } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import { listText } from "../receiver/flusher.ts";
+import { maxNames } from "../receiver/flusher.ts";
+import { listed } from "../text.ts";
 import type { After } from "../time.ts";
 import { formatPrefix } from "../wire/addresses.ts";
 
@@ -27,7 +28,9 @@ export function createRefresher(cache: NeighborCache, report: Report, after: Aft
   let failing = false;
 
   async function refresh(addresses: RefreshRules["RefreshAddresses"]): Promise<void> {
-    const name = typeof addresses === "string" ? addresses : listText(addresses.map(formatPrefix));
+    const name = typeof addresses === "string"
+      ? addresses
+      : listed(addresses.map(formatPrefix), maxNames);
     try {
       const resolved = addresses === "gateway" ? await cache.gateways() : addresses;
       if (typeof resolved !== "string" && resolved.length > 0) await cache.resolve(resolved);

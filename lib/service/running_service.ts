@@ -8,7 +8,7 @@ import type { Report } from "../log/events.ts";
 import { createPublisher } from "../metrics/metrics_file.ts";
 import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import { allowNetworks, createOnLinkSources, type OwnAddress } from "../receiver/accept.ts";
+import { allowNetworks, createOnLinkSources } from "../receiver/accept.ts";
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
 import {
@@ -19,6 +19,7 @@ import {
 } from "../receiver/receiver.ts";
 import { type After, type Clock, sleep, systemAfter, systemClock } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
+import type { InterfaceInfo } from "../wire/addresses.ts";
 import type { Keyring } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
 import { keyIds, keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
@@ -42,7 +43,7 @@ export interface ServiceParts {
   /** @default a file that others can't read */
   readonly readKeyFile?: ReadKeyFile;
   /** @default Deno.networkInterfaces */
-  readonly readAddresses?: () => readonly OwnAddress[];
+  readonly readAddresses?: () => readonly Pick<InterfaceInfo, "address" | "cidr">[];
   /** Goes through a request beforehand. @default in memory */
   readonly rehearse?: (rules: ReceiverRules) => Promise<void>;
   /** How long to try to listen at the start, in ms. @default 20 s */

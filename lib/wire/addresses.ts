@@ -156,7 +156,6 @@ export function formatPrefix(prefix: AddressPrefix): string {
   return isWholeAddress(prefix) ? address : `${address}/${prefix.length}`;
 }
 
-//
 /** An Ethernet address (6 bytes) as `02:00:00:00:00:01`. */
 export function formatLinkLayerAddress(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
@@ -169,4 +168,69 @@ export function formatLinkLayerAddress(bytes: Uint8Array): string {
 export function parseLinkLayerAddress(text: string): Uint8Array | null {
   if (!/^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$/.test(text)) return null;
   return Uint8Array.from(text.split(/[:-]/), (digits) => parseInt(digits, 16));
+}
+
+const loopback = [prefixOf(4, 8, 127), prefixOf(6, 128, ...Array(15).fill(0), 1)];
+const linkLocal = prefixOf(6, 10, 0xfe, 0x80);
+
+/** Whether an address never leaves its machine: 127.0.0.0/8 and ::1. */
+export function isLoopback(address: AddressPrefix): boolean {
+  return loopback.some((network) => prefixContains(network, address));
+}
+
+/** Whether an address is meant on one link only: fe80::/10. */
+export function isLinkLocal(address: AddressPrefix): boolean {
+  return prefixContains(linkLocal, address);
+}
+
+/** An address of this machine. */
+export interface OwnAddress {
+  readonly address: AddressPrefix;
+  /** Its network on the link; of length 32 or 128 for an address added without one, as VIPs are. */
+  readonly network: AddressPrefix;
+}
+
+/** An interface of this machine, with at least one address. */
+export interface OwnInterface {
+  readonly name: string;
+  /** 6 bytes; null if there is none or the system doesn't tell. */
+  readonly linkLayerAddress: Uint8Array | null;
+  /** Whether hosts on its link are found by ARP or Neighbor Discovery: not on loopback or a tunnel. */
+  readonly hasNeighbors: boolean;
+  readonly addresses: readonly OwnAddress[];
+}
+
+/** The fields of a `Deno.NetworkInterfaceInfo` that are read here. */
+export type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "name" | "address" | "cidr" | "mac">;
+
+/** One line of `Deno.networkInterfaces()`, its zone left out; null without a prefix length. */
+export function parseOwnAddress(
+  { address: text, cidr }: Pick<InterfaceInfo, "address" | "cidr">,
+): OwnAddress | null {
+  const address = parseAddress(text.replace(/%.*$/, ""));
+  const length = /\/(\d{1,3})$/.exec(cidr)?.[1];
+  if (address === null || !(Number(length) <= address.length)) return null;
+  return { address, network: networkOf(address, Number(length)) };
+}
+
+/** The interface that a line is about: Linux lists an address with a label under it (`eth0:vip`). */
+export function interfaceNameOf({ name }: Pick<InterfaceInfo, "name">): string {
+  return name.split(":")[0];
+}
+
+/**
+ * The interfaces behind the lines of `Deno.networkInterfaces()`. An interface without a link-layer
+ * address is a tunnel, unless all its lines are labels, which Linux lists without one.
+ */
+export function ownInterfaces(infos: readonly InterfaceInfo[]): OwnInterface[] {
+  return Array.from(Map.groupBy(infos, interfaceNameOf), ([name, lines]) => {
+    const addresses = lines.map(parseOwnAddress).filter((own) => own !== null);
+    const linkLayerAddress = lines.map(({ mac }) =>
+      parseLinkLayerAddress(mac)
+    ).find((bytes) => bytes?.some(Boolean)) ?? null;
+    const labelsOnly = lines.every((line) => line.name !== name);
+    const hasNeighbors = (linkLayerAddress !== null || labelsOnly) &&
+      !addresses.some(({ address }) => isLoopback(address));
+    return { name, linkLayerAddress, hasNeighbors, addresses };
+  });
 }

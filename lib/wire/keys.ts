@@ -6,6 +6,7 @@
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { contentLines } from "../text.ts";
 import { readU32 } from "./datagram.ts";
 
 const keyLength = 32;
@@ -87,19 +88,17 @@ function decodeKeyLine(line: string): Uint8Array | null {
 export function parseKeyFile(text: string): Keyring {
   const keys: Key[] = [];
   const lineOfId = new Map<string, number>();
-  text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).forEach((line, index) => {
-    const content = line.replace(/#.*$/, "").trim();
-    if (content === "") return;
+  for (const { number, content } of contentLines(text)) {
     const secret = decodeKeyLine(content);
-    if (secret === null) throw new Error(`line ${index + 1} is not a key (32 bytes in base64)`);
+    if (secret === null) throw new Error(`line ${number} is not a key (32 bytes in base64)`);
     const key = createKey(secret);
     const earlier = lineOfId.get(key.idText);
     if (earlier !== undefined) {
-      throw new Error(`line ${index + 1} repeats key ${key.idText} of line ${earlier}`);
+      throw new Error(`line ${number} repeats key ${key.idText} of line ${earlier}`);
     }
-    lineOfId.set(key.idText, index + 1);
+    lineOfId.set(key.idText, number);
     keys.push(key);
-  });
+  }
   if (keys.length === 0) throw new Error("it holds no key");
   return createKeyring(keys);
 }

@@ -22,7 +22,7 @@ function toward(address: string, source?: string): string[] {
 Deno.test("linksOf() leaves out what has no address or no prefix length", () => {
   const found = linksOf([
     { name: "e0", address: "192.0.2.5", cidr: "192.0.2.5/24" },
-    { name: "e1", address: "192.0.2.6", cidr: null },
+    { name: "e1", address: "192.0.2.6", cidr: "" },
     { name: "e2", address: "192.0.2.7", cidr: "192.0.2.7/255" },
     { name: "e3", address: "nonsense", cidr: "nonsense/24" },
   ]);

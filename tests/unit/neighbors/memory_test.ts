@@ -61,8 +61,8 @@ Deno.test("createMemoryCache() does nothing when before() rejects", async () => 
 
 Deno.test("createSimulatedCache() holds this machine's address at another, and heals", async () => {
   const cache = createSimulatedCache(() => [
-    { address: "127.0.0.1", mac: "00:00:00:00:00:00" },
-    { address: "192.0.2.7", mac: "02:00:00:00:00:02" },
+    { name: "lo", address: "127.0.0.1", cidr: "127.0.0.1/8", mac: "00:00:00:00:00:00" },
+    { name: "e0", address: "192.0.2.7", cidr: "192.0.2.7/24", mac: "02:00:00:00:00:02" },
   ]);
   assert.match(cache.description, /simulated/);
   const [router] = await cache.gateways();
@@ -75,7 +75,8 @@ Deno.test("createSimulatedCache() holds this machine's address at another, and h
 });
 
 Deno.test("createSimulatedCache() works on a machine with nothing but a loopback", async () => {
-  const loopback = { address: "127.0.0.1", mac: "00:00:00:00:00:00" };
+  const mac = "00:00:00:00:00:00";
+  const loopback = { name: "lo", address: "127.0.0.1", cidr: "127.0.0.1/8", mac };
   const cache = createSimulatedCache(() => [loopback]);
   const router = await cache.gateways();
   assert.notDeepEqual(await cache.look(router), await cache.resolve(router));

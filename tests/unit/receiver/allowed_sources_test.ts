@@ -1,18 +1,13 @@
 import assert from "node:assert/strict";
-import {
-  allowNetworks,
-  createOnLinkSources,
-  type OwnAddress,
-  parseSource,
-} from "../../../lib/receiver/accept.ts";
+import { allowNetworks, createOnLinkSources, parseSource } from "../../../lib/receiver/accept.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { address, testTime } from "./helpers.ts";
 
-const eth0: OwnAddress = { address: "192.0.2.7", cidr: "192.0.2.7/24" };
-const linkLocal: OwnAddress = { address: "fe80::1%eth0", cidr: "fe80::1%eth0/64" };
+const eth0 = { address: "192.0.2.7", cidr: "192.0.2.7/24" };
+const linkLocal = { address: "fe80::1%eth0", cidr: "fe80::1%eth0/64" };
 
 /** The check of a host with these addresses. */
-function onLink(own: readonly OwnAddress[]) {
+function onLink(own: ReturnType<Parameters<typeof createOnLinkSources>[0]>) {
   const { clock, after } = testTime();
   return createOnLinkSources(() => own, clock.monotonic, after).isAllowed;
 }
@@ -100,7 +95,7 @@ Deno.test("createOnLinkSources() allows an own address that is alone in its netw
 });
 
 Deno.test("createOnLinkSources() leaves out an own address that it can't read, and takes the others", () => {
-  const odd: OwnAddress[] = [
+  const odd = [
     { address: "eth1", cidr: "eth1/0" },
     { address: "10.0.0.7", cidr: "10.0.0.7" },
     { address: "10.0.0.7", cidr: "10.0.0.7/33" },

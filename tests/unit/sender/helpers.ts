@@ -1,8 +1,9 @@
 /** What the sender's tests share: a key, addresses, interfaces, acks of a host that is none. */
-import { groupInterfaces, type NetworkInterface } from "../../../lib/sender/targets.ts";
 import type { AckStatus, FlushAck, NeighborReport, NeighborState } from "../../../lib/wire/ack.ts";
 import {
   type AddressPrefix,
+  type OwnInterface,
+  ownInterfaces,
   parseLinkLayerAddress,
   parsePrefix,
 } from "../../../lib/wire/addresses.ts";
@@ -27,8 +28,8 @@ export function mac(text: string): Uint8Array {
 }
 
 /** Interfaces from `name address/length mac` lines, as `Deno.networkInterfaces()` lists them. */
-export function interfaces(...lines: readonly string[]): NetworkInterface[] {
-  return groupInterfaces(lines.map((line) => {
+export function interfaces(...lines: readonly string[]): OwnInterface[] {
+  return ownInterfaces(lines.map((line) => {
     const [name, cidr, mac] = line.split(" ");
     return { name, cidr, address: cidr.split("/")[0], mac: mac ?? "00:00:00:00:00:00" };
   }));

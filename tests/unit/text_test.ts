@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearest } from "../../../lib/config/settings.ts";
+import { contentLines, listed, nearest } from "../../lib/text.ts";
 
 const names = ["Port", "HoldDownSeconds", "LogLevel", "LogFormat"] as const;
 
@@ -16,4 +16,17 @@ Deno.test("nearest() finds none for what is nothing like a name, or far too long
   assert.equal(nearest("", names), null);
   assert.equal(nearest("x".repeat(1_000_000), names), null);
   assert.equal(nearest("Port", []), null);
+});
+
+Deno.test("listed() names each item once, and counts those beyond the limit", () => {
+  assert.equal(listed(["a", "b", "a"], 2), "a, b");
+  assert.equal(listed(["a", "b", "c", "d"], 2), "a, b and 2 more");
+  assert.equal(listed([], 2), "");
+});
+
+Deno.test("contentLines() leaves out comments and blank lines, and keeps the lines' numbers", () => {
+  assert.deepEqual(contentLines("\uFEFF# all\r\n\r  a # b\n#\nc"), [
+    { number: 3, content: "a" },
+    { number: 5, content: "c" },
+  ]);
 });

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { groupInterfaces } from "../../../lib/sender/targets.ts";
-import { formatLinkLayerAddress, formatPrefix } from "../../../lib/wire/addresses.ts";
-import { interfaces, router } from "./helpers.ts";
+import {
+  formatLinkLayerAddress,
+  formatPrefix,
+  ownInterfaces,
+} from "../../../lib/wire/addresses.ts";
+import { interfaces, router } from "../sender/helpers.ts";
 
-Deno.test("groupInterfaces() puts the addresses of each interface together", () => {
+Deno.test("ownInterfaces() puts the addresses of each interface together", () => {
   const shown = router.map(({ name, hasNeighbors, linkLayerAddress, addresses }) => [
     name,
     hasNeighbors,
@@ -23,7 +26,7 @@ Deno.test("groupInterfaces() puts the addresses of each interface together", () 
   ]);
 });
 
-Deno.test("groupInterfaces() gives a labelled address to the interface before the colon", () => {
+Deno.test("ownInterfaces() gives a labelled address to the interface before the colon", () => {
   const [e0, ...others] = interfaces(
     "e0 192.0.2.2/24 02:00:00:00:00:02",
     "e0:vip 192.0.2.1/32",
@@ -33,26 +36,27 @@ Deno.test("groupInterfaces() gives a labelled address to the interface before th
   assert.equal(e0.linkLayerAddress?.toHex(), "020000000002");
 });
 
-Deno.test("groupInterfaces() knows neighbors, but no own address, behind labels alone", () => {
+Deno.test("ownInterfaces() knows neighbors, but no own address, behind labels alone", () => {
   const [e0] = interfaces("e0:vip 192.0.2.1/24");
   assert.equal(e0.hasNeighbors, true);
   assert.equal(e0.linkLayerAddress, null);
 });
 
-Deno.test("groupInterfaces() reads a machine's own list", () => {
-  const own = groupInterfaces(Deno.networkInterfaces());
+Deno.test("ownInterfaces() reads a machine's own list", () => {
+  const own = ownInterfaces(Deno.networkInterfaces());
   const listed = Deno.networkInterfaces();
   assert.ok(listed.length > 0);
   assert.equal(own.flatMap(({ addresses }) => addresses).length, listed.length);
 });
 
-Deno.test("groupInterfaces() takes an address without a usable prefix length as a lone one", () => {
-  const infos = [{ name: "e0", address: "192.0.2.1", cidr: "192.0.2.1/x", mac: "" }, {
-    name: "e0",
-    address: "no address",
-    cidr: "",
-    mac: "",
-  }];
-  const [{ addresses }] = groupInterfaces(infos);
-  assert.deepEqual(addresses.map(({ network }) => formatPrefix(network)), ["192.0.2.1"]);
+Deno.test("ownInterfaces() leaves out what has no address or no usable prefix length", () => {
+  const line = { name: "e0", mac: "02:00:00:00:00:02" };
+  const infos = [
+    { ...line, address: "192.0.2.1", cidr: "192.0.2.1/x" },
+    { ...line, address: "192.0.2.2", cidr: "192.0.2.2/33" },
+    { ...line, address: "no address", cidr: "no address/24" },
+    { ...line, address: "192.0.2.3", cidr: "192.0.2.3/32" },
+  ];
+  const [{ addresses }] = ownInterfaces(infos);
+  assert.deepEqual(addresses.map(({ network }) => formatPrefix(network)), ["192.0.2.3"]);
 });
