@@ -26,7 +26,7 @@ const judged = judgedKey(secret);
 
 Deno.test("deno task attack gets nothing through, with small numbers", async () => {
   const numbers = ["--forged", "2000", "--replays", "1000", "--acks", "8000", "--seed", "2"];
-  const path = new URL("main.ts", import.meta.url).pathname;
+  const path = `${import.meta.dirname}/main.ts`;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", path, "--json"];
   const { code, stdout, stderr } = await outcomeOf([...deno, ...numbers], {
     signal: AbortSignal.timeout(300_000),

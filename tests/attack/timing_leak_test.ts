@@ -25,7 +25,7 @@ Deno.test("measureLeak() sees a function that stops early", () => {
 });
 
 Deno.test("tests/measure/constant_time.ts finds no certain leak, with small numbers", async () => {
-  const path = new URL("../measure/constant_time.ts", import.meta.url).pathname;
+  const path = `${import.meta.dirname}/../measure/constant_time.ts`;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
   const lines = (await run([...deno, path, "--calls", "40000"])).trim().split("\n");
   assert.equal(lines.length, 8);

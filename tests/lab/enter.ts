@@ -33,7 +33,7 @@ export async function enterLab(windowMs: number, lanes: readonly Lane[]): Promis
   const isolation = await findIsolation();
   if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
   for (const { needs } of lanes) await needs?.prepare();
-  const inside = new URL("inside.ts", import.meta.url).pathname;
+  const inside = `${import.meta.dirname}/inside.ts`;
   const ids = lanes.map(({ id }) => id);
   const [program, ...args] = [
     ...isolation.argv,

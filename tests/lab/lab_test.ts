@@ -64,7 +64,7 @@ for (const signal of ["SIGINT", "SIGKILL"] as const) {
     name: `enterLab() leaves no process and no namespace behind after ${signal}`,
     ignore: lack !== null,
     async fn() {
-      const main = new URL("main.ts", import.meta.url).pathname;
+      const main = `${import.meta.dirname}/main.ts`;
       const args = ["run", "-q", "--no-prompt", "-P=tests", main, "--no-pack"];
       const command = new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" });
       const lab = command.spawn();

@@ -28,7 +28,7 @@ export async function outcomeIn(
     for (const [name, text] of Object.entries(files)) {
       await Deno.writeTextFile(`${folder}/${name}`, text);
     }
-    const path = new URL(script, import.meta.url).pathname;
+    const path = `${import.meta.dirname}/${script}`;
     return await output("timeout", [
       ...[`${seconds}`, "unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"],
       ...["--mount-proc", "bash", path, folder, ...args],

@@ -61,7 +61,7 @@ const host = "192.0.2.100";
 const port = 27_735;
 const router = "192.0.2.2";
 const flooder = "192.0.2.66";
-const rules = new URL("../../packaging/arpflush.nft", import.meta.url).pathname;
+const rules = `${import.meta.dirname}/../../packaging/arpflush.nft`;
 const periodMs = 40;
 const copyIntervalMs = 100;
 /** From the start of the flood to the first try, and between the tries with one copy and five. */

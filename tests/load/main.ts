@@ -48,7 +48,7 @@ async function enterNamespaces(args: readonly string[]): Promise<number> {
     console.error(`Cannot load the service: this machine lacks ${isolation.missing}`);
     return 1;
   }
-  const self = new URL(import.meta.url).pathname;
+  const self = import.meta.url;
   const line = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", self, "--inside", ...args];
   const [program, ...rest] = [...isolation.argv, ...line];
   const { code } = await new Deno.Command(program, { args: rest }).spawn().status;

@@ -84,7 +84,7 @@ export async function benchFlush(repetitions: number): Promise<Section> {
     const notes = [`Left out: this machine lacks ${isolation.missing}`];
     return { title, about: "", header, rows: [], notes };
   }
-  const self = new URL(import.meta.url).pathname;
+  const self = import.meta.url;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", self, String(repetitions)];
   const results: Result[] = JSON.parse(await run([...isolation.argv, ...deno]));
   const ratios = results.map(({ ours, alone }) => median(ours) / median(alone));

@@ -2,7 +2,7 @@
 import { CommandError, type CommandLine, run } from "../support/command.ts";
 import { derivedKeysText } from "./secrets.ts";
 
-const folder = new URL("peers/", import.meta.url).pathname;
+const folder = `${import.meta.dirname}/peers/`;
 
 /** Compiled programs in a folder that vanishes with this. */
 export interface Peers extends AsyncDisposable {

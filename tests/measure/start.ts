@@ -60,7 +60,7 @@ export async function benchStart(repetitions: number): Promise<Section> {
     const notes = [`Left out: this machine lacks ${isolation.missing}`];
     return { title, about: "", header, rows: [], notes };
   }
-  const self = new URL(import.meta.url).pathname;
+  const self = import.meta.url;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", self, String(repetitions)];
   const results: { name: string; times: number[] }[] = JSON.parse(
     await run([...isolation.argv, ...deno]),

@@ -37,7 +37,7 @@ const senderFlags = startFlags(programs[0], ["net"]);
 async function bundle(folder: string): Promise<string | null> {
   const [file, entry] = [
     `${folder}/arpflush.js`,
-    new URL("../../send.ts", import.meta.url).pathname,
+    `${import.meta.dirname}/../../send.ts`,
   ];
   try {
     const options = ["-q", "--minify", "--platform=deno", `--output=${file}`];

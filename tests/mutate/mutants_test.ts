@@ -85,7 +85,7 @@ Deno.test("tryMutants() takes tests that run out of memory for tests that fail",
 });
 
 Deno.test("deno task mutate has every mutant caught, with a small number", async () => {
-  const path = new URL("main.ts", import.meta.url).pathname;
+  const path = `${import.meta.dirname}/main.ts`;
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
   const output = await run([...deno, path, "lib/wire/keys.ts", "--sample", "1"]);
   assert.match(output, /\n1 mutants: 1 caught \(0 by not ending\), .* 0 not caught\n$/);

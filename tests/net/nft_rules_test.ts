@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { outcomeOf, run } from "../support/command.ts";
 
-const rules = new URL("../../packaging/arpflush.nft", import.meta.url).pathname;
+const rules = `${import.meta.dirname}/../../packaging/arpflush.nft`;
 const ignore = await outcomeOf(["nft", "--version"]).then(({ code }) => code !== 0, () => true);
 if (ignore) console.log("nft is not here: its rules are not tried");
 

@@ -5,7 +5,7 @@ import { createCounters } from "../../../lib/receiver/counters.ts";
 import { hasPromtool, promtool } from "./promtool.ts";
 import { samplesOf } from "./samples.ts";
 
-const root = new URL("../../../", import.meta.url).pathname;
+const root = `${import.meta.dirname}/../../../`;
 const file = "packaging/arpflush.rules.yml";
 const rules = await Deno.readTextFile(`${root}${file}`);
 const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);

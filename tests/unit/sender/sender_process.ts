@@ -1,6 +1,6 @@
 /** The sender as a process of its own, with its own permissions. */
 
-const root = new URL("../../../", import.meta.url).pathname;
+const root = `${import.meta.dirname}/../../../`;
 
 /** The command line that starts the sender as `deno task send` does. */
 export const senderCommand: readonly string[] = [

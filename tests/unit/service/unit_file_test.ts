@@ -43,10 +43,3 @@ Deno.test({
     assert.ok(success, output);
   },
 });
-
-Deno.test("arpflush.service waits for READY=1 and doesn't restart over an error in settings", () => {
-  assert.match(unit, /^Type=notify$/m);
-  assert.match(unit, /^ExecStart=\/opt\/arpflush\/arpflush-service$/m);
-  assert.match(unit, /^RestartPreventExitStatus=2$/m);
-  assert.match(unit, /^CapabilityBoundingSet=CAP_NET_ADMIN$/m);
-});
