@@ -1,4 +1,4 @@
-/** docs/settings.md and the example file, from the schema. */
+/** docs/settings.md and the example file, from the table of settings. */
 import { settingNames, settingTable } from "../lib/config/settings.ts";
 import { wrap } from "./wrap.ts";
 
@@ -23,7 +23,7 @@ export function settingsPage(): string {
   });
   return `# Settings
 
-<!-- Made from lib/config/schema.ts by docs/generate.ts; change it there. -->
+<!-- Made from lib/config/settings.ts by docs/generate.ts; change it there. -->
 
 On Linux the service reads \`/etc/arpflush/arpflush.toml\`, or the file that \`--config\` names. Without
 a file, and for every setting that a file leaves out, the defaults are in effect. \`--check\` prints

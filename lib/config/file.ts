@@ -1,30 +1,15 @@
-/** Settings from a TOML file; names and values as in schema.ts. */
+/** Settings from a TOML file. */
 import { parse, TomlError } from "smol-toml";
 import { systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
-import { defaultSettings, parseSettings, type Settings } from "./settings.ts";
+import { type LoadedSettings, parseSettings, SettingsError } from "./settings.ts";
 
 /** Where the service looks when no file is named. */
 export const defaultConfigPath = "/etc/arpflush/arpflush.toml";
 
-/** Settings and where each comes from. */
-export interface LoadedSettings {
-  readonly settings: Settings;
-  /** "default", or the path of the file. */
-  readonly origins: Readonly<Record<keyof Settings, string>>;
-}
-
-/** Everything that is wrong with the settings, one whole line each. */
-export class SettingsError extends Error {
-  override readonly name = "SettingsError";
-  constructor(readonly problems: readonly string[]) {
-    super(problems.join("; "));
-  }
-}
-
 /**
  * The settings of a file. Without a path the default one is read if it is there. Throws a
- * `SettingsError`; each of its lines starts with the file's name.
+ * `SettingsError`; each of its lines names the file.
  */
 export function loadSettingsFile(path?: string): LoadedSettings {
   const name = path ?? defaultConfigPath;
@@ -32,36 +17,25 @@ export function loadSettingsFile(path?: string): LoadedSettings {
   try {
     text = Deno.readTextFileSync(name);
   } catch (error) {
-    if (path === undefined && error instanceof Deno.errors.NotFound) return allDefaults();
+    const isMissing = error instanceof Deno.errors.NotFound;
+    if (path === undefined && isMissing) return parseSettings([], "default");
     throw new SettingsError([`Cannot read settings "${name}": ${systemReason(error)}`]);
   }
-  return parseSettingsText(text, name);
+  const loaded = parseSettingsText(text, name);
+  if (loaded.settings.Password !== "") guardPassword(name);
+  return loaded;
 }
 
-/** The settings of a file's text; `name` is the file's, for messages and origins. */
-export function parseSettingsText(text: string, name: string): LoadedSettings {
-  const shortName = name.slice(name.lastIndexOf("/") + 1);
+/** The settings of a file's text. `path` is the file's, for messages and origins. */
+export function parseSettingsText(text: string, path: string): LoadedSettings {
+  const fileName = path.slice(path.lastIndexOf("/") + 1);
   let values: Record<string, unknown>;
   try {
     values = parse(text);
   } catch (error) {
-    throw new SettingsError([`${shortName}: ${syntaxFault(error)}`]);
+    throw new SettingsError([`${fileName}: ${syntaxFault(error)}`]);
   }
-  const result = parseSettings(values);
-  if ("problems" in result) {
-    throw new SettingsError(result.problems.map((problem) => `${shortName}: ${problem}`));
-  }
-  const { settings, given } = result;
-  if (settings.Password !== "") guardPassword(name);
-  return {
-    settings,
-    origins: originsOf(settings, (setting) => given.has(setting) ? name : "default"),
-  };
-}
-
-function allDefaults(): LoadedSettings {
-  const settings = defaultSettings();
-  return { settings, origins: originsOf(settings, () => "default") };
+  return parseSettings(Object.entries(values), fileName, path);
 }
 
 /** A file with a password in it is a secret, and is read as one. */
@@ -78,13 +52,4 @@ function syntaxFault(error: unknown): string {
   if (!(error instanceof TomlError)) return systemReason(error);
   const reason = error.message.split("\n", 1)[0].replace(/^Invalid TOML document: /, "");
   return `line ${error.line} column ${error.column}: ${reason}`;
-}
-
-function originsOf(
-  settings: Settings,
-  originOf: (name: keyof Settings) => string,
-): Record<keyof Settings, string> {
-  const names = Object.keys(settings) as (keyof Settings)[];
-  const entries = names.map((name): [keyof Settings, string] => [name, originOf(name)]);
-  return Object.fromEntries(entries) as Record<keyof Settings, string>;
 }

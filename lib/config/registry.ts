@@ -1,4 +1,7 @@
-/** Settings from the registry, names and values as in schema.ts; Windows only. */
+/**
+ * Settings from the registry, Windows only; and who may read a secret there, be it the settings'
+ * registry key or a key file.
+ */
 import { messageOf } from "../errors.ts";
 import {
   type ObjectAccess,
@@ -14,8 +17,14 @@ import {
 } from "../win32/advapi32.ts";
 import { expandEnvironment } from "../win32/kernel32.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
-import { type LoadedSettings, SettingsError } from "./file.ts";
-import { parseSettings, settingNames, type Settings, settingTable } from "./settings.ts";
+import {
+  type LoadedSettings,
+  parseSettings,
+  type SettingKind,
+  settingNames,
+  SettingsError,
+  settingTable,
+} from "./settings.ts";
 
 /** Where the settings are, below HKEY_LOCAL_MACHINE, in the 64-bit view. */
 export const registryPath = "SOFTWARE\\NPSL\\ArpFlush";
@@ -61,27 +70,13 @@ export function loadSettingsRegistry(parts: RegistryParts = windowsParts): Loade
     ]);
   }
   const contents = "contents" in result ? result.contents : null;
-  const { values, problems } = readValues(contents?.values ?? [], parts.expand);
-  const parsed = parseSettings(values);
-  if ("problems" in parsed) problems.push(...parsed.problems);
-  if (problems.length > 0 || "problems" in parsed) {
-    throw new SettingsError(problems.map((problem) => `${registryName}: ${problem}`));
-  }
-  const settings = parsed.given.has("KeyFile")
-    ? parsed.settings
-    : withWindowsKeyFile(parsed.settings, parts);
+  const values = contents?.values.map((value) => readValue(value, parts.expand)) ?? [];
+  const { settings, origins } = parseSettings(values, registryName);
   if (contents !== null && settings.Password !== "") guardPassword(contents, parts.ownSid());
-  const entries = settingNames.map((name): [keyof Settings, string] => [
-    name,
-    parsed.given.has(name) ? registryName : "default",
-  ]);
-  return { settings, origins: Object.fromEntries(entries) as Record<keyof Settings, string> };
-}
-
-/** Windows has a place of its own for the key; where none is, a password alone will do. */
-function withWindowsKeyFile(settings: Settings, { fileExists }: RegistryParts): Settings {
-  const without = settings.Password !== "" && !fileExists(windowsKeyPath);
-  return { ...settings, KeyFile: without ? "" : windowsKeyPath };
+  if (origins.KeyFile !== "default") return { settings, origins };
+  // Windows has a place of its own for the key; where none is, a password alone will do.
+  const passwordAlone = settings.Password !== "" && !parts.fileExists(windowsKeyPath);
+  return { settings: { ...settings, KeyFile: passwordAlone ? "" : windowsKeyPath }, origins };
 }
 
 function guardPassword({ access }: RegistryContents, own: string): void {
@@ -98,34 +93,29 @@ function guardPassword({ access }: RegistryContents, own: string): void {
   ]);
 }
 
-function readValues(values: readonly RegistryValue[], expand: (text: string) => string) {
-  const read: Record<string, unknown> = {};
-  const problems: string[] = [];
-  for (const value of values) {
-    // The registry doesn't tell "port" from "Port".
-    const lower = value.name.toLowerCase();
-    const name = settingNames.find((known) => known.toLowerCase() === lower) ?? value.name;
-    try {
-      read[name] = decodeValue(name, value, expand);
-    } catch (error) {
-      problems.push(`${name}: ${messageOf(error)}`);
-    }
+/** Name and value as a file would hold them; an Error, without a secret, for one that is broken. */
+function readValue(
+  value: RegistryValue,
+  expand: RegistryParts["expand"],
+): [name: string, value: unknown] {
+  // The registry doesn't tell "port" from "Port".
+  const lower = value.name.toLowerCase();
+  const name = settingNames.find((known) => known.toLowerCase() === lower);
+  try {
+    return [name ?? value.name, decodeValue(value, name && settingTable[name].kind, expand)];
+  } catch (error) {
+    return [name ?? value.name, error];
   }
-  return { values: read, problems };
 }
 
-/** A value as a file would hold it. Throws an Error that says what is wrong, without a secret. */
 function decodeValue(
-  name: string,
   { type, data }: RegistryValue,
-  expand: (text: string) => string,
+  kind: SettingKind | undefined,
+  expand: RegistryParts["expand"],
 ): unknown {
-  const isBoolean = settingNames.some((known) =>
-    known === name && settingTable[known].kind === "boolean"
-  );
   switch (type) {
     case REG_DWORD:
-      return decodeDword(data, isBoolean);
+      return decodeDword(data, kind === "boolean");
     case REG_SZ:
       return decodeText(data);
     case REG_EXPAND_SZ:
@@ -157,8 +147,6 @@ function decodeUnits(data: Uint8Array): string {
     throw new Error("the text is not UTF-16");
   }
 }
-
-// Whether a secret on Windows, a key file or the settings' key, is readable by the right accounts alone.
 
 /** SYSTEM and Administrators. */
 const trustedSids: readonly string[] = ["S-1-5-18", "S-1-5-32-544"];

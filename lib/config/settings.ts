@@ -1,116 +1,152 @@
-/** The effective settings of a service, whichever platform they were read from. */
-import * as v from "valibot";
+/**
+ * The settings, whichever platform they are read from: one table, from which the file, the registry,
+ * `--check`, docs/settings.md and the example file follow.
+ */
 import { messageOf } from "../errors.ts";
 import { nearest } from "../text.ts";
 import {
   type AddressPrefix,
+  formatPrefix,
   isWholeAddress,
   parseAddress,
   parsePrefix,
 } from "../wire/addresses.ts";
 import { defaultPort } from "../wire/datagram.ts";
 
-/** How much the log says. */
-export const logLevels = ["error", "warning", "info", "debug"] as const;
-export type LogLevel = typeof logLevels[number];
+/** How a value is written: REG_DWORD, REG_DWORD 0 or 1, REG_SZ, REG_MULTI_SZ in the registry. */
+export type SettingKind = "number" | "boolean" | "text" | "list";
 
-/** How a line of the log on stderr looks. */
-export const logFormats = ["text", "json"] as const;
-export type LogFormat = typeof logFormats[number];
-
-/** Names as in the file and in the registry; `schema.ts` holds defaults, units and limits. */
-export interface Settings {
-  /** UDP port. */
-  readonly Port: number;
-  /** Address to listen on; `::` hears both families on Linux. */
-  readonly Listen: string;
-  /** Path of the key file; empty: no key, only a password. */
-  readonly KeyFile: string;
-  /** Password of the 2009 datagram; empty: that datagram is not accepted. */
-  readonly Password: string;
-  /** Within any period of this length at most 3 flushes start. */
-  readonly HoldDownSeconds: number;
-  /** How far a request's clock may be from the host's. */
-  readonly ClockToleranceSeconds: number;
-  /** Networks whose requests are looked at; "on-link": those the host has an address in. */
-  readonly AllowedSources: "on-link" | readonly AddressPrefix[];
-  /** Flush when the service starts. */
-  readonly FlushOnStart: boolean;
-  /** Addresses resolved anew regularly; "gateway": the default gateways. */
-  readonly RefreshAddresses: "none" | "gateway" | readonly AddressPrefix[];
-  readonly RefreshSeconds: number;
-  /** Path of the file for Prometheus' textfile collectors; empty: none is written. */
-  readonly MetricsFile: string;
-  readonly LogLevel: LogLevel;
-  readonly LogFormat: LogFormat;
+/** One setting. */
+export interface Setting<Value = unknown> {
+  readonly kind: SettingKind;
+  /** The value where none is given. */
+  readonly default: Value;
+  /** What is allowed, to go behind "is not". */
+  readonly allowed: string;
+  /** The same for every operating system, where it depends on that. */
+  readonly documented?: string;
+  /** One line for people. */
+  readonly description: string;
+  /** Empty for what has none. */
+  readonly unit: string;
+  /** A secret's value is never shown. */
+  readonly secret: boolean;
+  /**
+   * The value of what a file or the registry holds; undefined if that isn't allowed. Throws an Error
+   * that says more than `allowed` does.
+   */
+  readonly parse: (given: unknown) => Value | undefined;
 }
 
-// The kinds of values that settings have, as schemas.
+const plain = { unit: "", secret: false };
 
-/** A setting that is a number within limits. */
-export function wholeNumber(least: number, most: number, fallback: number, unit: string) {
-  return {
-    kind: "number",
-    default: fallback,
-    allowed: `a whole number from ${least} to ${most}`,
-    unit,
-    secret: false,
-    schema: v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)),
-  } as const;
-}
-
-/** A setting that is one of some words. */
-export function oneOf<const Word extends string>(words: readonly Word[], fallback: Word) {
-  return {
-    kind: "text",
-    default: fallback,
-    allowed: `one of ${words.map((word) => `"${word}"`).join(", ")}`,
-    unit: "",
-    secret: false,
-    schema: v.picklist(words),
-  } as const;
-}
-
-/** A keyword, or a list of parsed texts; a single text counts as a list of one. */
-export function keywordOrList<const Keyword extends string, Item>(
-  keywords: readonly Keyword[],
+/** A whole number within limits, both allowed. */
+function wholeNumber(
+  least: number,
   most: number,
-  parse: (text: string) => Item,
-) {
-  const texts = v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(most));
-  const parsed = v.rawTransform<string[], Keyword | readonly Item[]>(
-    ({ dataset: { value }, addIssue, NEVER }) => {
-      const keyword = keywords.find((word) => value.length === 1 && value[0] === word);
+  standard: number,
+  unit: string,
+  description: string,
+): Setting<number> {
+  return {
+    ...plain,
+    kind: "number",
+    default: standard,
+    allowed: `a whole number from ${least} to ${most}`,
+    description,
+    unit,
+    parse: (given) =>
+      typeof given === "number" && Number.isInteger(given) && given >= least && given <= most
+        ? given
+        : undefined,
+  };
+}
+
+function trueOrFalse(standard: boolean, description: string): Setting<boolean> {
+  return {
+    ...plain,
+    kind: "boolean",
+    default: standard,
+    allowed: "true or false",
+    description,
+    parse: (given) => typeof given === "boolean" ? given : undefined,
+  };
+}
+
+function oneOf<const Word extends string>(
+  words: readonly Word[],
+  standard: Word,
+  description: string,
+): Setting<Word> {
+  return {
+    ...plain,
+    kind: "text",
+    default: standard,
+    allowed: `one of ${words.map((word) => `"${word}"`).join(", ")}`,
+    description,
+    parse: (given) => words.find((word) => word === given),
+  };
+}
+
+/** A text that a predicate allows. */
+function text(
+  standard: string,
+  isAllowed: (text: string) => boolean,
+  about: Pick<Setting, "allowed" | "description"> & Partial<Setting<string>>,
+): Setting<string> {
+  return {
+    ...plain,
+    ...about,
+    kind: "text",
+    default: standard,
+    parse: (given) => typeof given === "string" && isAllowed(given) ? given : undefined,
+  };
+}
+
+/**
+ * A keyword, or a list of `items` that `parseItem` reads; one text counts as a list of one.
+ * `parseItem` throws an Error that names the text.
+ */
+function listOf<Item, const Keyword extends string = never>(
+  items: string,
+  max: number,
+  parseItem: (text: string) => Item,
+  standard: NoInfer<Keyword | readonly Item[]>,
+  description: string,
+  keywords: readonly Keyword[] = [],
+): Setting<Keyword | readonly Item[]> {
+  const isText = (one: unknown) => typeof one === "string";
+  return {
+    ...plain,
+    kind: "list",
+    default: standard,
+    allowed: [...keywords.map((word) => `"${word}"`), `or a list of 1 to ${max} ${items}`]
+      .join(", ").replace(/^or /, ""),
+    description,
+    parse(given) {
+      const texts = isText(given) ? [given] : Array.isArray(given) ? given : [];
+      const keyword = keywords.find((word) => texts.length === 1 && texts[0] === word);
       if (keyword !== undefined) return keyword;
-      try {
-        return value.map(parse);
-      } catch (error) {
-        addIssue({ message: messageOf(error) });
-        return NEVER;
-      }
+      if (texts.length < 1 || texts.length > max || !texts.every(isText)) return undefined;
+      return texts.map(parseItem);
     },
-  );
-  const toList = v.transform((given: string | string[]) =>
-    typeof given === "string" ? [given] : given
-  );
-  return v.pipe(v.union([v.string(), v.array(v.string())]), toList, texts, parsed);
+  };
 }
 
 /** An address from its text; throws an Error for a network. */
-export function parseWholeAddress(text: string) {
+function parseWholeAddress(text: string): AddressPrefix {
   const prefix = parsePrefix(text);
   if (!isWholeAddress(prefix)) throw new Error(`"${text}" is a network, not one address`);
   return prefix;
 }
 
-// Where a metrics file may be. The program is given the right to write there when it is built, and nowhere else: deno.json has the same folders.
-
-/** The systems that have places. */
+/** Systems whose exporters' folders are known. */
 type System = "linux" | "windows";
 
 /**
- * Folders by system, those below them included: where Debian's node_exporter, others' node_exporter
- * and windows_exporter look, and one of the service's own.
+ * The folders that may hold the metrics file, subfolders included: where Debian's node_exporter,
+ * others' node_exporter and windows_exporter look, and one of the service's own. deno.json permits
+ * the service to write there and nowhere else.
  */
 export const metricsFolders: Readonly<Record<System, readonly string[]>> = {
   linux: ["/var/lib/prometheus/node-exporter", "/var/lib/node_exporter", "/run/arpflush"],
@@ -128,7 +164,7 @@ export function metricsPlaces(os: typeof Deno.build.os = Deno.build.os): string 
   return `empty, or ${anyOf(systemOf(os))}`;
 }
 
-/** What is allowed, for those who read about every system. */
+/** The same for pages about every system. */
 export const metricsPlacesEverywhere = `empty, or ${anyOf("linux")}; on Windows ${
   anyOf("windows")
 }`;
@@ -147,175 +183,161 @@ export function isMetricsPlace(path: string, os: typeof Deno.build.os = Deno.bui
   });
 }
 
-/** A name as these folders have them: no way up, no alternate stream, no wildcard. */
+/** Whether a name stays in its folder: not `..`, no alternate stream, no wildcard. */
 function isFileName(name: string): boolean {
   return /^[\w.+ -]{1,128}$/.test(name) && !/^\.+$/.test(name);
 }
 
-// Every setting once: default, unit, limit, what it does. The file, the registry, `--check` and docs/settings.md all come from this table.
-
-/** How a value is written, whatever the place: a registry has no booleans and no mixed types. */
-export type SettingKind = "number" | "boolean" | "text" | "keyword or list";
-
-/** One setting. */
-export interface Setting<Value = unknown> {
-  readonly kind: SettingKind;
-  /** The value where none is given. */
-  readonly default: Value;
-  /** What is allowed, to go behind "is not". */
-  readonly allowed: string;
-  /** The same for every operating system, where it depends on that. */
-  readonly documented?: string;
-  /** Empty where it has none. */
-  readonly unit: string;
-  /** One line for people. */
-  readonly description: string;
-  /** A secret's value is never shown. */
-  readonly secret: boolean;
-  /** From what the file or the registry holds to the value. */
-  readonly schema: v.GenericSchema<unknown, Value>;
-}
-
-const passwordBytesMost = 1_000;
-const listMost = 256;
+const maxPasswordBytes = 1_000;
+const maxAllowedSources = 256;
 /** As many as a request may list. */
-const refreshMost = 61;
+const maxRefreshAddresses = 61;
 
 const utf8Length = (text: string) => new TextEncoder().encode(text).length;
 
-/** The settings by name, in the order they are shown. */
-export const settingTable: { readonly [Name in keyof Settings]: Setting<Settings[Name]> } = {
-  Port: {
-    ...wholeNumber(1, 65_535, defaultPort, ""),
-    description: "UDP port of requests",
-  },
-  Listen: {
-    kind: "text",
-    default: "0.0.0.0",
+/** The settings by name, in the order in which they are shown. */
+const table = {
+  Port: wholeNumber(1, 65_535, defaultPort, "", "UDP port of requests"),
+  Listen: text("0.0.0.0", (text) => parseAddress(text) !== null, {
     allowed: "an IPv4 or IPv6 address",
-    unit: "",
-    secret: false,
-    schema: v.pipe(v.string(), v.check((text) => parseAddress(text) !== null)),
     description: 'Address to listen on; "::" hears IPv6 too, on Linux together with IPv4',
-  },
-  KeyFile: {
-    kind: "text",
-    default: "/etc/arpflush/key",
+  }),
+  KeyFile: text("/etc/arpflush/key", (text) => !text.includes("\0"), {
     allowed: "a path, or empty for no key",
-    unit: "",
-    secret: false,
-    schema: v.pipe(v.string(), v.check((text) => !text.includes("\0"))),
     description: "File with the shared keys, one a line, readable by its owner alone; empty: none",
-  },
-  Password: {
-    kind: "text",
-    default: "",
-    allowed: `a text of at most ${passwordBytesMost} bytes`,
-    unit: "",
-    secret: true,
-    schema: v.pipe(v.string(), v.check((text) => utf8Length(text) <= passwordBytesMost)),
+  }),
+  Password: text("", (text) => utf8Length(text) <= maxPasswordBytes, {
+    allowed: `a text of at most ${maxPasswordBytes} bytes`,
     description: "Password of the 2009 datagram; empty: that datagram is not accepted",
-  },
-  HoldDownSeconds: {
-    ...wholeNumber(1, 300, 10, "s"),
-    description:
-      "At most 3 flushes start in any period of this length; more become one pending flush",
-  },
-  ClockToleranceSeconds: {
-    ...wholeNumber(1, 3_600, 60, "s"),
-    description: "How far a request's clock may be from the host's",
-  },
-  AllowedSources: {
-    kind: "keyword or list",
-    default: "on-link",
-    allowed: `"on-link", or a list of 1 to ${listMost} addresses and networks`,
-    unit: "",
-    secret: false,
-    schema: keywordOrList(["on-link"], listMost, parsePrefix),
-    description:
-      'Whose requests are looked at; "on-link": networks the host has an address in. Loopback always is',
-  },
-  FlushOnStart: {
-    kind: "boolean",
-    default: true,
-    allowed: "true or false",
-    unit: "",
-    secret: false,
-    schema: v.boolean(),
-    description:
-      "Flush when the service starts; requests created before its start are stale anyway",
-  },
-  RefreshAddresses: {
-    kind: "keyword or list",
-    default: "none",
-    allowed: `"none", "gateway", or a list of 1 to ${refreshMost} addresses`,
-    unit: "",
-    secret: false,
-    schema: keywordOrList(["none", "gateway"], refreshMost, parseWholeAddress),
-    description: 'Addresses resolved anew regularly; "gateway": the default gateways',
-  },
-  RefreshSeconds: {
-    ...wholeNumber(1, 86_400, 30, "s"),
-    description: "How often RefreshAddresses are resolved",
-  },
-  MetricsFile: {
-    kind: "text",
-    default: "",
+    secret: true,
+  }),
+  HoldDownSeconds: wholeNumber(
+    1,
+    300,
+    10,
+    "s",
+    "At most 3 flushes start in any period of this length; more become one pending flush",
+  ),
+  ClockToleranceSeconds: wholeNumber(
+    1,
+    3_600,
+    60,
+    "s",
+    "How far a request's clock may be from the host's",
+  ),
+  AllowedSources: listOf(
+    "addresses and networks",
+    maxAllowedSources,
+    parsePrefix,
+    "on-link",
+    'Whose requests are looked at; "on-link": networks the host has an address in. Loopback always is',
+    ["on-link"],
+  ),
+  FlushOnStart: trueOrFalse(
+    true,
+    "Flush when the service starts; requests created before its start are stale anyway",
+  ),
+  RefreshAddresses: listOf(
+    "addresses",
+    maxRefreshAddresses,
+    parseWholeAddress,
+    "none",
+    'Addresses resolved anew regularly; "gateway": the default gateways',
+    ["none", "gateway"],
+  ),
+  RefreshSeconds: wholeNumber(1, 86_400, 30, "s", "How often RefreshAddresses are resolved"),
+  MetricsFile: text("", (path) => path === "" || isMetricsPlace(path), {
     allowed: metricsPlaces(),
     documented: metricsPlacesEverywhere,
-    unit: "",
-    secret: false,
-    schema: v.pipe(v.string(), v.check((path) => path === "" || isMetricsPlace(path))),
     description: "File for the textfile collectors of Prometheus' exporters; empty: none",
-  },
-  LogLevel: {
-    ...oneOf(logLevels, "info"),
-    description: "How much the log says",
-  },
-  LogFormat: {
-    ...oneOf(logFormats, "text"),
-    description: "Lines of the log on stderr: text, or one JSON document each",
-  },
+  }),
+  LogLevel: oneOf(["error", "warning", "info", "debug"], "info", "How much the log says"),
+  LogFormat: oneOf(
+    ["text", "json"],
+    "text",
+    "Lines of the log on stderr: text, or one JSON document each",
+  ),
 };
+
+/** The effective settings of a service, by their names in the file and in the registry. */
+export type Settings = {
+  readonly [Name in keyof typeof table]: typeof table[Name] extends Setting<infer Value> ? Value
+    : never;
+};
+
+/** The settings by name, in the order in which they are shown. */
+export const settingTable: { readonly [Name in keyof Settings]: Setting<Settings[Name]> } = table;
 
 /** The names of all settings. */
 export const settingNames = Object.keys(settingTable) as (keyof Settings)[];
 
 /** The settings where nothing is given. */
 export function defaultSettings(): Settings {
-  return fill({});
+  return parseSettings([], "").settings;
 }
 
-/** Settings, or what is wrong: every problem, each a line `Port: 70000 is not a whole number …`. */
-export type SettingsResult =
-  | { readonly settings: Settings; readonly given: ReadonlySet<keyof Settings> }
-  | { readonly problems: readonly string[] };
+/** Settings and where each comes from. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** "default", or the path of the file or of the registry key. */
+  readonly origins: Readonly<Record<keyof Settings, string>>;
+}
 
-/** Settings from names and values as a file or a registry holds them. */
-export function parseSettings(values: Readonly<Record<string, unknown>>): SettingsResult {
-  const problems: string[] = [];
-  const parsed: Record<string, unknown> = {};
-  const given = new Set<keyof Settings>();
-  for (const [name, value] of Object.entries(values)) {
-    if (!isSettingName(name)) {
-      problems.push(unknownName(name));
-      continue;
-    }
-    const result = v.safeParse(settingTable[name].schema, value);
-    if (!result.success) problems.push(`${name}: ${faultOf(name, value, result.issues[0])}`);
-    parsed[name] = result.output;
-    given.add(name);
+/** Everything that is wrong with the settings, one whole line each. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join("; "));
   }
-  return problems.length > 0 ? { problems } : { settings: fill(parsed), given };
+}
+
+/**
+ * Settings from names and values as a file or the registry holds them; an Error stands for a value
+ * that can't be read. Throws a `SettingsError` with every problem, each a line that starts with
+ * `place`: `arpflush.toml: Port: 70000 is not a whole number from 1 to 65535`.
+ */
+export function parseSettings(
+  given: Iterable<readonly [name: string, value: unknown]>,
+  place: string,
+  origin: string = place,
+): LoadedSettings {
+  const problems: string[] = [];
+  const settings: Record<string, unknown> = {};
+  const origins: Record<string, string> = {};
+  for (const name of settingNames) {
+    settings[name] = settingTable[name].default;
+    origins[name] = "default";
+  }
+  for (const [name, value] of given) {
+    try {
+      settings[name] = parseSetting(name, value);
+      origins[name] = origin;
+    } catch (error) {
+      problems.push(`${place}: ${messageOf(error)}`);
+    }
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return { settings, origins } as unknown as LoadedSettings;
+}
+
+/** Throws an Error that names the setting and what is wrong; a secret's value is left out. */
+function parseSetting(name: string, given: unknown): unknown {
+  if (!isSettingName(name)) throw new Error(unknownName(name));
+  if (given instanceof Error) throw new Error(`${name}: ${given.message}`);
+  const { parse, allowed, secret } = settingTable[name];
+  let reason: string | undefined;
+  try {
+    const value = parse(given);
+    if (value !== undefined) return value;
+  } catch (error) {
+    reason = `${messageOf(error)}; allowed is ${allowed}`;
+  }
+  if (secret) throw new Error(`${name}: the value is not ${allowed}`);
+  throw new Error(`${name}: ${reason ?? `${showValue(given)} is not ${allowed}`}`);
 }
 
 function isSettingName(name: string): name is keyof Settings {
   return Object.hasOwn(settingTable, name);
-}
-
-function fill(parsed: Readonly<Record<string, unknown>>): Settings {
-  const entries = settingNames.map((name) => [name, parsed[name] ?? settingTable[name].default]);
-  return Object.fromEntries(entries);
 }
 
 function unknownName(name: string): string {
@@ -324,18 +346,16 @@ function unknownName(name: string): string {
   return near === null ? `${shown} is not a setting` : `${shown} is not a setting; is it ${near}?`;
 }
 
-/** What is wrong with a value; a secret's value is left out. */
-function faultOf(name: keyof Settings, value: unknown, issue: v.BaseIssue<unknown>): string {
-  const { allowed, secret } = settingTable[name];
-  if (secret) return `the value is not ${allowed}`;
-  // The parsers of addresses say more than the table.
-  if (issue.type === "raw_transform") return `${issue.message}; allowed is ${allowed}`;
-  return `${showValue(value)} is not ${allowed}`;
-}
-
-const shownMost = 100;
+const maxShown = 100;
 
 function showValue(value: unknown): string {
   const text = typeof value === "bigint" ? String(value) : JSON.stringify(value) ?? String(value);
-  return text.length > shownMost ? `${text.slice(0, shownMost)}…` : text;
+  return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
+}
+
+/** A value as a TOML file holds it; a secret's is `"***"`. */
+export function settingText(name: keyof Settings, value: Settings[keyof Settings]): string {
+  if (settingTable[name].secret && value !== "") return '"***"';
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `[${value.map((prefix) => `"${formatPrefix(prefix)}"`).join(", ")}]`;
 }

@@ -3,7 +3,7 @@
  * catalogue of what can be said. A sink is where it goes: stderr here, Windows' event log beside it.
  */
 import { configureSync, getLogger, type LogLevel as TapeLevel, type Sink } from "@logtape/logtape";
-import type { LogFormat, LogLevel } from "../config/settings.ts";
+import type { Settings } from "../config/settings.ts";
 import { systemAfter, within } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
 import {
@@ -29,7 +29,7 @@ export type LogSink = (entry: LogEntry) => void;
 
 /** What the log says and where. */
 export interface LogOptions {
-  readonly level: LogLevel;
+  readonly level: Settings["LogLevel"];
   readonly sinks: readonly LogSink[];
 }
 
@@ -42,7 +42,7 @@ const tapeLevels = {
 } as const satisfies Record<Severity, TapeLevel>;
 
 /** Severities said at each level. */
-const severitiesOf: Readonly<Record<LogLevel, readonly Severity[]>> = {
+const severitiesOf: Readonly<Record<Settings["LogLevel"], readonly Severity[]>> = {
   error: ["error"],
   warning: ["error", "warning"],
   info: ["error", "warning", "information"],
@@ -106,7 +106,11 @@ function isValues(values: unknown): values is EventValues {
 }
 
 /** Lines on a writer. `simulated` marks each one. */
-export function createLineSink(writer: LineWriter, format: LogFormat, simulated: boolean): LogSink {
+export function createLineSink(
+  writer: LineWriter,
+  format: Settings["LogFormat"],
+  simulated: boolean,
+): LogSink {
   return (entry) =>
     writer.write(format === "json" ? jsonLine(entry, simulated) : textLine(entry, simulated));
 }

@@ -1,9 +1,15 @@
 /** Runs or checks the service as a process: settings file, log on stderr, the platform's cache. */
-import { type LoadedSettings, loadSettingsFile, SettingsError } from "../config/file.ts";
-import { defaultSettings, settingNames, type Settings, settingTable } from "../config/settings.ts";
+import { loadSettingsFile } from "../config/file.ts";
+import {
+  defaultSettings,
+  type LoadedSettings,
+  settingNames,
+  SettingsError,
+  settingTable,
+  settingText,
+} from "../config/settings.ts";
 import { configureLog, createLineSink, createLineWriter, type LogSink } from "../log/logging.ts";
 import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
-import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
 import { keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
@@ -105,18 +111,10 @@ export function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {
   const lines = settingNames.map((name) => {
     const { unit } = settingTable[name];
     const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
-    return `${`${name} = ${valueText(settings, name)}`.padEnd(36)} # ${origin}`;
+    return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
   const keyring = loadKeyring(settings, read);
   return [...lines, `# Keys: ${keysText(keyring)}`, ""].join("\n");
-}
-
-/** A value as the file holds it; a secret's is left out. */
-function valueText(settings: Settings, name: keyof Settings): string {
-  const value = settings[name];
-  if (settingTable[name].secret && value !== "") return `"***"`;
-  if (typeof value !== "object") return JSON.stringify(value);
-  return `[${value.map((prefix: AddressPrefix) => `"${formatPrefix(prefix)}"`).join(", ")}]`;
 }
 
 // Which implementation of the neighbor cache is for the system this runs on.

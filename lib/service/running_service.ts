@@ -1,8 +1,7 @@
 /**
  * The service itself, whatever hosts it: a console, systemd, or Windows' service control manager.
  */
-import type { LoadedSettings } from "../config/file.ts";
-import type { Settings } from "../config/settings.ts";
+import type { LoadedSettings, Settings } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createPublisher } from "../metrics/metrics_file.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { loadSettingsFile, parseSettingsText, SettingsError } from "../../../lib/config/file.ts";
+import { loadSettingsFile, parseSettingsText } from "../../../lib/config/file.ts";
+import { SettingsError } from "../../../lib/config/settings.ts";
 
 /** The problems of a text; the test fails if it has none. */
 function problemsOf(text: string): readonly string[] {

@@ -118,7 +118,10 @@ check("documents every parameter and has examples", ({ parameters, help }) => {
 });
 
 const registryKinds: Readonly<Record<SettingKind, string>> = {
-  ...{ number: "DWord", boolean: "DWord", text: "String", "keyword or list": "MultiString" },
+  number: "DWord",
+  boolean: "DWord",
+  text: "String",
+  list: "MultiString",
 };
 
 check("knows every setting of the service, its kind and its default", async ({ parameters }) => {

@@ -2,23 +2,34 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   defaultSettings,
+  isMetricsPlace,
+  metricsFolders,
+  metricsPlaces,
   parseSettings,
   settingNames,
   type Settings,
+  SettingsError,
   settingTable,
+  settingText,
 } from "../../../lib/config/settings.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 
-/** The settings that values make; the test fails if there are problems. */
 function settingsOf(values: Record<string, unknown>): Settings {
-  const result = parseSettings(values);
-  assert.ok("settings" in result, JSON.stringify(result));
-  return result.settings;
+  return parseSettings(Object.entries(values), "here").settings;
 }
 
+/** The problems without the place that each must begin with. */
 function problemsOf(values: Record<string, unknown>): readonly string[] {
-  const result = parseSettings(values);
-  return "problems" in result ? result.problems : [];
+  try {
+    settingsOf(values);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof SettingsError, String(error));
+    return error.problems.map((problem) => {
+      assert.ok(problem.startsWith("here: "), problem);
+      return problem.slice(6);
+    });
+  }
 }
 
 Deno.test("defaultSettings() are the documented ones", () => {
@@ -40,19 +51,13 @@ Deno.test("defaultSettings() are the documented ones", () => {
 });
 
 Deno.test("settingTable allows every default, and describes each setting in one line", () => {
-  const { settings } = { settings: settingsOf(defaultSettingsAsGiven()) };
-  assert.deepEqual(settings, defaultSettings());
+  assert.deepEqual(settingsOf(defaultSettings()), defaultSettings());
   for (const name of settingNames) {
     const { description, allowed } = settingTable[name];
     assert.match(description, /^[^\n]{10,120}[^.\n]$/, name);
     assert.ok(allowed.length > 0, name);
   }
 });
-
-/** The defaults as a file would give them; all are plain values. */
-function defaultSettingsAsGiven(): Record<string, unknown> {
-  return { ...defaultSettings() };
-}
 
 Deno.test("parseSettings() takes both limits of every number and nothing beyond or between", () => {
   const limits = {
@@ -148,11 +153,28 @@ Deno.test("parseSettings() never shows a password, right or wrong", () => {
 });
 
 Deno.test("parseSettings() says which settings were given, falsy ones too", () => {
-  const result = parseSettings({ FlushOnStart: false, KeyFile: "" });
-  assert.ok("settings" in result);
-  assert.deepEqual([...result.given], ["FlushOnStart", "KeyFile"]);
-  assert.equal(result.settings.FlushOnStart, false);
-  assert.equal(result.settings.KeyFile, "");
+  const given = Object.entries({ FlushOnStart: false, KeyFile: "" });
+  const { settings, origins } = parseSettings(given, "file.toml", "/etc/file.toml");
+  const named = settingNames.filter((name) => origins[name] !== "default");
+  assert.deepEqual(named, ["KeyFile", "FlushOnStart"]);
+  assert.equal(origins.KeyFile, "/etc/file.toml");
+  assert.equal(settings.FlushOnStart, false);
+  assert.equal(settings.KeyFile, "");
+});
+
+Deno.test("parseSettings() names the setting whose value could not be read", () => {
+  assert.deepEqual(problemsOf({ Port: new Error("a DWORD of 3 bytes is broken") }), [
+    "Port: a DWORD of 3 bytes is broken",
+  ]);
+});
+
+Deno.test("settingText() writes a value as a file holds it, but no secret", () => {
+  assert.equal(settingText("Port", 5), "5");
+  assert.equal(settingText("LogLevel", "info"), '"info"');
+  const networks = ["10.0.0.0/8", "2001:db8::1"].map(parsePrefix);
+  assert.equal(settingText("AllowedSources", networks), '["10.0.0.0/8", "2001:db8::1"]');
+  assert.equal(settingText("Password", "TopSecret!"), '"***"');
+  assert.equal(settingText("Password", ""), '""');
 });
 
 Deno.test("parseSettings() makes one line of at most 400 characters of any value", () => {
@@ -163,4 +185,76 @@ Deno.test("parseSettings() makes one line of at most 400 characters of any value
       assert.ok(problem.length <= 400, problem);
     }
   }));
+});
+
+Deno.test("isMetricsPlace() takes a .prom file in each folder of its system and below", () => {
+  for (const os of ["linux", "windows"] as const) {
+    const separator = os === "windows" ? "\\" : "/";
+    for (const folder of metricsFolders[os]) {
+      for (
+        const name of ["arpflush.prom", "a.prom", ["host-1", "ARP flush.prom"].join(separator)]
+      ) {
+        assert.ok(isMetricsPlace(`${folder}${separator}${name}`, os), `${folder} ${name}`);
+      }
+    }
+  }
+});
+
+Deno.test("isMetricsPlace() takes Windows' paths with either slash and in either case", () => {
+  assert.ok(isMetricsPlace("c:/programdata/ARPFLUSH/metrics/arpflush.PROM", "windows"));
+  assert.ok(!isMetricsPlace("/RUN/arpflush/arpflush.prom", "linux"));
+  assert.ok(!isMetricsPlace("\\run\\arpflush\\arpflush.prom", "linux"));
+});
+
+Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", () => {
+  const refused = {
+    linux: [
+      "/etc/arpflush.prom",
+      "arpflush.prom",
+      "/run/arpflush.prom",
+      "/run/arpflush",
+      "/run/arpflush/",
+      "/run/arpflush/.prom",
+      "/run/arpflush/arpflush.prom.tmp",
+      "/run/arpflush/arpflush.txt",
+      "/run/arpflush2/arpflush.prom",
+      "/run/arpflush/../../etc/cron.d/a.prom",
+      "/run/arpflush/./a.prom",
+      "/run/arpflush//a.prom",
+      "/run/arpflush/a\0.prom",
+      "/run/arpflush/a\n.prom",
+      "C:\\ProgramData\\ArpFlush\\metrics\\arpflush.prom",
+    ],
+    windows: [
+      "C:\\ProgramData\\ArpFlush\\key.prom",
+      "C:\\ProgramData\\ArpFlush\\metrics\\..\\key.prom",
+      "C:\\ProgramData\\ArpFlush\\metrics\\key:a.prom",
+      "\\\\?\\C:\\ProgramData\\ArpFlush\\metrics\\a.prom",
+      "/run/arpflush/arpflush.prom",
+    ],
+  } as const;
+  for (const os of ["linux", "windows"] as const) {
+    for (const path of refused[os]) assert.ok(!isMetricsPlace(path, os), JSON.stringify(path));
+  }
+});
+
+Deno.test("parseSettings() names the folders a MetricsFile may be in", () => {
+  assert.deepEqual(problemsOf({ MetricsFile: "/tmp/arpflush.prom" }), [
+    `MetricsFile: "/tmp/arpflush.prom" is not ${metricsPlaces()}`,
+  ]);
+  assert.equal(
+    metricsPlaces("linux"),
+    "empty, or a file NAME.prom in /var/lib/prometheus/node-exporter, /var/lib/node_exporter, " +
+      "/run/arpflush",
+  );
+  assert.equal(
+    metricsPlaces("windows"),
+    "empty, or a file NAME.prom in C:\\Program Files\\windows_exporter\\textfile_inputs, " +
+      "C:\\ProgramData\\ArpFlush\\metrics",
+  );
+  const { linux, windows } = metricsFolders;
+  const own = Deno.build.os === "windows" ? `${windows[0]}\\a.prom` : `${linux[0]}/a.prom`;
+  for (const MetricsFile of ["", own]) {
+    assert.equal(settingsOf({ MetricsFile }).MetricsFile, MetricsFile);
+  }
 });
