@@ -29,6 +29,6 @@ try {
   Deno.exit(await main(Deno.args));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
-  console.error(`arpflush-service: ${error.message}`);
+  console.error(`arpflush-service: ${error.message}\nTry --help`);
   Deno.exit(2);
 }

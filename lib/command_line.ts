@@ -1,75 +1,95 @@
 /**
- * The forms of options that people know from getopt, put into the one form that no parser can
- * misread, `--name=value`: `-c5`, `-c 5`, `-vc 5`, `--count 5`, and values that begin with a dash.
+ * Reads command lines as POSIX and GNU have them: `-abc`, `-kFILE`, `-k FILE`, `--name=value`,
+ * `--name value`, operands anywhere, and operands alone behind `--`.
  */
 import { UsageError } from "./errors.ts";
+import { nearest } from "./text.ts";
 
-/** One option of a command line. */
-export interface OptionKind {
-  /** Without the dashes. */
-  readonly name: string;
-  /** Its short form without the dash, or null. */
-  readonly letter: string | null;
-  readonly hasValue: boolean;
+/** An option, in a table by its name without dashes. */
+export interface Option {
+  /** Its short form: one character. */
+  readonly letter?: string;
+  /** What the help calls its value; an option without it has none. */
+  readonly value?: string;
+  /** Nothing behind it is read, as behind --help. @default false */
+  readonly isLast?: boolean;
+}
+
+/** What a command line gives. */
+export interface CommandLine<Name extends string> {
+  has(name: Name): boolean;
+  /** An option's values, in their order. */
+  values(name: Name): readonly string[];
+  /** An option's last value; undefined if it isn't given. */
+  value(name: Name): string | undefined;
+  /** What is no option, in its order. */
+  readonly operands: readonly string[];
 }
 
 /**
- * A command line with each option's value attached to its long name. Unknown options stay as they
- * are; so does everything behind `--`. Throws a UsageError for a value that is missing or too much.
- * An option in the place of a value counts as missing: `-P -k` is a slip, `--password=-k` is not.
+ * Reads a command line (without the program's name). Throws a UsageError for an unknown option and
+ * for a value that is missing or too much. A known option in the place of a value counts as missing:
+ * `-P -k` is a slip, `--password=-k` is not.
  */
-export function normalizeArguments(
+export function parseCommandLine<Name extends string>(
   args: readonly string[],
-  kinds: readonly OptionKind[],
-): string[] {
-  const byName = new Map(kinds.map((kind) => [kind.name, kind]));
-  const byLetter = new Map(kinds.map((kind) => [kind.letter, kind]));
+  options: Readonly<Record<Name, Option>>,
+): CommandLine<Name> {
+  const names = Object.keys(options) as Name[];
+  const withName = (text: string) => names.find((name) => name === text);
+  const withLetter = (letter: string) => names.find((name) => options[name].letter === letter);
   const isOption = (text: string) =>
-    text === "--" || byName.has(text.replace(/^--([^=]+).*$/s, "$1")) && text.startsWith("--") ||
-    /^-[^-]$/.test(text) && byLetter.has(text[1]);
-  const result: string[] = [];
-  let at = 0;
-  const valueFor = (shown: string, { name }: OptionKind): string => {
-    const value = args[at];
-    if (value === undefined || isOption(value)) {
+    text === "--" || text.startsWith("--") && withName(text.slice(2).split("=", 1)[0]) ||
+    text.length === 2 && text[0] === "-" && withLetter(text[1]);
+
+  const given = new Map<Name, string[]>();
+  const operands: string[] = [];
+  const rest = [...args];
+  let isEnded = false;
+
+  /** Notes an option; `shown` is how it was written, `attached` its value in the same argument. */
+  function take(name: Name, shown: string, attached: string | undefined): void {
+    const hasValue = options[name].value !== undefined;
+    if (!hasValue && attached !== undefined) throw new UsageError(`Option ${shown} has no value`);
+    if (hasValue && attached === undefined && (rest.length === 0 || isOption(rest[0]))) {
       throw new UsageError(`Option ${shown} needs a value`);
     }
-    at++;
-    return `--${name}=${value}`;
-  };
-  while (at < args.length) {
-    const arg = args[at++];
-    if (arg === "--") return [...result, arg, ...args.slice(at)];
-    const long = /^--([^=]+)(=.*)?$/s.exec(arg);
-    const kind = long === null ? undefined : byName.get(long[1]);
-    if (kind !== undefined && long !== null) {
-      const hasValue = long[2] !== undefined;
-      if (hasValue && !kind.hasValue) throw new UsageError(`Option --${kind.name} has no value`);
-      result.push(kind.hasValue && !hasValue ? valueFor(arg, kind) : arg);
-    } else if (/^-[^-]/.test(arg)) {
-      result.push(...shortOptions(arg, byLetter, valueFor));
-    } else result.push(arg);
+    const value = hasValue ? attached ?? rest.shift() : "";
+    given.set(name, [...given.get(name) ?? [], value ?? ""]);
+    isEnded ||= options[name].isLast === true;
   }
-  return result;
+
+  function takeLong(argument: string): void {
+    const equals = argument.indexOf("=");
+    const shown = equals < 0 ? argument : argument.slice(0, equals);
+    const name = withName(shown.slice(2));
+    if (name === undefined) throw unknownOption(shown, names);
+    take(name, shown, equals < 0 ? undefined : argument.slice(equals + 1));
+  }
+
+  function takeShort(argument: string): void {
+    const [, ...letters] = argument;
+    letters.every((letter, i) => {
+      const name = withLetter(letter);
+      if (name === undefined) throw unknownOption(`-${letter}`, names);
+      const hasValue = options[name].value !== undefined;
+      take(name, `-${letter}`, hasValue ? letters.slice(i + 1).join("") || undefined : undefined);
+      return !hasValue;
+    });
+  }
+
+  while (rest.length > 0 && !isEnded) {
+    const argument = rest.shift() ?? "";
+    if (argument === "--") operands.push(...rest.splice(0));
+    else if (argument.startsWith("--")) takeLong(argument);
+    else if (argument.startsWith("-") && argument !== "-") takeShort(argument);
+    else operands.push(argument);
+  }
+  const values = (name: Name) => given.get(name) ?? [];
+  return { has: (name) => given.has(name), values, value: (name) => values(name).at(-1), operands };
 }
 
-function shortOptions(
-  cluster: string,
-  byLetter: ReadonlyMap<string | null, OptionKind>,
-  valueFor: (shown: string, kind: OptionKind) => string,
-): string[] {
-  const result: string[] = [];
-  for (let i = 1; i < cluster.length; i++) {
-    const kind = byLetter.get(cluster[i]);
-    if (kind === undefined) throw new UsageError(`Unknown option -${cluster[i]}`);
-    if (kind.hasValue) {
-      const attached = cluster.slice(i + 1);
-      result.push(
-        attached === "" ? valueFor(`-${cluster[i]}`, kind) : `--${kind.name}=${attached}`,
-      );
-      break;
-    }
-    result.push(`--${kind.name}`);
-  }
-  return result;
+function unknownOption(shown: string, names: readonly string[]): UsageError {
+  const near = shown.startsWith("--") ? nearest(shown.slice(2), names) : null;
+  return new UsageError(`Unknown option ${shown}${near === null ? "" : `, is it --${near}?`}`);
 }

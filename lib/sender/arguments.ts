@@ -1,6 +1,5 @@
-/** The command line to a `Command`; usage.ts has its text for people. */
-import { typeFlag } from "type-flag";
-import { normalizeArguments, type OptionKind } from "../command_line.ts";
+/** The sender's command line; help.ts has its text for people. */
+import { type CommandLine, type Option, parseCommandLine } from "../command_line.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { formatDuration, parseDuration } from "../time.ts";
 import { type AddressPrefix, parsePrefix } from "../wire/addresses.ts";
@@ -8,226 +7,40 @@ import { addressesMost, defaultPort } from "../wire/datagram.ts";
 import type { Action } from "../wire/request.ts";
 import { parseHost, type Target, uniquePrefixes } from "./targets.ts";
 
-const flags = {
-  all: { type: Boolean, alias: "a" },
-  interface: { type: [String] },
-  address: { type: [String], alias: "A" },
-  only: { type: Boolean },
-  "no-verify": { type: Boolean },
-  probe: { type: Boolean },
-  expect: { type: String },
-  "key-file": { type: String, alias: "k" },
-  port: { type: String, alias: "p" },
-  count: { type: String, alias: "c" },
-  interval: { type: String, alias: "i" },
-  wait: { type: String, alias: "w" },
-  spread: { type: String },
-  password: { type: String, alias: "P" },
-  "password-file": { type: String },
-  notify: { type: Boolean },
-  syslog: { type: Boolean },
-  json: { type: Boolean },
-  quiet: { type: Boolean, alias: "q" },
-  verbose: { type: Boolean, alias: "v" },
-  keygen: { type: Boolean },
-  help: { type: Boolean, alias: "h" },
-  version: { type: Boolean },
-} as const;
+/** All options; the help names each. */
+export const senderOptions = {
+  all: { letter: "a" },
+  interface: { value: "NAME" },
+  address: { letter: "A", value: "ADDR" },
+  only: {},
+  "no-verify": {},
+  probe: {},
+  expect: { value: "N|FILE" },
+  "key-file": { letter: "k", value: "FILE" },
+  port: { letter: "p", value: "N" },
+  count: { letter: "c", value: "N" },
+  interval: { letter: "i", value: "TIME" },
+  wait: { letter: "w", value: "TIME" },
+  spread: { value: "TIME" },
+  password: { letter: "P", value: "TEXT" },
+  "password-file": { value: "FILE" },
+  notify: {},
+  syslog: {},
+  json: {},
+  quiet: { letter: "q" },
+  verbose: { letter: "v" },
+  keygen: {},
+  help: { letter: "h", isLast: true },
+  version: {},
+} as const satisfies Record<string, Option>;
 
-/** All options; usage.ts names each. */
-export const optionKinds: readonly OptionKind[] = Object.entries(flags).map(([name, flag]) => ({
-  name,
-  letter: "alias" in flag ? flag.alias : null,
-  hasValue: flag.type !== Boolean,
-}));
+type Given = CommandLine<keyof typeof senderOptions>;
 
-function parseFlags(args: readonly string[]) {
-  const { flags: given, unknownFlags, _: operands } = typeFlag(
-    flags,
-    normalizeArguments(args, optionKinds),
-  );
-  const unknown = Object.keys(unknownFlags)[0];
-  if (unknown !== undefined && given.help !== true) {
-    throw new UsageError(`Unknown option --${unknown}`);
-  }
-  return { given, operands };
-}
-
-type Given = ReturnType<typeof parseFlags>["given"];
-
-/**
- * What a command line (without the program's name) asks for. Throws a UsageError of one line that
- * names the option and the value that was wrong.
- */
-export function parseArguments(args: readonly string[]): Command {
-  const end = args.indexOf("--");
-  const notifies = (end < 0 ? args : args.slice(0, end)).includes("--notify");
-  if (!notifies) return parseCommand(args);
-  const { args: own, notification } = splitNotification(args);
-  const command = parseCommand(own);
-  if (command.kind !== "send" || notification.state === "MASTER") return command;
-  const { type, name, state } = notification;
-  const { verbose } = command.options;
-  return { kind: "nothing", line: `${type} ${name} is ${state}: nothing to do`, verbose };
-}
-
-function parseCommand(args: readonly string[]): Command {
-  const { given, operands } = parseFlags(args);
-  if (given.help) return { kind: "help" };
-  if (given.version) return { kind: "version" };
-  if (given.keygen) return { kind: "keygen" };
-  if (given.quiet && given.verbose) throw new UsageError("Options --quiet and --verbose conflict");
-  return { kind: "send", options: parseOptions(given, operands) };
-}
-
-function parseOptions(given: Given, operands: readonly string[]): SendOptions {
-  const all = given.all === true;
-  if (!all && operands.length === 0) throw new UsageError("Name a HOST, or give --all");
-  if (!all && given.interface.length > 0) {
-    throw new UsageError("Option --interface narrows --all; give both");
-  }
-  const secret = parseSecret(given);
-  if (secret.kind !== "key file") refuseWhatNeedsAcks(given);
-  return {
-    all,
-    interfaceNames: [...new Set(given.interface)],
-    hosts: operands.map(parseHost),
-    port: parseWhole("port", given.port, defaultPort, 1, 65_535),
-    count: parseWhole("count", given.count, 5, 1, 1000),
-    intervalMs: parseTime("interval", given.interval, 1000, 1),
-    waitMs: parseTime("wait", given.wait, 2000, 0),
-    spread: parseSpread(given.spread),
-    secret,
-    ...parseSubject(given),
-    expect: given.expect === undefined ? null : parseExpect(given.expect),
-    output: given.json ? "json" : "text",
-    quiet: given.quiet === true,
-    verbose: given.verbose === true,
-    syslog: given.syslog === true,
-  };
-}
-
-function parseSecret(given: Given): Secret {
-  const { password, "password-file": passwordFile, "key-file": keyFile } = given;
-  if (password !== undefined && passwordFile !== undefined) {
-    throw new UsageError("Options --password and --password-file conflict");
-  }
-  const legacy = password !== undefined ? "--password" : "--password-file";
-  if (password === undefined && passwordFile === undefined) {
-    return { kind: "key file", path: nonEmpty("key-file", keyFile ?? keyFileOn(platform)) };
-  }
-  if (keyFile !== undefined) throw new UsageError(`Options ${legacy} and --key-file conflict`);
-  return password !== undefined
-    ? { kind: "password", password: nonEmpty("password", password) }
-    : { kind: "password file", path: nonEmpty("password-file", passwordFile ?? "") };
-}
-
-function refuseWhatNeedsAcks(given: Given): void {
-  const needs = {
-    "--address": given.address.length > 0,
-    "--only": given.only,
-    "--probe": given.probe,
-    "--expect": given.expect !== undefined,
-    "--wait": given.wait !== undefined,
-    "--spread": given.spread !== undefined,
-  };
-  for (const [option, isGiven] of Object.entries(needs)) {
-    if (!isGiven) continue;
-    throw new UsageError(`Option ${option} needs a key: nobody acknowledges a password`);
-  }
-}
-
-function parseSubject(given: Given): Pick<SendOptions, "action" | "verify" | "addresses"> {
-  const verify = given["no-verify"] !== true;
-  if (given.probe && given.only) throw new UsageError("Options --probe and --only conflict");
-  const addresses = uniquePrefixes(given.address.map(parseAddressOption));
-  if (addresses.length > addressesMost) {
-    throw new UsageError(
-      `Option --address is given ${addresses.length} times; a datagram holds ${addressesMost}`,
-    );
-  }
-  if (addresses.length > 0 && !verify && !given.only) {
-    throw new UsageError("Option --address has no use with --no-verify unless --only is given");
-  }
-  return {
-    action: given.probe ? "probe" : given.only ? "flush listed" : "flush all",
-    verify,
-    addresses: addresses.length > 0 ? addresses : null,
-  };
-}
-
-function parseAddressOption(text: string): AddressPrefix {
-  try {
-    return parsePrefix(text);
-  } catch (error) {
-    throw new UsageError(`Option --address: ${messageOf(error)}`);
-  }
-}
-
-function parseExpect(text: string): ExpectWish {
-  if (!/^[+-]?\d+$/.test(text)) return { kind: "file", path: nonEmpty("expect", text) };
-  return { kind: "count", count: parseWhole("expect", text, 1, 1, 1_000_000) };
-}
-
-function nonEmpty(name: string, text: string): string {
-  if (text === "") throw new UsageError(`Option --${name} must not be empty`);
-  return text;
-}
-
-function parseWhole(
-  name: string,
-  text: string | undefined,
-  fallback: number,
-  least: number,
-  most: number,
-): number {
-  if (text === undefined) return fallback;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  if (value >= least && value <= most) return value;
-  throw new UsageError(
-    `Option --${name} must be a whole number from ${least} to ${most}, not "${text}"`,
-  );
-}
-
-/** The datagram has 16 bits for it. */
-const spreadMostMs = 65_535;
-
-function parseSpread(text: string | undefined): "auto" | number {
-  if (text === undefined || text === "auto") return "auto";
-  return parseTime("spread", text, 0, 0, spreadMostMs);
-}
-
-const hourMs = 3_600_000;
-
-function parseTime(
-  name: string,
-  text: string | undefined,
-  fallback: number,
-  least: number,
-  most = hourMs,
-): number {
-  if (text === undefined) return fallback;
-  const value = parseDuration(text) ?? NaN;
-  if (value >= least && value <= most) return value;
-  const range = `${formatDuration(least)} to ${formatDuration(most)}`;
-  throw new UsageError(
-    `Option --${name} must be a time from ${range} (1s, 200ms, 0.5), not "${text}"`,
-  );
-}
-
-// What a command line asks for, checked and with defaults filled in.
-
-/** What signs or fills the datagram. */
+/** What signs or fills the datagram: a password is the whole datagram of 2009. */
 export type Secret =
   | { readonly kind: "key file"; readonly path: string }
-  /** The 2009 datagram: nothing is acknowledged. */
   | { readonly kind: "password"; readonly password: string }
   | { readonly kind: "password file"; readonly path: string };
-
-/** Who has to confirm, as the command line says it. */
-export type ExpectWish =
-  | { readonly kind: "count"; readonly count: number }
-  | { readonly kind: "file"; readonly path: string };
 
 /** Options of a run that sends. */
 export interface SendOptions {
@@ -249,8 +62,11 @@ export interface SendOptions {
   readonly verify: boolean;
   /** Addresses in question; null: this machine's own. */
   readonly addresses: readonly AddressPrefix[] | null;
-  /** Null: at least one host. */
-  readonly expect: ExpectWish | null;
+  /** Hosts that must confirm: how many, or a file of their names. Null: at least one. */
+  readonly expect:
+    | { readonly kind: "count"; readonly count: number }
+    | { readonly kind: "file"; readonly path: string }
+    | null;
   readonly output: "text" | "json";
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -265,8 +81,6 @@ export type Command =
   | { readonly kind: "keygen" }
   /** keepalived told of another state than MASTER; `line` says which. */
   | { readonly kind: "nothing"; readonly line: string; readonly verbose: boolean };
-
-// What differs between the systems that the sender runs on.
 
 /** Windows, or all others. */
 export type Platform = "windows" | "unix";
@@ -284,10 +98,170 @@ export function keyFileOn(platform: Platform): string {
   return keyFiles[platform];
 }
 
-// keepalived's general `notify` appends what changed to the command it runs: TYPE NAME STATE PRIORITY (older versions leave PRIORITY out). These come last on the command line whatever the name contains, so they are cut off before options are looked at.
+/**
+ * What a command line (without the program's name) asks for. Throws a UsageError of one line that
+ * names the option and the value that was wrong.
+ */
+export function parseArguments(args: readonly string[]): Command {
+  const end = args.indexOf("--");
+  const notifies = (end < 0 ? args : args.slice(0, end)).includes("--notify");
+  if (!notifies) return parseCommand(args);
+  const { args: own, notify: { type, name, state } } = splitNotifyArguments(args);
+  const command = parseCommand(own);
+  if (command.kind !== "send" || state === "MASTER") return command;
+  const { verbose } = command.options;
+  return { kind: "nothing", line: `${type} ${name} is ${state}: nothing to do`, verbose };
+}
 
-/** What keepalived appended. */
-export interface Notification {
+function parseCommand(args: readonly string[]): Command {
+  const given = parseCommandLine(args, senderOptions);
+  for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
+  return { kind: "send", options: parseOptions(given) };
+}
+
+function parseOptions(given: Given): SendOptions {
+  const all = given.has("all");
+  const interfaceNames = [...new Set(given.values("interface"))];
+  refuseBoth(given, "quiet", "verbose");
+  if (!all && given.operands.length === 0) throw new UsageError("Name a HOST, or give --all");
+  if (!all && interfaceNames.length > 0) {
+    throw new UsageError("Option --interface narrows --all; give both");
+  }
+  const secret = parseSecret(given);
+  if (secret.kind !== "key file") refuseWhatNeedsAcks(given);
+  return {
+    all,
+    interfaceNames,
+    hosts: given.operands.map(parseHost),
+    port: parseWhole(given, "port", defaultPort, 1, 65_535),
+    count: parseWhole(given, "count", 5, 1, 1000),
+    intervalMs: parseTime(given, "interval", 1000, 1),
+    waitMs: parseTime(given, "wait", 2000, 0),
+    spread: parseSpread(given),
+    secret,
+    ...parseSubject(given),
+    expect: parseExpect(given),
+    output: given.has("json") ? "json" : "text",
+    quiet: given.has("quiet"),
+    verbose: given.has("verbose"),
+    syslog: given.has("syslog"),
+  };
+}
+
+function refuseBoth(given: Given, one: keyof typeof senderOptions, other: typeof one): void {
+  if (!given.has(one) || !given.has(other)) return;
+  throw new UsageError(`Options --${one} and --${other} conflict`);
+}
+
+function parseSecret(given: Given): Secret {
+  refuseBoth(given, "password", "password-file");
+  refuseBoth(given, "password", "key-file");
+  refuseBoth(given, "password-file", "key-file");
+  const password = nonEmpty(given, "password");
+  if (password !== undefined) return { kind: "password", password };
+  const passwordFile = nonEmpty(given, "password-file");
+  if (passwordFile !== undefined) return { kind: "password file", path: passwordFile };
+  return { kind: "key file", path: nonEmpty(given, "key-file") ?? keyFileOn(platform) };
+}
+
+const needAcks = ["address", "only", "probe", "expect", "wait", "spread"] as const;
+
+function refuseWhatNeedsAcks(given: Given): void {
+  const name = needAcks.find((name) => given.has(name));
+  if (name === undefined) return;
+  throw new UsageError(`Option --${name} needs a key: nobody acknowledges a password`);
+}
+
+function parseSubject(given: Given): Pick<SendOptions, "action" | "verify" | "addresses"> {
+  const verify = !given.has("no-verify");
+  refuseBoth(given, "probe", "only");
+  const addresses = uniquePrefixes(given.values("address").map(parseAddressOption));
+  if (addresses.length > addressesMost) {
+    throw new UsageError(
+      `Option --address is given ${addresses.length} times; a datagram holds ${addressesMost}`,
+    );
+  }
+  if (addresses.length > 0 && !verify && !given.has("only")) {
+    throw new UsageError("Option --address has no use with --no-verify unless --only is given");
+  }
+  return {
+    action: given.has("probe") ? "probe" : given.has("only") ? "flush listed" : "flush all",
+    verify,
+    addresses: addresses.length > 0 ? addresses : null,
+  };
+}
+
+function parseAddressOption(text: string): AddressPrefix {
+  try {
+    return parsePrefix(text);
+  } catch (error) {
+    throw new UsageError(`Option --address: ${messageOf(error)}`);
+  }
+}
+
+function parseExpect(given: Given): SendOptions["expect"] {
+  const text = nonEmpty(given, "expect");
+  if (text === undefined) return null;
+  if (!/^[+-]?\d+$/.test(text)) return { kind: "file", path: text };
+  return { kind: "count", count: parseWhole(given, "expect", 1, 1, 1_000_000) };
+}
+
+function nonEmpty(given: Given, name: keyof typeof senderOptions): string | undefined {
+  const text = given.value(name);
+  if (text === "") throw new UsageError(`Option --${name} must not be empty`);
+  return text;
+}
+
+function parseWhole(
+  given: Given,
+  name: keyof typeof senderOptions,
+  otherwise: number,
+  min: number,
+  max: number,
+): number {
+  const text = given.value(name);
+  if (text === undefined) return otherwise;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(
+    `Option --${name} must be a whole number from ${min} to ${max}, not "${text}"`,
+  );
+}
+
+/** 16 bits of the datagram. */
+const maxSpreadMs = 65_535;
+
+function parseSpread(given: Given): "auto" | number {
+  const text = given.value("spread");
+  if (text === undefined || text === "auto") return "auto";
+  return parseTime(given, "spread", 0, 0, maxSpreadMs);
+}
+
+const hourMs = 3_600_000;
+
+function parseTime(
+  given: Given,
+  name: keyof typeof senderOptions,
+  otherwise: number,
+  min: number,
+  max = hourMs,
+): number {
+  const text = given.value(name);
+  if (text === undefined) return otherwise;
+  const value = parseDuration(text) ?? NaN;
+  if (value >= min && value <= max) return value;
+  const range = `${formatDuration(min)} to ${formatDuration(max)}`;
+  throw new UsageError(
+    `Option --${name} must be a time from ${range} (1s, 200ms, 0.5), not "${text}"`,
+  );
+}
+
+/**
+ * What keepalived's general `notify` appends to the command it runs: TYPE NAME STATE PRIORITY (older
+ * versions leave PRIORITY out). The name may look like an option, so these words are cut off before
+ * options are read.
+ */
+interface NotifyArguments {
   readonly type: "INSTANCE" | "GROUP";
   readonly name: string;
   /** MASTER, BACKUP, FAULT, STOP, DELETED, MASTER_RX_LOWER_PRI, … */
@@ -299,7 +273,7 @@ function unquoted(word: string): string {
   return /^(["']).*\1$/s.test(word) && word.length > 1 ? word.slice(1, -1) : word;
 }
 
-function typeOf(word: string | undefined): Notification["type"] | null {
+function typeOf(word: string | undefined): NotifyArguments["type"] | null {
   const text = word === undefined ? "" : unquoted(word);
   return text === "INSTANCE" || text === "GROUP" ? text : null;
 }
@@ -307,11 +281,11 @@ function typeOf(word: string | undefined): Notification["type"] | null {
 /**
  * Splits a command line that has `--notify` into what the administrator wrote and what keepalived
  * appended. A name that a shell took apart at its spaces is put together again. Throws a UsageError
- * when no notification ends the line.
+ * when no such words end it.
  */
-export function splitNotification(
+function splitNotifyArguments(
   args: readonly string[],
-): { readonly args: readonly string[]; readonly notification: Notification } {
+): { readonly args: readonly string[]; readonly notify: NotifyArguments } {
   const hasPriority = /^["']?\d{1,3}["']?$/.test(args.at(-1) ?? "");
   const stateAt = args.length - (hasPriority ? 2 : 1);
   const earliest = args.indexOf("--notify") + 1;
@@ -322,7 +296,7 @@ export function splitNotification(
     const name = unquoted(args.slice(at + 1, stateAt).join(" "));
     return {
       args: args.slice(0, at),
-      notification: { type, name, state: unquoted(args[stateAt]) },
+      notify: { type, name, state: unquoted(args[stateAt]) },
     };
   }
   throw new UsageError(

@@ -11,7 +11,7 @@ import {
 } from "../wire/addresses.ts";
 import { addressesMost } from "../wire/datagram.ts";
 import { type Key, parseKeyFile } from "../wire/keys.ts";
-import type { ExpectWish, SendOptions } from "./arguments.ts";
+import type { SendOptions } from "./arguments.ts";
 import { type Expectation, parseExpectedNames } from "./expectation.ts";
 import {
   chooseTargets,
@@ -124,7 +124,7 @@ export function readPassword(path: string): string {
 }
 
 /** Who is expected; a file of names is read. Throws a RunError. */
-export function readExpectation(wish: ExpectWish | null): Expectation | null {
+export function readExpectation(wish: SendOptions["expect"]): Expectation | null {
   if (wish === null || wish.kind === "count") return wish;
   const cannot = (reason: string) =>
     new RunError(`Cannot read expected hosts from "${wish.path}": ${reason}`, 2);

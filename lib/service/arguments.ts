@@ -1,6 +1,6 @@
 /** The service's command line. */
+import { type Option, parseCommandLine } from "../command_line.ts";
 import { UsageError } from "../errors.ts";
-import { nearest } from "../text.ts";
 
 /** What a command line asks for. */
 export type ServiceCommand =
@@ -12,38 +12,29 @@ export type ServiceCommand =
     readonly simulate: boolean;
   };
 
-const switches = ["check", "simulate", "keygen", "help", "version"] as const;
-type Switch = typeof switches[number];
+/** All options; the help names each. */
+export const serviceOptions = {
+  config: { value: "FILE" },
+  check: {},
+  simulate: {},
+  keygen: {},
+  help: { letter: "h", isLast: true },
+  version: {},
+} as const satisfies Record<string, Option>;
 
 /** Reads a command line (without the program's name). Throws a `UsageError`. */
 export function parseServiceArguments(args: readonly string[]): ServiceCommand {
-  const given = new Set<Switch>();
-  let configPath: string | undefined;
-  for (let i = 0; i < args.length; i++) {
-    const [, name, value] = /^--([^=]+)(?:=(.*))?$/s.exec(args[i]) ?? [];
-    if (args[i] === "-h") given.add("help");
-    else if (name === "config") {
-      configPath = value ?? args[++i];
-      if (configPath === undefined || configPath === "") {
-        throw new UsageError("Option --config needs a FILE");
-      }
-    } else if (isSwitch(name) && value === undefined) given.add(name);
-    else throw new UsageError(faultOf(args[i], name));
-  }
+  const given = parseCommandLine(args, serviceOptions);
   for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
-  const kind = given.has("check") ? "check" : "run";
-  return { kind, configPath, simulate: given.has("simulate") };
-}
-
-function isSwitch(name: string | undefined): name is Switch {
-  return switches.some((known) => known === name);
-}
-
-function faultOf(argument: string, name: string | undefined): string {
-  if (isSwitch(name)) return `Option --${name} takes no value`;
-  if (!argument.startsWith("-")) return `Unknown argument "${argument}", see --help`;
-  const near = nearest(name ?? "", ["config", ...switches]);
-  return `Unknown option ${argument}${near === null ? ", see --help" : `, is it --${near}?`}`;
+  const [operand] = given.operands;
+  if (operand !== undefined) throw new UsageError(`Unknown argument "${operand}"`);
+  const configPath = given.value("config");
+  if (configPath === "") throw new UsageError("Option --config must not be empty");
+  return {
+    kind: given.has("check") ? "check" : "run",
+    configPath,
+    simulate: given.has("simulate"),
+  };
 }
 
 /** The help text on a system. */

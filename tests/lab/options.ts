@@ -1,5 +1,6 @@
 /** The lab's command line. */
-import { typeFlag } from "type-flag";
+import { parseArgs } from "node:util";
+import { messageOf } from "../../lib/errors.ts";
 import { stuckLeastMs } from "./verdict.ts";
 
 /** What a call of the lab asks for. */
@@ -38,23 +39,29 @@ ArpFlush; 1 one did not, or the lab could not run; 2 usage.`;
 
 /** The options of a command line, "help", or what is wrong with it in one line. */
 export function parseLabOptions(args: readonly string[]): LabOptions | "help" | string {
-  const { flags, unknownFlags, _: rest } = typeFlag({
-    runs: { type: Number, default: 1 },
-    window: { type: Number, default: 20 },
-    svg: { type: String, default: "" },
-    json: { type: String, default: "" },
-    noPack: { type: Boolean, default: false },
-    help: { type: Boolean, default: false },
-  }, [...args]);
-  if (flags.help) return "help";
-  const unknown = Object.keys(unknownFlags).at(0) ?? rest.at(0);
-  if (unknown !== undefined) return `Cannot understand "${unknown}": see --help`;
-  if (!Number.isInteger(flags.runs) || flags.runs < 1 || flags.runs > 100) {
-    return `Cannot do ${flags.runs} runs: 1 to 100`;
+  let values;
+  try {
+    values = parseArgs({
+      args: [...args],
+      options: {
+        runs: { type: "string", default: "1" },
+        window: { type: "string", default: "20" },
+        svg: { type: "string", default: "" },
+        json: { type: "string", default: "" },
+        "no-pack": { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return `${messageOf(error)}: see --help`;
   }
-  if (!(flags.window >= windowLeast && flags.window <= 120)) {
-    return `Cannot watch for ${flags.window} s: ${windowLeast} to 120`;
+  if (values.help) return "help";
+  const [runs, windowSeconds] = [Number(values.runs), Number(values.window)];
+  if (!Number.isInteger(runs) || runs < 1 || runs > 100) {
+    return `Cannot do ${values.runs} runs: 1 to 100`;
   }
-  const { runs, window: windowSeconds, svg, json } = flags;
-  return { runs, windowSeconds, svg, json, pack: !flags.noPack };
+  if (!(windowSeconds >= windowLeast && windowSeconds <= 120)) {
+    return `Cannot watch for ${values.window} s: ${windowLeast} to 120`;
+  }
+  return { runs, windowSeconds, svg: values.svg, json: values.json, pack: !values["no-pack"] };
 }

@@ -1,6 +1,6 @@
 /** The manual pages: as generated, complete, and without a warning of the formatter. */
 import assert from "node:assert/strict";
-import { optionKinds } from "../../lib/sender/arguments.ts";
+import { senderOptions } from "../../lib/sender/arguments.ts";
 import { usage } from "../../lib/sender/help.ts";
 import { serviceUsage } from "../../lib/service/arguments.ts";
 import { manualPages } from "../../packaging/man/generate.ts";
@@ -36,17 +36,17 @@ Deno.test("senderPage() has every option of the sender once, with all its forms"
   const options = usageOptions(usage);
   assert.deepEqual(
     options.map(({ name }) => name).sort(),
-    optionKinds.map(({ name }) => name).sort(),
+    Object.keys(senderOptions).sort(),
   );
   const terms = pages["arpflush.1"].split("\n").filter((line) => line.startsWith("\\fB\\-"));
-  for (const { name, letter, hasValue } of optionKinds) {
+  for (const [name, option] of Object.entries(senderOptions)) {
     const long = `\\fB${literal(`--${name}`)}\\fP`;
-    const short = letter === null ? "" : `\\fB\\-${letter}\\fP, `;
+    const short = "letter" in option ? `\\fB\\-${option.letter}\\fP, ` : "";
     const found = terms.filter((term) =>
       term === short + long || term.startsWith(`${short}${long} `)
     );
     assert.equal(found.length, 1, `--${name}`);
-    assert.equal(found[0].includes("\\fI"), hasValue, `--${name}`);
+    assert.equal(found[0].includes("\\fI"), "value" in option, `--${name}`);
   }
 });
 

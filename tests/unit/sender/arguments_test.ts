@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/errors.ts";
-import { optionKinds, parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
-import { usage, windowsUsage } from "../../../lib/sender/help.ts";
+import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
+import { usage } from "../../../lib/sender/help.ts";
 import { formatPrefix } from "../../../lib/wire/addresses.ts";
 
 function options(...args: string[]): SendOptions {
@@ -111,7 +111,7 @@ const refused: [string, string][] = [
   ["--interface e0 web1", "Option --interface narrows --all; give both"],
   ["-a --bogus", "Unknown option --bogus"],
   ["-a --bogus=1", "Unknown option --bogus"],
-  ["-a --keyFile x", "Unknown option --keyFile"],
+  ["-a --keyFile x", "Unknown option --keyFile, is it --key-file?"],
   ["-ax", "Unknown option -x"],
   ["-a -c", "Option -c needs a value"],
   ["-a --count", "Option --count needs a value"],
@@ -177,6 +177,13 @@ Deno.test("parseArguments() refuses a 62nd address in question and takes 61", ()
   });
 });
 
+/** What is said of a command line with --notify whose state is not MASTER. */
+function notified(...words: string[]): string {
+  const command = parseArguments(["-a", "--notify", ...words]);
+  if (command.kind !== "nothing") throw new Error(`Parsed as ${command.kind}`);
+  return command.line;
+}
+
 Deno.test("parseArguments() acts on keepalived's MASTER and on no other state", () => {
   const command = (state: string) =>
     parseArguments(["-a", "-v", "--notify", "INSTANCE", "VI_1", state, "100"]);
@@ -193,8 +200,40 @@ Deno.test("parseArguments() takes hosts before keepalived's words, and no option
   assert.equal(options(...args).quiet, false);
 });
 
-Deno.test("parseArguments() refuses --notify without keepalived's words", () => {
-  assert.throws(() => parseArguments(["-a", "--notify"]), { name: "UsageError" });
+/** What keepalived and shells make of an instance's or a group's name and state. */
+const notifications: [words: string[], said: string][] = [
+  [["GROUP", "VG", "BACKUP", "0"], "GROUP VG is BACKUP"],
+  // A keepalived that has no priority.
+  [["INSTANCE", "VI_1", "FAULT"], "INSTANCE VI_1 is FAULT"],
+  // Quotes that were left in place.
+  [['"INSTANCE"', '"VI_1"', "'STOP'", '"100"'], "INSTANCE VI_1 is STOP"],
+  [["INSTANCE", "in house", "FAULT", "1"], "INSTANCE in house is FAULT"],
+  // A name that a shell took apart.
+  [["INSTANCE", "inside", "the", "house", "FAULT", "1"], "INSTANCE inside the house is FAULT"],
+  // Names that look like something else.
+  ...["INSTANCE", "GROUP", "MASTER", "-q", "--help", "100", "it's", '"', ""].map((
+    name,
+  ): [string[], string] => [["INSTANCE", name, "FAULT", "100"], `INSTANCE ${name} is FAULT`]),
+];
+for (const [words, said] of notifications) {
+  Deno.test(`parseArguments() reads keepalived's ${JSON.stringify(words.join(" "))}`, () => {
+    assert.equal(notified(...words), `${said}: nothing to do`);
+  });
+}
+
+for (
+  const words of [[], ["VI_1", "MASTER", "100"], ["INSTANCE"], ["INSTANCE", "MASTER"], ["web1"]]
+) {
+  Deno.test(`parseArguments() refuses --notify with "${words.join(" ")}"`, () => {
+    assert.throws(() => notified(...words), /^UsageError: Option --notify needs keepalived's/);
+  });
+}
+
+Deno.test("parseArguments() takes no words of keepalived's from before --notify", () => {
+  assert.throws(
+    () => parseArguments(["INSTANCE", "VI_1", "--notify", "100"]),
+    /^UsageError: Option --notify needs/,
+  );
 });
 
 Deno.test("parseArguments() gives a command or a UsageError of one line for any arguments", () => {
@@ -214,35 +253,4 @@ Deno.test("parseArguments() gives a command or a UsageError of one line for any 
     }),
     { numRuns: 2000 },
   );
-});
-
-Deno.test("parseArguments() reads a value the same in every form", () => {
-  const value = fc.string({ minLength: 1 }).filter((text) => !text.startsWith("-"));
-  fc.assert(fc.property(value, (text) => {
-    const secret = { kind: "key file", path: text };
-    const forms = [["-k", text], [`-k${text}`], ["--key-file", text], [`--key-file=${text}`]];
-    for (const form of forms) assert.deepEqual(options("-a", ...form).secret, secret);
-  }));
-});
-
-Deno.test("usage names every option with its letter, no other, and fits a terminal", () => {
-  const lines = usage.trimEnd().split("\n");
-  assert.ok(lines.every((line) => [...line].length < 80), "a line over 79 columns");
-  assert.ok(lines.length <= 33, `${lines.length} lines`);
-  const named = new Set(usage.match(/(-\w, )?--[a-z]+(-[a-z]+)*/g));
-  for (const { name, letter } of optionKinds) {
-    assert.ok(named.delete(letter === null ? `--${name}` : `-${letter}, --${name}`), name);
-    named.delete(`--${name}`);
-  }
-  assert.deepEqual([...named], []);
-});
-
-Deno.test("windowsUsage is the usage without what only routers have", () => {
-  const routersOnly = ["--notify", "--syslog"];
-  const optionsIn = (text: string) => new Set(text.match(/--[a-z]+(-[a-z]+)*/g));
-  const missing = optionsIn(usage).difference(optionsIn(windowsUsage));
-  assert.deepEqual([...missing].sort(), routersOnly);
-  assert.deepEqual([...optionsIn(windowsUsage).difference(optionsIn(usage))], []);
-  assert.doesNotMatch(windowsUsage, /keepalived|\/etc\/|^ {2}arpflush /m);
-  assert.match(windowsUsage, /-k, --key-file FILE {4}default C:\\ProgramData\\ArpFlush\\key$/m);
 });

@@ -243,7 +243,7 @@ Deno.test("service.ts refuses to start with one line and exit status 2", async (
   const unknown = await service("--frobnicate");
   assert.deepEqual([unknown.code, unknown.stderr], [
     2,
-    "arpflush-service: Unknown option --frobnicate, see --help\n",
+    "arpflush-service: Unknown option --frobnicate\nTry --help\n",
   ]);
 });
 
