@@ -17,6 +17,8 @@ async function main(args: readonly string[]): Promise<number> {
       console.log(generateKeyFile(new Date()).trimEnd());
       return 0;
     default:
+      // Asked for here, so that a missing permission is one line and not a failure further in.
+      Deno.hostname();
       // What follows loads the heavy parts.
       if (Deno.build.os === "windows") {
         return (await import("./lib/service/windows_program.ts")).runWindowsProgram(command);
@@ -28,7 +30,12 @@ async function main(args: readonly string[]): Promise<number> {
 try {
   Deno.exit(await main(Deno.args));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`arpflush-service: ${error.message}\nTry --help`);
+  if (error instanceof UsageError) {
+    console.error(`arpflush-service: ${error.message}\nTry --help`);
+  } else if (error instanceof Deno.errors.NotCapable) {
+    const set = Deno.build.os === "windows" ? "service-windows" : "service";
+    const [reason] = error.message.split(", run again");
+    console.error(`arpflush-service: ${reason}: run it as deno run -P=${set} service.ts`);
+  } else throw error;
   Deno.exit(2);
 }

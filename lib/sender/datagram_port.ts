@@ -1,12 +1,8 @@
 /** UDP in and out, whatever the family: the sockets that a run of the sender uses. */
+import type { Target } from "./targets.ts";
 
-/** Where a datagram goes or came from. `hostname` is a name or an address, with a zone if need be. */
-export interface Destination {
-  readonly hostname: string;
-  /** Null for a name, which the system's resolver looks up at each datagram. */
-  readonly family: 4 | 6 | null;
-  readonly port: number;
-}
+/** Where datagrams go: a name or an address, with its zone if it has one. */
+export type Recipient = Pick<Target, "hostname" | "address">;
 
 /** Takes what arrives: the bytes (its own copy), and the source's address and port. */
 export type Receive = (bytes: Uint8Array, address: string, port: number) => void;
@@ -14,16 +10,16 @@ export type Receive = (bytes: Uint8Array, address: string, port: number) => void
 /** Open sockets. */
 export interface DatagramPort {
   /** Rejects with the system's error; other datagrams are not hindered by it. */
-  send(bytes: Uint8Array, to: Destination): Promise<void>;
+  send(bytes: Uint8Array, to: Recipient, udpPort: number): Promise<void>;
   close(): void;
 }
 
 /** Opens sockets that hand on what they receive. */
 export type OpenDatagramPort = (receive: Receive) => DatagramPort;
 
-/** More than the largest ack (616 bytes): what is cut off here was none. */
+/** More than the largest ack (616 bytes): a datagram that is cut off here is no ack. */
 const bufferLength = 2048;
-/** A pause after a receive error, so that one that stays doesn't take the processor. */
+/** The pause after a receive error, so that one that stays doesn't take the processor. */
 const pauseMs = 10;
 
 /**
@@ -57,22 +53,14 @@ export const openDatagramPort: OpenDatagramPort = (receive) => {
     return socket;
   }
 
-  async function sendThrough(family: 4 | 6, bytes: Uint8Array, to: Destination): Promise<void> {
-    await socketOf(family).send(bytes, {
-      transport: "udp",
-      hostname: to.hostname,
-      port: to.port,
-    });
-  }
-
   return {
-    async send(bytes, to) {
-      if (to.family !== null) return await sendThrough(to.family, bytes, to);
+    async send(bytes, { hostname, address }, port) {
+      const to = { transport: "udp", hostname, port } as const;
       try {
-        await sendThrough(4, bytes, to);
+        await socketOf(address?.family ?? 4).send(bytes, to);
       } catch (error) {
-        if (!isWrongFamily(error)) throw error;
-        await sendThrough(6, bytes, to);
+        if (address !== null || !isWrongFamily(error)) throw error;
+        await socketOf(6).send(bytes, to);
       }
     },
     close() {

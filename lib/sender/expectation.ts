@@ -1,5 +1,4 @@
 /** Who has to confirm: `--expect N|FILE`. */
-
 import { contentLines } from "../text.ts";
 
 /** A number of hosts, or their names. */
@@ -28,51 +27,60 @@ export function parseExpectedNames(text: string): string[] {
   return [...names.values()];
 }
 
-/** A roll call: who of the expected hosts has answered. */
-export interface RollCall {
-  /** Notes a host; a host noted before changes nothing. */
-  note(host: string): void;
-  isComplete(): boolean;
-  /** How many are missing. */
-  missingCount(): number;
-  /** Their names, as expected; empty when a number is expected. */
-  missingNames(): string[];
+/** How many hosts are expected. */
+export function expectedCount(expectation: Expectation): number {
+  return expectation.kind === "count" ? expectation.count : expectation.names.length;
 }
 
 /**
- * A roll call for an expectation. Names match without regard to case, and a short name matches a
- * qualified one (`web1`, `web1.example.org`), whichever side is short. One host answers for one
- * expected name at most.
+ * Who of the expected hosts has answered. Names match without regard to case, and a short name
+ * matches a qualified one (`web1`, `web1.example.org`), whichever side is short. One host answers for
+ * one expected name at most.
  */
-export function createRollCall(expectation: Expectation): RollCall {
-  const noted = new Set<string>();
-  if (expectation.kind === "count") {
-    const missingCount = () => Math.max(0, expectation.count - noted.size);
-    return {
-      note: (host) => void noted.add(comparableName(host)),
-      isComplete: () => missingCount() === 0,
-      missingCount,
-      missingNames: () => [],
-    };
+export class RollCall {
+  readonly #noted = new Set<string>();
+  readonly #count: number;
+  readonly #isByName: boolean;
+  /** Expected names that nobody has answered for: as compared, and as expected. */
+  readonly #open: Map<string, string>;
+  readonly #byLabel: Map<string, string[]>;
+
+  constructor(expectation: Expectation) {
+    this.#count = expectedCount(expectation);
+    this.#isByName = expectation.kind === "names";
+    const names = expectation.kind === "names" ? expectation.names : [];
+    this.#open = new Map(names.map((name) => [comparableName(name), name]));
+    this.#byLabel = Map.groupBy(this.#open.keys(), (name) => name.split(".")[0]);
   }
-  const open = new Map(expectation.names.map((name) => [comparableName(name), name]));
-  const byLabel = Map.groupBy(open.keys(), (name) => name.split(".")[0]);
-  const expectedNameOf = (host: string): string | undefined => {
-    if (open.has(host)) return host;
+
+  /** Notes a host; one that was noted before changes nothing. */
+  note(host: string): void {
+    const name = comparableName(host);
+    if (this.#noted.has(name)) return;
+    this.#noted.add(name);
+    const expected = this.#expectedNameOf(name);
+    if (expected !== undefined) this.#open.delete(expected);
+  }
+
+  /** The expected name that a host answers for, if any is still open. */
+  #expectedNameOf(host: string): string | undefined {
+    if (this.#open.has(host)) return host;
     const [label] = host.split(".");
-    if (host !== label) return open.has(label) ? label : undefined;
-    return byLabel.get(label)?.find((name) => open.has(name));
-  };
-  return {
-    note(host) {
-      const name = comparableName(host);
-      if (noted.has(name)) return;
-      noted.add(name);
-      const expected = expectedNameOf(name);
-      if (expected !== undefined) open.delete(expected);
-    },
-    isComplete: () => open.size === 0,
-    missingCount: () => open.size,
-    missingNames: () => [...open.values()],
-  };
+    if (host !== label) return this.#open.has(label) ? label : undefined;
+    return this.#byLabel.get(label)?.find((name) => this.#open.has(name));
+  }
+
+  isComplete(): boolean {
+    return this.missingCount() === 0;
+  }
+
+  /** How many of the expected hosts are missing. */
+  missingCount(): number {
+    return this.#isByName ? this.#open.size : Math.max(0, this.#count - this.#noted.size);
+  }
+
+  /** Their names, as expected; none when a number is expected. */
+  missingNames(): string[] {
+    return [...this.#open.values()];
+  }
 }

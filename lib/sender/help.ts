@@ -1,4 +1,4 @@
-/** The sender's help, in the words of the system it runs on. */
+/** What the sender says without sending: its help, its version, a new key. */
 import { versionText } from "../version.ts";
 import { generateKeyFile } from "../wire/keys.ts";
 import { keyFileOn, type Platform, platform } from "./arguments.ts";
@@ -55,8 +55,6 @@ export const windowsUsage: string = usage
   .replace(routersOnly, "")
   .replace(/^ {2}arpflush -a --syslog .*\n/m, "")
   .replaceAll(/^ {2}arpflush /gm, "  arpflush.exe ");
-
-// What the sender can say without sending: help, version, a new key.
 
 /** Writes the information asked for to stdout and returns the exit code. */
 export function runInformation(kind: "help" | "version" | "keygen"): number {

@@ -1,4 +1,4 @@
-/** From options and this machine's interfaces to what is sent, before anything is sent. */
+/** From options and this machine's interfaces to a whole plan, before anything is sent. */
 import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
 import { listed } from "../text.ts";
@@ -11,8 +11,9 @@ import {
 } from "../wire/addresses.ts";
 import { addressesMost } from "../wire/datagram.ts";
 import { type Key, parseKeyFile } from "../wire/keys.ts";
+import type { FlushRequest } from "../wire/request.ts";
 import type { SendOptions } from "./arguments.ts";
-import { type Expectation, parseExpectedNames } from "./expectation.ts";
+import { type Expectation, expectedCount, parseExpectedNames } from "./expectation.ts";
 import {
   chooseTargets,
   defaultAddresses,
@@ -22,61 +23,125 @@ import {
   type Target,
 } from "./targets.ts";
 
-/** What a run sends, and what there is to say about it. */
-export interface Preparation {
+/** A request but for its id and the time it was created, which it gets when it is sent. */
+export type PlannedRequest = Omit<FlushRequest, "created" | "id">;
+
+/** What the datagrams of a run are made of. */
+export type Content =
+  | { readonly kind: "signed"; readonly key: Key; readonly requests: readonly PlannedRequest[] }
+  /** The datagram of 2009. */
+  | { readonly kind: "password"; readonly password: string };
+
+/** All that a run does, decided before its first datagram. */
+export interface Plan {
+  readonly content: Content;
   readonly targets: readonly Target[];
-  /** Addresses in question: those the datagram lists. */
-  readonly addresses: readonly AddressPrefix[];
-  /** Whether a report on them is asked for. */
-  readonly report: boolean;
+  /** The services' UDP port. */
+  readonly udpPort: number;
+  /** How often the datagrams are sent, and the time from copy to copy. */
+  readonly schedule: { readonly count: number; readonly intervalMs: number };
+  /** How long acks are waited for after the last copy. */
+  readonly waitMs: number;
+  /** When these have confirmed, nothing more is sent or waited for; null: all copies are sent. */
+  readonly expectation: Expectation | null;
+  /** Tells this machine's link-layer addresses from others' in reports. */
   readonly ownership: Ownership;
-  /** What could not be used, a line each; the rest goes on without. */
+  /** What could not be used, a line each; the rest goes on without it. */
   readonly faults: readonly string[];
-  /** Remarks, a line each. */
+  /** Remarks for stderr, a line each. */
   readonly warnings: readonly string[];
+  /** The first line of a verbose run. */
+  readonly opening: string;
 }
 
-/** Prepares a run. Throws a RunError when there is nowhere to send to or nothing to flush. */
+/**
+ * Makes the plan of a run on a machine with these interfaces and this host name. Throws a RunError
+ * when there is nowhere to send to or nothing to flush, and for a file that is of no use.
+ */
 export function prepare(
   options: SendOptions,
   interfaces: readonly OwnInterface[],
-): Preparation {
+  sender: string,
+): Plan {
+  const { secret, port: udpPort, count, intervalMs, waitMs, interfaceNames } = options;
   const { targets, faults } = chooseTargets(options, interfaces);
   if (targets.length === 0) {
-    throw new RunError(faults.join("; "), options.interfaceNames.length > 0 ? 2 : 1);
+    throw new RunError(faults.join("; "), interfaceNames.length > 0 ? 2 : 1);
   }
   const common = {
     targets,
     faults,
+    udpPort,
+    schedule: { count, intervalMs },
+    waitMs,
     ownership: ownershipOf(interfaces, options.addresses !== null),
   };
-  const isListed = options.action === "flush listed";
-  if (options.secret.kind !== "key file" || !options.verify && !isListed) {
-    return { ...common, addresses: [], report: false, warnings: [] };
-  }
-  const { addresses, warnings } = options.addresses === null
-    ? ownAddresses(targets, interfaces)
-    : { addresses: options.addresses, warnings: foreignWarnings(options.addresses, interfaces) };
-  if (addresses.length === 0 && isListed) {
-    throw new RunError("No address of this machine's own to flush: give --address", 2);
-  }
-  const report = options.verify && addresses.length > 0;
-  if (addresses.length === 0) {
-    warnings.push("No address of this machine's own to verify: give --address");
-  }
-  return { ...common, addresses, report, warnings };
+  if (secret.kind !== "key file") return { ...common, ...passwordPart(secret) };
+  const { addresses, warnings } = addressesInQuestion(options, targets, interfaces);
+  const key = readSigningKey(secret.path);
+  const expectation = readExpectation(options.expect);
+  const request: PlannedRequest = {
+    action: options.action,
+    acknowledge: true,
+    report: options.verify && addresses.length > 0,
+    ackSpreadMs: ackSpreadOf(options.spread, expectation),
+    sender,
+    addresses,
+  };
+  return {
+    ...common,
+    content: { kind: "signed", key, requests: [request] },
+    expectation,
+    warnings,
+    opening: `Key ${key.idText}, to ${targets.map(({ hostname }) => hostname).join(", ")}`,
+  };
 }
 
-function ownAddresses(targets: readonly Target[], interfaces: readonly OwnInterface[]) {
+/** The part of a plan that is different for the datagram of 2009. */
+function passwordPart(
+  secret: SendOptions["secret"] & { readonly kind: "password" | "password file" },
+): Pick<Plan, "content" | "expectation" | "warnings" | "opening"> {
+  const isArgument = secret.kind === "password";
+  return {
+    content: {
+      kind: "password",
+      password: isArgument ? secret.password : readPassword(secret.path),
+    },
+    expectation: null,
+    warnings: [
+      "Anyone on the wire can read this password and repeat it",
+      ...isArgument
+        ? ["Anyone on this machine can read it among the arguments: use --password-file"]
+        : [],
+    ],
+    opening: "2009 datagram, no acks",
+  };
+}
+
+/** The addresses that the request lists, and what there is to say about them. */
+function addressesInQuestion(
+  { action, verify, addresses }: SendOptions,
+  targets: readonly Target[],
+  interfaces: readonly OwnInterface[],
+): { readonly addresses: readonly AddressPrefix[]; readonly warnings: readonly string[] } {
+  const isListed = action === "flush listed";
+  if (!verify && !isListed) return { addresses: [], warnings: [] };
+  if (addresses !== null) return { addresses, warnings: foreignWarnings(addresses, interfaces) };
   const own = defaultAddresses(interfacesOf(targets, interfaces));
-  const warnings: string[] = [];
-  if (own.length > addressesMost) {
-    warnings.push(
-      `${own.length} own addresses are too many for a datagram: the first ${addressesMost} are in ` +
-        "question; give --address to choose",
-    );
+  if (own.length === 0 && isListed) {
+    throw new RunError("No address of this machine's own to flush: give --address", 2);
   }
-  return { addresses: own.slice(0, addressesMost), warnings };
+  if (own.length === 0) {
+    return {
+      addresses: [],
+      warnings: ["No address of this machine's own to verify: give --address"],
+    };
+  }
+  if (own.length <= addressesMost) return { addresses: own, warnings: [] };
+  const warning =
+    `${own.length} own addresses are too many for a datagram: the first ${addressesMost} are in ` +
+    "question; give --address to choose";
+  return { addresses: own.slice(0, addressesMost), warnings: [warning] };
 }
 
 /** Who doesn't hold an address can't tell a right link-layer address for it from a wrong one. */
@@ -95,8 +160,6 @@ function foreignWarnings(
   ];
 }
 
-// What the sender reads from files before it sends: the key, the old password, who is expected.
-
 function readSecret(path: string, what: string): string {
   try {
     return readSecretFile(path, what);
@@ -106,7 +169,7 @@ function readSecret(path: string, what: string): string {
 }
 
 /** The key that signs, the first of a key file. Throws a RunError without any part of a key. */
-export function readSigningKey(path: string): Key {
+function readSigningKey(path: string): Key {
   const text = readSecret(path, "key file");
   try {
     return parseKeyFile(text).signing;
@@ -116,7 +179,7 @@ export function readSigningKey(path: string): Key {
 }
 
 /** The password in a file: its one line, without the line break. Throws a RunError. */
-export function readPassword(path: string): string {
+function readPassword(path: string): string {
   const password = readSecret(path, "password file").replace(/\r?\n$/, "");
   const fault = password === "" ? "is empty" : /[\r\n]/.test(password) ? "has several lines" : null;
   if (fault !== null) throw new RunError(`Cannot read password file "${path}": it ${fault}`, 2);
@@ -124,13 +187,13 @@ export function readPassword(path: string): string {
 }
 
 /** Who is expected; a file of names is read. Throws a RunError. */
-export function readExpectation(wish: SendOptions["expect"]): Expectation | null {
-  if (wish === null || wish.kind === "count") return wish;
+function readExpectation(expect: SendOptions["expect"]): Expectation | null {
+  if (expect === null || expect.kind === "count") return expect;
   const cannot = (reason: string) =>
-    new RunError(`Cannot read expected hosts from "${wish.path}": ${reason}`, 2);
+    new RunError(`Cannot read expected hosts from "${expect.path}": ${reason}`, 2);
   let text: string;
   try {
-    text = Deno.readTextFileSync(wish.path);
+    text = Deno.readTextFileSync(expect.path);
   } catch (error) {
     throw cannot(systemReason(error));
   }
@@ -139,4 +202,19 @@ export function readExpectation(wish: SendOptions["expect"]): Expectation | null
   } catch (error) {
     throw cannot(messageOf(error));
   }
+}
+
+/**
+ * A socket holds 256 acks by default on Linux: what comes in 128 ms at this rate. A busy machine may
+ * keep the sender from reading for so long without a loss.
+ */
+const acksPerSecond = 2_000;
+/** Leaves time for flushes within the second until the next copy, whose acks make up for lost ones. */
+const maxAutoSpreadMs = 800;
+
+/** How far apart hosts are to send their acks, in ms, so that none is lost where all come at once. */
+function ackSpreadOf(spread: SendOptions["spread"], expectation: Expectation | null): number {
+  if (spread !== "auto") return spread;
+  const hosts = expectation === null ? 0 : expectedCount(expectation);
+  return Math.min(maxAutoSpreadMs, Math.floor(hosts * 1_000 / acksPerSecond));
 }

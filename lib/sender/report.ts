@@ -4,25 +4,12 @@ import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent } from "./exchange.ts";
-import { exitCode, type HostOutcome, offsetText, type Outcome } from "./outcome.ts";
+import { type HostResult, offsetText } from "./hosts.ts";
+import { actionOf, exitCode, type Outcome } from "./outcome.ts";
 import { say, write } from "./output.ts";
+import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
-import { severityOf, summaryLine, tableLines } from "./table.ts";
-
-/** What is told besides the outcome. */
-export interface Remarks {
-  /** Lines for stderr. */
-  readonly warnings: readonly string[];
-  /** A first line for --verbose. */
-  readonly opening: string;
-}
-
-export interface Reporter {
-  /** Something happened in the exchange; `current` tells the outcome so far. */
-  event(event: ExchangeEvent, current: () => Outcome): void;
-  /** The run is over. */
-  end(outcome: Outcome): Promise<void>;
-}
+import { LiveTable, severityOf, summaryLine, tableLines } from "./table.ts";
 
 /** A terminal that moves its cursor; "dumb" ones (an editor's shell) don't. */
 function isScreen(): boolean {
@@ -42,170 +29,132 @@ function consoleSize(): { readonly columns: number; readonly rows: number } {
   return { columns: 80, rows: 24 };
 }
 
-/** Starts telling: once the first datagrams have left. */
-export function startReporter(options: SendOptions, remarks: Remarks): Reporter {
-  const { quiet, verbose, output, syslog } = options;
-  const color = Deno.stdout.isTerminal() && !Deno.noColor;
-  const isLive = output === "text" && !quiet && !verbose && isScreen();
-  let table: LiveTable | undefined;
-  if (!quiet) remarks.warnings.forEach(say);
-  if (verbose) say(remarks.opening);
+/** Tells of a run. It is made once the first datagrams have left. */
+export class Reporter {
+  readonly #options: SendOptions;
+  readonly #color: boolean;
+  readonly #isLive: boolean;
+  #table: LiveTable | undefined;
 
-  return {
-    event(event, current) {
-      if (verbose) sayEvent(event);
-      if (!isLive) return;
-      if (table !== undefined) return table.update();
-      const screen = { color, size: consoleSize, write: (text: string) => write("stdout", text) };
-      table = startLiveTable(current, screen);
-    },
-    async end(outcome) {
-      if (verbose) sayIgnored(outcome);
-      const failed = outcome.exitCode === exitCode.nothingSent;
-      if (output === "json") write("stdout", jsonReport(outcome));
-      else if (table !== undefined) table.finish(outcome);
-      else if (!quiet && !failed) {
-        const lines = tableLines(outcome, { color, columns: null });
-        write("stdout", lines.map((line) => `${line}\n`).join(""));
-      }
-      if (failed && table === undefined) say(summaryLine(outcome));
-      if (syslog) await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
-    },
-  };
+  constructor(options: SendOptions, { faults, warnings, opening }: Plan) {
+    const { quiet, verbose, output } = options;
+    this.#options = options;
+    this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
+    this.#isLive = output === "text" && !quiet && !verbose && isScreen();
+    if (!quiet) [...faults, ...warnings].forEach(say);
+    if (verbose) say(opening);
+  }
+
+  /** Something happened in the exchange; `current` tells the outcome so far. */
+  event(event: ExchangeEvent, current: () => Outcome): void {
+    if (this.#options.verbose) say(eventText(event));
+    if (!this.#isLive) return;
+    if (this.#table !== undefined) return this.#table.update();
+    const writeOut = (text: string) => void write("stdout", text);
+    this.#table = new LiveTable(current, {
+      color: this.#color,
+      size: consoleSize,
+      write: writeOut,
+    });
+  }
+
+  /** The run is over. */
+  async end(outcome: Outcome): Promise<void> {
+    const { quiet, verbose, output, syslog } = this.#options;
+    if (verbose) lossTexts(outcome).forEach(say);
+    const isSent = outcome.exitCode !== exitCode.nothingSent;
+    if (output === "json") write("stdout", jsonReport(outcome));
+    else if (this.#table !== undefined) this.#table.finish(outcome);
+    else if (!quiet && isSent) {
+      const lines = tableLines(outcome, { color: this.#color, columns: null });
+      write("stdout", lines.map((line) => `${line}\n`).join(""));
+    }
+    if (!isSent && this.#table === undefined) say(summaryLine(outcome));
+    if (syslog) await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+  }
 }
 
-function sayEvent(event: ExchangeEvent): void {
+function eventText(event: ExchangeEvent): string {
   switch (event.kind) {
     case "copy":
-      return say(`Copy ${event.copy} sent`);
+      return `Copy ${event.copy} sent`;
     case "ack": {
-      const { address, ms, ack, clockOffsetMs } = event.answer;
-      const clock = `its clock is ${offsetText(clockOffsetMs)}`;
-      return say(
-        `${event.host.name} at ${address}: ${ack.status} after ${ms.toFixed(0)} ms, ${clock}`,
-      );
+      const { address, ms, ack: { status }, clock } = event.received;
+      const clockText = `its clock is ${offsetText(clock)}`;
+      return `${event.host.name} at ${address}: ${status} after ${ms.toFixed(0)} ms, ${clockText}`;
     }
     case "repair":
-      return say(`${event.host.name}: repeated by its own clock`);
+      return `${event.host.name}: repeated by its own clock`;
     case "ignored":
-      return say(`Ignored a datagram from ${printable(event.address)}: ${event.fault}`);
+      return `Ignored a datagram from ${printable(event.address)}: ${event.fault}`;
   }
 }
 
-function sayIgnored({ ignored, targets }: Outcome): void {
-  for (const [fault, count] of ignored) say(`${count} datagrams ignored: ${fault}`);
-  for (const { target, sent, error } of targets) {
-    if (error !== null && sent > 0) say(`Not every copy went to ${target.hostname}: ${error}`);
-  }
+/** What came or went in vain. */
+function lossTexts({ record: { ignored, targets } }: Outcome): string[] {
+  return [
+    ...Array.from(ignored, ([fault, count]) => `${count} datagrams ignored: ${fault}`),
+    ...targets.filter(({ sent, error }) => sent > 0 && error !== null)
+      .map(({ target, error }) => `Not every copy went to ${target.hostname}: ${error}`),
+  ];
 }
 
-// The outcome as one JSON document with every field.
+/** Version of the JSON document: it is raised when a field goes or changes its meaning. */
+const documentVersion = 1;
 
-/** Raised when a field goes or changes its meaning; new fields don't raise it. */
-export const documentVersion = 1;
+/** To microseconds, as clocks of 1 µs resolution tell it. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
 
-function hostDocument({ host, verdict, ms, entries, micros, clockOffsetMs }: HostOutcome) {
+function hostDocument(host: HostResult) {
   return {
     host: host.name,
-    addresses: [...host.answers.keys()],
-    state: verdict.state,
-    error: verdict.error,
-    ms: Math.round(ms * 1000) / 1000,
-    entries,
-    flushMicros: micros,
-    clockOffsetMs,
+    addresses: host.addresses,
+    state: host.state,
+    error: host.error,
+    ms: rounded(host.ms),
+    entries: host.entries,
+    flushMicros: host.micros,
+    clockOffsetMs: rounded(host.clock.ms),
+    clockErrorMs: rounded(host.clock.errorMs),
     repaired: host.repaired,
-    acks: host.acks,
-    reports: verdict.findings.map((one) => ({
-      address: formatPrefix(one.address),
-      state: one.state,
-      linkLayerAddress: one.linkLayerAddress === null
-        ? null
-        : formatLinkLayerAddress(one.linkLayerAddress),
-      finding: one.finding,
+    acks: host.ackCount,
+    reports: host.findings.map(({ address, state, linkLayerAddress, finding }) => ({
+      address: formatPrefix(address),
+      state,
+      linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
+      finding,
     })),
   };
 }
 
-/** The document's text, indented, with a line break at its end. */
+/** The outcome as one JSON document with every field, indented, with a line break at its end. */
 export function jsonReport(outcome: Outcome): string {
+  const { plan, record } = outcome;
+  const signed = plan.content.kind === "signed" ? plan.content : null;
   const document = {
     version: documentVersion,
     arpflush: arpflushVersion,
     exitCode: outcome.exitCode,
     summary: summaryLine(outcome),
-    action: outcome.action,
-    keyId: outcome.keyId,
-    requestId: outcome.requestId?.toHex() ?? null,
-    created: new Date(outcome.created).toISOString(),
-    elapsedMs: Math.round(outcome.elapsedMs * 1000) / 1000,
-    addresses: outcome.addresses.map(formatPrefix),
-    copies: outcome.copies,
-    targets: outcome.targets.map(({ target, sent, error }) => ({
+    action: actionOf(outcome),
+    keyId: signed?.key.idText ?? null,
+    requestId: record.requestIds[0]?.toHex() ?? null,
+    created: new Date(record.created).toISOString(),
+    elapsedMs: rounded(record.elapsedMs),
+    addresses: (signed?.requests ?? []).flatMap(({ addresses }) => addresses.map(formatPrefix)),
+    copies: record.copies,
+    targets: record.targets.map(({ target, sent, error }) => ({
       target: target.hostname,
       interfaces: target.interfaceNames,
       sent,
       error,
     })),
-    faults: outcome.faults,
+    faults: plan.faults,
     hosts: outcome.hosts.map(hostDocument),
     missing: { count: outcome.missingCount, names: outcome.missingNames.map(printable) },
-    ignored: Object.fromEntries(outcome.ignored),
+    ignored: Object.fromEntries(record.ignored),
   };
   return `${JSON.stringify(document, null, 2)}\n`;
-}
-
-// A table on a terminal that follows what happens, and gives way to the last one at the end.
-
-/** What a live table needs of its terminal. */
-export interface Screen {
-  readonly color: boolean;
-  /** Size now, in characters. */
-  size(): { readonly columns: number; readonly rows: number };
-  write(text: string): void;
-}
-
-export interface LiveTable {
-  /** Something has changed: the table is drawn anew soon. */
-  update(): void;
-  /** Takes the table away and writes the whole last one in its place. */
-  finish(outcome: Outcome): void;
-}
-
-/** The shortest time from one drawing to the next: hosts may answer by the hundred. */
-const drawIntervalMs = 50;
-
-/** A live table of what `current` tells. */
-export function startLiveTable(current: () => Outcome, screen: Screen): LiveTable {
-  let drawnLines = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-
-  function replaceBy(lines: readonly string[]): void {
-    // Up to the first line drawn, then clear from there to the end of the screen.
-    const back = drawnLines > 0 ? `\x1b[${drawnLines}A\x1b[J` : "";
-    screen.write(back + lines.map((line) => `${line}\n`).join(""));
-    drawnLines = lines.length;
-  }
-
-  function draw(): void {
-    timer = undefined;
-    const { columns, rows } = screen.size();
-    const lines = tableLines(current(), { color: screen.color, columns: columns - 1 });
-    const most = Math.max(rows - 2, 2);
-    const hidden = lines.length - most;
-    // The head of the table and its summary stay in sight; what scrolls off can't be drawn over.
-    if (hidden > 0) lines.splice(most - 2, hidden + 1, `… ${hidden + 1} more`);
-    replaceBy(lines);
-  }
-
-  draw();
-  return {
-    update() {
-      timer ??= setTimeout(draw, drawIntervalMs);
-    },
-    finish(outcome) {
-      clearTimeout(timer);
-      replaceBy(tableLines(outcome, { color: screen.color, columns: null }));
-    },
-  };
 }

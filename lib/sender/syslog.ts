@@ -1,6 +1,6 @@
 /**
  * One line to the system log: a datagram `<priority>tag[pid]: text` (RFC 3164 as local loggers take
- * it) from a socket with an abstract address, so that no file is made for it.
+ * it).
  */
 import { sendUnixDatagram } from "../unix_datagram.ts";
 import { printable } from "../wire/datagram.ts";
@@ -8,24 +8,23 @@ import { printable } from "../wire/datagram.ts";
 /** Facility "daemon" in bits 3 and up (RFC 3164, section 4.1.1). */
 const facility = 3 << 3;
 const severities = { error: 3, warning: 4, info: 6 } as const;
-export type SyslogSeverity = keyof typeof severities;
 
 /** What every logger takes (RFC 3164, section 4.1). */
 const maxBytes = 1024;
 
 /**
- * Where a logger may listen, the first that answers is taken. systemd's own path comes first,
- * because Deno refuses to open paths in /dev; where something else listens at /dev/log, a link to
- * it outside of /dev does.
+ * Where a logger may listen; the first that does gets the line. systemd's own path comes first,
+ * because Deno refuses to open paths in /dev; for another logger at /dev/log an administrator links
+ * the last one to it.
  */
-export const logPaths: readonly string[] = [
+const logPaths: readonly string[] = [
   "/run/systemd/journal/dev-log",
   "/dev/log",
   "/etc/arpflush/log",
 ];
 
 /** The bytes of a log line: without control characters, cut at a character if it is too long. */
-export function syslogDatagram(severity: SyslogSeverity, text: string, pid: number): Uint8Array {
+function syslogDatagram(severity: keyof typeof severities, text: string, pid: number): Uint8Array {
   const line = `<${facility | severities[severity]}>arpflush[${pid}]: ${printable(text)}`;
   const bytes = new Uint8Array(maxBytes);
   const { written } = new TextEncoder().encodeInto(line, bytes);
@@ -34,7 +33,7 @@ export function syslogDatagram(severity: SyslogSeverity, text: string, pid: numb
 
 /** Logs a line; false if nobody took it. Never throws: a missing log hinders nothing. */
 export async function logToSystem(
-  severity: SyslogSeverity,
+  severity: keyof typeof severities,
   text: string,
   paths: readonly string[] = logPaths,
 ): Promise<boolean> {

@@ -1,16 +1,9 @@
 /** The outcome as a table for people. */
 import { counted, listed } from "../text.ts";
+import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
-import {
-  type ExitCode,
-  exitCode,
-  type HostOutcome,
-  type HostState,
-  isWell,
-  offsetText,
-  type Outcome,
-  verdictText,
-} from "./outcome.ts";
+import { type HostResult, type HostState, isWell, offsetText, stateText } from "./hosts.ts";
+import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
 
 /** How a line stands out on a terminal that knows colors. */
 type Tone = "plain" | "good" | "doubtful" | "bad" | "heading";
@@ -36,39 +29,36 @@ interface Row {
   readonly tone: Tone;
 }
 
-function hostRow(one: HostOutcome, showClock: boolean): Row {
-  const { host, verdict, ms, entries, clockOffsetMs } = one;
-  const [address, ...others] = host.answers.keys();
+function hostRow(host: HostResult, showClock: boolean): Row {
+  const { name, state, addresses: [address, ...others], ms, entries, clock } = host;
   return {
     cells: [
-      host.name,
+      name,
       others.length === 0 ? address : `${address} +${others.length}`,
       ms.toFixed(0),
-      verdict.state === "failed" || verdict.state === "stale" ? "-" : String(entries),
-      ...showClock ? [offsetText(clockOffsetMs)] : [],
-      verdictText(verdict, clockOffsetMs),
+      state === "failed" || state === "stale" ? "-" : String(entries),
+      ...showClock ? [offsetText(clock)] : [],
+      stateText(host),
     ],
-    tone: toneOf(verdict.state),
+    tone: toneOf(state),
   };
 }
 
-function rowsOf({ action, hosts, missingNames }: Outcome): Row[] {
-  const isProbe = action === "probe";
+function rowsOf(outcome: Outcome): Row[] {
+  const isProbe = actionOf(outcome) === "probe";
   const showClock = isProbe ||
-    hosts.some(({ clockOffsetMs }) => Math.abs(clockOffsetMs) >= clockRemarkMs);
+    outcome.hosts.some(({ clock }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
   const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = missingNames.map((name): Row => ({
+  const missing = outcome.missingNames.map((name): Row => ({
     cells: [printable(name), ...Array(heading.length - 2).fill(""), "missing"],
     tone: "bad",
   }));
-  const own = hosts.map((one) => hostRow(one, showClock));
-  return own.length + missing.length === 0
-    ? []
-    : [{ cells: heading, tone: "heading" }, ...own, ...missing];
+  const rows = [...outcome.hosts.map((host) => hostRow(host, showClock)), ...missing];
+  return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
-/** Columns of numbers are set to the right. */
+/** Numbers: their columns are set to the right. */
 const numberColumns = [2, 3];
 
 function widthOf(text: string): number {
@@ -110,8 +100,6 @@ export function tableLines(outcome: Outcome, { color, columns }: TableStyle): st
   return [...lines, cut(summaryLine(outcome))];
 }
 
-// The outcome in one line, for the end of a report and the system log.
-
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
@@ -125,17 +113,17 @@ const stateWord: Record<HostState, string> = {
   alive: "alive",
 };
 
-/** What was sent where: `flush of the whole cache, 5 copies to 192.0.2.255`. */
-function sentText({ action, copies, targets }: Outcome): string {
-  const reached = targets.filter(({ sent, error }) => sent > 0 || error === null).map((
-    { target },
-  ) => target.hostname);
+/** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
+function sentText(outcome: Outcome): string {
+  const { targets, copies } = outcome.record;
+  const reached = targets.filter(({ sent, error }) => sent > 0 || error === null)
+    .map(({ target }) => target.hostname);
   const subject = {
     probe: "Probe",
     "flush all": "Flush",
     "flush listed": "Flush of listed addresses",
     password: "Password",
-  }[action];
+  }[actionOf(outcome)];
   return reached.length === 0
     ? `${subject} not sent`
     : `${subject}: ${counted(copies, "copy", "copies")} to ${listed(reached, maxNamed)}`;
@@ -146,29 +134,82 @@ function sentText({ action, copies, targets }: Outcome): string {
  * by name those that something is wrong with.
  */
 export function summaryLine(outcome: Outcome): string {
-  const { hosts, missingCount, missingNames, targets, faults } = outcome;
+  const { hosts, missingCount, missingNames, record } = outcome;
   const parts = [sentText(outcome)];
-  const states = Map.groupBy(hosts, ({ verdict }) => verdict.state);
+  const states = Map.groupBy(hosts, ({ state }) => state);
   const counts = Array.from(states, ([state, own]) => `${own.length} ${stateWord[state]}`);
   if (missingCount > 0) counts.push(`${missingCount} missing`);
-  if (outcome.action !== "password" && outcome.exitCode !== exitCode.nothingSent) {
-    parts.push(
-      `${counted(hosts.length, "host", "hosts")} answered${counts.length > 0 ? ": " : ""}` +
-        counts.join(", "),
-    );
+  if (actionOf(outcome) !== "password" && outcome.exitCode !== exitCode.nothingSent) {
+    const answered = `${counted(hosts.length, "host", "hosts")} answered`;
+    parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
   }
-  const wrong = hosts.filter(({ verdict }) => !isWell(verdict.state)).map((one) =>
-    `${one.host.name} ${verdictText(one.verdict, one.clockOffsetMs)}`
-  );
+  const wrong = hosts.filter(({ state }) => !isWell(state))
+    .map((host) => `${host.name} ${stateText(host)}`);
   const named = [...wrong, ...missingNames.map((name) => `${printable(name)} missing`)];
   if (named.length > 0) parts.push(listed(named, maxNamed));
-  for (const { target, sent, error } of targets) {
+  for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
-  return [...parts, ...faults].join("; ");
+  return [...parts, ...outcome.plan.faults].join("; ");
 }
 
 /** How loud the system log should be about an exit code. */
 export function severityOf(code: ExitCode): "info" | "warning" | "error" {
   return code === exitCode.healed ? "info" : code === exitCode.incomplete ? "warning" : "error";
+}
+
+/** The shortest time from one drawing to the next, in ms: hosts may answer by the hundred. */
+const drawIntervalMs = 50;
+
+/** What a live table needs of its terminal. */
+export interface Screen {
+  readonly color: boolean;
+  /** Its size now, in characters. */
+  size(): { readonly columns: number; readonly rows: number };
+  write(text: string): void;
+}
+
+/** A table on a terminal that shows what `current` tells and is drawn over itself. */
+export class LiveTable {
+  readonly #current: () => Outcome;
+  readonly #screen: Screen;
+  readonly #after: After;
+  #drawnLines = 0;
+  #cancel: (() => void) | null = null;
+
+  constructor(current: () => Outcome, screen: Screen, after: After = systemAfter) {
+    this.#current = current;
+    this.#screen = screen;
+    this.#after = after;
+    this.#draw();
+  }
+
+  /** Something has changed: the table is drawn anew soon. */
+  update(): void {
+    this.#cancel ??= this.#after(drawIntervalMs, () => this.#draw());
+  }
+
+  /** Writes the whole last table in the place of this one. */
+  finish(outcome: Outcome): void {
+    this.#cancel?.();
+    this.#replaceBy(tableLines(outcome, { color: this.#screen.color, columns: null }));
+  }
+
+  #draw(): void {
+    this.#cancel = null;
+    const { columns, rows } = this.#screen.size();
+    const lines = tableLines(this.#current(), { color: this.#screen.color, columns: columns - 1 });
+    const max = Math.max(rows - 2, 2);
+    const hidden = lines.length - max;
+    // The first lines and the summary stay in sight; what scrolls off can't be drawn over.
+    if (hidden > 0) lines.splice(max - 2, hidden + 1, `… ${hidden + 1} more`);
+    this.#replaceBy(lines);
+  }
+
+  #replaceBy(lines: readonly string[]): void {
+    // Up to the first line drawn, then clear from there to the end of the screen.
+    const back = this.#drawnLines > 0 ? `\x1b[${this.#drawnLines}A\x1b[J` : "";
+    this.#screen.write(back + lines.map((line) => `${line}\n`).join(""));
+    this.#drawnLines = lines.length;
+  }
 }

@@ -1,4 +1,7 @@
-/** Where the copies go: what the command line names, and the broadcast address of each network. */
+/**
+ * Where the copies go, and what this machine's interfaces tell of that: the broadcast address of each
+ * network, the addresses in question, and whose a reported link-layer address is.
+ */
 import { messageOf, UsageError } from "../errors.ts";
 import {
   addressBits,
@@ -15,9 +18,9 @@ import {
   samePrefix,
 } from "../wire/addresses.ts";
 
-/** One destination of the copies. */
+/** One target of the copies. */
 export interface Target {
-  /** What the socket gets and reports show: a name, or an address with its zone if it has one. */
+  /** For the socket and for reports: a name, or an address with its zone if it has one. */
   readonly hostname: string;
   /** Null for a name: the system's resolver finds the address when the datagram is sent. */
   readonly address: AddressPrefix | null;
@@ -87,42 +90,39 @@ function parseNetworkHost(text: string): Target {
   return namedTarget(broadcast);
 }
 
-/** What `chooseTargets` needs to know of the command line. */
-export interface TargetWish {
+/** Options of a command line that name targets. */
+export interface TargetOptions {
   /** Broadcast on every interface, or on those in `interfaceNames` if there are any. */
   readonly all: boolean;
   readonly interfaceNames: readonly string[];
   readonly hosts: readonly Target[];
 }
 
-/** The targets, each destination once, and a line for each interface that can't be used. */
-export interface TargetChoice {
-  readonly targets: readonly Target[];
-  readonly faults: readonly string[];
-}
-
-/** The targets of a command line on this machine, broadcasts first. */
+/**
+ * The targets of a command line on this machine, each once, broadcasts first, and a line for each
+ * interface that can't be used.
+ */
 export function chooseTargets(
-  wish: TargetWish,
+  { all, interfaceNames, hosts }: TargetOptions,
   interfaces: readonly OwnInterface[],
-): TargetChoice {
+): { readonly targets: readonly Target[]; readonly faults: readonly string[] } {
   const targets = new Map<string, Target>();
   const faults: string[] = [];
   const add = (target: Target) => {
     const known = targets.get(target.hostname.toLowerCase());
-    const interfaceNames = new Set([...known?.interfaceNames ?? [], ...target.interfaceNames]);
+    const names = new Set([...known?.interfaceNames ?? [], ...target.interfaceNames]);
     targets.set(target.hostname.toLowerCase(), {
       ...target,
-      interfaceNames: [...interfaceNames],
+      interfaceNames: [...names],
       named: target.named || known?.named === true,
     });
   };
-  if (wish.all) {
-    const { chosen, unknown } = chooseInterfaces(wish.interfaceNames, interfaces);
+  if (all) {
+    const { chosen, unknown } = chooseInterfaces(interfaceNames, interfaces);
     faults.push(...unknown);
     for (const candidate of chosen) broadcastTargets(candidate).forEach(add);
   }
-  wish.hosts.forEach(add);
+  hosts.forEach(add);
   return { targets: [...targets.values()], faults };
 }
 
@@ -155,8 +155,7 @@ function chooseInterfaces(
   return { chosen: able.filter(({ name }) => names.includes(name)), unknown };
 }
 
-// The addresses in question: by default those that this machine holds where it sends.
-
+/** Whether an address is in one of an interface's networks. */
 function isOnLink(candidate: OwnInterface, address: AddressPrefix): boolean {
   return candidate.addresses.some(({ network }) => prefixContains(network, address));
 }
@@ -199,20 +198,19 @@ export function defaultAddresses(interfaces: readonly OwnInterface[]): AddressPr
   );
 }
 
-/** What this machine can say about the link-layer address that a host reports. */
+/** What this machine knows of a link-layer address that a host reports. */
 export interface Ownership {
   /** Whether a link-layer address is one of this machine's own, on any interface. */
   isOwn(linkLayerAddress: Uint8Array): boolean;
   /**
-   * Whether a report on an address tells anything, from a host that answers from `source`. An
-   * address that this machine holds on another link than the host's is none of that host's: a
-   * link-local one never, another one unless it was asked for by name (`named`). Neither does one
-   * on an interface whose link-layer address isn't known.
+   * Whether a report on an address says anything about a host that answers from `source`. It doesn't
+   * for an address on an interface whose link-layer address isn't known, nor for one that this machine
+   * holds on another link than the host's: unless `--address` named it and it isn't link-local.
    */
   isJudged(address: AddressPrefix, source: string): boolean;
 }
 
-/** The ownership of a machine with these interfaces; `named` if `--address` gave the addresses. */
+/** The ownership of a machine with these interfaces; `named`: `--address` gave the addresses. */
 export function ownershipOf(interfaces: readonly OwnInterface[], named: boolean): Ownership {
   const own = new Set(
     interfaces.flatMap(({ linkLayerAddress }) =>
@@ -236,7 +234,7 @@ export function ownershipOf(interfaces: readonly OwnInterface[], named: boolean)
       const links = interfaces.filter((candidate) =>
         zone === undefined ? isOnLink(candidate, from) : candidate.name === zone
       );
-      // Off every link of ours: routed, so only link-local addresses can't be meant.
+      // A routed host: only link-local addresses can't be meant.
       if (links.length === 0) return !isLinkLocal(address);
       return links.some((link) => holding.includes(link));
     },

@@ -1,7 +1,7 @@
 /** The sender's own copies, on a clock that costs no time, to many hosts behind lossy paths. */
-import type { DatagramPort } from "../../lib/sender/datagram_port.ts";
-import { sendCopies } from "../../lib/sender/exchange.ts";
-import { virtualTime } from "../unit/sender/virtual_time.ts";
+import { exchange } from "../../lib/sender/exchange.ts";
+import { planOf } from "../unit/sender/helpers.ts";
+import { virtualTime } from "../unit/sender/virtual.ts";
 import type { LossModel } from "./loss_model.ts";
 
 /** What the sender does by default. */
@@ -13,30 +13,20 @@ export async function copiesReach(hosts: number, path: () => LossModel): Promise
   const paths = new Map(Array.from({ length: hosts }, (_, i) => [`host${i}`, path()]));
   const reached = new Set<string>();
   let gapMs = 0;
-  const port: DatagramPort = {
-    send(_bytes, { hostname }) {
+  const open = () => ({
+    send(_bytes: Uint8Array, { hostname }: { readonly hostname: string }) {
       if (!paths.get(hostname)?.(gapMs)) reached.add(hostname);
       return Promise.resolve();
     },
     close() {},
-  };
-  const outcomes = Array.from(paths.keys(), (hostname) => ({
-    target: { hostname, address: null, interfaceNames: [], named: true },
-    sent: 0,
-    error: null,
+  });
+  const targets = Array.from(paths.keys(), (hostname) => ({
+    hostname,
+    address: null,
+    interfaceNames: [],
+    named: true,
   }));
-  const never = new AbortController().signal;
-  const onCopy = () => void (gapMs = defaultSchedule.intervalMs);
-  const sending = sendCopies(
-    new Uint8Array(128),
-    outcomes,
-    27735,
-    defaultSchedule,
-    port,
-    time,
-    never,
-    onCopy,
-  );
-  await time.until(sending);
+  const plan = planOf({ targets, schedule: defaultSchedule, waitMs: 0 });
+  await time.until(exchange(plan, open, time, () => void (gapMs = defaultSchedule.intervalMs)));
   return reached.size;
 }

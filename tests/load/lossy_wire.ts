@@ -1,7 +1,7 @@
 /** Loss on a real wire: the sender's exchange over a veth whose other end drops at random. */
 import { openDatagramPort } from "../../lib/sender/datagram_port.ts";
 import { exchange } from "../../lib/sender/exchange.ts";
-import { parseHost } from "../../lib/sender/targets.ts";
+import { ownershipOf, parseHost } from "../../lib/sender/targets.ts";
 import { systemTime } from "../../lib/time.ts";
 import { defaultPort } from "../../lib/wire/datagram.ts";
 import { parseKeyFile } from "../../lib/wire/keys.ts";
@@ -59,14 +59,14 @@ export async function loseOnWire(perMille: number, trials: number): Promise<Wire
     addresses: [],
   } as const;
   const plan = {
-    request,
-    key,
+    content: { kind: "signed", key, requests: [request] },
     targets: [parseHost("192.0.2.100")],
     udpPort: defaultPort,
     schedule,
     waitMs,
-    expectation: { kind: "count", count: 1 } as const,
-  };
+    expectation: { kind: "count", count: 1 },
+    ownership: ownershipOf([], false),
+  } as const;
   let reached = 0;
   for (let done = 0; done < trials; done += atOnce) {
     const some = Math.min(atOnce, trials - done);

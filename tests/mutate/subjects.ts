@@ -11,7 +11,7 @@ export interface Subject {
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
 const ofReceiver = ["tests/unit/receiver"];
-const ofSender = ["tests/unit/sender/exchange_test.ts", "tests/unit/sender/report_test.ts"];
+const ofSender = ["tests/unit/sender/outcome_test.ts", "tests/unit/sender/table_test.ts"];
 
 const subject = (path: string, others: readonly string[], nearest = mirrored(path)): Subject => ({
   path,
@@ -38,5 +38,6 @@ export const subjects: readonly Subject[] = [
   subject("lib/receiver/rate_limits.ts", ofReceiver, "tests/unit/receiver/limits_test.ts"),
   subject("lib/receiver/receiver.ts", ofReceiver),
   subject("lib/receiver/answers.ts", ofReceiver),
-  subject("lib/sender/exchange.ts", ofSender, "tests/unit/sender/verdict_test.ts"),
+  subject("lib/sender/exchange.ts", ofSender, "tests/unit/sender/exchange_test.ts"),
+  subject("lib/sender/hosts.ts", ofSender, "tests/unit/sender/hosts_test.ts"),
 ];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openDatagramPort } from "../../../lib/sender/datagram_port.ts";
+import { parseHost } from "../../../lib/sender/targets.ts";
 
 const bytes = new Uint8Array([1, 2, 3]);
 
@@ -21,7 +22,7 @@ for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
       const received = Promise.withResolvers<unknown[]>();
       const port = openDatagramPort((...datagram) => received.resolve(datagram));
       try {
-        await port.send(bytes, { hostname, family, port: udpPort });
+        await port.send(bytes, parseHost(hostname), udpPort);
         const [request, source] = await socket.receive();
         assert.deepEqual(request, bytes);
         await socket.send(new Uint8Array([9]), source);
@@ -40,7 +41,7 @@ Deno.test("openDatagramPort() finds names by the system's resolver", async () =>
   const sockets = [ipv4, ...hasIpv6 ? [listen("::1", ipv4.port)] : []].map((one) => one.socket);
   const port = openDatagramPort(() => {});
   try {
-    await port.send(bytes, { hostname: "localhost", family: null, port: ipv4.port });
+    await port.send(bytes, parseHost("localhost"), ipv4.port);
     const [received] = await Promise.any(sockets.map((socket) => socket.receive()));
     assert.deepEqual(received, bytes);
   } finally {
@@ -54,9 +55,9 @@ Deno.test("openDatagramPort() rejects for a name that nobody has, and goes on", 
   const port = openDatagramPort(() => {});
   try {
     // Too long for a label: refused without a question to any name server.
-    const nobody = { hostname: `${"a".repeat(64)}.invalid`, family: null, port: udpPort };
-    await assert.rejects(port.send(bytes, nobody), /lookup/);
-    await port.send(bytes, { hostname: "127.0.0.1", family: 4, port: udpPort });
+    const nobody = { hostname: `${"a".repeat(64)}.invalid`, address: null };
+    await assert.rejects(port.send(bytes, nobody, udpPort), /lookup/);
+    await port.send(bytes, parseHost("127.0.0.1"), udpPort);
     assert.deepEqual((await socket.receive())[0], bytes);
   } finally {
     port.close();
@@ -72,9 +73,9 @@ Deno.test("openDatagramPort() still receives after a closed port has refused its
   const port = openDatagramPort((datagram) => received.resolve(datagram));
   try {
     for (let i = 0; i < 3; i++) {
-      await port.send(bytes, { hostname: "127.0.0.1", family: 4, port: closed.port });
+      await port.send(bytes, parseHost("127.0.0.1"), closed.port);
     }
-    await port.send(bytes, { hostname: "127.0.0.1", family: 4, port: udpPort });
+    await port.send(bytes, parseHost("127.0.0.1"), udpPort);
     const [, source] = await socket.receive();
     await socket.send(new Uint8Array([9]), source);
     assert.deepEqual(await received.promise, new Uint8Array([9]));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { createRollCall, parseExpectedNames } from "../../../lib/sender/expectation.ts";
+import { parseExpectedNames, RollCall } from "../../../lib/sender/expectation.ts";
 
 Deno.test("parseExpectedNames() takes a name a line, without comments and repetitions", () => {
   const text = "\uFEFFweb1\r\n# all\n\n  db1.example.org  # main\nWEB1\nweb1.\nbüro";
@@ -17,35 +17,35 @@ Deno.test("parseExpectedNames() refuses a line that is no name, and a file witho
 
 /** The names missing after some hosts have answered. */
 function missing(names: string[], ...hosts: string[]): string[] {
-  const rollCall = createRollCall({ kind: "names", names });
-  hosts.forEach(rollCall.note);
+  const rollCall = new RollCall({ kind: "names", names });
+  hosts.forEach((host) => rollCall.note(host));
   assert.equal(rollCall.missingCount(), rollCall.missingNames().length);
   assert.equal(rollCall.isComplete(), rollCall.missingCount() === 0);
   return rollCall.missingNames();
 }
 
-Deno.test("createRollCall() matches names without regard to case and the root's dot", () => {
+Deno.test("RollCall matches names without regard to case and the root's dot", () => {
   assert.deepEqual(missing(["Web1", "db1.Example.org."], "WEB1", "DB1.EXAMPLE.ORG"), []);
 });
 
-Deno.test("createRollCall() matches a short name with a qualified one, whichever is short", () => {
+Deno.test("RollCall matches a short name with a qualified one, whichever is short", () => {
   assert.deepEqual(missing(["web1", "db1.example.org"], "web1.example.org", "db1"), []);
   assert.deepEqual(missing(["web1.a.example"], "web1.b.example"), ["web1.a.example"]);
   assert.deepEqual(missing(["web"], "web1", "eb"), ["web"]);
 });
 
-Deno.test("createRollCall() lets a host answer for one expected name at most", () => {
+Deno.test("RollCall lets a host answer for one expected name at most", () => {
   const names = ["web1.a.example", "web1.b.example"];
   assert.deepEqual(missing(names, "web1", "web1", "WEB1"), ["web1.b.example"]);
   assert.deepEqual(missing(names, "web1.b.example", "web1"), []);
 });
 
-Deno.test("createRollCall() doesn't mind hosts that nobody expects", () => {
+Deno.test("RollCall doesn't mind hosts that nobody expects", () => {
   assert.deepEqual(missing(["web1"], "web2", "web3"), ["web1"]);
 });
 
-Deno.test("createRollCall() counts each host once", () => {
-  const rollCall = createRollCall({ kind: "count", count: 2 });
+Deno.test("RollCall counts each host once", () => {
+  const rollCall = new RollCall({ kind: "count", count: 2 });
   for (const host of ["web1", "WEB1", "web1."]) rollCall.note(host);
   assert.equal(rollCall.missingCount(), 1);
   assert.ok(!rollCall.isComplete());
@@ -56,7 +56,7 @@ Deno.test("createRollCall() counts each host once", () => {
   assert.deepEqual(rollCall.missingNames(), []);
 });
 
-Deno.test("createRollCall() is complete once the expected names have answered, in any order", () => {
+Deno.test("RollCall is complete once the expected names have answered, in any order", () => {
   const names = fc.uniqueArray(fc.stringMatching(/^[a-z0-9]{1,8}$/), { minLength: 1 });
   fc.assert(fc.property(names, fc.array(fc.nat()), (names, order) => {
     const hosts = names.map((name, i) => ({ name: name.toUpperCase(), at: order[i] ?? 0 }))

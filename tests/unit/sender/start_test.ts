@@ -4,26 +4,36 @@ import { ack } from "./helpers.ts";
 import { runCommand, senderCommand, withFolder } from "./sender_process.ts";
 import { startStandInHost } from "./stand_in_host.ts";
 
-/** The modules that a module names in static imports of values, and theirs, as paths in lib/. */
-async function loadedBy(path: string, loaded = new Set<string>()): Promise<Set<string>> {
-  if (loaded.has(path)) return loaded;
-  loaded.add(path);
-  const file = new URL(`../../../${path}`, import.meta.url);
-  const text = await Deno.readTextFile(file);
-  for (const [, types, target] of text.matchAll(/^import (type )?[^;]*?from "([^"]+)";/gms)) {
-    if (types !== undefined || !target.startsWith(".")) continue;
-    const { pathname } = new URL(target, `file:///${path}`);
-    await loadedBy(pathname.slice(1), loaded);
-  }
-  return loaded;
+/** What is needed of `deno info --json`. */
+interface ModuleGraph {
+  readonly roots: readonly string[];
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly {
+      readonly code?: { readonly specifier?: string };
+      readonly isDynamic?: boolean;
+    }[];
+  }[];
 }
 
-Deno.test("main.ts loads no module before it sends that only reports need", async () => {
-  const loaded = await loadedBy("send.ts");
-  assert.ok(loaded.has("lib/sender/exchange.ts"));
-  assert.ok(loaded.has("lib/wire/keys.ts"));
-  const late = ["report", "table", "syslog", "help"];
-  for (const name of late) assert.ok(!loaded.has(`lib/sender/${name}.ts`), name);
+Deno.test("main.ts loads no module before it sends that only reports need, and none of node:", async () => {
+  const entry = senderCommand[senderCommand.length - 1];
+  const { stdout } = await runCommand([Deno.execPath(), "info", "--json", entry]);
+  const { roots, modules }: ModuleGraph = JSON.parse(stdout);
+  const loaded = new Set(roots);
+  // A set goes on to what is added while it is walked through.
+  for (const specifier of loaded) {
+    const own = modules.find((one) => one.specifier === specifier)?.dependencies ?? [];
+    for (const { code, isDynamic } of own) {
+      if (isDynamic !== true && code?.specifier !== undefined) loaded.add(code.specifier);
+    }
+  }
+  const has = (text: string) => [...loaded].some((specifier) => specifier.includes(text));
+  for (const name of ["sender/exchange", "wire/keys"]) assert.ok(has(`lib/${name}.ts`), name);
+  for (const name of ["report", "table", "syslog", "help"]) {
+    assert.ok(!has(`lib/sender/${name}.ts`), name);
+  }
+  assert.ok(!has("node:"));
 });
 
 /** Ends the process with code 99 if it does something slow before a datagram is with the system. */
@@ -62,13 +72,7 @@ Deno.test("send.ts sets no timer and asks no terminal before its first datagram 
       keyFile,
       "-p",
       `${host.port}`,
-      "--no-verify",
-      "-c",
-      "2",
-      "-i",
-      "20ms",
-      "-w",
-      "1",
+      ..."--no-verify -c 2 -i 20ms -w 500ms".split(" "),
     ];
     const line = [deno, run, "--preload", `${folder}/watchman.js`, ...rest, ...args, "127.0.0.1"];
     const { code, stderr } = await runCommand(line);

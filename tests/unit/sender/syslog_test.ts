@@ -1,42 +1,53 @@
 import assert from "node:assert/strict";
-import { logToSystem, syslogDatagram } from "../../../lib/sender/syslog.ts";
+import { logToSystem } from "../../../lib/sender/syslog.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 
-Deno.test("syslogDatagram() has facility daemon, the severity, tag and process id", () => {
-  assert.equal(text(syslogDatagram("info", "all well", 7)), "<30>arpflush[7]: all well");
-  assert.equal(text(syslogDatagram("warning", "x", 7)), "<28>arpflush[7]: x");
-  assert.equal(text(syslogDatagram("error", "x", 7)), "<27>arpflush[7]: x");
-});
-
-Deno.test("syslogDatagram() is one line of at most 1,024 bytes, cut at a character", () => {
-  assert.equal(text(syslogDatagram("info", "a\nb\0c", 7)), "<30>arpflush[7]: a?b?c");
-  const long = text(syslogDatagram("info", "é".repeat(2000), 7));
-  assert.match(long, /^<30>arpflush\[7\]: é+$/);
-  assert.equal(new TextEncoder().encode(long).length, 1023);
-});
-
 const isUnix = Deno.build.os === "linux";
 
+/** A logger at a path of its own; gives each datagram as text. */
+async function withLogger(
+  test: (path: string, line: () => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/log`;
+  const logger = Deno.listenDatagram({ transport: "unixpacket", path });
+  try {
+    await test(path, async () => text((await logger.receive())[0]));
+  } finally {
+    logger.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
 Deno.test({
-  name: "logToSystem() sends one datagram to the first logger that listens",
+  name: "logToSystem() sends one datagram to the first logger that listens, with its severity",
   ignore: !isUnix,
-  async fn() {
-    const folder = await Deno.makeTempDir();
-    const [first, second] = ["log1", "log2"].map((name) =>
-      Deno.listenDatagram({ transport: "unixpacket", path: `${folder}/${name}` })
-    );
-    try {
-      const paths = [`${folder}/none`, `${folder}/log1`, `${folder}/log2`];
-      assert.equal(await logToSystem("warning", "db1 STUCK", paths), true);
-      const [bytes] = await first.receive();
-      assert.equal(text(bytes), `<28>arpflush[${Deno.pid}]: db1 STUCK`);
-    } finally {
-      first.close();
-      second.close();
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
+  fn: () =>
+    withLogger((path, line) =>
+      withLogger(async (other) => {
+        for (
+          const [severity, priority] of [["info", 30], ["warning", 28], ["error", 27]] as const
+        ) {
+          assert.equal(await logToSystem(severity, "all", [`${path}.none`, path, other]), true);
+          assert.equal(await line(), `<${priority}>arpflush[${Deno.pid}]: all`);
+        }
+      })
+    ),
+});
+
+Deno.test({
+  name: "logToSystem() sends one line of at most 1,024 bytes, cut at a character",
+  ignore: !isUnix,
+  fn: () =>
+    withLogger(async (path, line) => {
+      await logToSystem("info", "a\nb\0c", [path]);
+      assert.match(await line(), /: a\?b\?c$/);
+      await logToSystem("info", "é".repeat(2000), [path]);
+      const long = await line();
+      assert.match(long, /^<30>arpflush\[\d+\]: é+$/);
+      assert.ok([1023, 1024].includes(new TextEncoder().encode(long).length));
+    }),
 });
 
 Deno.test("logToSystem() gives up without an error when nobody listens", async () => {
@@ -53,17 +64,10 @@ Deno.test("logToSystem() gives up without an error when nobody listens", async (
 Deno.test({
   name: "logToSystem() doesn't wait long for a logger that has stopped reading",
   ignore: !isUnix,
-  async fn() {
-    const folder = await Deno.makeTempDir();
-    const path = `${folder}/log`;
-    const stalled = Deno.listenDatagram({ transport: "unixpacket", path });
-    try {
+  fn: () =>
+    withLogger(async (path) => {
       let taken = 0;
       while (await logToSystem("info", "x", [path])) taken++;
       assert.ok(taken > 0);
-    } finally {
-      stalled.close();
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
+    }),
 });

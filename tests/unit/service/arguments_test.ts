@@ -6,6 +6,7 @@ import {
   serviceOptions,
   serviceUsageOn,
 } from "../../../lib/service/arguments.ts";
+import { runCommand, senderCommand } from "../sender/sender_process.ts";
 
 Deno.test("parseServiceArguments() reads every option", () => {
   const run = { kind: "run", configPath: undefined, simulate: false };
@@ -64,4 +65,16 @@ Deno.test("serviceUsageOn() names the places and words of the system alone", () 
 Deno.test("serviceUsageOn() names where Windows' settings and keys really are", () => {
   assert.ok(serviceUsageOn("windows").includes(registryName));
   assert.ok(serviceUsageOn("windows").includes(windowsKeyPath));
+});
+
+Deno.test("service.ts without permissions exits 2 with one line that says how to run it", async () => {
+  const [deno, run, ...rest] = senderCommand;
+  const bare = rest.filter((word) => !word.startsWith("-P"))
+    .map((word) => word.replace(/send\.ts$/, "service.ts"));
+  const { code, stdout, stderr } = await runCommand([deno, run, ...bare]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(
+    stderr,
+    /^arpflush-service: Requires sys access to "\w+": run it as deno run -P=service(-windows)? service\.ts\n$/,
+  );
 });

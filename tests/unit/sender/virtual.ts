@@ -1,4 +1,5 @@
-/** A time that passes only when told, and as fast as the machine can. */
+/** Time that passes only when told, and a network without sockets whose datagrams follow it. */
+import type { OpenDatagramPort, Recipient } from "../../../lib/sender/datagram_port.ts";
 import type { Time } from "../../../lib/time.ts";
 
 interface Event {
@@ -46,5 +47,48 @@ export function virtualTime(startUnix = 1_700_000_000_000): VirtualTime {
         next.run();
       }
     },
+  };
+}
+
+/** A datagram that was sent. */
+export interface Sent {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  readonly to: Recipient;
+  readonly udpPort: number;
+}
+
+/** Answers a datagram through `reply`, at once or later; throws as the system would. */
+export type Deliver = (
+  sent: Sent,
+  reply: (bytes: Uint8Array, from: string, delayMs?: number) => void,
+) => void | Promise<void>;
+
+export interface VirtualNetwork {
+  readonly open: OpenDatagramPort;
+  readonly sent: Sent[];
+  isClosed(): boolean;
+}
+
+export const servicePort = 27735;
+
+export function virtualNetwork(time: VirtualTime, deliver: Deliver): VirtualNetwork {
+  const sent: Sent[] = [];
+  let closed = false;
+  return {
+    sent,
+    isClosed: () => closed,
+    open: (receive) => ({
+      async send(bytes, to, udpPort) {
+        const one = { at: time.monotonic(), bytes, to, udpPort };
+        sent.push(one);
+        await deliver(one, (reply, from, delayMs = 0) => {
+          time.after(delayMs, () => {
+            if (!closed) receive(reply, from, servicePort);
+          });
+        });
+      },
+      close: () => void (closed = true),
+    }),
   };
 }
