@@ -1,99 +1,178 @@
 /**
- * `deno task test [TIER …]`: runs the tiers of tests, all of them or those named, and ends with the
- * line `N passed, N failed, N skipped`. A tier that this machine can't run is skipped, with the
- * reason, and counts as one skipped test for each of its files; under CI=true anything skipped is a
- * failure. Exit code: 0 all passed, 1 not, 2 wrong arguments, 130 interrupted.
+ * `deno task test [TIER…] [FILE…] [--filter TEXT]`: runs the tiers of tests, or the tiers, files and
+ * folders that are named, and ends with the line `N passed, N failed, N skipped`. A tier that this
+ * machine can't run is skipped: its reason is printed, and each of its files counts as one skipped test.
+ * Under CI=true a skipped test is a failure. Exit code: 0 all passed, 1 not, 2 wrong arguments.
  */
+import { parseArgs } from "node:util";
 import { messageOf } from "../lib/errors.ts";
-import { parseArguments, type RunOptions, usage } from "./runner/arguments.ts";
-import { add, type Counts, countsLine, noTests } from "./runner/junit.ts";
-import { runTier } from "./runner/run_tier.ts";
-import { type Tier, tierOf, tiers } from "./runner/tiers.ts";
 import { run } from "./support/command.ts";
+import { findIsolation, type Isolation } from "./support/namespaces.ts";
+import { wineLack } from "./windows/wine/lack.ts";
 
-/** Entries whose packages must be here before a tier without a network starts them. */
-const entries = ["service.ts", "send.ts", "tests/demo/main.ts"];
+/** A tier: its tests, and what they need of the machine. */
+interface Tier {
+  readonly name: string;
+  readonly folder: string;
+  /** What its command line begins with, or what the machine lacks. */
+  readonly place: () => Promise<Isolation>;
+  /** Whether what its tests print is shown: timelines and figures. */
+  readonly prints?: boolean;
+  /** Tests whose times don't count: two files are run at a time. */
+  readonly paired?: string;
+}
+
+/** The last tier whose folder holds a file is the file's. */
+const tiers: readonly Tier[] = [
+  { name: "unit", folder: "tests/", place: () => Promise.resolve({ argv: [] }) },
+  { name: "net", folder: "tests/net/", place: findIsolation },
+  { name: "lab", folder: "tests/lab/", prints: true, place: rootWith("nft", "keepalived", "ping") },
+  {
+    name: "windows",
+    folder: "tests/windows/",
+    prints: true,
+    paired: "tests/windows/powershell/",
+    place: async () => {
+      const lack = await wineLack();
+      return lack === null
+        ? await rootWith("nft", "keepalived", "ping", "openssl", "zip")()
+        : { missing: lack };
+    },
+  },
+];
+
+/** After this a tier hangs and is ended. */
+const timeoutMs = 30 * 60_000;
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** A machine where this is run as root on Linux, with these programs. */
+function rootWith(...programs: readonly string[]): () => Promise<Isolation> {
+  return async () => {
+    if (Deno.build.os !== "linux" || Deno.uid() !== 0) return { missing: "root on Linux" };
+    const script = 'for name in "$@"; do command -v "$name" >/dev/null || echo "$name"; done';
+    const missing = (await run(["sh", "-c", script, "sh", ...programs])).trim();
+    return missing === "" ? { argv: [] } : { missing: missing.replaceAll("\n", ", ") };
+  };
+}
 
 /** Every file of tests below a folder, sorted. */
 async function testFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) files.push(...await testFiles(path));
-    else if (name.endsWith("_test.ts")) files.push(path);
+    if (isDirectory) files.push(...await testFiles(`${folder}/${name}`));
+    else if (name.endsWith("_test.ts")) files.push(`${folder}/${name}`);
   }
   return files.sort();
 }
 
-/** Runs one tier, or says why it is skipped. */
-async function perform(
+/** One `deno test` of some files, so many at a time; killed when it hangs, or this is interrupted. */
+async function runFiles(
+  files: readonly string[],
+  { jobs, prints, options }: { jobs: number; prints: boolean; options: readonly string[] },
+  argv: readonly string[],
+): Promise<Counts> {
+  const report = await Deno.makeTempFile({ prefix: "arpflush-tests-", suffix: ".xml" });
+  // Quiet, Deno shows nothing of what tests print; types are another task's affair.
+  const deno = [Deno.execPath(), "test", prints ? "--no-check" : "-q", "--no-prompt", "-P=tests"];
+  const parallel = jobs > 1 ? ["--parallel"] : [];
+  const line = [...argv, ...deno, ...parallel, `--junit-path=${report}`, ...options, ...files];
+  const env = { DENO_NO_UPDATE_CHECK: "1", DENO_JOBS: String(jobs) };
+  const child = new Deno.Command(line[0], { args: line.slice(1), stdin: "null", env }).spawn();
+  // unshare passes no signal on; when it is killed everything in there ends.
+  const kill = () => child.kill("SIGKILL");
+  const timer = setTimeout(kill, timeoutMs);
+  Deno.addSignalListener("SIGINT", kill);
+  const { success } = await child.status;
+  Deno.removeSignalListener("SIGINT", kill);
+  clearTimeout(timer);
+  const text = await Deno.readTextFile(report);
+  await Deno.remove(report);
+  return countsOf(text, files, success);
+}
+
+/** Counts a JUnit report: a step is a test, and what a filter leaves out is none. */
+function countsOf(report: string, files: readonly string[], success: boolean): Counts {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const test of report.split("<testcase ").slice(1)) {
+    if (/<failure|<error/.test(test)) counts.failed++;
+    else if (!test.includes("<skipped/>")) counts.passed++;
+    // What a filter leaves out has no time, what is ignored has.
+    else if (/^[^>]* time="/.test(test)) counts.skipped++;
+  }
+  if (success) return counts;
+  // A file that couldn't be loaded is not in the report, nor is an error outside of a test.
+  const lost = files.filter((file) => !report.includes(`<testsuite name="./${file}"`)).length;
+  return { ...counts, failed: Math.max(1, counts.failed + lost) };
+}
+
+function add(total: Counts, more: Counts): void {
+  for (const key of ["passed", "failed", "skipped"] as const) total[key] += more[key];
+}
+
+/** Runs a tier's files, or skips them. */
+async function runTier(
   tier: Tier,
   files: readonly string[],
-  filter: string | undefined,
-  signal: AbortSignal,
+  options: readonly string[],
 ): Promise<Counts> {
+  const total = { passed: 0, failed: 0, skipped: 0 };
   const place = await tier.place();
   if ("missing" in place) {
     console.log(`\nTier ${tier.name}: skipped, this machine lacks ${place.missing}`);
-    return { ...noTests, skipped: files.length };
+    return { ...total, skipped: files.length };
   }
   console.log(`\nTier ${tier.name}: ${files.length} files`);
-  return await runTier({
-    argv: place.argv,
-    files,
-    filter,
-    printsFindings: tier.printsFindings,
-    pairs: tier.pairs,
-    signal,
-  });
+  const { prints = false, paired } = tier;
+  const isPaired = (file: string) => paired !== undefined && file.startsWith(paired);
+  for (const jobs of [1, 2]) {
+    const some = files.filter((file) => isPaired(file) === (jobs === 2));
+    if (some.length > 0) add(total, await runFiles(some, { jobs, prints, options }, place.argv));
+  }
+  return total;
 }
 
-async function main(options: RunOptions, signal: AbortSignal): Promise<number> {
-  const chosen = (await testFiles("tests")).filter((file) =>
-    options.files.length === 0 || options.files.includes(file)
-  );
-  const lost = options.files.filter((file) => !chosen.includes(file));
-  if (lost.length > 0) return refuse(`Cannot find "${lost[0]}" below tests/`);
-  await run([Deno.execPath(), "cache", "-q", ...await existing(entries)]);
-  let counts = noTests;
-  for (const tier of tiers) {
-    if (options.tiers.length > 0 && !options.tiers.includes(tier.name)) continue;
-    const files = chosen.filter((file) => tierOf(file) === tier);
-    if (files.length === 0 || signal.aborted) continue;
-    counts = add(counts, await perform(tier, files, options.filter, signal));
+/** Tiers, files and options of `deno test` by the command line. */
+function readArguments(all: readonly string[]) {
+  const known = { filter: { type: "string" } } as const;
+  const { values, positionals } = parseArgs({ options: known, allowPositionals: true });
+  const named = tiers.filter(({ name }) => positionals.includes(name));
+  const paths = positionals.filter((word) => !named.some(({ name }) => name === word));
+  const below = (path: string) => all.filter((file) => `${file}/`.startsWith(`${path}/`));
+  const unknown = paths.find((path) => below(path).length === 0);
+  if (unknown !== undefined) throw new Error(`there are no tests in "${unknown}"`);
+  return {
+    chosen: named.length > 0 ? named : tiers,
+    files: paths.length > 0 ? paths.flatMap(below) : all,
+    options: values.filter === undefined ? [] : ["--filter", values.filter],
+  };
+}
+
+async function main(): Promise<number> {
+  const { chosen, files, options } = readArguments(await testFiles("tests"));
+  // Fetches the packages of programs that tiers without a network start.
+  await run([Deno.execPath(), "cache", "-q", "service.ts", "send.ts", "tests/demo/main.ts"]);
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const tier of chosen) {
+    const own = files.filter((file) =>
+      tiers.findLast(({ folder }) => file.startsWith(folder)) === tier
+    );
+    if (own.length > 0) add(total, await runTier(tier, own, options));
   }
-  const strict = Deno.env.get("CI") === "true" && counts.skipped > 0;
+  const strict = Deno.env.get("CI") === "true" && total.skipped > 0;
   if (strict) console.log("\nUnder CI=true skipped tests are a failure");
-  console.log(`\n${countsLine(counts)}`);
-  if (signal.aborted) return 130;
-  return counts.failed > 0 || strict ? 1 : 0;
+  console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  return total.failed > 0 || strict ? 1 : 0;
 }
 
-async function existing(files: readonly string[]): Promise<string[]> {
-  const there = await Promise.all(
-    files.map((file) => Deno.stat(file).then(() => true, () => false)),
-  );
-  return files.filter((_, i) => there[i]);
+try {
+  Deno.exit(await main());
+} catch (error) {
+  console.error(`Cannot run tests: ${messageOf(error)}`);
+  console.error("Usage: deno task test [unit|net|lab|windows …] [FILE …] [--filter TEXT]");
+  Deno.exit(2);
 }
-
-function refuse(message: string): number {
-  console.error(`${message}\n${usage}`);
-  return 2;
-}
-
-function readOptions(): RunOptions | null {
-  try {
-    return parseArguments(Deno.args, tiers.map(({ name }) => name));
-  } catch (error) {
-    refuse(messageOf(error));
-    return null;
-  }
-}
-
-const interruption = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  if (Deno.build.os === "windows" && name === "SIGTERM") continue;
-  Deno.addSignalListener(name, () => interruption.abort());
-}
-const options = readOptions();
-Deno.exit(options === null ? 2 : await main(options, interruption.signal));
