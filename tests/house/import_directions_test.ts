@@ -1,15 +1,8 @@
-/** Holds the directions of docs/architecture.md: "Who may import whom". */
+/** Holds the directions of imports in docs/architecture.md, as `deno info` reads them. */
 import assert from "node:assert/strict";
-import {
-  hasComputedImport,
-  type Import,
-  importsOf,
-  loadedBy,
-  type Source,
-  sourcesIn,
-} from "./sources.ts";
+import { run } from "../support/command.ts";
 
-/** The rooms that each room may import; itself and version.ts always. */
+/** The rooms of lib/ that each room may import, besides itself and what is in no room. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   win32: ["wire"],
@@ -21,115 +14,129 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };
+/** Rooms with a platform: their modules for Windows may import win32. */
 const roomsOfWindows = ["neighbors", "config", "log", "service"];
 const entries = ["send.ts", "service.ts"];
 
-const library = await sourcesIn(["lib", ...entries]);
-
-/** `wire` for lib/wire/ack.ts; null for what is in no room. */
-function roomOf(path: string): string | null {
-  return /^lib\/([^/]+)\//.exec(path)?.[1] ?? null;
+/** One import: a path from the project's folder, or what it is otherwise, `node:fs` or `npm:/…`. */
+interface Import {
+  readonly target: string;
+  readonly isDynamic: boolean;
 }
 
-/** Bindings of Windows are for modules named so, in rooms with a platform. */
+/** What is read of `deno info --json`. */
+interface Module {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly code?: { readonly specifier: string };
+    readonly type?: { readonly specifier: string };
+    readonly isDynamic?: boolean;
+  }[];
+}
+
+const root = new URL("../../", import.meta.url);
+const files = [...entries, ...await modulesIn("lib"), ...await modulesIn("packaging")];
+const graph = await readGraph([...files, ...await modulesIn("tests")]);
+const library = [...graph.keys()].filter((path) => path.startsWith("lib/"));
+
+async function modulesIn(folder: string): Promise<string[]> {
+  const found = await Array.fromAsync(Deno.readDir(new URL(folder, root)));
+  const paths = found.map(async ({ name, isDirectory }) => {
+    if (isDirectory) return await modulesIn(`${folder}/${name}`);
+    return name.endsWith(".ts") ? [`${folder}/${name}`] : [];
+  });
+  return (await Promise.all(paths)).flat();
+}
+
+/** What modules import, for values or types, and what those import. */
+async function readGraph(paths: readonly string[]): Promise<ReadonlyMap<string, Import[]>> {
+  const all = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(
+      all,
+      paths.map((path) => `import "${new URL(path, root)}";\n`).join(""),
+    );
+    const config = ["--config", `${import.meta.dirname}/../../deno.json`];
+    const text = await run([Deno.execPath(), "info", "--json", ...config, all]);
+    const { modules }: { readonly modules: readonly Module[] } = JSON.parse(text);
+    const shortened = (specifier = "") => specifier.replace(root.href, "");
+    return new Map(modules.map(({ specifier, dependencies = [] }) => [
+      shortened(specifier),
+      dependencies.map(({ code, type, isDynamic = false }) => ({
+        target: shortened(code?.specifier ?? type?.specifier),
+        isDynamic,
+      })),
+    ]));
+  } finally {
+    await Deno.remove(all);
+  }
+}
+
+/** `wire` for lib/wire/ack.ts; none for lib/errors.ts, which every room may import, and what isn't in lib/. */
+function roomOf(path: string): string {
+  return /^lib\/([^/]+)\//.exec(path)?.[1] ?? "";
+}
+
 function isOfWindows(path: string): boolean {
-  const room = roomOf(path);
-  return room !== null && roomsOfWindows.includes(room) && /\/(windows|registry)[^/]*$/.test(path);
-}
-
-/** Every arrow that the rooms don't allow, as text. */
-function wrongArrows(sources: readonly Source[]): string[] {
-  return sources.flatMap(({ path, imports }) =>
-    imports.filter(({ target }) => !mayImport(path, target))
-      .map(({ target }) => `${path} -> ${target}`)
-  );
-}
-
-/** The modules that come back to themselves by what they import. */
-function inCircles(sources: readonly Source[]): string[] {
-  const reach = (target: string) => loadedBy(target, sources);
-  return sources.filter(({ path, imports }) =>
-    imports.some(({ target }) => reach(target).has(path))
-  )
-    .map(({ path }) => path);
+  return roomsOfWindows.includes(roomOf(path)) && /\/(windows|registry)[^/]*$/.test(path);
 }
 
 function mayImport(path: string, target: string): boolean {
   const [from, to] = [roomOf(path), roomOf(target)];
-  if (from === null || to === null) return !entries.includes(target);
-  if (from === to) return true;
-  return (allowed[from] ?? []).includes(to) || to === "win32" && isOfWindows(path);
+  return to === "" || from === to || allowed[from]?.includes(to) ||
+    to === "win32" && isOfWindows(path);
 }
 
-Deno.test("every import goes in an allowed direction", () => {
-  assert.ok(library.length > 50, "the modules were not found");
-  assert.deepEqual(wrongArrows(library), []);
-  assert.deepEqual(library.filter(({ text }) => hasComputedImport(text)), []);
+/** Everything that a module loads, itself included. */
+function loadedBy(start: string, follows: (edge: Import) => boolean = () => true): string[] {
+  const loaded = new Set([start]);
+  for (const path of loaded) {
+    for (const edge of graph.get(path)?.filter(follows) ?? []) loaded.add(edge.target);
+  }
+  return [...loaded];
+}
+
+Deno.test("every import of lib/ goes in an allowed direction", () => {
+  assert.deepEqual(new Set(library.map(roomOf)), new Set(["", ...Object.keys(allowed)]));
+  const wrong = library.flatMap((path) =>
+    (graph.get(path) ?? []).filter(({ target }) => !mayImport(path, target))
+      .map(({ target }) => `${path} -> ${target}`)
+  );
+  assert.deepEqual(wrong, []);
 });
 
-Deno.test("no module imports itself by way of others", () => {
-  assert.deepEqual(inCircles(library), []);
+Deno.test("no module of lib/ imports itself by way of others", () => {
+  const inCircles = library.filter((path) =>
+    graph.get(path)?.some(({ target }) => loadedBy(target).includes(path))
+  );
+  assert.deepEqual(inCircles, []);
 });
 
-Deno.test("inCircles() sees a circle through dynamic and type imports alike", () => {
-  const circle: readonly [string, string][] = [
-    ["lib/wire/a.ts", 'import type { B } from "./b.ts";'],
-    ["lib/wire/b.ts", 'const c = await import("./c.ts");'],
-    ["lib/wire/c.ts", 'import { a } from "./a.ts";'],
-    ["lib/wire/d.ts", 'import { a } from "./a.ts";'],
-  ];
-  const sources = circle.map(([path, text]) => ({ path, text, imports: importsOf(path, text) }));
-  assert.deepEqual(inCircles(sources), ["lib/wire/a.ts", "lib/wire/b.ts", "lib/wire/c.ts"]);
-});
-
-Deno.test("every room has its directions", () => {
-  const rooms = new Set(library.map(({ path }) => roomOf(path)).filter((room) => room !== null));
-  assert.deepEqual([...rooms].sort(), Object.keys(allowed).sort());
-});
-
-Deno.test("no module of the project imports an entry", async () => {
-  const everything = await sourcesIn(["lib", "packaging", "tests", ...entries]);
-  const imported = everything.flatMap(({ imports }) => imports.map(({ target }) => target));
+Deno.test("no module imports an entry", () => {
+  const imported = [...graph].filter(([path]) => !path.startsWith("file:"))
+    .flatMap(([, imports]) => imports.map(({ target }) => target));
   assert.deepEqual(imported.filter((target) => entries.includes(target)), []);
 });
 
 Deno.test("the sender loads no other room and no node: module", () => {
-  const loaded = [...loadedBy("send.ts", library)];
-  const rooms = new Set(loaded.map(roomOf).filter((room) => room !== null));
-  assert.deepEqual([...rooms].sort(), ["sender", "wire"]);
+  const loaded = loadedBy("send.ts");
+  assert.deepEqual(new Set(loaded.map(roomOf)), new Set(["", "sender", "wire"]));
   assert.deepEqual(loaded.filter((target) => target.startsWith("node:")), []);
 });
 
-Deno.test("only lib/win32 opens libraries", () => {
-  const opening = library.filter(({ text }) => text.includes("Deno.dlopen"));
-  assert.deepEqual(new Set(opening.map(({ path }) => roomOf(path))), new Set(["win32"]));
-});
-
 Deno.test("the service on Linux loads no binding of Windows", () => {
-  const onLinux = ({ target, dynamic }: Import) => !(dynamic && isOfWindows(target));
-  const loaded = [...loadedBy("service.ts", library, onLinux)];
+  const loaded = loadedBy(
+    "service.ts",
+    ({ target, isDynamic }) => !(isDynamic && isOfWindows(target)),
+  );
   assert.ok(loaded.includes("lib/neighbors/linux.ts"), "the way to the cache was not followed");
   assert.deepEqual(loaded.filter((path) => roomOf(path) === "win32"), []);
 });
 
-Deno.test("wrongArrows() sees static, dynamic and side-effect imports alike", () => {
-  const path = "lib/sender/extra.ts";
-  const text = [
-    'import {\n  a,\n  b,\n} from "../receiver/accept.ts";',
-    'export * from "../log/events.ts";',
-    'import "../neighbors/linux.ts";',
-    'const c = await import("../service/program.ts");',
-    'import type { D } from "../../service.ts";',
-    'const text = `import it from "../config/schema.ts"`;',
-    'import { e } from "../wire/ack.ts";',
-  ].join("\n");
-  assert.deepEqual(wrongArrows([{ path, text, imports: importsOf(path, text) }]).sort(), [
-    "lib/sender/extra.ts -> lib/log/events.ts",
-    "lib/sender/extra.ts -> lib/neighbors/linux.ts",
-    "lib/sender/extra.ts -> lib/receiver/accept.ts",
-    "lib/sender/extra.ts -> lib/service/program.ts",
-    "lib/sender/extra.ts -> service.ts",
-  ]);
-  assert.equal(hasComputedImport(text), false);
-  assert.equal(hasComputedImport("await import(name)"), true);
+Deno.test("only lib/win32 opens libraries, and no module imports what it computes", async () => {
+  for (const path of library) {
+    const text = await Deno.readTextFile(new URL(path, root));
+    if (roomOf(path) !== "win32") assert.ok(!text.includes("Deno.dlopen"), path);
+    assert.doesNotMatch(text, /\bimport\(\s*[^"\s]/, path);
+  }
 });
