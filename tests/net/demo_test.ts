@@ -1,9 +1,9 @@
 /** `demo/main.ts` as its task runs it: it heals, and leaves nothing behind however it ends. */
 import assert from "node:assert/strict";
-import { run } from "../support/command.ts";
+import { linesOf, outcomeOf, run } from "../support/command.ts";
 
 const entry = new URL("../demo/main.ts", import.meta.url).href;
-const args = ["run", "-q", "--no-prompt", "-P=demo", entry];
+const demo = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=demo", entry];
 
 /** Processes of the demo, files and named namespaces that are there. */
 async function leftovers(): Promise<string[]> {
@@ -15,24 +15,9 @@ async function leftovers(): Promise<string[]> {
   return [...processes, ...files, links, ...cache.filter((name) => name.startsWith("demo-"))];
 }
 
-/** What the demo prints, line by line. */
-function lines(stream: ReadableStream<Uint8Array>): AsyncIterator<string> {
-  return linesOf(stream)[Symbol.asyncIterator]();
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    const complete = (rest + part).split("\n");
-    rest = complete.pop() ?? "";
-    yield* complete;
-  }
-}
-
 Deno.test("demo heals a stale entry of the kernel's table and leaves nothing", async () => {
   const before = await leftovers();
-  const { code, stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
-  const text = new TextDecoder().decode(stdout);
+  const { code, stdout: text } = await outcomeOf(demo);
   assert.equal(code, 0, text);
   assert.match(text, /^Two network namespaces/);
   assert.match(text, /192\.0\.2\.1 dev e0 lladdr 02:00:00:00:00:0a[^]*STATE\n +host .* healed\n/);
@@ -43,10 +28,11 @@ Deno.test("demo heals a stale entry of the kernel's table and leaves nothing", a
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
   Deno.test(`demo leaves nothing when it ends by ${signal}`, async () => {
     const before = await leftovers();
-    const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
-    const output = lines(child.stdout);
+    const [program, ...args] = demo;
+    const child = new Deno.Command(program, { args, stdout: "piped" }).spawn();
+    const output = linesOf(child.stdout);
     // From this line on everything is there, or is being made.
-    assert.match((await output.next()).value, /^Two network namespaces/);
+    assert.match((await output.next()).value ?? "", /^Two network namespaces/);
     child.kill(signal);
     const { code } = await child.status;
     assert.equal(code, signal === "SIGKILL" ? 137 : 130);
@@ -59,8 +45,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
 Deno.test("demo without namespaces says so in its first line, heals in memory, and leaves nothing", async () => {
   const before = await leftovers();
   const env = { PATH: "/nonexistent" };
-  const { code, stdout } = await new Deno.Command(Deno.execPath(), { args, env }).output();
-  const text = new TextDecoder().decode(stdout);
+  const { code, stdout: text } = await outcomeOf(demo, { env });
   assert.equal(code, 0, text);
   assert.match(text, /^Simulated, over loopback and with a neighbor cache in memory: .*lacks/);
   assert.match(text, /STUCK .* at 00:00:5e:00:53:01\n[^]*\nHealed: /);

@@ -3,21 +3,16 @@ import assert from "node:assert/strict";
 import { replaceFile } from "../../lib/metrics/metrics_file.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { createCounters } from "../../lib/receiver/counters.ts";
+import { isInstalled } from "../support/command.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
 
 const program = "prometheus-node-exporter";
-const isHere = await (async () => {
-  try {
-    return (await new Deno.Command(program, { args: ["--version"] }).output()).success;
-  } catch {
-    console.log(`${program} is not here: nothing is read by it`);
-    return false;
-  }
-})();
+const ignore = !await isInstalled(program);
+if (ignore) console.log(`${program} is not here: nothing is read by it`);
 
 Deno.test({
   name: "prometheus-node-exporter shows every sample of a metrics file, and its age",
-  ignore: !isHere,
+  ignore,
   async fn() {
     const folder = await Deno.makeTempDir();
     const counters = createCounters();

@@ -4,6 +4,7 @@ import { createIpCommand } from "../../lib/neighbors/iproute2.ts";
 import { createKernelTable, createLinuxCache } from "../../lib/neighbors/linux.ts";
 import { openNeighborCache } from "../../lib/service/program.ts";
 import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../lib/wire/addresses.ts";
+import { until } from "../support/command.ts";
 import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
 
 const peerMac = "02:00:00:00:00:02";
@@ -110,7 +111,10 @@ Deno.test("createLinuxCache().flush() succeeds while traffic brings entries back
   const args = ["run", "-q", "--no-prompt", "-P=tests", flood, "192.0.2.1", "192.0.2.77"];
   const floods = [1, 2].map(() => new Deno.Command(Deno.execPath(), { args }).spawn());
   try {
-    await until(async () => (await table()).some((entry) => entry.startsWith("192.0.2.77")));
+    await until(
+      async () => (await table()).some((entry) => entry.startsWith("192.0.2.77")),
+      "the flood brings an entry",
+    );
     // With such traffic "ip" often says that a flush is not complete: after ten rounds.
     for (let i = 0; i < 10; i++) await createLinuxCache().flush("all");
   } finally {
@@ -120,15 +124,6 @@ Deno.test("createLinuxCache().flush() succeeds while traffic brings entries back
     }
   }
 });
-
-/** Waits until a condition holds, 5 s at most. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 5000;
-  while (!await holds()) {
-    assert.ok(performance.now() < end, "it took too long");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 const asked = [
   "192.0.2.1",

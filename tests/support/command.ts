@@ -1,4 +1,4 @@
-/** Running programs for the demo and the tests. */
+/** Running programs, reading what they print, and waiting for what they do. */
 import { messageOf } from "../../lib/errors.ts";
 
 /** A program and its arguments. */
@@ -24,9 +24,9 @@ export interface CommandOutcome {
 }
 
 /** What a program is run with. */
-export interface RunOptions {
+export interface RunOptions extends Pick<Deno.CommandOptions, "clearEnv" | "cwd" | "env"> {
   /** For its standard input. @default nothing */
-  readonly input?: string;
+  readonly input?: string | Uint8Array<ArrayBuffer>;
   /** Ends it. @default never */
   readonly signal?: AbortSignal;
 }
@@ -34,10 +34,11 @@ export interface RunOptions {
 /** Runs a program to its end. Rejects with a `CommandError` if it can't be started. */
 export async function outcomeOf(
   line: CommandLine,
-  { input = "", signal }: RunOptions = {},
+  { input = "", ...options }: RunOptions = {},
 ): Promise<CommandOutcome> {
-  const child = spawn(line, signal);
-  const writing = feed(child.stdin, input);
+  const child = spawn(line, options);
+  // A program that ends without reading its input breaks the pipe; its exit code says the rest.
+  const writing = new Blob([input]).stream().pipeTo(child.stdin).catch(() => {});
   const { code, stdout, stderr } = await child.output();
   await writing;
   const decoder = new TextDecoder();
@@ -52,23 +53,49 @@ export async function run(line: CommandLine, options: RunOptions = {}): Promise<
   throw new CommandError(line, complaint || `it ended with code ${code}`);
 }
 
-function spawn(line: CommandLine, signal: AbortSignal | undefined): Deno.ChildProcess {
-  const [program, ...args] = line;
-  const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+/** Whether a program is on this machine: it ends well when it is asked for its version. */
+export async function isInstalled(program: string): Promise<boolean> {
   try {
-    return new Deno.Command(program, { args, signal, ...streams }).spawn();
+    return (await outcomeOf([program, "--version"])).code === 0;
   } catch (error) {
-    throw new CommandError(line, messageOf(error));
+    if (error instanceof CommandError) return false;
+    throw error;
   }
 }
 
-/** A program that ends without reading its input breaks the pipe; its exit code says the rest. */
-async function feed(stdin: WritableStream<Uint8Array>, input: string): Promise<void> {
-  const writer = stdin.getWriter();
+function spawn(
+  [program, ...args]: CommandLine,
+  options: Omit<RunOptions, "input">,
+): Deno.ChildProcess {
+  const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   try {
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
-  } catch {
-    // See above.
+    return new Deno.Command(program, { args, ...options, ...streams }).spawn();
+  } catch (error) {
+    throw new CommandError([program, ...args], messageOf(error));
+  }
+}
+
+/** What a program prints, line by line; a last line without an end counts. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
+
+/** Looks every 20 ms until something holds. Rejects when it doesn't in time. @default withinMs 60_000 */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  withinMs = 60_000,
+): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!await holds()) {
+    if (performance.now() > end) throw new Error(`Not in ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -1,5 +1,5 @@
 /** The project's own programs as processes, for the demo and the tests. */
-import type { CommandLine } from "./command.ts";
+import { type CommandLine, linesOf } from "./command.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -61,8 +61,7 @@ export function startServiceProcess(start: ServiceStart): ServiceProcess {
   const waiting = new Set<() => void>();
   let ended = false;
   const reading = (async () => {
-    const lines = child.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(lineStream());
-    for await (const line of lines) {
+    for await (const line of linesOf(child.stderr)) {
       log.push(line);
       waiting.forEach((wake) => wake());
     }
@@ -103,19 +102,4 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   } catch {
     // It has ended.
   }
-}
-
-/** Cuts a text into lines. */
-function lineStream(): TransformStream<string, string> {
-  let rest = "";
-  return new TransformStream({
-    transform(part, controller) {
-      const lines = (rest + part).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) controller.enqueue(line);
-    },
-    flush(controller) {
-      if (rest !== "") controller.enqueue(rest);
-    },
-  });
 }

@@ -9,7 +9,7 @@ import { messageOf } from "../../lib/errors.ts";
 import { REG_SZ } from "../../lib/win32/advapi32.ts";
 import { scriptUser, startKeepalived } from "../lab/keepalived.ts";
 import * as segment from "../lab/segment.ts";
-import { outcomeOf, run } from "../support/command.ts";
+import { outcomeOf, run, until } from "../support/command.ts";
 import { ip } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed } from "./chain.ts";
 import { compiled } from "./wine/executables.ts";
@@ -28,16 +28,8 @@ const lines: string[] = [];
 function note(where: string, text: string): void {
   const seconds = ((performance.now() - start) / 1_000).toFixed(3).padStart(7);
   lines.push(`${seconds} s  ${where.padEnd(4)} ${text}`);
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>, atMostMs: number) {
-  const end = performance.now() + atMostMs;
-  while (!await isSo()) {
-    if (performance.now() > end) {
-      throw new Error(`Not in ${atMostMs} ms: ${what}\n${lines.join("\n")}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  // What had happened until then, should the rest fail.
+  console.error(lines.at(-1));
 }
 
 /** Where the sender's report goes. */
@@ -131,9 +123,9 @@ async function failOver(
   note(master.name, "link down");
   const count = masters.length;
   await segment.setLink(master, "down");
-  await until(`${backup.name} is master`, () => masters.length > count, takeoverMs);
+  await until(() => masters.length > count, `${backup.name} is master`, takeoverMs);
   const tookOver = performance.now();
-  await until("the address answers the host", () => answers(host), healingMs);
+  await until(() => answers(host), "the address answers the host", healingMs);
   const healedAfterMs = performance.now() - tookOver;
   const after = await known(host);
   note("host", `the address answers, at ${after} (before: ${before})`);
@@ -143,10 +135,11 @@ async function failOver(
 /** The report of the signed request, which comes when all its copies have been sent. */
 async function reportOf(atMostMs: number): Promise<string> {
   let text = "";
-  await until("the sender's report", async () => {
+  const isThere = async () => {
     text = await Deno.readTextFile(reportFile).catch(() => "");
     return healed.test(text);
-  }, atMostMs);
+  };
+  await until(isThere, "the sender's report", atMostMs);
   return text;
 }
 
@@ -164,8 +157,8 @@ async function runChain(): Promise<Chain> {
     priority: 100,
     notify: sender,
   });
-  await until("a first master", () => masters.includes("r1"), takeoverMs);
-  await until("a first answer", () => answers(host), healingMs);
+  await until(() => masters.includes("r1"), "a first master", takeoverMs);
+  await until(() => answers(host), "a first answer", healingMs);
 
   const signed = await failOver(host, r1, r2, r2.linkLayerAddress);
   const report = await reportOf(20_000);

@@ -3,6 +3,7 @@
  * and wine/setup.sh.
  */
 import assert from "node:assert/strict";
+import { outcomeOf } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed, isChain } from "./chain.ts";
 import { checkoutPath } from "./wine/paths.ts";
@@ -11,16 +12,11 @@ async function runChain(): Promise<Chain> {
   const isolation = await findIsolation();
   assert.ok("argv" in isolation, "no namespaces");
   const program = "tests/windows/chain_program.ts";
-  const run = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", program];
-  const [first, ...args] = [...isolation.argv, ...run];
-  const { success, stdout, stderr } = await new Deno.Command(first, {
-    args,
-    cwd: checkoutPath,
-    signal: AbortSignal.timeout(180_000),
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  assert.ok(success, new TextDecoder().decode(stderr));
-  const chain: unknown = JSON.parse(text);
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", program];
+  const options = { cwd: checkoutPath, signal: AbortSignal.timeout(180_000) };
+  const { code, stdout, stderr } = await outcomeOf([...isolation.argv, ...deno], options);
+  assert.equal(code, 0, stderr);
+  const chain: unknown = JSON.parse(stdout);
   assert.ok(isChain(chain));
   return chain;
 }

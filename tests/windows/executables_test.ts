@@ -1,5 +1,6 @@
 /** What the compiled programs leave behind and trust, of both systems, as they can be run here. */
 import assert from "node:assert/strict";
+import { outcomeOf } from "../support/command.ts";
 import { compiled } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";
 import { openWineSession, windowsPath } from "./wine/session.ts";
@@ -18,7 +19,7 @@ Deno.test("a compiled program keeps no compiled code where others may write", as
     const program = `${checkoutPath}/${await compiled("linux-x64")}/arpflush`;
     const TMPDIR = await Deno.makeTempDir({ prefix: "arpflush-executables-" });
     try {
-      const { code } = await new Deno.Command(program, { args: line, env: { TMPDIR } }).output();
+      const { code } = await outcomeOf([program, ...line], { env: { TMPDIR } });
       assert.equal(code, 0);
       assert.deepEqual(await namesIn(TMPDIR), []);
     } finally {

@@ -1,16 +1,9 @@
 /** Prometheus' own judge of metrics and rules. */
+import { isInstalled, outcomeOf } from "../../support/command.ts";
 
-/** Whether a machine has it. Says once where it doesn't; the tests that need it are skipped then. */
-export const hasPromtool = await (async () => {
-  try {
-    return (await new Deno.Command("promtool", { args: ["--version"] }).output()).success;
-  } catch {
-    console.log(
-      "promtool is not here (Debian's package prometheus has it): nothing is checked by it",
-    );
-    return false;
-  }
-})();
+/** Whether this machine has it; the tests that need it are skipped otherwise. */
+export const hasPromtool: boolean = await isInstalled("promtool");
+if (!hasPromtool) console.log("promtool is not here: nothing is checked by it");
 
 /** Runs it; `output` is all that it said. */
 export async function promtool(
@@ -18,18 +11,6 @@ export async function promtool(
   input = "",
   cwd?: string,
 ): Promise<{ readonly success: boolean; readonly output: string }> {
-  const command = new Deno.Command("promtool", {
-    args: [...args],
-    cwd,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  });
-  const child = command.spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { success, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { success, output: decoder.decode(stdout) + decoder.decode(stderr) };
+  const { code, stdout, stderr } = await outcomeOf(["promtool", ...args], { input, cwd });
+  return { success: code === 0, output: stdout + stderr };
 }

@@ -1,17 +1,10 @@
 /** The unit file, judged by systemd's own tool where there is one. */
 import assert from "node:assert/strict";
+import { isInstalled, outcomeOf } from "../../support/command.ts";
 
 const unit = Deno.readTextFileSync(new URL("../../../packaging/arpflush.service", import.meta.url));
 
-async function hasTool(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("systemd-analyze", { args: ["--version"] }).output()).success;
-  } catch {
-    return false;
-  }
-}
-
-const ignore = !await hasTool();
+const ignore = !await isInstalled("systemd-analyze");
 if (ignore) console.log("systemd-analyze is not here: the unit file is not verified");
 
 /** Runs the tool on the unit, with a program that exists in place of the one to be installed. */
@@ -19,12 +12,9 @@ async function analyze(...args: string[]): Promise<{ success: boolean; output: s
   const folder = await Deno.makeTempDir();
   const path = `${folder}/arpflush.service`;
   await Deno.writeTextFile(path, unit.replace(/^ExecStart=.*$/m, "ExecStart=/bin/true"));
-  const { success, stdout, stderr } = await new Deno.Command("systemd-analyze", {
-    args: [...args, path],
-  }).output();
+  const { code, stdout, stderr } = await outcomeOf(["systemd-analyze", ...args, path]);
   await Deno.remove(folder, { recursive: true });
-  const decoder = new TextDecoder();
-  return { success, output: decoder.decode(stdout) + decoder.decode(stderr) };
+  return { success: code === 0, output: stdout + stderr };
 }
 
 Deno.test({

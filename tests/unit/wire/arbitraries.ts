@@ -5,7 +5,9 @@ import { addressBits, type AddressPrefix, networkOf } from "../../../lib/wire/ad
 import { actions, type FlushRequest } from "../../../lib/wire/request.ts";
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
-const name = fc.string({ maxLength: 15, unit: "grapheme" }).filter((text) => !text.includes("\0"));
+/** As the format carries it whole: 64 bytes of UTF-8, and no NUL. */
+const name = fc.string({ maxLength: 15, unit: "grapheme" })
+  .filter((text) => !text.includes("\0") && new TextEncoder().encode(text).length <= 64);
 
 /** Any prefix without host bits, both families. */
 export const addressPrefix: fc.Arbitrary<AddressPrefix> = fc.constantFrom(4 as const, 6 as const)

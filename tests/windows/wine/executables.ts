@@ -84,14 +84,9 @@ export async function compileForWindows(module: string, output: string): Promise
 
 /** Runs the compiler with a target's base runtime, in a checkout. */
 async function deno(target: Target, args: string[], cwd = checkoutPath): Promise<void> {
-  const command = new Deno.Command(compiler, {
-    args,
-    cwd,
-    // The machine's own certificates, for the bundler that Deno fetches.
-    env: { DENORT_BIN: baseRuntime(target), DENO_TLS_CA_STORE: "system,mozilla" },
-  });
-  const { success, stderr } = await command.output();
-  if (!success) throw new Error(`Cannot ${args[0]}: ${new TextDecoder().decode(stderr)}`);
+  // The machine's own certificates, for the bundler that Deno fetches.
+  const env = { DENORT_BIN: baseRuntime(target), DENO_TLS_CA_STORE: "system,mozilla" };
+  await run([compiler, ...args], { cwd, env });
 }
 
 /** Everything an executable is made of, as paths in the checkout. */

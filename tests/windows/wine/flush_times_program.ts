@@ -7,6 +7,7 @@ import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
 import { systemDll } from "../../../lib/win32/kernel32.ts";
 import { AF_UNSPEC } from "../../../lib/win32/netioapi.ts";
+import { linesOf } from "../../support/command.ts";
 
 const cache = openWindowsNeighborCache();
 const ip = openIpHelper();
@@ -39,12 +40,9 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   calls: flushByCalls,
 };
 
-const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
 console.log("ready");
-for await (const text of lines) {
-  for (const line of text.split("\n").map((line) => line.trim()).filter((line) => line !== "")) {
-    const start = performance.now();
-    await ways[line]();
-    console.log(performance.now() - start);
-  }
+for await (const line of linesOf(Deno.stdin.readable)) {
+  const start = performance.now();
+  await ways[line.trim()]();
+  console.log(performance.now() - start);
 }

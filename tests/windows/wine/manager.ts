@@ -3,6 +3,7 @@
  * command a line as JSON, an array of the operation and its arguments, and answers each with a line.
  */
 import { systemDll, toWide } from "../../../lib/win32/kernel32.ts";
+import { linesOf } from "../../support/command.ts";
 import { type Command, isCommand, type ServiceState } from "./operations.ts";
 
 const HANDLE = "usize";
@@ -234,9 +235,6 @@ async function answer(line: string): Promise<unknown> {
   }
 }
 
-let rest = "";
-for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-  const lines = (rest + chunk).split("\n");
-  rest = lines.pop() ?? "";
-  for (const line of lines) console.log(JSON.stringify(await answer(line)));
+for await (const line of linesOf(Deno.stdin.readable)) {
+  console.log(JSON.stringify(await answer(line)));
 }

@@ -1,4 +1,5 @@
 /** The test's end of manager.ts. */
+import { linesOf } from "../../support/command.ts";
 import {
   type Command,
   isServiceState,
@@ -55,13 +56,4 @@ export function startManager(session: WineSession): Manager {
       return answer;
     },
   };
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
-  let rest = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) yield line;
-  }
 }

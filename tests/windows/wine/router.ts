@@ -11,7 +11,8 @@ import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { defaultPort } from "../../../lib/wire/datagram.ts";
 import { parseKeyFile } from "../../../lib/wire/keys.ts";
 import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
-import { type Action, encodeRequest, requestMacOf } from "../../../lib/wire/request.ts";
+import type { Action } from "../../../lib/wire/request.ts";
+import { sentRequest, signRequest } from "../../support/datagrams.ts";
 
 const [mode, argument = ""] = Deno.args;
 const host: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: defaultPort };
@@ -19,18 +20,8 @@ const answerMillis = 20_000;
 
 function signed(action: Action) {
   const key = parseKeyFile(Deno.env.get("ARPFLUSH_TEST_KEY") ?? "").signing;
-  const id = crypto.getRandomValues(new Uint8Array(16));
-  const request = encodeRequest({
-    action,
-    acknowledge: true,
-    report: false,
-    created: Date.now(),
-    id,
-    ackSpreadMs: 0,
-    sender: "router",
-    addresses: [],
-  }, key);
-  return { request, sent: { key, id, mac: requestMacOf(request), reportCount: 0 } };
+  const request = signRequest(key, { action });
+  return { request, sent: sentRequest(request, key) };
 }
 
 function openSocket(): Deno.DatagramConn {

@@ -2,6 +2,7 @@
  * A Wine of its own for a test: Windows' executables, registry, service control manager, and the
  * Linux network namespace it is given as its network. The checkout is /checkout in it. Nothing of it is left when it is disposed of.
  */
+import { linesOf, run } from "../../support/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 
 /** How a command ended. */
@@ -93,7 +94,7 @@ export async function openWineSession(
     stderr: "piped",
   }).spawn();
   const complaint = new Response(holder.stderr).text();
-  const layer = (await firstLine(holder.stdout)).trim();
+  const layer = (await linesOf(holder.stdout).next()).value?.trim() ?? "";
   if (layer === "") {
     await Deno.remove(shared, { recursive: true });
     throw new Error(`Cannot start a Wine session: ${(await complaint).trim()}`);
@@ -114,7 +115,7 @@ export async function openWineSession(
     });
   }
 
-  async function run(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  async function unix(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const { timeoutMillis = 60_000 } = options;
     const child = command(words, { env: options.env }).spawn();
     const { promise: late, reject } = Promise.withResolvers<never>();
@@ -133,8 +134,8 @@ export async function openWineSession(
   return {
     shared,
     networkOf: init,
-    wine: (words, options) => run(["wine", ...words], options),
-    unix: run,
+    wine: (words, options) => unix(["wine", ...words], options),
+    unix,
     startWine: (words, options = {}) => command(["wine", ...words], options).spawn(),
     async [Symbol.asyncDispose]() {
       // --kill-child: process 1 goes with its parent, and every process of the session with it.
@@ -151,29 +152,15 @@ function lines(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes).replaceAll("\r\n", "\n");
 }
 
-/** The first line of a stream, or all of it when it ends before. Leaves the stream canceled. */
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  let text = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    if (text.includes("\n")) break;
-  }
-  return text.split("\n")[0];
-}
-
 /** Deno itself reads nothing of /proc without every permission. */
 async function onlyChild(pid: number): Promise<number> {
-  const file = `/proc/${pid}/task/${pid}/children`;
-  const { stdout } = await new Deno.Command("cat", { args: [file] }).output();
-  return Number(new TextDecoder().decode(stdout).trim());
+  return Number(await run(["cat", `/proc/${pid}/task/${pid}/children`]));
 }
 
 /** The folder where this Deno keeps packages. */
 async function denoDir(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const info: unknown = JSON.parse(new TextDecoder().decode(stdout));
-  if (typeof info !== "object" || info === null || !("denoDir" in info)) {
-    throw new Error("Cannot find the cache of Deno: deno info names none");
-  }
-  return String(info.denoDir);
+  const { denoDir }: { readonly denoDir: string } = JSON.parse(
+    await run([Deno.execPath(), "info", "--json"]),
+  );
+  return denoDir;
 }

@@ -1,4 +1,5 @@
 /** A Windows host for a test: Wine with the stand-in iphlpapi.dll, a key, and the service created. */
+import { run } from "../../support/command.ts";
 import { type LoggedEvent, parseEventLog } from "./event_log.ts";
 import { compiled } from "./executables.ts";
 import { placeStandIn } from "./ip_helper.ts";
@@ -83,14 +84,10 @@ async function prepare(session: WineSession, executable: string): Promise<Window
       const { networkOf } = session;
       const program = `${checkoutPath}/tests/windows/wine/router.ts`;
       const deno = [Deno.execPath(), "run", "-q", "--allow-net", "--allow-env", program];
-      const command = new Deno.Command("nsenter", {
-        args: ["-t", String(networkOf), "-n", ...deno, ...args],
-        env: { ARPFLUSH_TEST_KEY: testKey },
-        signal: AbortSignal.timeout(60_000),
-      });
-      const { success, stdout, stderr } = await command.output();
-      if (!success) throw new Error(`router.ts: ${new TextDecoder().decode(stderr)}`);
-      return JSON.parse(new TextDecoder().decode(stdout));
+      const env = { ARPFLUSH_TEST_KEY: testKey };
+      const signal = AbortSignal.timeout(60_000);
+      const line = ["nsenter", "-t", String(networkOf), "-n", ...deno, ...args];
+      return JSON.parse(await run(line, { env, signal }));
     },
     async writeKeyFile(text, mode = 0o600) {
       await Deno.writeTextFile(keyPath, text);
