@@ -1,8 +1,9 @@
 /**
- * iproute2's `ip`, run once for several commands: they go in by its batch mode, its JSON comes out.
- * Nothing in here knows what the commands mean.
+ * iproute2's `ip`: run once for several commands by its batch mode, and what it prints read as
+ * values. A row of JSON that can't be read costs that row alone.
  */
 import { messageOf } from "../errors.ts";
+import { systemTime, type Time } from "../time.ts";
 import { type AddressPrefix, parseAddress, parseLinkLayerAddress } from "../wire/addresses.ts";
 import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
 
@@ -14,11 +15,16 @@ export interface IpResult {
 }
 
 /**
- * Runs `ip` with arguments and a text on its standard input. Rejects with a `NeighborCacheError` if
- * it can't be started (2 missing, 13 not executable) or doesn't end in time (110); a run that ends
- * with an error is no rejection.
+ * Runs `ip` with arguments and a text on its standard input. `next`, if given, gets the first line
+ * that `ip` prints and says how the input goes on. Rejects with a `NeighborCacheError` if `ip` can't
+ * be started (2 missing, 13 not executable) or doesn't end in time (110), and with what `next`
+ * throws; a run that ends with an error is no rejection.
  */
-export type IpCommand = (args: readonly string[], input: string) => Promise<IpResult>;
+export type IpCommand = (
+  args: readonly string[],
+  input: string,
+  next?: (line: string) => string,
+) => Promise<IpResult>;
 
 /** Where `ip` is and how long it may take. */
 export interface IpCommandOptions {
@@ -26,57 +32,81 @@ export interface IpCommandOptions {
   readonly program?: string;
   /** After this time it is killed. @default 5000 */
   readonly timeoutMs?: number;
+  /** @default the process's own */
+  readonly time?: Time;
 }
 
-const errno = { ENOENT: 2, EACCES: 13, ETIMEDOUT: 110 } as const;
+/** errno numbers (errno-base.h). */
+export const ENOENT = 2;
+const EACCES = 13;
+export const EEXIST = 17;
+export const ENODEV = 19;
+const ETIMEDOUT = 110;
 
 /** An `IpCommand` that starts a process each time. */
 export function createIpCommand(options: IpCommandOptions = {}): IpCommand {
-  const { program = "ip", timeoutMs = 5000 } = options;
-  return async (args, input) => {
+  const { program = "ip", timeoutMs = 5000, time = systemTime } = options;
+  return async (args, input, next) => {
     const child = spawn(program, args);
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
     let late = false;
-    const timer = setTimeout(() => {
+    const cancel = time.after(timeoutMs, () => {
       late = true;
-      killed(child);
+      kill(child);
       // What it started itself may hold the pipes open for longer than it lives.
       stdout.cancel();
       stderr.cancel();
-    }, timeoutMs);
+    });
     try {
-      await write(child.stdin, input);
-      const [status, out, err] = await Promise.all([child.status, stdout.text, stderr.text]);
+      const [, status, out, err] = await Promise.all([
+        feed(child.stdin, input, async () => {
+          const line = next === undefined ? undefined : await stdout.firstLine;
+          return line === undefined ? "" : next?.(line) ?? "";
+        }),
+        child.status,
+        stdout.text,
+        stderr.text,
+      ]);
       if (late) {
         const message = `Cannot run "${program}": it did not end within ${timeoutMs} ms`;
-        throw new NeighborCacheError(message, errno.ETIMEDOUT);
+        throw new NeighborCacheError(message, ETIMEDOUT);
       }
       return { code: status.code, stdout: out, stderr: err };
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   };
 }
 
+/**
+ * Starts `ip` with an empty environment: its messages are then those of the C locale, which are read
+ * here, and Deno, which permits the service to run `ip` alone, refuses to run anything with an
+ * LD_LIBRARY_PATH or LD_PRELOAD that the service happens to have.
+ */
 function spawn(program: string, args: readonly string[]): Deno.ChildProcess {
-  const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   try {
-    return new Deno.Command(program, { args: [...args], ...streams }).spawn();
+    return new Deno.Command(program, {
+      args: [...args],
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
   } catch (error) {
     throw new NeighborCacheError(`Cannot run "${program}": ${messageOf(error)}`, spawnErrno(error));
   }
 }
 
-function spawnErrno(error: unknown): number {
-  if (error instanceof Deno.errors.NotFound) return errno.ENOENT;
+function spawnErrno(error: unknown): number | undefined {
+  if (error instanceof Deno.errors.NotFound) return ENOENT;
   const denied = error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable;
-  return denied ? errno.EACCES : EIO;
+  return denied ? EACCES : undefined;
 }
 
 /** Ends a process; one that has ended by itself meanwhile is fine. */
-function killed(child: Deno.ChildProcess): void {
+function kill(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {
@@ -84,34 +114,47 @@ function killed(child: Deno.ChildProcess): void {
   }
 }
 
-/** A program that ends without reading its input breaks the pipe; its exit code says the rest. */
-async function write(stdin: WritableStream<Uint8Array>, input: string): Promise<void> {
+/** Writes the input and what comes behind it, if anything, and closes the stream. */
+async function feed(
+  stdin: WritableStream<Uint8Array>,
+  input: string,
+  rest: () => Promise<string>,
+): Promise<void> {
   const writer = stdin.getWriter();
+  const write = (text: string) => writer.write(new TextEncoder().encode(text));
   try {
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
-  } catch {
-    // See above.
+    // A program that ends without reading its input breaks the pipe; its exit code says the rest.
+    await write(input).catch(() => {});
+    await write(await rest()).catch(() => {});
+  } finally {
+    await writer.close().catch(() => {});
   }
 }
 
-/** Reads a stream to its end, or until cancelled: the text is then what had come by that time. */
-function collect(stream: ReadableStream<Uint8Array>): { text: Promise<string>; cancel(): void } {
+/** Reads a stream to its end, or until cancelled: what had come by then. */
+function collect(stream: ReadableStream<Uint8Array>) {
   const reader = stream.getReader();
+  const { promise: firstLine, resolve } = Promise.withResolvers<string | undefined>();
   const text = (async () => {
     const decoder = new TextDecoder();
     let collected = "";
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       collected += decoder.decode(part.value, { stream: true });
+      const end = collected.indexOf("\n");
+      if (end >= 0) resolve(collected.slice(0, end));
     }
+    resolve(undefined);
     return collected + decoder.decode();
   })();
-  return { text, cancel: () => void reader.cancel().catch(() => {}) };
+  return {
+    /** Undefined if the stream ends before a line does. */
+    firstLine,
+    text,
+    cancel: () => void reader.cancel().catch(() => {}),
+  };
 }
 
-// What went wrong in a run of `ip`, as an errno and one line of text.
-
-/** Errno by the texts of Linux's strerror in the C locale and by iproute2's own; the rest is EIO. */
+/** errno by the texts of strerror in the C locale and by iproute2's own. */
 const errnoByText: readonly (readonly [string, number])[] = [
   ["Operation not permitted", 1],
   ["No such file or directory", 2],
@@ -133,35 +176,39 @@ const errnoByText: readonly (readonly [string, number])[] = [
   ["No route to host", 113],
 ];
 
-/** EEXIST: what `neigh add` gives where an entry is. */
-export const eexist = 17;
-const enoent = 2;
-const enodev = 19;
-
-/** The errno that a line of `ip` on standard error stands for. */
-export function errnoOf(text: string): number {
+/** The errno that a line of `ip` on standard error stands for; EIO for an unknown text. */
+function errnoOf(text: string): number {
   return errnoByText.find(([part]) => text.includes(part))?.[1] ?? EIO;
 }
 
 const batchLine = /^Command failed -:\d+$/;
+/** Exit codes from here on say that a signal ended the process. */
+const firstSignalCode = 128;
 
 /** What a run printed, as far as it came. */
 export interface IpOutput {
   /** Its lines on standard output, empty ones left out. */
   readonly lines: string[];
-  /** The first line of standard error, if it failed. */
+  /** The first line of standard error that isn't tolerated, if it failed. */
   readonly failure: NeighborCacheError | null;
+  /** Complaints that are tolerated. */
+  readonly tolerated: number;
 }
 
-/** Reads the result of a run. */
-export function readIpResult(result: IpResult): IpOutput {
+/** Reads the result of a run; complaints with a `tolerable` errno are no failure. */
+export function readIpResult(result: IpResult, tolerable: readonly number[] = []): IpOutput {
   const lines = nonEmptyLines(result.stdout);
-  if (result.code === 0) return { lines, failure: null };
+  if (result.code === 0) return { lines, failure: null, tolerated: 0 };
   const complaints = nonEmptyLines(result.stderr).filter((line) => !batchLine.test(line));
-  if (complaints.length === 0 && lines.some(bailsOut)) return { lines, failure: null };
-  const complaint = complaints[0] ?? `it ended with code ${result.code}`;
+  const failed = complaints.filter((line) => !tolerable.includes(errnoOf(line)));
+  const tolerated = complaints.length - failed.length;
+  const isExplained = tolerated > 0 || lines.some(bailsOut);
+  if (failed.length === 0 && isExplained && result.code < firstSignalCode) {
+    return { lines, failure: null, tolerated };
+  }
+  const complaint = failed[0] ?? `it ended with code ${result.code}`;
   const message = `Cannot run "ip": ${complaint}`;
-  return { lines, failure: new NeighborCacheError(message, errnoOf(complaint)) };
+  return { lines, failure: new NeighborCacheError(message, errnoOf(complaint)), tolerated };
 }
 
 /**
@@ -169,14 +216,12 @@ export function readIpResult(result: IpResult): IpOutput {
  * came to it: something else removed it, another flush for one. What was behind is still there.
  */
 export function wasOvertaken({ message, code }: NeighborCacheError): boolean {
-  return message.includes("Failed to send flush request") && (code === enoent || code === enodev);
+  return message.includes("Failed to send flush request") && (code === ENOENT || code === ENODEV);
 }
 
 function nonEmptyLines(text: string): string[] {
   return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
 }
-
-// The JSON of `ip neigh show` and `ip route show` as values. Pure; refuses every malformed form.
 
 /** One entry of the kernel's table. */
 export interface KernelNeighbor {
@@ -184,92 +229,73 @@ export interface KernelNeighbor {
   readonly device: string;
   /** Null while the kernel knows none, or if it isn't an Ethernet address. */
   readonly linkLayerAddress: Uint8Array | null;
-  /** Neighbor unreachability detection's state as `ip` spells it: REACHABLE, STALE, PERMANENT, … */
+  /**
+   * Neighbor unreachability detection's state as `ip` spells it: REACHABLE, STALE, PERMANENT, …;
+   * empty for none, as a router has that announced itself without its link-layer address.
+   */
   readonly state: string;
+  /** Set by an administrator or by a routing program (extern_learn): not the kernel's to change. */
+  readonly permanent: boolean;
 }
 
-/** The value of a line of JSON. */
-export function parseIpLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    throw malformed("no JSON", line);
-  }
-}
-
-/** The entries of one `neigh show`. */
-export function parseNeighbors(value: unknown): KernelNeighbor[] {
-  return arrayOf(value).map((entry) => {
-    const { dst, dev, lladdr, state } = recordOf(entry);
+/** The entries in a line of JSON from `neigh show`. Rows that can't be read are left out. */
+export function parseNeighbors(line: string): KernelNeighbor[] {
+  return rowsOf(line).flatMap((row) => {
+    const { dst, dev, lladdr, state } = row;
     const address = typeof dst === "string" ? parseAddress(dst) : null;
-    if (address === null) throw malformed("an entry without an address", entry);
-    if (typeof dev !== "string" || dev === "") {
-      throw malformed("an entry without an interface", entry);
-    }
-    if (lladdr !== undefined && typeof lladdr !== "string") {
-      throw malformed("a link-layer address that is no text", entry);
-    }
-    if (!Array.isArray(state) || state.length !== 1 || typeof state[0] !== "string") {
-      throw malformed("an entry without a state", entry);
-    }
-    const linkLayerAddress = lladdr === undefined ? null : parseLinkLayerAddress(lladdr);
-    return { address, device: dev, linkLayerAddress, state: state[0] };
+    if (address === null || typeof dev !== "string" || dev === "") return [];
+    const linkLayerAddress = typeof lladdr === "string" ? parseLinkLayerAddress(lladdr) : null;
+    const states = Array.isArray(state) ? state : [];
+    return [{
+      address,
+      device: dev,
+      linkLayerAddress,
+      state: states.join(" "),
+      permanent: states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row,
+    }];
   });
 }
 
-/** The gateways of one `route show default`, each once, in its order. */
-export function parseGateways(value: unknown): AddressPrefix[] {
-  const texts = new Set<string>();
-  for (const entry of arrayOf(value)) {
-    const route = recordOf(entry);
-    const hops = route.nexthops === undefined ? [] : arrayOf(route.nexthops).map(recordOf);
-    for (const hop of [route, ...hops]) {
-      const text = gatewayOf(hop);
-      if (text !== undefined) texts.add(text);
+/** The gateways in a line of JSON from `route show default`, each once, in its order. */
+export function parseGateways(line: string): AddressPrefix[] {
+  const texts = new Set<unknown>();
+  for (const route of rowsOf(line)) {
+    const hops = Array.isArray(route.nexthops) ? route.nexthops.filter(isRecord) : [];
+    for (const { gateway, via } of [route, ...hops]) {
+      // `via` is an IPv6 gateway of an IPv4 route (RFC 5549).
+      texts.add(gateway ?? (isRecord(via) ? via.host : undefined));
     }
   }
-  return Array.from(texts, (text) => {
-    const address = parseAddress(text);
-    if (address === null) throw malformed("a gateway that is no address", text);
-    return address;
-  });
+  return Array.from(texts, (text) => typeof text === "string" ? parseAddress(text) : null)
+    .filter((address) => address !== null);
 }
 
-/** The gateway's text; `via` is an IPv6 gateway of an IPv4 route (RFC 5549). */
-function gatewayOf(hop: Record<string, unknown>): string | undefined {
-  const text = hop.gateway ?? (hop.via === undefined ? undefined : recordOf(hop.via).host);
-  if (text !== undefined && typeof text !== "string") {
-    throw malformed("a gateway that is no text", hop);
+/** The objects in an array of JSON. */
+function rowsOf(line: string): Record<string, unknown>[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw unreadable(`no JSON: ${cut(line)}`);
   }
-  return text;
-}
-
-function arrayOf(value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw malformed("no array", value);
-  return value;
+  if (!Array.isArray(value)) throw unreadable(`no array: ${cut(line)}`);
+  return value.filter(isRecord);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function recordOf(value: unknown): Record<string, unknown> {
-  if (!isRecord(value)) throw malformed("no object", value);
-  return value;
-}
-
-function malformed(what: string, value: unknown): NeighborCacheError {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return new NeighborCacheError(`Cannot read the output of "ip": ${what}: ${cut(text)}`);
+/** The error for output that isn't as it should be. */
+export function unreadable(what: string): NeighborCacheError {
+  return new NeighborCacheError(`Cannot read the output of "ip": ${what}`);
 }
 
 function cut(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
-// What `ip -statistics neigh flush` says it did. It lists the entries and deletes those it listed, in rounds, until a round finds none.
-
-/** What the flushes of one run did. */
+/** What the flushes of one run did, as `-statistics` has them say it. */
 export interface FlushCount {
   /** Entries of the first round of each: those that were there when it began. */
   readonly removed: number;
@@ -277,20 +303,20 @@ export interface FlushCount {
   readonly ended: number;
 }
 
+// A flush lists the entries and deletes those it listed, in rounds, until a round finds none.
 const firstRound = /^\*\*\* Round 1, deleting (\d+) entries \*\*\*$/;
 const complete = /^(?:Nothing to flush\.|\*\*\* Flush is complete after \d+ rounds? \*\*\*)$/;
 /**
- * What it prints when after ten rounds entries still come back, as they do on a host with traffic.
- * Each of the rounds removed whatever was there: the flush is done.
+ * Printed when after ten rounds entries still come back, as they do on a host with traffic. Each of
+ * the rounds removed whatever was there: the flush is done.
  */
 const comesBack = /^\*\*\* Flush not complete bailing out after \d+ rounds$/;
 
-/** Whether a line is that of a flush that entries keep coming back to. */
-export function bailsOut(line: string): boolean {
+function bailsOut(line: string): boolean {
   return comesBack.test(line);
 }
 
-/** Reads the lines of a run; what isn't known is left out. */
+/** Counts what the lines of a run say; other lines are left out. */
 export function readFlushes(lines: readonly string[]): FlushCount {
   let removed = 0, ended = 0;
   for (const line of lines) {

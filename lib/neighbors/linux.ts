@@ -1,235 +1,112 @@
-/** The neighbor cache of Linux, over iproute2. */
+/** The neighbor cache of Linux: the table of the network namespace this process is in. */
 import { messageOf } from "../errors.ts";
+import { sleep, systemTime, type Time } from "../time.ts";
 import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
   formatPrefix,
   type InterfaceInfo,
-  interfaceNameOf,
   isLoopback,
   isWholeAddress,
-  parseOwnAddress,
+  type OwnInterface,
+  ownInterfaces,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
 import {
-  bailsOut,
   createIpCommand,
-  eexist,
+  EEXIST,
+  ENODEV,
+  ENOENT,
   type IpCommand,
   type KernelNeighbor,
   parseGateways,
-  parseIpLine,
   parseNeighbors,
   readFlushes,
   readIpResult,
+  unreadable,
   wasOvertaken,
 } from "./iproute2.ts";
-import {
-  type FlushScope,
-  type Neighbor,
-  type NeighborCache,
-  NeighborCacheError,
-} from "./neighbor_cache.ts";
+import { type FlushScope, type NeighborCache, NeighborCacheError } from "./neighbor_cache.ts";
 
 /** What the cache stands on. */
-export interface LinuxCacheOptions extends ResolveOptions {
+export interface LinuxCacheOptions {
   /** @default createIpCommand() */
   readonly ip?: IpCommand;
   /** @default Deno.networkInterfaces */
-  readonly interfaces?: () => readonly Omit<InterfaceInfo, "mac">[];
+  readonly interfaces?: () => readonly InterfaceInfo[];
+  /** How long `resolve` waits for answers. @default 1000 */
+  readonly resolveMs?: number;
+  /** @default the process's own */
+  readonly time?: Time;
+}
+
+/** Where a neighbor is looked for. */
+interface Place {
+  /** A whole address. */
+  readonly address: AddressPrefix;
+  readonly device: string;
 }
 
 /**
- * The cache of the network namespace this process is in. Changing it needs CAP_NET_ADMIN. A
- * link is what an interface's address and prefix length say: a network that is on-link only by
- * a route isn't looked at.
+ * The cache over iproute2. Changing it needs CAP_NET_ADMIN. What is on a link follows from the
+ * addresses and prefix lengths of its interface: a network that is on-link by a route alone isn't
+ * looked at.
  */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
-  const { ip = createIpCommand(), interfaces = Deno.networkInterfaces } = options;
-  const now = options.now ?? (() => performance.now());
-  const table = createKernelTable(ip);
-
-  function readLinks(): Link[] {
-    try {
-      return linksOf(interfaces());
-    } catch (error) {
-      const reason = messageOf(error);
-      throw new NeighborCacheError(`Cannot list the network interfaces: ${reason}`);
-    }
-  }
-
-  /** For each address where it can be a neighbor, in order; nowhere: it isn't looked at. */
-  function targetsOf(
-    addresses: readonly AddressPrefix[],
-    source: AddressPrefix | undefined,
-  ): NeighborTarget[][] {
-    const links = readLinks().filter((link) => isPlainInterfaceName(link.interfaceName));
-    return addresses.map((address) => {
-      if (!isWholeAddress(address)) return [];
-      return interfacesToward(links, address, source)
-        .map((interfaceName) => ({ address, interfaceName }));
-    });
-  }
+  const {
+    ip = createIpCommand(),
+    interfaces = Deno.networkInterfaces,
+    resolveMs = 1000,
+    time = systemTime,
+  } = options;
 
   async function report(
     addresses: readonly AddressPrefix[],
     source: AddressPrefix | undefined,
-    read: (targets: readonly NeighborTarget[]) => Promise<KernelNeighbor[]>,
+    read: (places: readonly Place[]) => Promise<KernelNeighbor[]>,
   ): Promise<NeighborReport[]> {
-    const targets = targetsOf(addresses, source);
-    const all = withoutDoubles(targets.flat());
-    const neighbors = all.length === 0 ? [] : await read(all);
-    return targets.map((places) => reportOf(neighbors, places));
+    const own = readInterfaces(interfaces);
+    const placesOf = addresses.map((address) =>
+      isWholeAddress(address)
+        ? interfacesToward(own, address, source).map((device) => ({ address, device }))
+        : []
+    );
+    const places = new Map(placesOf.flat().map((place) => [placeText(place), place]));
+    const neighbors = places.size === 0 ? [] : await read([...places.values()]);
+    return placesOf.map((places) => reportOf(neighbors, places));
   }
 
   return {
     description: "iproute2 (ip)",
-    list: async () => (await table.list()).map(neighborOf),
-    flush: async (scope) => {
-      const start = now();
-      const removed = await table.flush(scope);
-      const micros = Math.round((now() - start) * 1000);
-      return { removed, micros, notes: [] };
+    async list() {
+      const neighbors = await readTable(ip, ["neigh show"]);
+      return neighbors.map(({ device, ...neighbor }) => ({ ...neighbor, interfaceName: device }));
+    },
+    async flush(scope) {
+      const start = time.monotonic();
+      const removed = await flushScope(ip, scope);
+      return { removed, micros: Math.round((time.monotonic() - start) * 1000), notes: [] };
     },
     resolve: (addresses, source) =>
-      report(addresses, source, (targets) => resolveAnew(table, targets, options)),
-    look: (addresses, source) => report(addresses, source, () => table.listAll()),
-    gateways: () => table.gateways(),
+      report(addresses, source, (places) => resolveAnew(ip, places, time, resolveMs)),
+    look: (addresses, source) => report(addresses, source, () => readTable(ip, [showAll])),
+    async gateways() {
+      const [ipv4, ipv6] = await Promise.all(
+        ["-4", "-6"].map((family) => readGateways(ip, family)),
+      );
+      return [...ipv4, ...ipv6];
+    },
   };
 }
 
-function withoutDoubles(targets: readonly NeighborTarget[]): NeighborTarget[] {
-  return targets.filter((target, i) =>
-    i ===
-      targets.findIndex((other) =>
-        other.interfaceName === target.interfaceName && samePrefix(other.address, target.address)
-      )
-  );
-}
-
-function neighborOf(entry: KernelNeighbor): Neighbor {
-  const { address, device, linkLayerAddress } = entry;
-  return { address, interfaceName: device, linkLayerAddress, permanent: isPermanent(entry) };
-}
-
-/** What is known at the first of the places where there is a neighbor. */
-function reportOf(
-  neighbors: readonly KernelNeighbor[],
-  places: readonly NeighborTarget[],
-): NeighborReport {
-  for (const place of places) {
-    const entry = entryAt(neighbors, place);
-    if (entry === undefined || entry.linkLayerAddress === null) continue;
-    const state = isPermanent(entry) ? "permanent" : "neighbor";
-    return { state, linkLayerAddress: entry.linkLayerAddress };
+function readInterfaces(interfaces: () => readonly InterfaceInfo[]): OwnInterface[] {
+  try {
+    return ownInterfaces(interfaces()).filter(({ name }) => isBatchWord(name));
+  } catch (error) {
+    throw new NeighborCacheError(`Cannot list the network interfaces: ${messageOf(error)}`);
   }
-  const state = places.length === 0 ? "not looked at" : "no neighbor";
-  return { state, linkLayerAddress: new Uint8Array(6) };
-}
-
-// What a flush removed, counted from the table before and after it.
-
-/** How many entries are gone, or at another link-layer address. */
-export function countRemoved(before: readonly Neighbor[], after: readonly Neighbor[]): number {
-  const left = new Map(after.map((neighbor) => [keyOf(neighbor), linkLayerText(neighbor)]));
-  return before.filter((neighbor) => left.get(keyOf(neighbor)) !== linkLayerText(neighbor)).length;
-}
-
-function keyOf({ address, interfaceName }: Neighbor): string {
-  return `${formatAddress(address)} ${interfaceName}`;
-}
-
-function linkLayerText({ linkLayerAddress }: Neighbor): string {
-  return linkLayerAddress?.toHex() ?? "";
-}
-
-// Resolving neighbors anew on Linux: forget, solicit, look until all is known or time is over.
-
-/** How long it may take, and the clock it is measured by. */
-export interface ResolveOptions {
-  /** @default 1000 */
-  readonly timeoutMs?: number;
-  /** Monotonic, in ms. @default performance.now */
-  readonly now?: () => number;
-  /** @default a timer */
-  readonly sleep?: (ms: number) => Promise<void>;
-}
-
-/** What resolving needs of the table. */
-export type ResolvableTable = Pick<KernelTable, "forget" | "solicit" | "listAll">;
-
-const firstWaitMs = 10;
-const longestWaitMs = 160;
-
-/**
- * The table after each target was resolved anew, or as far as that came within the time. Entries are
- * dropped first: a stale one would be used, and probed, for seconds before the kernel asks again.
- * What has a link-layer address afterwards was therefore learned meanwhile. A flush by somebody else
- * in between only costs time: what is missing is asked for again.
- */
-export async function resolveAnew(
-  table: ResolvableTable,
-  targets: readonly NeighborTarget[],
-  options: ResolveOptions = {},
-): Promise<KernelNeighbor[]> {
-  const {
-    timeoutMs = 1000,
-    now = () => performance.now(),
-    sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-  } = options;
-  const end = now() + timeoutMs;
-  let neighbors = await table.forget(targets);
-  for (let wait = firstWaitMs;; wait = Math.min(2 * wait, longestWaitMs)) {
-    const missing = targets.filter((target) => entryAt(neighbors, target) === undefined);
-    if (missing.length > 0) neighbors = await table.solicit(missing);
-    const left = end - now();
-    if (left <= 0 || targets.every((target) => isSettled(entryAt(neighbors, target)))) {
-      return neighbors;
-    }
-    await sleep(Math.min(wait, left));
-    neighbors = await table.listAll();
-  }
-}
-
-/** The entry of a target, if there is one. */
-export function entryAt(
-  neighbors: readonly KernelNeighbor[],
-  { address, interfaceName }: NeighborTarget,
-): KernelNeighbor | undefined {
-  return neighbors.find((neighbor) =>
-    neighbor.device === interfaceName && samePrefix(neighbor.address, address)
-  );
-}
-
-/** Whether waiting can't change the answer: there is one, or the kernel has given up. */
-function isSettled(entry: KernelNeighbor | undefined): boolean {
-  if (entry === undefined) return false;
-  return entry.linkLayerAddress !== null || entry.state === "FAILED" || isPermanent(entry);
-}
-
-/** Whether an administrator set the entry, so that a flush leaves it alone. */
-export function isPermanent(entry: KernelNeighbor): boolean {
-  return entry.state === "PERMANENT" || entry.state === "NOARP";
-}
-
-// Which of the host's links an address is on. Pure: the interfaces are handed in.
-
-/** One address of an interface, with the network it is in. */
-export interface Link {
-  readonly interfaceName: string;
-  readonly own: AddressPrefix;
-  readonly network: AddressPrefix;
-}
-
-/** The links of `Deno.networkInterfaces()`; what isn't an address with a prefix length is left out. */
-export function linksOf(interfaces: readonly Omit<InterfaceInfo, "mac">[]): Link[] {
-  return interfaces.flatMap((info) => {
-    const own = parseOwnAddress(info);
-    if (own === null) return [];
-    return [{ interfaceName: interfaceNameOf(info), own: own.address, network: own.network }];
-  });
 }
 
 /**
@@ -238,141 +115,185 @@ export function linksOf(interfaces: readonly Omit<InterfaceInfo, "mac">[]): Link
  * itself, a loopback address, and one that is on no link.
  */
 export function interfacesToward(
-  links: readonly Link[],
+  interfaces: readonly OwnInterface[],
   address: AddressPrefix,
   source?: AddressPrefix,
 ): string[] {
-  if (links.some((link) => samePrefix(link.own, address))) return [];
-  if (isLoopback(address)) return [];
-  const holding = links.filter((link) => prefixContains(link.network, address));
-  const longest = Math.max(...holding.map((link) => link.network.length));
-  const names = new Set(
-    holding.filter((link) => link.network.length === longest).map((link) => link.interfaceName),
+  const own = interfaces.flatMap(({ addresses }) => addresses);
+  if (isLoopback(address) || own.some((one) => samePrefix(one.address, address))) return [];
+  const holding = own.filter(({ network }) => prefixContains(network, address));
+  const longest = Math.max(...holding.map(({ network }) => network.length));
+  const candidates = interfaces.filter(({ addresses }) =>
+    addresses.some((one) => one.network.length === longest && holding.includes(one))
   );
-  if (source === undefined || names.size < 2) return [...names];
-  const near = links.filter((link) =>
-    names.has(link.interfaceName) && prefixContains(link.network, source)
+  const near = candidates.filter(({ addresses }) =>
+    source !== undefined && addresses.some(({ network }) => prefixContains(network, source))
   );
-  return near.length === 0 ? [...names] : [...new Set(near.map((link) => link.interfaceName))];
+  return (near.length > 0 ? near : candidates).map(({ name }) => name);
 }
 
-// The kernel's neighbor table through `ip`: one function for each thing asked of it.
-
-/** Where a neighbor is looked for. */
-export interface NeighborTarget {
-  /** A whole address. */
-  readonly address: AddressPrefix;
-  readonly interfaceName: string;
+/** What is known at the first of the places where there is a neighbor. */
+function reportOf(
+  neighbors: readonly KernelNeighbor[],
+  places: readonly Place[],
+): NeighborReport {
+  for (const place of places) {
+    const entry = entryAt(neighbors, place);
+    if (entry === undefined || entry.linkLayerAddress === null) continue;
+    const { permanent, linkLayerAddress } = entry;
+    return { state: permanent ? "permanent" : "neighbor", linkLayerAddress };
+  }
+  const state = places.length === 0 ? "not looked at" : "no neighbor";
+  return { state, linkLayerAddress: new Uint8Array(6) };
 }
 
-/** The table. Every method is one run of `ip` and rejects with a `NeighborCacheError`. */
-export interface KernelTable {
-  /** Every entry but those that need no resolution (NOARP: the kernel's own for multicast). */
-  list(): Promise<KernelNeighbor[]>;
-  /** Every entry, NOARP included. */
-  listAll(): Promise<KernelNeighbor[]>;
-  /**
-   * Flushes; permanent and NOARP entries stay. Counts the entries that were there at its beginning
-   * and that it removed, as far as nothing else removed entries at the same time.
-   */
-  flush(scope: FlushScope): Promise<number>;
-  /** Drops the entries at these targets, but for permanent and NOARP ones; then as `listAll`. */
-  forget(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
-  /**
-   * Makes the kernel ask for neighbors it has no entry for (ARP, Neighbor Solicitation) and doesn't
-   * wait for answers; then as `listAll`. If an entry came up meanwhile, targets behind it in the
-   * list may be left out.
-   */
-  solicit(targets: readonly NeighborTarget[]): Promise<KernelNeighbor[]>;
-  /** The default gateways, IPv4 first; two runs. */
-  gateways(): Promise<AddressPrefix[]>;
+function entryAt(
+  neighbors: readonly KernelNeighbor[],
+  { address, device }: Place,
+): KernelNeighbor | undefined {
+  return neighbors.find((neighbor) =>
+    neighbor.device === device && samePrefix(neighbor.address, address)
+  );
 }
 
-const show = "neigh show";
+function placeText({ address, device }: Place): string {
+  return `${formatAddress(address)} dev ${device}`;
+}
+
+/** Whether `ip -batch` takes a name as it is: no blank, quote, backslash or # in it. */
+function isBatchWord(name: string): boolean {
+  return /^[!$-&(-[\]-~]{1,15}$/.test(name);
+}
+
+/** Every entry, those that need no resolution (NOARP: the kernel's own for multicast) too. */
 const showAll = "neigh show nud all";
-/** Runs of a flush that is overtaken each time; more than one is rare already. */
-const attemptsMost = 10;
+/** `-force` goes on after a command that failed. */
+const batchOptions = ["-force", "-json", "-batch", "-"];
 
-/** Names that the syntax of `ip -batch` takes as they are: no blank, quote, backslash or #. */
-const plainName = /^[!$-&(-[\]-~]{1,15}$/;
+const lines = (commands: readonly string[]) => commands.map((command) => `${command}\n`).join("");
 
-/** Whether a name can be handed to `ip` in a batch. */
-export function isPlainInterfaceName(name: string): boolean {
-  return plainName.test(name);
+/** Runs commands of which one, `neigh show`, prints a table; complaints may be tolerable. */
+async function readTable(
+  ip: IpCommand,
+  commands: readonly string[],
+  tolerable?: readonly number[],
+): Promise<KernelNeighbor[]> {
+  const output = readIpResult(await ip(batchOptions, lines(commands)), tolerable);
+  if (output.failure !== null) throw output.failure;
+  return parseNeighbors(onlyLine(output.lines));
 }
 
-/** The table as `ip` shows and changes it. */
-export function createKernelTable(ip: IpCommand): KernelTable {
-  /**
-   * Runs a batch, and again while one of its flushes is overtaken; the lines of each run. `-force`:
-   * a flush that bails out is done.
-   */
-  async function run(batch: readonly string[], option: string): Promise<string[][]> {
-    const args = ["-force", option, "-batch", "-"];
-    const outputs: string[][] = [];
-    for (;;) {
-      const { lines, failure } = readIpResult(await ip(args, `${batch.join("\n")}\n`));
-      outputs.push(lines);
-      if (failure === null) return outputs;
-      if (!wasOvertaken(failure) || outputs.length === attemptsMost) throw failure;
-    }
-  }
+function onlyLine(printed: readonly string[]): string {
+  if (printed.length !== 1) throw unreadable(`${printed.length} tables instead of 1`);
+  return printed[0];
+}
 
-  /** Runs a batch that shows the table once. */
-  async function runAndList(batch: readonly string[]): Promise<KernelNeighbor[]> {
-    const lines = (await run(batch, "-json")).at(-1) ?? [];
-    const tables = lines.filter((line) => !bailsOut(line));
-    if (tables.length !== 1) throw countError(`${tables.length} tables instead of 1`);
-    return parseNeighbors(parseIpLine(tables[0]));
+/**
+ * Flushes; permanent entries stay. Returns how many entries it removed, as far as nothing else
+ * removed entries at the same time.
+ *
+ * `neigh flush` spares PERMANENT and NOARP entries, but not those that a routing program set
+ * (extern_learn): its filter by state passes them whatever their state. The same filter of
+ * `neigh show nud none` lists them and next to nothing else. Where there are some in the scope, and
+ * where another flush came between, entries are deleted one by one.
+ */
+async function flushScope(ip: IpCommand, scope: FlushScope): Promise<number> {
+  const isInScope = ({ address }: KernelNeighbor) =>
+    scope === "all" || scope.some((prefix) => prefixContains(prefix, address));
+  const flushes = scope === "all"
+    ? ["neigh flush all"]
+    : scope.map((prefix) => `neigh flush to ${formatPrefix(prefix)}`);
+  let oneByOne = false;
+  const result = await ip(["-statistics", ...batchOptions], "neigh show nud none\n", (line) => {
+    oneByOne = parseNeighbors(line).some((entry) => entry.permanent && isInScope(entry));
+    return oneByOne ? "" : lines(flushes);
+  });
+  const { failure, lines: printed } = readIpResult(result);
+  const { removed, ended } = readFlushes(printed);
+  if (failure !== null && !wasOvertaken(failure)) throw failure;
+  if (oneByOne || failure !== null) return removed + (await removeEntries(ip, isInScope)).removed;
+  if (ended !== flushes.length) {
+    throw unreadable(`${ended} flushes instead of ${flushes.length}`);
   }
+  return removed;
+}
 
-  function runAndListAll(batch: readonly string[]): Promise<KernelNeighbor[]> {
-    return runAndList([...batch, showAll]);
-  }
-
-  async function gatewaysOf(family: "-4" | "-6"): Promise<AddressPrefix[]> {
-    const result = await ip([family, "-json", "route", "show", "default"], "");
-    const { lines, failure } = readIpResult(result);
+/**
+ * Deletes the chosen entries, but not permanent ones, one by one; the table behind that. An entry or
+ * an interface that is gone meanwhile hinders nothing.
+ */
+async function removeEntries(
+  ip: IpCommand,
+  isChosen: (entry: KernelNeighbor) => boolean,
+): Promise<{ readonly removed: number; readonly neighbors: KernelNeighbor[] }> {
+  let chosen: KernelNeighbor[] = [];
+  const result = await ip(batchOptions, lines([showAll]), (line) => {
+    chosen = parseNeighbors(line).filter((entry) => !entry.permanent && isChosen(entry));
+    const named = chosen.filter(({ device }) => isBatchWord(device));
+    return lines([...named.map((entry) => `neigh del ${placeText(entry)}`), showAll]);
+  });
+  const { lines: printed, failure, tolerated } = readIpResult(result, [ENOENT, ENODEV]);
+  if (failure !== null) throw failure;
+  for (const { address, device } of chosen.filter(({ device }) => !isBatchWord(device))) {
+    const args = ["neigh", "del", formatAddress(address), "dev", device];
+    const { failure } = readIpResult(await ip(args, ""), [ENOENT, ENODEV]);
     if (failure !== null) throw failure;
-    return lines.map(parseIpLine).flatMap(parseGateways);
   }
-
-  return {
-    list: () => runAndList([show]),
-    listAll: () => runAndListAll([]),
-    flush: async (scope) => {
-      const places = scope === "all"
-        ? ["all"]
-        : scope.map((prefix) => `to ${formatPrefix(prefix)}`);
-      const outputs = await run(places.map((place) => `neigh flush ${place}`), "-statistics");
-      const counts = outputs.map(readFlushes);
-      const ended = counts.at(-1)?.ended;
-      if (ended !== places.length) throw countError(`${ended} flushes instead of ${places.length}`);
-      return counts.reduce((sum, { removed }) => sum + removed, 0);
-    },
-    forget: (targets) => runAndListAll(targets.map((target) => `neigh flush to ${place(target)}`)),
-    solicit: async (targets) => {
-      // "add", because "replace … use" turns a permanent entry into an incomplete one; "nud none",
-      // because "ip" asks for a permanent entry otherwise, which the kernel never collects.
-      const batch = targets.map((target) => `neigh add ${place(target)} nud none use`);
-      try {
-        return await runAndListAll(batch);
-      } catch (error) {
-        if (!(error instanceof NeighborCacheError) || error.code !== eexist) throw error;
-        return await runAndListAll([]);
-      }
-    },
-    gateways: async () => {
-      const [ipv4, ipv6] = await Promise.all([gatewaysOf("-4"), gatewaysOf("-6")]);
-      return [...ipv4, ...ipv6];
-    },
-  };
+  const neighbors = parseNeighbors(onlyLine(printed.slice(1)));
+  return { removed: chosen.length - tolerated, neighbors };
 }
 
-function countError(what: string): NeighborCacheError {
-  return new NeighborCacheError(`Cannot read the output of "ip": ${what}`);
+const firstWaitMs = 10;
+const maxWaitMs = 160;
+
+/**
+ * The table after each place was resolved anew, or as far as that came within the time. Entries are
+ * dropped first: a stale one would be used, and probed, for seconds before the kernel asks again.
+ * What has a link-layer address afterwards was therefore learned meanwhile. A flush by somebody else
+ * in between only costs time: what is missing is asked for again.
+ */
+async function resolveAnew(
+  ip: IpCommand,
+  places: readonly Place[],
+  time: Time,
+  resolveMs: number,
+): Promise<KernelNeighbor[]> {
+  const end = time.monotonic() + resolveMs;
+  const wanted = new Set(places.map(placeText));
+  let { neighbors } = await removeEntries(ip, (entry) => wanted.has(placeText(entry)));
+  for (let wait = firstWaitMs;; wait = Math.min(2 * wait, maxWaitMs)) {
+    const missing = places.filter((place) => entryAt(neighbors, place) === undefined);
+    if (missing.length > 0) neighbors = await solicit(ip, missing);
+    const left = end - time.monotonic();
+    if (left <= 0 || places.every((place) => isSettled(entryAt(neighbors, place)))) {
+      return neighbors;
+    }
+    await sleep(time.after, Math.min(wait, left));
+    neighbors = await readTable(ip, [showAll]);
+  }
 }
 
-function place({ address, interfaceName }: NeighborTarget): string {
-  return `${formatAddress(address)} dev ${interfaceName}`;
+/**
+ * Makes the kernel ask for neighbors that it has no entry for (ARP, Neighbor Solicitation), and
+ * returns the table without waiting for answers. The commands are "add", because "replace … use"
+ * turns a permanent entry into an incomplete one, and "nud none", because `ip` asks for a permanent
+ * entry otherwise, which the kernel never collects. Traffic may have made an entry meanwhile.
+ */
+function solicit(ip: IpCommand, places: readonly Place[]): Promise<KernelNeighbor[]> {
+  const commands = places.map((place) => `neigh add ${placeText(place)} nud none use`);
+  return readTable(ip, [...commands, showAll], [EEXIST]);
+}
+
+/** Whether waiting can't change the answer: there is one, or the kernel has given up. */
+function isSettled(entry: KernelNeighbor | undefined): boolean {
+  if (entry === undefined) return false;
+  return entry.linkLayerAddress !== null || entry.state === "FAILED" || entry.permanent;
+}
+
+/** The gateways of the default routes of a family, `-4` or `-6`. */
+async function readGateways(ip: IpCommand, family: string): Promise<AddressPrefix[]> {
+  const result = await ip([family, "-json", "route", "show", "default"], "");
+  const { lines: printed, failure } = readIpResult(result);
+  if (failure !== null) throw failure;
+  return printed.flatMap(parseGateways);
 }

@@ -7,8 +7,7 @@ import {
   ownInterfaces,
   prefixContains,
 } from "../wire/addresses.ts";
-import { countRemoved } from "./linux.ts";
-import type { Neighbor, NeighborCache } from "./neighbor_cache.ts";
+import { countRemoved, type Neighbor, type NeighborCache } from "./neighbor_cache.ts";
 
 /** What is in the cache and what is around it. */
 export interface MemoryCacheOptions {

@@ -1,10 +1,11 @@
 /**
- * The host's neighbor cache (ARP, Neighbor Discovery), whatever the operating system. One
- * implementation a platform behind this interface; open.ts chooses.
+ * The host's neighbor cache (ARP, Neighbor Discovery), whatever the operating system. An entry that
+ * was there when `flush` was called is gone, or learned anew, when it resolves; permanent entries
+ * are never changed.
  */
 import { messageOf } from "../errors.ts";
 import type { NeighborReport } from "../wire/ack.ts";
-import type { AddressPrefix } from "../wire/addresses.ts";
+import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
 
 /** One entry of the cache. */
 export interface Neighbor {
@@ -13,7 +14,7 @@ export interface Neighbor {
   readonly interfaceName: string;
   /** 6 bytes; null while there is none (incomplete, failed) or it isn't an Ethernet address. */
   readonly linkLayerAddress: Uint8Array | null;
-  /** Set by an administrator: a flush leaves it alone. */
+  /** Set by an administrator or a routing program, not learned: a flush leaves it alone. */
   readonly permanent: boolean;
 }
 
@@ -27,17 +28,17 @@ export interface FlushOutcome {
    * Linux: as many as the kernel's table held when `ip` flushed it.
    */
   readonly removed: number;
-  /** Time the flush itself took, in microseconds. */
+  /** How long the flush itself took, in µs. */
   readonly micros: number;
-  /** Anything an administrator should know, one line each: a permanent entry that was put back. */
+  /** What an administrator should know, one line each, such as a permanent entry put back. */
   readonly notes: readonly string[];
 }
 
 /** The host's neighbor cache. Every method rejects with a `NeighborCacheError` and nothing else. */
 export interface NeighborCache {
-  /** How it works, for the log: `iproute2 (/usr/sbin/ip)`, `in memory (simulated)`. */
+  /** For the log: `iproute2 (ip)`, `in memory (simulated)`. */
   readonly description: string;
-  /** All entries of both families on every interface, those without a link-layer address included. */
+  /** The entries of both families on every interface, those without a link-layer address too. */
   list(): Promise<Neighbor[]>;
   /** Flushes; permanent entries are there afterwards. Flushes may overlap. */
   flush(scope: FlushScope): Promise<FlushOutcome>;
@@ -74,4 +75,18 @@ export class NeighborCacheError extends Error {
 /** Whatever a cache threw as a failure of the cache. */
 export function toCacheError(error: unknown): NeighborCacheError {
   return error instanceof NeighborCacheError ? error : new NeighborCacheError(messageOf(error));
+}
+
+/** How many entries of a table are gone from the later one, or at another link-layer address. */
+export function countRemoved(before: readonly Neighbor[], after: readonly Neighbor[]): number {
+  const left = new Map(after.map((neighbor) => [keyOf(neighbor), linkLayerText(neighbor)]));
+  return before.filter((neighbor) => left.get(keyOf(neighbor)) !== linkLayerText(neighbor)).length;
+}
+
+function keyOf({ address, interfaceName }: Neighbor): string {
+  return `${formatAddress(address)} ${interfaceName}`;
+}
+
+function linkLayerText({ linkLayerAddress }: Neighbor): string {
+  return linkLayerAddress?.toHex() ?? "";
 }

@@ -10,8 +10,8 @@ import {
   isWholeAddress,
   prefixContains,
 } from "../wire/addresses.ts";
-import { countRemoved } from "./linux.ts";
 import {
+  countRemoved,
   type FlushOutcome,
   type FlushScope,
   type NeighborCache,

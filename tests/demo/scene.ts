@@ -3,7 +3,7 @@
  * takes the address over without a word, which leaves the host with a stale entry. Exit code: 0 if
  * ArpFlush healed it.
  */
-import { parseIpLine, parseNeighbors } from "../../lib/neighbors/iproute2.ts";
+import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { outcomeOf, run } from "../support/command.ts";
 import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
@@ -18,7 +18,7 @@ const secondRouter = "02:00:00:00:00:0b";
 /** The link-layer address that the host's kernel has for the virtual address, null for none. */
 async function linkLayerAddressAt(host: NetworkNamespace): Promise<string | null> {
   const table = await run([...host.argv, "ip", "-json", "neigh", "show", "to", virtualAddress]);
-  const entries = table.trim() === "" ? [] : parseNeighbors(parseIpLine(table));
+  const entries = table.trim() === "" ? [] : parseNeighbors(table);
   const entry = entries.find(({ address }) => formatAddress(address) === virtualAddress);
   const bytes = entry?.linkLayerAddress ?? null;
   return bytes === null ? null : formatLinkLayerAddress(bytes);

@@ -72,3 +72,11 @@ Deno.test("service.ts survives an ip that hangs, and kills it after 5 s", () =>
     const { stdout } = await outcomeOf(["ps", "-e", "-o", "args="]);
     assert.doesNotMatch(stdout, /sleep 1234/);
   }));
+
+Deno.test("service.ts flushes whatever its environment has for the loader of programs", () =>
+  withStaleHost(async (segment, host) => {
+    await host.serve([], { argv: ["env", "LD_LIBRARY_PATH=/opt/db/lib", "LD_PRELOAD="] });
+    await host.goStale();
+    const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+    assert.equal(code, 0, stdout + stderr);
+  }));

@@ -2,7 +2,7 @@
  * One Ethernet with hosts, each in a network namespace of its own, and a router: a bridge in the
  * namespace of the test. Real kernel tables, the real service and the real sender.
  */
-import { parseIpLine, parseNeighbors } from "../../lib/neighbors/iproute2.ts";
+import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { generateKeyFile } from "../../lib/wire/keys.ts";
 import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
@@ -102,9 +102,7 @@ async function openHost(number: number, parts: AsyncDisposableStack): Promise<Ho
     },
     linkLayerAddressOf: async (address) => {
       const line = await run([...namespace.argv, "ip", "-json", "neigh", "show", "nud", "all"]);
-      const entry = parseNeighbors(parseIpLine(line)).find((one) =>
-        formatAddress(one.address) === address
-      );
+      const entry = parseNeighbors(line).find((one) => formatAddress(one.address) === address);
       const bytes = entry?.linkLayerAddress ?? null;
       return bytes === null ? null : formatLinkLayerAddress(bytes);
     },

@@ -53,6 +53,33 @@ Deno.test("createIpCommand() doesn't wait for what a hanging ip started itself",
   Deno.kill(Number(await Deno.readTextFile(`${over.folder}/ip.pid`)), "SIGKILL");
 });
 
+Deno.test("createIpCommand() gives ip nothing of its own environment", async () => {
+  await using over = await cacheOver(
+    'tr "\\0" "\\n" </proc/$$/environ >"$0.environ"; exec ip "$@"',
+  );
+  Deno.env.set("LC_ALL", "de_DE.UTF-8");
+  try {
+    await over.cache.list();
+  } finally {
+    Deno.env.delete("LC_ALL");
+  }
+  assert.equal(await Deno.readTextFile(`${over.folder}/ip.environ`), "");
+});
+
+Deno.test("createIpCommand() goes on as its caller says when ip has printed a line", async () => {
+  const folder = await Deno.makeTempDir({ dir: "/run" });
+  const program = `${folder}/ip`;
+  const script = 'read -r first; echo "got $first"; read -r second; echo "got $second"';
+  await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const run = createIpCommand({ program });
+  const { stdout } = await run([], "1\n", (line) => `${line} back\n`);
+  assert.equal(stdout, "got 1\ngot got 1 back\n");
+  const failing = run([], "1\n", () => {
+    throw new Error("as its caller says");
+  });
+  await assert.rejects(failing, /as its caller says/);
+});
+
 Deno.test("createIpCommand() rejects with the code of an ip that fails without reading", async () => {
   await using over = await cacheOver('echo "RTNETLINK answers: No such device" >&2; exit 2');
   await rejects(over.cache, 19, /: RTNETLINK answers: No such device$/);
@@ -60,7 +87,7 @@ Deno.test("createIpCommand() rejects with the code of an ip that fails without r
 
 Deno.test("createLinuxCache() rejects what is no JSON", async () => {
   await using over = await cacheOver(
-    'cat >/dev/null; echo "192.0.2.1 dev e0 lladdr 02:00:00:00:00:01 STALE"',
+    'echo "192.0.2.1 dev e0 lladdr 02:00:00:00:00:01 STALE"; cat >/dev/null',
   );
   await assert.rejects(over.cache.list(), {
     code: 5,
@@ -68,7 +95,7 @@ Deno.test("createLinuxCache() rejects what is no JSON", async () => {
   });
   await assert.rejects(over.cache.flush("all"), {
     code: 5,
-    message: 'Cannot read the output of "ip": 0 flushes instead of 1',
+    message: /^Cannot read the output of "ip": no JSON: /,
   });
 });
 

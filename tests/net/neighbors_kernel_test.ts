@@ -1,7 +1,6 @@
 /** The Linux cache against the kernel's own table, in the namespace that this process is in. */
 import assert from "node:assert/strict";
-import { createIpCommand } from "../../lib/neighbors/iproute2.ts";
-import { createKernelTable, createLinuxCache } from "../../lib/neighbors/linux.ts";
+import { createLinuxCache } from "../../lib/neighbors/linux.ts";
 import { openNeighborCache } from "../../lib/service/program.ts";
 import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../lib/wire/addresses.ts";
 import { until } from "../support/command.ts";
@@ -53,6 +52,14 @@ const entries = [
   `neigh replace 192.0.2.8 lladdr ${deadMac} nud noarp dev e0`,
 ];
 const permanent = [`192.0.2.9 ${deadMac} permanent`, `2001:db8::9 ${deadMac} permanent`];
+
+/** Entries as routing programs set them (FRR for EVPN, for one), of several states. */
+const externallyLearned = [
+  `neigh replace 192.0.2.60 lladdr ${deadMac} nud permanent extern_learn dev e0`,
+  `neigh replace 192.0.2.61 lladdr ${deadMac} nud noarp extern_learn proto zebra dev e0`,
+  `neigh replace 192.0.2.62 lladdr ${deadMac} nud stale extern_learn dev e0`,
+  `neigh replace 2001:db8::62 lladdr ${deadMac} nud reachable extern_learn router dev e0`,
+];
 
 Deno.test("openNeighborCache() opens the kernel's table on Linux", async () => {
   const cache = await openNeighborCache();
@@ -123,6 +130,36 @@ Deno.test("createLinuxCache().flush() succeeds while traffic brings entries back
       await child.status;
     }
   }
+});
+
+Deno.test("createLinuxCache() leaves alone what a routing program set, whatever its state", async () => {
+  await using _other = await openLinks();
+  await ip(null, [...entries, ...externallyLearned]);
+  const shown = async () =>
+    (await ip(null, ["neigh show nud all"])).split("\n")
+      .filter((line) => line.includes("extern_learn")).sort();
+  const before = await shown();
+  assert.equal(before.length, externallyLearned.length);
+  const cache = createLinuxCache();
+  assert.equal((await cache.flush(["192.0.2.62", "192.0.2.2"].map(parsePrefix))).removed, 1);
+  assert.equal((await cache.flush(["192.0.2.61", "192.0.2.62"].map(parsePrefix))).removed, 0);
+  assert.equal((await cache.flush([parsePrefix("2001:db8::/32")])).removed, 1);
+  assert.equal((await cache.flush("all")).removed, 2);
+  const asked = ["192.0.2.60", "192.0.2.61", "192.0.2.62", "2001:db8::62"];
+  assert.deepEqual(await states("resolve", asked), asked.map(() => ["permanent", deadMac]));
+  assert.deepEqual(await shown(), before);
+});
+
+Deno.test("createLinuxCache() reads the table beside an entry without a state", async () => {
+  await using _other = await openLinks();
+  // A router that announced itself without its link-layer address leaves the like of it.
+  await ip(null, [...entries, "neigh add fe80::7 nud none dev e0"]);
+  assert.match(await ip(null, ["neigh show nud none"]), /^fe80::7 dev e0 *$/m);
+  assert.equal((await createLinuxCache().list()).length, 6);
+  assert.deepEqual(await states("look", ["192.0.2.1"]), [["neighbor", deadMac]]);
+  assert.deepEqual(await states("resolve", ["192.0.2.1"]), [["neighbor", peerMac]]);
+  await createLinuxCache().flush("all");
+  assert.deepEqual(await table(), permanent);
 });
 
 const asked = [
@@ -217,14 +254,6 @@ Deno.test("createLinuxCache().resolve() takes the source's link for a link-local
   };
   assert.equal(await resolve("192.0.2.1"), peerMac);
   assert.equal(await resolve("198.51.100.1"), "02:00:00:00:00:03");
-});
-
-Deno.test("createKernelTable().solicit() doesn't touch a permanent entry", async () => {
-  await using _other = await openLinks();
-  await ip(null, entries);
-  const target = { address: parsePrefix("192.0.2.9"), interfaceName: "e0" };
-  await createKernelTable(createIpCommand()).solicit([target]);
-  assert.ok((await table()).includes(permanent[0]));
 });
 
 Deno.test("createLinuxCache().gateways() names those of both families", async () => {

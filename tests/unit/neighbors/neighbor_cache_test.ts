@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { countRemoved } from "../../../lib/neighbors/linux.ts";
-import type { Neighbor } from "../../../lib/neighbors/neighbor_cache.ts";
+import {
+  countRemoved,
+  type Neighbor,
+  NeighborCacheError,
+  toCacheError,
+} from "../../../lib/neighbors/neighbor_cache.ts";
 import { parseLinkLayerAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 function neighbor(address: string, interfaceName: string, lladdr: string | null): Neighbor {
@@ -28,4 +32,11 @@ Deno.test("countRemoved() counts what is gone, moved, or known no more", () => {
   assert.equal(countRemoved(before, after), 5);
   assert.equal(countRemoved(before, before), 0);
   assert.equal(countRemoved([], after), 0);
+});
+
+Deno.test("toCacheError() keeps a failure of the cache and gives others EIO", () => {
+  const failure = new NeighborCacheError("Cannot flush", 110);
+  assert.equal(toCacheError(failure), failure);
+  const { message, code } = toCacheError(new TypeError("x is not a function"));
+  assert.deepEqual([message, code], ["x is not a function", 5]);
 });

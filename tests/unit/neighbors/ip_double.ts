@@ -1,0 +1,89 @@
+/**
+ * A stand-in for `ip` over a table in memory, with its texts as iproute2 6.1 prints them: what
+ * happens in the kernel's own table between two commands, and when, can't be arranged.
+ */
+import type { IpCommand } from "../../../lib/neighbors/iproute2.ts";
+
+/** A row as `ip -json neigh show` prints it. */
+export interface Row {
+  readonly dst: string;
+  readonly dev: string;
+  readonly lladdr?: string;
+  readonly state?: readonly string[];
+  readonly extern_learn?: null;
+}
+
+export interface IpDouble {
+  readonly ip: IpCommand;
+  /** Every command that ran. */
+  readonly commands: string[];
+  rows: Row[];
+  /** Puts a row in the place of the one at the same address and interface. */
+  set(row: Row): void;
+  remove(dst: string, dev: string): void;
+  /** Called before a command runs; a text is what `ip` complains of in its place. */
+  before: (command: string) => string | void;
+}
+
+const isSet = ({ state = [] }: Row) => state.includes("PERMANENT") || state.includes("NOARP");
+
+export function createIpDouble(...rows: Row[]): IpDouble {
+  const double: IpDouble = {
+    rows,
+    commands: [],
+    before: () => {},
+    set(row) {
+      double.remove(row.dst, row.dev);
+      double.rows.push(row);
+    },
+    remove(dst, dev) {
+      double.rows = double.rows.filter((row) => row.dst !== dst || row.dev !== dev);
+    },
+    async ip(args, input, next) {
+      let stdout = "", stderr = "";
+      const run = (commands: string) => {
+        for (const command of commands.split("\n").filter((line) => line !== "")) {
+          double.commands.push(command);
+          const complaint = double.before(command) ?? execute(command);
+          if (complaint !== undefined) stderr += `${complaint}\nCommand failed -:1\n`;
+        }
+      };
+      const execute = (command: string): string | void => {
+        // neigh del 192.0.2.1 dev e0; neigh flush to 192.0.2.1; neigh show nud all
+        const [, what, at, argument, device] = command.split(" ");
+        const { rows } = double;
+        if (what === "show") {
+          // The filter by state passes rows of a routing program whatever their state.
+          const shown = argument === "all"
+            ? rows
+            : argument === "none"
+            ? rows.filter((row) => row.state === undefined || "extern_learn" in row)
+            : rows.filter((row) => !row.state?.includes("NOARP"));
+          stdout += `${JSON.stringify(shown)}\n`;
+        } else if (what === "flush") {
+          const isHit = (row: Row) =>
+            (at === "all" || row.dst === argument) && ("extern_learn" in row || !isSet(row));
+          const removed = rows.filter(isHit);
+          double.rows = rows.filter((row) => !isHit(row));
+          stdout += removed.length === 0
+            ? "Nothing to flush.\n"
+            : `\n*** Round 1, deleting ${removed.length} entries ***\n` +
+              "*** Flush is complete after 1 round ***\n";
+        } else {
+          const known = rows.some((row) => row.dst === at && row.dev === device);
+          if (what === "add" && known) return "RTNETLINK answers: File exists";
+          if (what === "add") double.set({ dst: at, dev: device, state: ["INCOMPLETE"] });
+          if (what === "del" && !known) return "RTNETLINK answers: No such file or directory";
+          if (what === "del") double.remove(at, device);
+        }
+      };
+      if (args.includes("-batch")) {
+        run(input);
+        await Promise.resolve();
+        if (next !== undefined) run(next(stdout.split("\n", 1)[0]));
+      } else run(args.join(" "));
+      return { code: stderr === "" ? 0 : 1, stdout, stderr };
+    },
+  };
+  return double;
+}

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import type { IpCommand } from "../../../lib/neighbors/iproute2.ts";
+import { createLinuxCache, interfacesToward } from "../../../lib/neighbors/linux.ts";
+import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import {
+  type AddressPrefix,
+  formatLinkLayerAddress,
+  ownInterfaces,
+  parsePrefix,
+} from "../../../lib/wire/addresses.ts";
+import { virtualTime } from "../sender/virtual.ts";
+import { createIpDouble, type IpDouble, type Row } from "./ip_double.ts";
+
+const mac = "02:00:00:00:00:01";
+const deadMac = "02:00:00:00:00:99";
+
+/** Lines of `Deno.networkInterfaces()`. */
+function lines(...held: [name: string, cidr: string][]) {
+  return held.map(([name, cidr]) => ({ name, address: cidr.split("/")[0], cidr, mac }));
+}
+
+const host = lines(["e0", "192.0.2.5/24"], ["e1", "2001:db8::5/64"]);
+const stale = (dst: string, dev: string): Row => ({ dst, dev, lladdr: deadMac, state: ["STALE"] });
+
+/** Resolves over a table in which things happen at times in ms; how long it took, and the states. */
+async function resolve(
+  double: IpDouble,
+  addresses: readonly string[],
+  events: readonly (readonly [ms: number, run: () => void])[] = [],
+) {
+  const time = virtualTime();
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
+  for (const [ms, run] of events) time.after(ms, run);
+  const reports = await time.until(cache.resolve(addresses.map(parsePrefix)));
+  const states = reports.map(({ state, linkLayerAddress }) =>
+    linkLayerAddress.some(Boolean) ? `${state} ${formatLinkLayerAddress(linkLayerAddress)}` : state
+  );
+  const solicited = double.commands.filter((command) => command.startsWith("neigh add"))
+    .map((command) => command.split(" ")[2]);
+  return { states, ms: time.monotonic(), solicited };
+}
+
+const answers = (double: IpDouble, dst: string, dev: string) => () =>
+  double.set({ dst, dev, lladdr: mac, state: ["REACHABLE"] });
+
+Deno.test("createLinuxCache().resolve() drops a stale entry and learns the new one", async () => {
+  const double = createIpDouble(stale("192.0.2.1", "e0"), stale("192.0.2.2", "e0"));
+  const events = [[10, answers(double, "192.0.2.1", "e0")]] as const;
+  const { states, ms, solicited } = await resolve(double, ["192.0.2.1"], events);
+  assert.deepEqual(states, [`neighbor ${mac}`]);
+  assert.deepEqual(solicited, ["192.0.2.1"]);
+  assert.equal(ms, 10);
+  assert.ok(double.rows.some(({ dst }) => dst === "192.0.2.2"), "one not named was touched");
+});
+
+Deno.test("createLinuxCache().resolve() asks for all addresses at once, and for each once", async () => {
+  const double = createIpDouble();
+  const { states, ms, solicited } = await resolve(
+    double,
+    ["192.0.2.1", "2001:db8::1", "192.0.2.1"],
+    [[10, answers(double, "192.0.2.1", "e0")], [30, answers(double, "2001:db8::1", "e1")]],
+  );
+  assert.deepEqual(states, Array(3).fill(`neighbor ${mac}`));
+  assert.deepEqual(solicited, ["192.0.2.1", "2001:db8::1"]);
+  assert.equal(ms, 30);
+});
+
+Deno.test("createLinuxCache().resolve() gives up after its time, and not before", async () => {
+  const { states, ms } = await resolve(createIpDouble(), ["192.0.2.1"]);
+  assert.deepEqual(states, ["no neighbor"]);
+  assert.equal(ms, 1000);
+});
+
+Deno.test("createLinuxCache().resolve() ends when the kernel has given up", async () => {
+  const double = createIpDouble();
+  const failed = () => double.set({ dst: "192.0.2.1", dev: "e0", state: ["FAILED"] });
+  const { states, ms } = await resolve(double, ["192.0.2.1"], [[70, failed]]);
+  assert.deepEqual(states, ["no neighbor"]);
+  assert.equal(ms, 70);
+});
+
+for (
+  const row of [
+    { ...stale("192.0.2.1", "e0"), state: ["PERMANENT"] },
+    { ...stale("192.0.2.1", "e0"), state: ["NOARP"] },
+    { ...stale("192.0.2.1", "e0"), extern_learn: null },
+  ]
+) {
+  Deno.test(`createLinuxCache() leaves an entry alone: ${JSON.stringify(row)}`, async () => {
+    const double = createIpDouble(row, stale("192.0.2.3", "e0"));
+    const { states, ms, solicited } = await resolve(double, ["192.0.2.1"]);
+    assert.deepEqual(states, [`permanent ${deadMac}`]);
+    assert.deepEqual([ms, solicited], [0, []]);
+    const cache = createLinuxCache({ ip: double.ip });
+    assert.equal((await cache.flush([parsePrefix("192.0.2.1")])).removed, 0);
+    assert.equal(double.rows.length, 2);
+    assert.equal((await cache.flush("all")).removed, 1);
+    assert.deepEqual(double.rows, [row]);
+  });
+}
+
+Deno.test("createLinuxCache().resolve() asks again for what a flush took away meanwhile", async () => {
+  const double = createIpDouble();
+  const { states, solicited } = await resolve(double, ["192.0.2.1"], [
+    [30, () => double.remove("192.0.2.1", "e0")],
+    [70, answers(double, "192.0.2.1", "e0")],
+  ]);
+  assert.deepEqual(states, [`neighbor ${mac}`]);
+  assert.deepEqual(solicited, ["192.0.2.1", "192.0.2.1"]);
+});
+
+Deno.test("createLinuxCache().resolve() takes an entry that traffic makes before it asks", async () => {
+  const double = createIpDouble();
+  double.before = (command) => {
+    if (command.startsWith("neigh add 192.0.2.1 ")) answers(double, "192.0.2.1", "e0")();
+  };
+  const events = [[10, answers(double, "2001:db8::1", "e1")]] as const;
+  const { states } = await resolve(double, ["192.0.2.1", "2001:db8::1"], events);
+  assert.deepEqual(states, [`neighbor ${mac}`, `neighbor ${mac}`]);
+});
+
+Deno.test("createLinuxCache().resolve() takes an entry without a state as one that is not there", async () => {
+  const double = createIpDouble({ dst: "192.0.2.1", dev: "e0" });
+  const events = [[10, answers(double, "192.0.2.1", "e0")]] as const;
+  assert.deepEqual((await resolve(double, ["192.0.2.1"], events)).states, [`neighbor ${mac}`]);
+});
+
+Deno.test("createLinuxCache().resolve() passes on what ip complains of, but an existing entry", async () => {
+  const double = createIpDouble();
+  double.before = (command) =>
+    command.startsWith("neigh add") ? "RTNETLINK answers: No buffer space available" : undefined;
+  await assert.rejects(resolve(double, ["192.0.2.1"]), { name: "NeighborCacheError", code: 105 });
+});
+
+Deno.test("createLinuxCache() never hands a name to ip -batch that its syntax would misread", async () => {
+  for (const name of ["a#b", 'a"b', "a'b", "a\\b", "é"]) {
+    const double = createIpDouble();
+    const interfaces = () => lines([name, "192.0.2.5/24"], ["e1", "198.51.100.5/24"]);
+    const cache = createLinuxCache({ ip: double.ip, interfaces, resolveMs: 0 });
+    const reports = await cache.resolve(["192.0.2.1", "198.51.100.1"].map(parsePrefix));
+    assert.deepEqual(reports.map(({ state }) => state), ["not looked at", "no neighbor"], name);
+    assert.equal(double.commands.some((command) => command.includes(name)), false);
+  }
+});
+
+Deno.test("createLinuxCache() doesn't run ip for addresses that are not looked at", async () => {
+  const double = createIpDouble();
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => [] });
+  const reports = await cache.resolve(["192.0.2.1", "192.0.2.0/24"].map(parsePrefix));
+  assert.deepEqual(reports.map(({ state }) => state), ["not looked at", "not looked at"]);
+  assert.deepEqual(double.commands, []);
+});
+
+Deno.test("createLinuxCache() rejects with a NeighborCacheError if interfaces can't be listed", async () => {
+  const interfaces = () => {
+    throw new Deno.errors.NotCapable("Requires sys access");
+  };
+  await assert.rejects(
+    createLinuxCache({ ip: createIpDouble().ip, interfaces }).look([parsePrefix("192.0.2.1")]),
+    (error) =>
+      error instanceof NeighborCacheError &&
+      error.message === "Cannot list the network interfaces: Requires sys access",
+  );
+});
+
+Deno.test("createLinuxCache().flush() flushes prefixes of both families in one run", async () => {
+  const double = createIpDouble(stale("192.0.2.1", "e0"), stale("192.0.2.2", "e0"));
+  const scope = ["192.0.2.1", "198.51.100.0/24", "0.0.0.0/0", "2001:db8::/64"].map(parsePrefix);
+  const { removed, notes } = await createLinuxCache({ ip: double.ip }).flush(scope);
+  assert.deepEqual([removed, notes], [1, []]);
+  assert.deepEqual(double.commands.slice(1), [
+    "neigh flush to 192.0.2.1",
+    "neigh flush to 198.51.100.0/24",
+    "neigh flush to 0.0.0.0/0",
+    "neigh flush to 2001:db8::/64",
+  ]);
+});
+
+Deno.test("createLinuxCache().flush() deletes one by one where another flush came between", async () => {
+  const double = createIpDouble(
+    stale("192.0.2.1", "e0"),
+    stale("192.0.2.2", "a#b"),
+    stale("192.0.2.3", "e0"),
+    { ...stale("192.0.2.4", "e0"), state: ["PERMANENT"] },
+  );
+  double.before = (command) => {
+    if (command.startsWith("neigh flush")) {
+      return "Failed to send flush request: No such file or directory";
+    }
+    // Gone between the listing and its deletion.
+    if (command === "neigh del 192.0.2.1 dev e0") double.remove("192.0.2.1", "e0");
+  };
+  const { removed } = await createLinuxCache({ ip: double.ip }).flush("all");
+  assert.equal(removed, 2);
+  assert.deepEqual(double.rows.map(({ dst }) => dst), ["192.0.2.4"]);
+});
+
+Deno.test("createLinuxCache().flush() rejects with what ip complains of", async () => {
+  const double = createIpDouble(stale("192.0.2.1", "e0"));
+  double.before = (command) =>
+    command.startsWith("neigh flush")
+      ? "Failed to send flush request: Operation not permitted"
+      : undefined;
+  const denied = { name: "NeighborCacheError", code: 1 };
+  await assert.rejects(createLinuxCache({ ip: double.ip }).flush("all"), denied);
+});
+
+/** An `ip` that prints always the same. */
+const printing = (stdout: string): IpCommand => (_args, _input, next) => {
+  next?.(stdout.split("\n", 1)[0]);
+  return Promise.resolve({ code: 0, stdout, stderr: "" });
+};
+
+const done = "\n*** Round 1, deleting 1 entries ***\n*** Flush is complete after 1 round ***\n";
+
+for (const [what, flushes] of [["no", ""], ["too few", done], ["too many", done.repeat(3)]]) {
+  Deno.test(`createLinuxCache().flush() rejects ${what} flushes`, async () => {
+    const cache = createLinuxCache({ ip: printing(`[]\n${flushes}`) });
+    await assert.rejects(
+      cache.flush(["192.0.2.1", "192.0.2.2"].map(parsePrefix)),
+      (error) => error instanceof NeighborCacheError && error.code === 5,
+    );
+  });
+}
+
+Deno.test("createLinuxCache().list() rejects two tables", async () => {
+  const cache = createLinuxCache({ ip: printing("[]\n[]\n") });
+  await assert.rejects(cache.list(), { name: "NeighborCacheError", code: 5 });
+});
+
+const interfaces = ownInterfaces(lines(
+  ["lo", "127.0.0.1/8"],
+  ["lo", "::1/128"],
+  ["e0", "192.0.2.5/24"],
+  ["e0", "fe80::5/64"],
+  ["e1", "198.51.100.5/24"],
+  ["e1", "10.1.0.5/16"],
+  ["e1", "fe80::6/64"],
+  ["e2", "10.0.0.5/8"],
+  ["tun0", "203.0.113.7/32"],
+));
+
+function toward(address: string, source?: string): string[] {
+  const from = source === undefined ? undefined : parsePrefix(source);
+  return interfacesToward(interfaces, parsePrefix(address), from);
+}
+
+Deno.test("interfacesToward() finds the interface whose network holds the address", () => {
+  assert.deepEqual(toward("192.0.2.1"), ["e0"]);
+  assert.deepEqual(toward("198.51.100.1"), ["e1"]);
+});
+
+Deno.test("interfacesToward() prefers the longest prefix", () => {
+  assert.deepEqual(toward("10.1.2.3"), ["e1"]);
+  assert.deepEqual(toward("10.2.2.3"), ["e2"]);
+});
+
+Deno.test("interfacesToward() names every link of a link-local address, or the source's", () => {
+  assert.deepEqual(toward("fe80::1"), ["e0", "e1"]);
+  assert.deepEqual(toward("fe80::1", "198.51.100.1"), ["e1"]);
+  assert.deepEqual(toward("fe80::1", "192.0.2.1"), ["e0"]);
+  assert.deepEqual(toward("fe80::1", "203.0.113.99"), ["e0", "e1"]);
+  assert.deepEqual(toward("fe80::1", "fe80::9"), ["e0", "e1"]);
+});
+
+for (
+  const [what, address] of [
+    ["the host's own address", "192.0.2.5"],
+    ["an own address on a loopback interface", "::1"],
+    ["a loopback address", "127.0.0.9"],
+    ["an address on no link", "203.0.113.8"],
+    ["an IPv6 address on no link", "2001:db8::1"],
+  ]
+) {
+  Deno.test(`interfacesToward() finds none for ${what}`, () => {
+    assert.deepEqual(toward(address), []);
+  });
+}
+
+Deno.test("interfacesToward() finds none on a host without addresses", () => {
+  const address: AddressPrefix = parsePrefix("192.0.2.1");
+  assert.deepEqual(interfacesToward([], address), []);
+});
