@@ -1,12 +1,12 @@
 /** Texts that people write and read: lists that are cut short, mistyped names, files of lines. */
 
 /** `1 copy`, `2 copies`. */
-export function counted(count: number, one: string, many: string): string {
+export function countText(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
 /** Items without repetitions, separated by commas: the first `max`, then how many more there are. */
-export function listed(items: Iterable<string>, max: number): string {
+export function listText(items: Iterable<string>, max: number): string {
   const different = [...new Set(items)];
   const more = different.length - max;
   return different.slice(0, max).join(", ") + (more > 0 ? ` and ${more} more` : "");

@@ -9,7 +9,7 @@ import {
   type NeighborCacheError,
   toCacheError,
 } from "../neighbors/neighbor_cache.ts";
-import { listed } from "../text.ts";
+import { listText } from "../text.ts";
 import type { After } from "../time.ts";
 import { type AddressPrefix, formatPrefix, prefixContains } from "../wire/addresses.ts";
 import type { Counters } from "./counters.ts";
@@ -71,7 +71,7 @@ export function createFlusher(parts: FlusherParts): Flusher {
     }
   }
   async function flush(scope: FlushScope, askers: readonly Asker[]): Promise<void> {
-    const who = listed(askers.map(({ who }) => who), maxNames);
+    const who = listText(askers.map(({ who }) => who), maxNames);
     const result = await run(scope, { scope: scopeText(scope), who });
     await Promise.all(askers.map(({ ended }) => ended(result)));
   }
@@ -98,7 +98,7 @@ export function createFlusher(parts: FlusherParts): Flusher {
 
 /** A scope for a log line. */
 export function scopeText(scope: FlushScope): string {
-  return scope === "all" ? "all" : listed(scope.map(formatPrefix), maxNames);
+  return scope === "all" ? "all" : listText(scope.map(formatPrefix), maxNames);
 }
 
 // Hold-down and coalescing of flushes, without timers: the caller hands in the monotonic time in ms. Promise: every request is followed by a flush that covers its scope and starts at or after it and within one hold-down period, while at most 3 flushes start in any hold-down period. Requests over that merge into one pending flush, which is due as soon as the period allows. It holds as far as `tick` is called at `due`; a late tick starts the flush late.

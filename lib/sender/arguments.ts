@@ -37,7 +37,7 @@ export const senderOptions = {
 type Given = CommandLine<keyof typeof senderOptions>;
 
 /** What signs or fills the datagram: a password is the whole datagram of 2009. */
-export type Secret =
+type Secret =
   | { readonly kind: "key file"; readonly path: string }
   | { readonly kind: "password"; readonly password: string }
   | { readonly kind: "password file"; readonly path: string };
@@ -268,13 +268,13 @@ interface NotifyArguments {
   readonly state: string;
 }
 
-/** A quoted word's content: some ways of calling a script leave keepalived's quotes in place. */
-function unquoted(word: string): string {
+/** A word without quotes: some ways of calling a script leave keepalived's in place. */
+function unquote(word: string): string {
   return /^(["']).*\1$/s.test(word) && word.length > 1 ? word.slice(1, -1) : word;
 }
 
 function typeOf(word: string | undefined): NotifyArguments["type"] | null {
-  const text = word === undefined ? "" : unquoted(word);
+  const text = word === undefined ? "" : unquote(word);
   return text === "INSTANCE" || text === "GROUP" ? text : null;
 }
 
@@ -293,10 +293,10 @@ function splitNotifyArguments(
   for (let at = stateAt - 2; at >= earliest; at--) {
     const type = typeOf(args[at]);
     if (type === null) continue;
-    const name = unquoted(args.slice(at + 1, stateAt).join(" "));
+    const name = unquote(args.slice(at + 1, stateAt).join(" "));
     return {
       args: args.slice(0, at),
-      notify: { type, name, state: unquoted(args[stateAt]) },
+      notify: { type, name, state: unquote(args[stateAt]) },
     };
   }
   throw new UsageError(

@@ -5,7 +5,7 @@ import type { Target } from "./targets.ts";
 export type Recipient = Pick<Target, "hostname" | "address">;
 
 /** Takes what arrives: the bytes (its own copy), and the source's address and port. */
-export type Receive = (bytes: Uint8Array, address: string, port: number) => void;
+type Receive = (bytes: Uint8Array, address: string, port: number) => void;
 
 /** Open sockets. */
 export interface DatagramPort {

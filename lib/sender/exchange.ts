@@ -105,7 +105,7 @@ export async function exchange(
 
   function receive(datagram: Uint8Array, address: string, sourcePort: number): void {
     if (requests.length === 0) return;
-    const answered = answeredBy(datagram, requests);
+    const answered = findRequest(datagram, requests);
     const ack = decodeAck(datagram, answered.sent);
     if (typeof ack === "string") {
       record.ignored.set(ack, (record.ignored.get(ack) ?? 0) + 1);
@@ -184,7 +184,7 @@ function emptyRecord(
 }
 
 /** The request with the id in a datagram; the first one if it has none of them. */
-function answeredBy(datagram: Uint8Array, requests: readonly SignedRequest[]): SignedRequest {
+function findRequest(datagram: Uint8Array, requests: readonly SignedRequest[]): SignedRequest {
   const id = datagram.subarray(offsets.id, offsets.id + idLength);
   const isSame = ({ sent }: SignedRequest) => sent.id.every((byte, i) => byte === id[i]);
   return requests.find(isSame) ?? requests[0];

@@ -49,7 +49,7 @@ Exit: 0 all expected hosts healed (default: at least one)   1 nothing sent
 const routersOnly = /^ {6}--(?:notify|syslog) .*\n(?: {20,}.*\n)*/gm;
 
 /** The help on Windows. */
-export const windowsUsage: string = usage
+const windowsUsage: string = usage
   .replace("Usage: arpflush ", "Usage: arpflush.exe ")
   .replace(keyFileOn("unix"), keyFileOn("windows"))
   .replace(routersOnly, "")

@@ -2,7 +2,7 @@
  * What acks say about hosts: acks in, results out. Pure, and the only place that judges an ack; the
  * exchange collects them, the outcome counts the results.
  */
-import { listed } from "../text.ts";
+import { listText } from "../text.ts";
 import type { AckStatus, FlushAck, NeighborState } from "../wire/ack.ts";
 import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
@@ -67,16 +67,14 @@ export function addAck(hosts: AnsweringHosts, received: ReceivedAck): AnsweringH
  * address in question; it has this machine's; it flushed, and there was nothing to verify; it was
  * probed and has nothing wrong.
  */
-export const hostStates = [
-  "failed",
-  "stale",
-  "stuck",
-  "no answer",
-  "healed",
-  "flushed",
-  "alive",
-] as const;
-export type HostState = typeof hostStates[number];
+export type HostState =
+  | "failed"
+  | "stale"
+  | "stuck"
+  | "no answer"
+  | "healed"
+  | "flushed"
+  | "alive";
 
 /** Whether nothing is left to do at a host. */
 export function isWell(state: HostState): boolean {
@@ -84,7 +82,7 @@ export function isWell(state: HostState): boolean {
 }
 
 /** What a host reported on an address, and what that means. */
-export interface Finding {
+interface Finding {
   readonly address: AddressPrefix;
   readonly state: NeighborState;
   /** 6 bytes; null in the states without a neighbor. */
@@ -205,9 +203,11 @@ export function stateText({ state, error, findings, clock }: HostResult): string
     case "stale":
       return `REFUSED as stale, its clock is ${offsetText(clock)}`;
     case "stuck":
-      return `STUCK ${listed(found.map(stuckText), maxAddresses)}`;
+      return `STUCK ${listText(found.map(stuckText), maxAddresses)}`;
     case "no answer":
-      return `no answer ${listed(found.map(({ address }) => formatPrefix(address)), maxAddresses)}`;
+      return `no answer ${
+        listText(found.map(({ address }) => formatPrefix(address)), maxAddresses)
+      }`;
     default:
       return state;
   }
@@ -219,12 +219,12 @@ function stuckText({ address, linkLayerAddress, state }: Finding): string {
 }
 
 /**
- * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `±31 ms` where the clocks may be the
- * same as far as can be told.
+ * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `within 31 ms` where the clocks may be
+ * the same as far as can be told.
  */
 export function offsetText({ ms, errorMs }: ClockOffset): string {
   const amount = Math.abs(ms);
-  if (amount <= errorMs) return `±${Math.ceil(errorMs)} ms`;
+  if (amount <= errorMs) return `within ${Math.ceil(errorMs)} ms`;
   const direction = ms < 0 ? "behind" : "ahead";
   return amount < 1000
     ? `${Math.round(amount)} ms ${direction}`

@@ -2,7 +2,7 @@
 import { printable } from "../wire/datagram.ts";
 
 /** A stream as the process has it. */
-export type Stream = "stdout" | "stderr";
+type Stream = "stdout" | "stderr";
 
 const utf8 = new TextEncoder();
 

@@ -1,7 +1,7 @@
 /** From options and this machine's interfaces to a whole plan, before anything is sent. */
 import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
-import { listed } from "../text.ts";
+import { listText } from "../text.ts";
 import {
   type AddressPrefix,
   formatPrefix,
@@ -27,7 +27,7 @@ import {
 export type PlannedRequest = Omit<FlushRequest, "created" | "id">;
 
 /** What the datagrams of a run are made of. */
-export type Content =
+type Content =
   | { readonly kind: "signed"; readonly key: Key; readonly requests: readonly PlannedRequest[] }
   /** The datagram of 2009. */
   | { readonly kind: "password"; readonly password: string };
@@ -155,7 +155,7 @@ function foreignWarnings(
   );
   if (foreign.length === 0) return [];
   return [
-    `This machine does not hold ${listed(foreign.map(formatPrefix), 3)}: ` +
+    `This machine does not hold ${listText(foreign.map(formatPrefix), 3)}: ` +
     "any link-layer address reported for it counts as STUCK",
   ];
 }

@@ -1,5 +1,5 @@
 /** The outcome as a table for people. */
-import { counted, listed } from "../text.ts";
+import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
 import { type HostResult, type HostState, isWell, offsetText, stateText } from "./hosts.ts";
@@ -65,7 +65,7 @@ function widthOf(text: string): number {
   return [...text].length;
 }
 
-function aligned(rows: readonly Row[]): string[] {
+function align(rows: readonly Row[]): string[] {
   const columns = rows[0]?.cells.length ?? 0;
   const widths = Array.from(
     { length: columns },
@@ -80,7 +80,7 @@ function aligned(rows: readonly Row[]): string[] {
 }
 
 /** Options of a table. */
-export interface TableStyle {
+interface TableStyle {
   readonly color: boolean;
   /** Lines are cut to this many columns; null: never. */
   readonly columns: number | null;
@@ -93,7 +93,7 @@ export interface TableStyle {
 export function tableLines(outcome: Outcome, { color, columns }: TableStyle): string[] {
   const cut = (line: string) => columns === null ? line : [...line].slice(0, columns).join("");
   const rows = rowsOf(outcome);
-  const lines = aligned(rows).map((line, i) => {
+  const lines = align(rows).map((line, i) => {
     const tone = tones[rows[i].tone];
     return color && tone !== "" ? `${tone}${cut(line)}\x1b[0m` : cut(line);
   });
@@ -126,7 +126,7 @@ function sentText(outcome: Outcome): string {
   }[actionOf(outcome)];
   return reached.length === 0
     ? `${subject} not sent`
-    : `${subject}: ${counted(copies, "copy", "copies")} to ${listed(reached, maxNamed)}`;
+    : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
 }
 
 /**
@@ -140,13 +140,13 @@ export function summaryLine(outcome: Outcome): string {
   const counts = Array.from(states, ([state, own]) => `${own.length} ${stateWord[state]}`);
   if (missingCount > 0) counts.push(`${missingCount} missing`);
   if (actionOf(outcome) !== "password" && outcome.exitCode !== exitCode.nothingSent) {
-    const answered = `${counted(hosts.length, "host", "hosts")} answered`;
+    const answered = `${countText(hosts.length, "host", "hosts")} answered`;
     parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
   }
   const wrong = hosts.filter(({ state }) => !isWell(state))
     .map((host) => `${host.name} ${stateText(host)}`);
   const named = [...wrong, ...missingNames.map((name) => `${printable(name)} missing`)];
-  if (named.length > 0) parts.push(listed(named, maxNamed));
+  if (named.length > 0) parts.push(listText(named, maxNamed));
   for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
@@ -162,7 +162,7 @@ export function severityOf(code: ExitCode): "info" | "warning" | "error" {
 const drawIntervalMs = 50;
 
 /** What a live table needs of its terminal. */
-export interface Screen {
+interface Screen {
   readonly color: boolean;
   /** Its size now, in characters. */
   size(): { readonly columns: number; readonly rows: number };

@@ -41,7 +41,7 @@ function namedTarget(address: AddressPrefix, zone?: string): Target {
 }
 
 /** The last address of an IPv4 network, which all its hosts listen to; null where there is none. */
-export function broadcastAddress(network: AddressPrefix): AddressPrefix | null {
+function broadcastAddress(network: AddressPrefix): AddressPrefix | null {
   if (network.family !== 4 || network.length === 0 || network.length > 30) return null;
   const bytes = networkOf(network, network.length).bytes;
   for (let bit = network.length; bit < 32; bit++) bytes[bit >> 3] |= 0x80 >> (bit & 7);
@@ -91,7 +91,7 @@ function parseNetworkHost(text: string): Target {
 }
 
 /** Options of a command line that name targets. */
-export interface TargetOptions {
+interface TargetOptions {
   /** Broadcast on every interface, or on those in `interfaceNames` if there are any. */
   readonly all: boolean;
   readonly interfaceNames: readonly string[];

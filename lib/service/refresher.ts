@@ -7,7 +7,7 @@ import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { maxNames } from "../receiver/flusher.ts";
-import { listed } from "../text.ts";
+import { listText } from "../text.ts";
 import type { After } from "../time.ts";
 import { formatPrefix } from "../wire/addresses.ts";
 
@@ -30,7 +30,7 @@ export function createRefresher(cache: NeighborCache, report: Report, after: Aft
   async function refresh(addresses: RefreshRules["RefreshAddresses"]): Promise<void> {
     const name = typeof addresses === "string"
       ? addresses
-      : listed(addresses.map(formatPrefix), maxNames);
+      : listText(addresses.map(formatPrefix), maxNames);
     try {
       const resolved = addresses === "gateway" ? await cache.gateways() : addresses;
       if (typeof resolved !== "string" && resolved.length > 0) await cache.resolve(resolved);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { contentLines, listed, nearest } from "../../lib/text.ts";
+import { contentLines, listText, nearest } from "../../lib/text.ts";
 
 const names = ["Port", "HoldDownSeconds", "LogLevel", "LogFormat"] as const;
 
@@ -18,10 +18,10 @@ Deno.test("nearest() finds none for what is nothing like a name, or far too long
   assert.equal(nearest("Port", []), null);
 });
 
-Deno.test("listed() names each item once, and counts those beyond the limit", () => {
-  assert.equal(listed(["a", "b", "a"], 2), "a, b");
-  assert.equal(listed(["a", "b", "c", "d"], 2), "a, b and 2 more");
-  assert.equal(listed([], 2), "");
+Deno.test("listText() names each item once, and counts those beyond the limit", () => {
+  assert.equal(listText(["a", "b", "a"], 2), "a, b");
+  assert.equal(listText(["a", "b", "c", "d"], 2), "a, b and 2 more");
+  assert.equal(listText([], 2), "");
 });
 
 Deno.test("contentLines() leaves out comments and blank lines, and keeps the lines' numbers", () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { senderOptions } from "../../../lib/sender/arguments.ts";
-import { usage, windowsUsage } from "../../../lib/sender/help.ts";
+import { usageOn } from "../../../lib/sender/help.ts";
 
-Deno.test("usage names every option with its letter, no other, and fits a terminal", () => {
+const usage = usageOn("unix");
+
+Deno.test("usageOn() names every option with its letter, no other, and fits a terminal", () => {
   const lines = usage.trimEnd().split("\n");
   assert.ok(lines.every((line) => [...line].length < 80), "a line over 79 columns");
   assert.ok(lines.length <= 33, `${lines.length} lines`);
@@ -15,7 +17,8 @@ Deno.test("usage names every option with its letter, no other, and fits a termin
   assert.deepEqual([...named], []);
 });
 
-Deno.test("windowsUsage is the usage without what only routers have", () => {
+Deno.test("usageOn() leaves out on Windows what only routers have", () => {
+  const windowsUsage = usageOn("windows");
   const routersOnly = ["--notify", "--syslog"];
   const optionsIn = (text: string) => new Set(text.match(/--[a-z]+(-[a-z]+)*/g));
   const missing = optionsIn(usage).difference(optionsIn(windowsUsage));

@@ -30,7 +30,7 @@ Deno.test("main.ts loads no module before it sends that only reports need, and n
   }
   const has = (text: string) => [...loaded].some((specifier) => specifier.includes(text));
   for (const name of ["sender/exchange", "wire/keys"]) assert.ok(has(`lib/${name}.ts`), name);
-  for (const name of ["report", "table", "syslog", "help"]) {
+  for (const name of ["report", "json_report", "table", "syslog", "help"]) {
     assert.ok(!has(`lib/sender/${name}.ts`), name);
   }
   assert.ok(!has("node:"));

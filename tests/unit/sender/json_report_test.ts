@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { outcomeOf } from "../../../lib/sender/outcome.ts";
-import { jsonReport } from "../../../lib/sender/report.ts";
+import { jsonReport } from "../../../lib/sender/json_report.ts";
 import { healed, key, plannedRequest, planOf, prefix, recordOf, stuck } from "./helpers.ts";
 
 Deno.test("jsonReport() holds every field", () => {
