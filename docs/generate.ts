@@ -1,16 +1,96 @@
-/**
- * Writes what follows from the source: docs/settings.md, docs/events.md and
- * packaging/arpflush.toml. Run `deno run -q --allow-read --allow-write docs/generate.ts`.
- */
-import { eventsPage } from "./events_page.ts";
-import { exampleSettings, settingsPage } from "./settings_page.ts";
+/** `deno task docs`: writes docs/settings.md, docs/events.md and packaging/arpflush.toml from lib/. */
+import { settingNames, settingTable } from "../lib/config/settings.ts";
+import { events } from "../lib/log/events.ts";
 
-/** The generated files by path from the repository's root. */
+/** What makes each generated file, by path from the repository's root. */
 export const pages: Readonly<Record<string, () => string>> = {
   "docs/settings.md": settingsPage,
   "docs/events.md": eventsPage,
   "packaging/arpflush.toml": exampleSettings,
 };
+
+function settingsPage(): string {
+  const sections = settingNames.map((name) => {
+    const { description, allowed, documented = allowed, unit } = settingTable[name];
+    const rows = [
+      `## ${name}`,
+      "",
+      wrap(`${description}.`),
+      "",
+      `- Default: \`${defaultText(name)}\`${unit === "" ? "" : ` ${unit}`}`,
+      `- ${wrap(`Allowed: ${documented}`, "  ").trimStart()}`,
+    ];
+    return rows.join("\n");
+  });
+  return `# Settings
+
+<!-- Made from lib/config/settings.ts by \`deno task docs\`; change it there. -->
+
+On Linux the service reads \`/etc/arpflush/arpflush.toml\`, or the file that \`--config\` names. Without
+a file, and for every setting that a file leaves out, the defaults are in effect. \`--check\` prints
+the settings in effect and where each comes from, or every error at once. SIGHUP
+(\`systemctl reload arpflush\`) reads settings and keys again; if anything is wrong with them the old
+ones stay, and the log says why.
+
+A file that holds a Password, and the key file, must not be readable by others (mode 0600).
+
+${sections.join("\n\n")}
+`;
+}
+
+function eventsPage(): string {
+  const kinds = Object.entries(events).toSorted(([, a], [, b]) => a.id - b.id);
+  const sections = kinds.map(([name, { id, severity, text, advice }]) => {
+    const lines = [`## ${id} ${name} (${severity})`, "", wrap(text, "> ")];
+    if (advice !== "") lines.push("", wrap(advice));
+    return lines.join("\n");
+  });
+  const introduction =
+    "Everything the service says: in its log on stderr (text, or JSON lines with " +
+    '`LogFormat = "json"`) and on Windows in the application event log, source ArpFlush. The number is ' +
+    "the event id there; numbers are never used again for another meaning. `{names}` stand for " +
+    "values, which the JSON lines also carry one by one. No event holds a key, a password or a " +
+    "datagram's content.";
+  return `# Events
+
+<!-- Made from lib/log/events.ts by \`deno task docs\`; change it there. -->
+
+${wrap(introduction)}
+
+${sections.join("\n\n")}
+`;
+}
+
+/** The example file: every setting at its default, commented out. */
+function exampleSettings(): string {
+  const settings = settingNames.map((name) => {
+    const { description, allowed, documented = allowed, unit } = settingTable[name];
+    const measure = unit === "" ? "" : ` (${unit})`;
+    const limits = wrap(`Allowed${measure}: ${documented}`, "# ");
+    return `# ${description}\n${limits}\n#${name} = ${defaultText(name)}\n`;
+  });
+  return `# Settings of the ArpFlush service: copy to /etc/arpflush/arpflush.toml and uncomment what is to
+# differ from the default. Check with: arpflush-service --check
+
+${settings.join("\n")}`;
+}
+
+/** A default as the settings file would give it. */
+function defaultText(name: keyof typeof settingTable): string {
+  return JSON.stringify(settingTable[name].default);
+}
+
+/** Breaks a paragraph as `deno fmt` does: at spaces, at most 100 characters a line. */
+function wrap(paragraph: string, prefix = ""): string {
+  const lines = [""];
+  for (const word of paragraph.split(/\s+/)) {
+    const last = lines[lines.length - 1];
+    if (last === "") lines[lines.length - 1] = prefix + word;
+    else if (last.length + 1 + word.length <= 100) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(prefix + word);
+  }
+  return lines.join("\n");
+}
 
 if (import.meta.main) {
   for (const [path, page] of Object.entries(pages)) {

@@ -1,50 +1,56 @@
 /**
- * Archives whose bytes depend on nothing but what is in them and the date given: names are sorted,
- * owners are root, and times are that date.
+ * Archives whose bytes depend on nothing but their files and the date given (names are sorted, owners
+ * are root, times are that date), and sums of files.
  */
-import { runTool } from "./tool.ts";
+import { run } from "../tests/support/command.ts";
 
-/** What to put where. */
+/** What goes into an archive. */
 export interface ArchiveSource {
-  /** The folder that the archive's only folder is in. */
-  readonly parent: string;
-  /** That folder's name. */
-  readonly name: string;
-  /** Seconds since 1970. */
+  /** The path of the folder that becomes the archive's only folder. */
+  readonly folder: string;
+  /** The time of all files, in seconds since 1970. */
   readonly epoch: number;
   /** Of compression: 1 is fast, 9 is small. */
   readonly level: number;
 }
 
+/** Tools write no translated text and no local time. */
+const env = { LC_ALL: "C", TZ: "UTC" };
+
 /** Makes a .tar.gz. */
 export async function makeTar(output: string, source: ArchiveSource): Promise<void> {
-  const { parent, name, epoch, level } = source;
-  await runTool("tar", [
-    ...["--create", `--file=${output}`, `--directory=${parent}`, "--format=ustar"],
+  const { folder, epoch, level } = source;
+  const [parent, name] = split(folder);
+  await run([
+    ...["tar", "--create", `--file=${output}`, `--directory=${parent}`, "--format=ustar"],
     ...["--sort=name", `--mtime=@${epoch}`, "--mode=u=rwX,go=rX"],
     ...["--owner=root:0", "--group=root:0"],
     ...[`--use-compress-program=gzip --no-name -${level}`, name],
-  ]);
+  ], { env });
 }
 
-/** Makes a .zip, of files alone; `output` is an absolute path. */
+/** Makes a .zip of a folder of files, without entries for folders. `output` is an absolute path. */
 export async function makeZip(output: string, source: ArchiveSource): Promise<void> {
-  const { parent, name, epoch, level } = source;
-  const files = (await filesBelow(`${parent}/${name}`)).map((path) => `${name}/${path}`).sort();
-  // Its format has no time zone, and no seconds that are odd.
+  const { folder, epoch, level } = source;
+  const [parent, name] = split(folder);
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(folder)) files.push(`${name}/${entry.name}`);
   for (const file of files) await Deno.utime(`${parent}/${file}`, epoch, epoch);
-  const names = files.map((file) => `${file}\n`).join("");
-  await runTool("zip", ["-q", "-X", `-${level}`, output, "-@"], { cwd: parent, input: names });
+  const input = files.sort().map((file) => `${file}\n`).join("");
+  await run(["zip", "-q", "-X", `-${level}`, output, "-@"], { cwd: parent, env, input });
 }
 
-/** Every file below a folder, as paths from it. */
-export async function filesBelow(folder: string): Promise<string[]> {
-  const files: string[] = [];
-  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
-    if (isDirectory) {
-      const below = await filesBelow(`${folder}/${name}`);
-      files.push(...below.map((path) => `${name}/${path}`));
-    } else if (isFile) files.push(name);
+function split(path: string): [parent: string, name: string] {
+  const at = path.lastIndexOf("/");
+  return [path.slice(0, at), path.slice(at + 1)];
+}
+
+/** The lines of SHA256SUMS for some files of a folder, sorted by name, as `sha256sum -c` reads them. */
+export async function sumsOf(folder: string, names: readonly string[]): Promise<string> {
+  let lines = "";
+  for (const name of names.toSorted()) {
+    const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(`${folder}/${name}`));
+    lines += `${new Uint8Array(digest).toHex()}  ${name}\n`;
   }
-  return files;
+  return lines;
 }

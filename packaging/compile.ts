@@ -6,9 +6,17 @@
  */
 import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
-import { type Program, programs, startFlags } from "./launcher.ts";
-import { permissionFlags, type PermissionSet } from "./permissions.ts";
 import config from "../deno.json" with { type: "json" };
+import { sumsOf } from "./archive.ts";
+import {
+  bundle,
+  permissionFlags,
+  type PermissionSet,
+  type Program,
+  programs,
+  runDeno,
+  startFlags,
+} from "./programs.ts";
 
 /** A system that executables are made for. */
 interface Target {
@@ -33,35 +41,11 @@ export const targets: Readonly<Record<string, Target>> = {
   "linux-arm64": { triple: "aarch64-unknown-linux-gnu", ...onLinux },
 };
 
-const root = new URL("../", import.meta.url);
-
-/** Runs this Deno in the project; rejects with its own words when it fails. */
-async function runDeno(...args: string[]): Promise<void> {
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdin: "null" });
-  const { success, stderr } = await command.output();
-  if (!success) throw new Error(`deno ${args[0]}: ${new TextDecoder().decode(stderr).trim()}`);
-}
-
 /**
- * One file of an entry and its packages. What is compiled then has nothing to look for, neither
- * packages nor a deno.json, and embeds no folder.
- */
-async function bundle(
-  { name, entry }: Program,
-  folder: string,
-  deno: typeof runDeno,
-): Promise<string> {
-  const file = `${folder}/${name}.js`;
-  await deno("bundle", "--quiet", "--minify", "--platform=deno", `--output=${file}`, entry);
-  // The compiler notes in the executable when the file was written: the same bytes need one time.
-  await Deno.utime(file, 0, 0);
-  return file;
-}
-
-/**
- * What keeps an executable from asking anybody, or looking for anything. The runtime would keep compiled
- * code for the next start in a file of a known name in the temporary folder, and trust it: whoever
- * writes there first, as every user may in /tmp and C:\Windows\Temp, would give the service its code.
+ * Keeps an executable from asking anybody, and from looking for anything. Without `--no-code-cache` the
+ * runtime would keep compiled code for the next start in a file of a known name in the temporary folder,
+ * and trust what is there: every user may write to /tmp and C:\Windows\Temp first, and so could give
+ * the service its code.
  */
 const closed = [
   "--no-check",
@@ -84,7 +68,7 @@ async function compile(
     "compile",
     "--quiet",
     ...closed,
-    ...startFlags(program, config.unstable),
+    ...startFlags(program),
     ...permissionFlags(target.permissions[program.permissions]),
     `--target=${target.triple}`,
     `--output=${output}`,
@@ -92,14 +76,9 @@ async function compile(
   );
 }
 
-async function sha256(file: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(file));
-  return new Uint8Array(digest).toHex();
-}
-
 /**
- * Makes the executables of some targets below `folder`, and says what they weigh. `deno` runs Deno with
- * arguments in the project.
+ * Makes the executables of some targets below `folder` and prints the size of each. `deno` runs Deno in
+ * the project with the arguments given.
  */
 export async function compileTargets(
   names: readonly string[],
@@ -110,27 +89,34 @@ export async function compileTargets(
   await Deno.mkdir(bundles, { recursive: true });
   try {
     const bundled: string[] = [];
-    // In turn: on a fresh machine the first one lays the bundler down, and a second fails beside that.
-    for (const program of programs) bundled.push(await bundle(program, bundles, deno));
+    // One after the other: on a fresh machine the first run installs Deno's bundler, and a second run
+    // at the same time fails.
+    for (const program of programs) {
+      const file = await bundle(program, bundles, deno);
+      // The compiler writes the file's time into the executable: the same bytes need the same time.
+      await Deno.utime(file, 0, 0);
+      bundled.push(file);
+    }
     for (const name of names) {
       const target = targets[name];
-      const lines: string[] = [];
+      const files: string[] = [];
       for (const [i, program] of programs.entries()) {
         const file = `${program.name}${target.suffix}`;
         const output = `${folder}/${name}/${file}`;
         await compile(program, bundled[i], target, output, deno);
-        lines.push(`${await sha256(output)}  ${file}\n`);
+        files.push(file);
         const { size } = await Deno.stat(output);
         console.log(`${output}: ${(size / 1e6).toFixed(1)} MB`);
       }
-      await Deno.writeTextFile(`${folder}/${name}/SHA256SUMS`, lines.join(""));
+      const sums = await sumsOf(`${folder}/${name}`, files);
+      await Deno.writeTextFile(`${folder}/${name}/SHA256SUMS`, sums);
     }
   } finally {
     await Deno.remove(bundles, { recursive: true });
   }
 }
 
-/** What is wrong with a command line, or null. */
+/** Says what is wrong with the names of targets; `base` is the value of DENORT_BIN. Null: nothing. */
 export function argumentFault(names: readonly string[], base: string | undefined): string | null {
   const known = Object.keys(targets);
   const unknown = names.find((name) => !known.includes(name));

@@ -5,109 +5,155 @@
  */
 import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
-import { makeTar, makeZip } from "./archive.ts";
-import { type Release, releaseOf } from "./changelog.ts";
+import { run } from "../tests/support/command.ts";
+import { makeTar, makeZip, sumsOf } from "./archive.ts";
 import { compileTargets } from "./compile.ts";
-import { buildDebs, type DebCompression, debianChangelog } from "./deb/build.ts";
-import { manualPages } from "./man/generate.ts";
-import { npmPackages } from "./npm_packages.ts";
-import { type Origin, originOf } from "./origin.ts";
 import { pack } from "./pack.ts";
-import { billOfMaterials, type Materials, notices } from "./sbom.ts";
-import { sumsOf } from "./sums.ts";
+import { root } from "./programs.ts";
+import { billOfMaterials, type Materials, notices, npmPackages } from "./sbom.ts";
 
-/** What every platform's part is made of. */
+/** What every platform's files are made of. */
 export interface ReleaseParts {
-  /** An absolute path: where the files go. */
+  /** Where the files go: an absolute path. */
   readonly output: string;
   readonly version: string;
-  /** Of every file, in seconds since 1970. */
+  /** The time of every file, in seconds since 1970. */
   readonly epoch: number;
-  readonly release: Release;
-  /** Texts that go with every copy, by name. */
-  readonly documents: Readonly<Record<string, string>>;
-  readonly manualPages: Readonly<Record<string, string>>;
-  /** Small for administrators; tests are in a hurry. */
-  readonly compression: { readonly level: number; readonly deb: DebCompression };
+  /** What the version brought, one item each. */
+  readonly changes: readonly string[];
+  /** Texts that go with every copy, by file name. */
+  readonly documents: Readonly<
+    Record<"CHANGELOG.md" | "NOTICES.txt" | "arpflush.spdx.json", string>
+  >;
+  /** Small for administrators, fast for tests. */
+  readonly compression: "small" | "fast";
 }
 
-const root = new URL("../", import.meta.url);
-const rootPath = `${import.meta.dirname}/..`;
-const smallest = { level: 9, deb: { type: "xz", level: 6 } } as const;
+/** The commit that a release is made of. */
+interface Origin {
+  readonly commit: string;
+  /** Its time, in seconds since 1970. */
+  readonly epoch: number;
+  /** Whether files that git knows differ from it. */
+  readonly changed: boolean;
+}
+
+/** Of gzip and zip. */
+const levels = { small: 9, fast: 1 } as const;
+
 const platforms = ["linux-x64", "windows-x64"] as const;
 type Platform = typeof platforms[number];
 
-/** The parts of this project's release, from what its files say. */
-export async function partsOf(output: string, { commit, epoch }: Origin): Promise<ReleaseParts> {
+async function currentCommit(): Promise<Origin> {
+  const [commit, time] = (await run(["git", "log", "-1", "--format=%H %ct"], { cwd: root }))
+    .trim().split(" ");
+  const status = await run(["git", "status", "--porcelain", "--untracked-files=no"], { cwd: root });
+  return { commit, epoch: Number(time), changed: status !== "" };
+}
+
+/**
+ * The items of a version's section in CHANGELOG.md, whose heading is `## 1.2.3 (2026-11-23)`. Throws an
+ * Error if there is none, so that no release is made that nobody has described.
+ */
+export function changesOf(changelog: string, version: string): string[] {
+  for (const section of changelog.split(/^## /m).slice(1)) {
+    const [, found] = /^(\S+) \(\d{4}-\d{2}-\d{2}\)\n/.exec(section) ?? [];
+    if (found !== version) continue;
+    return section.split(/^- /m).slice(1).map((item) => item.trim().replaceAll(/\s+/g, " "));
+  }
+  throw new Error(`Cannot find "## ${version} (DATE)" in CHANGELOG.md`);
+}
+
+/** The parts of this commit's release, which goes to `output`. */
+export async function releaseParts(output: string): Promise<ReleaseParts> {
+  const { commit, epoch, changed } = await currentCommit();
+  if (changed) console.error(`Warning: files differ from commit ${commit}`);
   const version = arpflushVersion;
+  const denoVersion = Deno.version.deno;
   const materials: Materials = {
-    ...{ version, commit, epoch, denoVersion: Deno.version.deno },
+    ...{ version, commit, epoch, denoVersion },
     packages: await npmPackages(),
   };
-  const changelog = await Deno.readTextFile(new URL("CHANGELOG.md", root));
-  const license = await Deno.readTextFile(new URL("LICENSE", root));
+  const changelog = await Deno.readTextFile(`${root}/CHANGELOG.md`);
+  const license = await Deno.readTextFile(`${root}/LICENSE`);
   return {
-    ...{ output, version, epoch, compression: smallest },
-    release: releaseOf(changelog, version),
+    ...{ output, version, epoch, compression: "small" },
+    changes: changesOf(changelog, version),
     documents: {
       "CHANGELOG.md": changelog,
       "NOTICES.txt": notices(license, materials),
       "arpflush.spdx.json": `${JSON.stringify(billOfMaterials(materials), null, 2)}\n`,
     },
-    manualPages: await manualPages(),
   };
 }
 
-const confinement = () => Deno.readTextFile(new URL("docs/confinement.md", root));
-
-/** Makes the Debian packages of a folder that `pack()` made; gives their names. */
+/**
+ * Makes the Debian packages of a folder that `pack()` made, by debhelper as packaging/debian says, and
+ * gives their names.
+ */
 export async function makeDebs(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, manualPages, documents, compression, release } = parts;
-  const { "NOTICES.txt": copyright, "CHANGELOG.md": _, ...others } = documents;
-  return await buildDebs(output, {
-    ...{ packed, version, epoch, copyright, manualPages },
-    changelog: (name) => debianChangelog(name, version, release.items, epoch),
-    documents: { ...others, "confinement.md": await confinement() },
-  }, compression.deb);
+  const { output, version, epoch, changes, documents, compression } = parts;
+  const stage = await Deno.makeTempDir({ dir: output, prefix: "deb-" });
+  try {
+    const source = `${stage}/arpflush`;
+    await run(["cp", "-r", packed, source]);
+    await run(["cp", "-r", `${root}/packaging/debian`, source]);
+    await addTexts(source, {
+      "debian/changelog": debianChangelog(version, changes, epoch),
+      "debian/copyright": documents["NOTICES.txt"],
+      "arpflush.spdx.json": documents["arpflush.spdx.json"],
+    });
+    const fast = { DPKG_DEB_COMPRESSOR_TYPE: "gzip", DPKG_DEB_COMPRESSOR_LEVEL: "1" };
+    const env = { LC_ALL: "C", ...compression === "fast" ? fast : {} };
+    await run(["dpkg-buildpackage", "--build=binary", "--no-sign"], { cwd: source, env });
+    const files = ["arpflush", "arpflush-service"].map((name) => `${name}_${version}_amd64.deb`);
+    for (const file of files) await Deno.rename(`${stage}/${file}`, `${output}/${file}`);
+    return files;
+  } finally {
+    await Deno.remove(stage, { recursive: true });
+  }
+}
+
+/** debian/changelog with one version in it; debhelper takes version and time from there. */
+function debianChangelog(version: string, changes: readonly string[], epoch: number): string {
+  const date = new Date(epoch * 1000).toUTCString().replace("GMT", "+0000");
+  // Lines of 80 columns at most.
+  const folded = changes.map((item) => item.replaceAll(/(.{1,72})(?: |$)/g, "$1\n    ").trimEnd());
+  return `arpflush (${version}) stable; urgency=medium
+
+${folded.map((item) => `  * ${item}\n`).join("")}
+ -- ArpFlush authors <arpflush@arpflush.invalid>  ${date}
+`;
 }
 
 /** Makes archive and packages of a folder that `pack()` made; gives their names. */
 export async function releaseLinux(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, manualPages, documents, compression } = parts;
+  const { output, version, epoch, documents, compression } = parts;
   const debs = await makeDebs(packed, parts);
-  await addTexts(packed, {
-    ...documents,
-    ...manualPages,
-    "confinement.md": await confinement(),
-  });
+  await addTexts(packed, documents);
   const archive = `arpflush-${version}-linux-x64.tar.gz`;
-  const [, parent, name] = /^(.*)\/([^/]+)$/.exec(packed) ?? [];
-  await makeTar(`${output}/${archive}`, { parent, name, epoch, level: compression.level });
+  await makeTar(`${output}/${archive}`, { folder: packed, epoch, level: levels[compression] });
   return [archive, ...debs];
 }
 
-/** What an administrator reads, and install.ps1 points to. */
-const manualOfWindows = ["windows.md", "installing-on-windows.md", "settings.md", "events.md"];
+/** What an administrator of Windows reads, and install.ps1 points to. */
+const pagesForWindows = ["windows.md", "installing-on-windows.md", "settings.md", "events.md"];
 
-/** Makes the archive of a folder with the executables, which gets all that goes with them. */
+/** Adds to a folder with the executables what goes with them, and makes the archive; gives its name. */
 export async function releaseWindows(compiled: string, parts: ReleaseParts): Promise<string[]> {
   const { output, version, epoch, documents, compression } = parts;
-  for (const file of ["install.ps1", "LICENSE"]) {
-    await Deno.copyFile(new URL(file, root), `${compiled}/${file}`);
-  }
-  for (const page of manualOfWindows) {
-    await Deno.copyFile(new URL(`docs/${page}`, root), `${compiled}/${page}`);
+  for (const file of ["install.ps1", "LICENSE", ...pagesForWindows.map((page) => `docs/${page}`)]) {
+    await Deno.copyFile(`${root}/${file}`, `${compiled}/${file.replace("docs/", "")}`);
   }
   await addTexts(compiled, documents);
-  // The installer trusts nothing that isn't listed.
+  // The installer trusts only what is listed.
   const listed = ["arpflush.exe", "arpflush-service.exe", "install.ps1"];
   await addTexts(compiled, { SHA256SUMS: await sumsOf(compiled, listed) });
   for await (const { name } of Deno.readDir(compiled)) {
     await Deno.chmod(`${compiled}/${name}`, name.endsWith(".exe") ? 0o755 : 0o644);
   }
   const archive = `arpflush-${version}-windows-x64.zip`;
-  const [, parent, name] = /^(.*)\/([^/]+)$/.exec(compiled) ?? [];
-  await makeZip(`${output}/${archive}`, { parent, name, epoch, level: compression.level });
+  await makeZip(`${output}/${archive}`, { folder: compiled, epoch, level: levels[compression] });
   return [archive];
 }
 
@@ -134,17 +180,13 @@ async function makePlatform(platform: Platform, parts: ReleaseParts): Promise<st
   return await releaseWindows(`${stage}/windows/arpflush`, parts);
 }
 
-/** Makes the release of some platforms, and gives the names of its files. */
-export async function makeRelease(
-  chosen: readonly Platform[],
-  output: string,
-  origin: Origin,
-): Promise<string[]> {
+/** Makes the release of some platforms in a folder that it makes anew; gives the names of its files. */
+async function makeRelease(chosen: readonly Platform[], output: string): Promise<string[]> {
   await Deno.remove(output, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
   await Deno.mkdir(output, { recursive: true });
-  const parts = await partsOf(output, origin);
+  const parts = await releaseParts(output);
   const bill = `arpflush-${parts.version}.spdx.json`;
   await addTexts(output, { [bill]: parts.documents["arpflush.spdx.json"] });
   const files = [bill];
@@ -169,14 +211,8 @@ if (import.meta.main) {
   }
   const chosen = Deno.args.length > 0 ? Deno.args.filter(isPlatform) : platforms;
   try {
-    const origin = await originOf(rootPath);
-    if (origin.changed) console.error("Warning: files differ from the commit");
-    const files = await makeRelease(
-      chosen,
-      `${await Deno.realPath(rootPath)}/dist/release`,
-      origin,
-    );
-    console.log(`Made of ${origin.commit} in dist/release:\n${files.join("\n")}`);
+    const files = await makeRelease(chosen, `${await Deno.realPath(root)}/dist/release`);
+    console.log(`Made in dist/release:\n${files.join("\n")}`);
   } catch (error) {
     console.error(`Cannot make dist/release: ${messageOf(error)}`);
     Deno.exit(1);

@@ -1,5 +1,86 @@
-/** The bill of materials: what a release holds and was made with, as SPDX 2.3 in JSON. */
-import type { NpmPackage } from "./npm_packages.ts";
+/** The bill of materials: what a release holds and was made with, as SPDX 2.3 in JSON, and its licenses. */
+import { programs, root, runDeno } from "./programs.ts";
+
+/** An npm package of deno.lock, with what a release says about it. */
+export interface NpmPackage {
+  readonly name: string;
+  readonly version: string;
+  /** An SPDX expression, as the package declares it. */
+  readonly license: string;
+  /** The text that has to go with every copy. */
+  readonly licenseText: string;
+  /** SHA-512 of the package as npm delivers it, in hexadecimal. */
+  readonly sha512: string;
+  /** The programs whose bundles hold it; none for what only tests need. */
+  readonly programs: readonly string[];
+}
+
+/** What `deno info --json FILE` prints, as far as it is needed here. */
+interface ModuleInformation {
+  readonly modules: readonly { readonly npmPackage?: string }[];
+}
+
+/** What `deno info --json` prints without a file. */
+interface CacheInformation {
+  readonly npmCache: string;
+}
+
+/** What deno.lock holds, as far as it is needed here. */
+interface Lock {
+  readonly npm: Readonly<Record<string, { readonly integrity: string }>>;
+}
+
+/** The folder of a package in Deno's cache, which has one folder for each registry. */
+async function folderOf(name: string, version: string, cache: string): Promise<string> {
+  for await (const registry of Deno.readDir(cache)) {
+    const folder = `${cache}/${registry.name}/${name}/${version}`;
+    if (await Deno.stat(folder).then(() => true, () => false)) return folder;
+  }
+  throw new Error(`Cannot find ${name} ${version} in "${cache}"`);
+}
+
+/** Every package of deno.lock, sorted by name. Fetches what isn't in Deno's cache yet. */
+export async function npmPackages(): Promise<NpmPackage[]> {
+  await runDeno("install", "--quiet", "--frozen");
+  const { npmCache }: CacheInformation = JSON.parse(await runDeno("info", "--json"));
+  const known: [program: string, information: ModuleInformation][] = [];
+  for (const { name, entry } of programs) {
+    known.push([name, JSON.parse(await runDeno("info", "--json", entry))]);
+  }
+  const lock: Lock = JSON.parse(await Deno.readTextFile(`${root}/deno.lock`));
+  const packages = Object.entries(lock.npm).map(async ([id, { integrity }]) => {
+    const at = id.lastIndexOf("@");
+    const [name, version] = [id.slice(0, at), id.slice(at + 1)];
+    const folder = await folderOf(name, version, npmCache);
+    const holders = known.filter(([, { modules }]) => modules.some((it) => it.npmPackage === id));
+    return {
+      ...{ name, version, sha512: hexOf(integrity) },
+      license: await declaredLicense(folder),
+      licenseText: await licenseText(folder),
+      programs: holders.map(([program]) => program),
+    };
+  });
+  return (await Promise.all(packages)).sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+function hexOf(integrity: string): string {
+  const base64 = /^sha512-(.*)$/.exec(integrity)?.[1];
+  if (base64 === undefined) throw new Error(`Cannot read integrity "${integrity}" in deno.lock`);
+  return Uint8Array.fromBase64(base64).toHex();
+}
+
+async function declaredLicense(folder: string): Promise<string> {
+  const { license } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
+  if (typeof license === "string") return license;
+  throw new Error(`Cannot find a license in "${folder}/package.json"`);
+}
+
+async function licenseText(folder: string): Promise<string> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (/^licen[sc]e(\.\w+)?$/i.test(name)) return await Deno.readTextFile(`${folder}/${name}`);
+  }
+  throw new Error(`Cannot find the license's text in "${folder}"`);
+}
 
 /** What the bill is about. */
 export interface Materials {

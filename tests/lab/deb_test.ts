@@ -1,9 +1,8 @@
 /** The Debian packages, judged by lintian, and installed, upgraded, used, removed and purged. */
 import assert from "node:assert/strict";
 import { arpflushVersion } from "../../lib/version.ts";
-import { originOf } from "../../packaging/origin.ts";
 import { pack } from "../../packaging/pack.ts";
-import { makeDebs, partsOf } from "../../packaging/release.ts";
+import { makeDebs, releaseParts } from "../../packaging/release.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
 import { ignoreWithout } from "../packaging/tools.ts";
 import { outcomeOf } from "../support/command.ts";
@@ -21,12 +20,10 @@ async function makeOlder(output: string): Promise<void> {
 async function makeNewer(output: string): Promise<void> {
   const packed = `${output}/stage/arpflush`;
   await pack(packed);
-  const parts = await partsOf(output, await originOf("."));
-  const compression = { level: 1, deb: { type: "none", level: 0 } } as const;
-  await makeDebs(packed, { ...parts, compression });
+  await makeDebs(packed, { ...await releaseParts(output), compression: "fast" });
 }
 
-const ignore = await ignoreWithout("dpkg", "dpkg-deb", "lintian");
+const ignore = await ignoreWithout("dpkg", "dpkg-buildpackage", "dh", "lintian");
 
 const name = "makeDebs() makes packages that come, work and go as Debian wants it";
 Deno.test({ name, ignore }, async (t) => {

@@ -1,5 +1,5 @@
 /** Many hosts answer one broadcast: how many of the acks reach the sender within a second. */
-import { programs, startFlags } from "../../packaging/launcher.ts";
+import { programs, startFlags } from "../../packaging/programs.ts";
 import { type Peers, startReceiverProcess } from "../measure/peers.ts";
 import { benchSecret } from "../measure/secrets.ts";
 import { outcomeOf, run } from "../support/command.ts";

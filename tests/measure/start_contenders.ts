@@ -1,6 +1,6 @@
 /** Who sends a first datagram: the sender in its forms, and the least that others can do. */
 import { generateKeyFile } from "../../lib/wire/keys.ts";
-import { programs, startFlags } from "../../packaging/launcher.ts";
+import { programs, startFlags } from "../../packaging/programs.ts";
 import { CommandError, type CommandLine, run } from "../support/command.ts";
 import { programLine } from "../support/programs.ts";
 import { findPython, type Peers } from "./peers.ts";

@@ -53,14 +53,12 @@ Deno.test(
   },
 );
 
-Deno.test("packaging/arpflush.nft lets every genuine request through and keeps floods away", {
+Deno.test("packaging/arpflush.nft lets every genuine request through and keeps junk away", {
   ignore,
 }, async () => {
-  for (const kind of ["wrong MAC", "junk"] as const) {
-    const plan = { kind, ratePerSecond: 20_000, tries: 20, guarded: true };
-    const result = await floodService(peers, plan);
-    assert.deepEqual([result.single, result.five, result.dropped], [20, 5, 0]);
-  }
+  const plan = { kind: "junk", ratePerSecond: 20_000, tries: 20, guarded: true } as const;
+  const result = await floodService(peers, plan);
+  assert.deepEqual([result.single, result.five, result.dropped], [20, 5, 0]);
 });
 
 Deno.test("send.ts hears 300 hosts that answer one broadcast", { ignore }, async () => {

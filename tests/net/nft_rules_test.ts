@@ -48,6 +48,8 @@ Deno.test(
         const like = new Uint8Array(128);
         like.set([0x41, 0x52, 0x50, 0x46, 1, 1]);
         assert.equal(await arrives(hostname, 27_735, like), true, "what may be a request");
+        like[4] = 2;
+        assert.equal(await arrives(hostname, 27_735, like), true, "a request of another version");
         assert.equal(await arrives(hostname, 27_735, new Uint8Array(128)), false, "junk");
         assert.equal(await arrives(hostname, 27_735, like.subarray(0, 127)), false, "too short");
       }

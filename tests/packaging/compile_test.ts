@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { metricsFolders } from "../../lib/config/settings.ts";
 import { argumentFault, compileTargets, targets } from "../../packaging/compile.ts";
-import { permissionFlags } from "../../packaging/permissions.ts";
+import { permissionFlags } from "../../packaging/programs.ts";
 import config from "../../deno.json" with { type: "json" };
 
 Deno.test("argumentFault() names an unknown target and what is known", () => {
@@ -55,6 +55,7 @@ Deno.test("compileTargets() runs one Deno at a time, as the first one may lay th
       await Deno.mkdir(`${folder}/linux-x64`, { recursive: true });
       await Deno.writeTextFile(output, command);
       running--;
+      return "";
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -1,14 +1,15 @@
 /** A release: the same bytes each time, with all that belongs to it. Its runtime is a stand-in. */
 import assert from "node:assert/strict";
-import { releaseOf } from "../../packaging/changelog.ts";
-import { packagedUnit, relocated } from "../../packaging/deb/tree.ts";
-import { releaseLinux, releaseWindows } from "../../packaging/release.ts";
-import { runTool } from "../../packaging/tool.ts";
+import { root } from "../../packaging/programs.ts";
+import { changesOf, releaseLinux, releaseWindows } from "../../packaging/release.ts";
+import { arpflushVersion } from "../../lib/version.ts";
+import config from "../../deno.json" with { type: "json" };
+import { run } from "../support/command.ts";
 import { packStandIn, standInParts } from "./stand_in.ts";
 import { ignoreWithout } from "./tools.ts";
 
 const { version, epoch } = standInParts;
-const ignore = await ignoreWithout("tar", "gzip", "zip", "dpkg-deb", "md5sum", "sha256sum");
+const ignore = await ignoreWithout("tar", "gzip", "zip", "dpkg-buildpackage", "dh", "sha256sum");
 
 /** Runs `test` with a folder of its own. */
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -94,7 +95,8 @@ Deno.test({
     inFolder(async (folder) => {
       await linux(folder, 0o077);
       const file = `${folder}/arpflush-${version}-linux-x64.tar.gz`;
-      const lines = (await runTool("tar", ["-tvzf", file, "--full-time"])).trimEnd().split("\n");
+      const lines = (await run(["tar", "-tvzf", file, "--full-time"], { env: { TZ: "UTC" } }))
+        .trimEnd().split("\n");
       const time = new Date(epoch * 1000).toISOString().replace("T", " ").slice(0, 19);
       const names = lines.map((line) => {
         const [, mode, name] = /^(\S+) root\/root +\d+ (?:\S+ \S+) (.*)$/.exec(line) ?? [];
@@ -111,24 +113,27 @@ Deno.test({
 });
 
 Deno.test({
-  name: "releaseLinux() makes packages of root's files, with a sum for each but the settings",
+  name: "releaseLinux() makes packages with their own paths of programs, and a manual for the unit",
   ignore,
   fn: () =>
     inFolder(async (folder) => {
       await linux(folder, 0o077);
-      const file = `${folder}/arpflush-service_${version}_amd64.deb`;
-      const lines = (await runTool("dpkg-deb", ["--contents", file])).trimEnd().split("\n");
-      for (const line of lines) {
-        assert.match(line, /^(drwxr-xr-x|lrwxrwxrwx|-rw-r--r--|-rwxr-xr-x) root\/root /);
-      }
-      const regular = lines.filter((line) => line.startsWith("-"))
-        .map((line) => line.replace(/^.* \.\//, ""));
-      const sums = await runTool("dpkg-deb", ["--info", file, "md5sums"]);
-      const summed = sums.trimEnd().split("\n").map((line) => line.slice(34));
-      const settings = "etc/arpflush/arpflush.toml";
-      assert.deepEqual(summed.sort(), regular.filter((name) => name !== settings).sort());
-      const listed = await runTool("dpkg-deb", ["--info", file, "conffiles"]);
-      assert.equal(listed, `/${settings}\n`);
+      const contents = async (name: string, path: string) => {
+        const target = `${folder}/${name}`;
+        await run(["dpkg-deb", "-x", `${folder}/${name}_${version}_amd64.deb`, target]);
+        return await Deno.readTextFile(`${target}/${path}`);
+      };
+      const unit = await Deno.readTextFile(`${root}/packaging/arpflush.service`);
+      assert.equal(
+        await contents("arpflush-service", "lib/systemd/system/arpflush.service"),
+        unit.replace("=/opt/arpflush/", "=/usr/sbin/")
+          .replace(/^Description=.*\n/m, "$&Documentation=man:arpflush-service(8)\n"),
+      );
+      const example = await contents("arpflush", "usr/share/doc/arpflush/examples/keepalived.conf");
+      const scripts = example.matchAll(/notify_\w+ "([^ ]+)/g);
+      assert.deepEqual([...new Set(Array.from(scripts, ([, path]) => path))], [
+        "/usr/bin/arpflush",
+      ]);
     }),
 });
 
@@ -139,9 +144,9 @@ Deno.test({
     inFolder(async (folder) => {
       await windows(folder, 0o077);
       const cwd = `${folder}/stage/windows-x64`;
-      const said = await runTool("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd });
+      const said = await run(["sha256sum", "--check", "--strict", "SHA256SUMS"], { cwd });
       assert.equal(said, "arpflush-service.exe: OK\narpflush.exe: OK\ninstall.ps1: OK\n");
-      const listed = await runTool("zip", ["-sf", `${folder}/arpflush-${version}-windows-x64.zip`]);
+      const listed = await run(["zip", "-sf", `${folder}/arpflush-${version}-windows-x64.zip`]);
       for (
         const name of ["install.ps1", "SHA256SUMS", "NOTICES.txt", "windows.md", "settings.md"]
       ) {
@@ -150,30 +155,15 @@ Deno.test({
     }),
 });
 
-Deno.test("packagedUnit() starts the package's program and names its manual", async () => {
-  const unit = await Deno.readTextFile(
-    new URL("../../packaging/arpflush.service", import.meta.url),
-  );
-  const packaged = packagedUnit(unit);
-  assert.match(packaged, /^ExecStart=\/usr\/sbin\/arpflush-service$/m);
-  assert.match(packaged, /^Documentation=man:arpflush-service\(8\)$/m);
-  const changed = (text: string) =>
-    text.split("\n").filter((line) => !/^(#|ExecStart=|Documentation=)/.test(line));
-  assert.deepEqual(changed(packaged), changed(unit));
-  assert.throws(() => packagedUnit(unit.replace("/opt/arpflush/", "/srv/")), /Cannot adapt/);
-});
-
-Deno.test("relocated() gives each program its own path", () => {
-  assert.equal(
-    relocated('notify_master "/opt/arpflush/arpflush -a"\n/opt/arpflush/arpflush-service'),
-    'notify_master "/usr/bin/arpflush -a"\n/usr/sbin/arpflush-service',
-  );
-});
-
-Deno.test("releaseOf() reads a version's date and items, and refuses one nobody described", () => {
+Deno.test("changesOf() reads a version's items, and refuses a version nobody described", () => {
   const text =
     "# Changelog\n\n## 1.1.0 (2026-02-01)\n\nText.\n\n- a\n  b\n- c\n\n## 1.0.0 (2026-01-01)\n";
-  assert.deepEqual(releaseOf(text, "1.1.0"), { date: "2026-02-01", items: ["a b", "c"] });
-  assert.deepEqual(releaseOf(text, "1.0.0"), { date: "2026-01-01", items: [] });
-  assert.throws(() => releaseOf(text, "1.2.0"), /Cannot find "## 1\.2\.0/);
+  assert.deepEqual(changesOf(text, "1.1.0"), ["a b", "c"]);
+  assert.deepEqual(changesOf(text, "1.0.0"), []);
+  assert.throws(() => changesOf(text, "1.2.0"), /Cannot find "## 1\.2\.0/);
+});
+
+Deno.test("lib/version.ts and deno.json name the version that CHANGELOG.md describes", async () => {
+  assert.equal(config.version, arpflushVersion);
+  assert.ok(changesOf(await Deno.readTextFile(`${root}/CHANGELOG.md`), arpflushVersion).length > 0);
 });

@@ -1,7 +1,6 @@
 /** The bill of materials, of this project's real packages. */
 import assert from "node:assert/strict";
-import { npmPackages } from "../../packaging/npm_packages.ts";
-import { billOfMaterials, notices } from "../../packaging/sbom.ts";
+import { billOfMaterials, notices, npmPackages } from "../../packaging/sbom.ts";
 
 const packages = await npmPackages();
 const materials = {

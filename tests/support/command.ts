@@ -53,10 +53,10 @@ export async function run(line: CommandLine, options: RunOptions = {}): Promise<
   throw new CommandError(line, complaint || `it ended with code ${code}`);
 }
 
-/** Whether a program is on this machine: it ends well when it is asked for its version. */
+/** Whether a program is found by PATH. */
 export async function isInstalled(program: string): Promise<boolean> {
   try {
-    return (await outcomeOf([program, "--version"])).code === 0;
+    return (await outcomeOf(["sh", "-c", 'command -v "$0"', program])).code === 0;
   } catch (error) {
     if (error instanceof CommandError) return false;
     throw error;

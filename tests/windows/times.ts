@@ -6,7 +6,7 @@
  *
  *   deno run -q -P=tests tests/windows/times.ts
  */
-import { programs, startFlags } from "../../packaging/launcher.ts";
+import { programs, startFlags } from "../../packaging/programs.ts";
 import { compileForWindows } from "./wine/executables.ts";
 import { useIpHelper } from "./wine/ip_helper.ts";
 import { checkoutPath } from "./wine/paths.ts";
@@ -60,7 +60,7 @@ async function measure({ manager, event }: WindowsHost, subjects: readonly Subje
 await using host = await openWindowsHost();
 const { shared } = host.session;
 const program = programs.find(({ permissions }) => permissions === "service");
-if (program === undefined) throw new Error("packaging/launcher.ts names no service");
+if (program === undefined) throw new Error("packaging/programs.ts names no service");
 const { entry } = program;
 const { success } = await new Deno.Command(Deno.execPath(), {
   args: ["bundle", "-q", "--minify", "--platform=deno", `--output=${shared}/service.js`, entry],

@@ -91,7 +91,7 @@ async function deno(target: Target, args: string[], cwd = checkoutPath): Promise
 
 /** Everything an executable is made of, as paths in the checkout. */
 async function sources(): Promise<string[]> {
-  const files = ["service.ts", "send.ts", "deno.json", "deno.lock"];
+  const files = ["service.ts", "send.ts", "deno.json", "deno.lock", "tests/support/command.ts"];
   for (const folder of ["lib", "packaging"]) await addFiles(folder, files);
   return files.sort();
 }

@@ -1,7 +1,6 @@
 /** The launchers' text; that they work is shown by tests/lab/router_folder_test.ts. */
 import assert from "node:assert/strict";
-import { launcherText, programs } from "../../packaging/launcher.ts";
-import { permissionFlags } from "../../packaging/permissions.ts";
+import { launcherText, permissionFlags, programs } from "../../packaging/programs.ts";
 import config from "../../deno.json" with { type: "json" };
 
 Deno.test("permissionFlags() grants all of a kind, what is listed, or nothing", () => {
@@ -18,14 +17,14 @@ Deno.test("permissionFlags() refuses what would become two values", () => {
 Deno.test("launcherText() refuses what would become two words", () => {
   const [, service] = programs;
   for (const value of ["/a b", "C:\\a"]) {
-    assert.throws(() => launcherText(service, { read: [value] }, []), RangeError);
+    assert.throws(() => launcherText(service, { read: [value] }), RangeError);
   }
 });
 
 Deno.test("launcherText() grants what deno.json grants and nothing else", () => {
   for (const program of programs) {
     const set = config.permissions[program.permissions];
-    const words = launcherText(program, set, config.unstable).split(/\s+/);
+    const words = launcherText(program, set).split(/\s+/);
     const granted = words.filter((word) => /^(-A|-[A-Z]\b|--allow-|--deny-)/.test(word));
     const kinds = granted.map((word) => word.replace(/^--allow-|=.*/g, ""));
     assert.deepEqual(kinds, Object.keys(set));
@@ -35,7 +34,7 @@ Deno.test("launcherText() grants what deno.json grants and nothing else", () => 
 
 Deno.test("launcherText() lets the sender run nothing and load no library", () => {
   const [sender] = programs;
-  const text = launcherText(sender, config.permissions[sender.permissions], config.unstable);
+  const text = launcherText(sender, config.permissions[sender.permissions]);
   assert.doesNotMatch(text, /--allow-(run|ffi|all|import)|--allow-write(\s|$)/);
   assert.match(text, /--no-prompt .*--no-config .*--no-remote --no-npm/);
 });

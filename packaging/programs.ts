@@ -1,0 +1,122 @@
+/** The two programs as they are delivered: their bundles, their rights, and the scripts that start them. */
+import config from "../deno.json" with { type: "json" };
+import { run } from "../tests/support/command.ts";
+
+/** A permission set as deno.json has it: everything of a kind, nothing of it, or what is listed. */
+export type PermissionSet = Readonly<Record<string, boolean | readonly string[]>>;
+
+/** A program. */
+export interface Program {
+  /** The name of its executable or launcher; its bundle has `.js` appended. */
+  readonly name: string;
+  /** The module that is bundled. */
+  readonly entry: string;
+  /** The name of its permission set in deno.json; on Windows it has `-windows` appended. */
+  readonly permissions: "sender" | "service";
+  /** The switches of V8 that were measured to start it soonest. */
+  readonly v8Flags: readonly string[];
+}
+
+/** Compiles all functions at once: most of them run, and what the runtime caches is then complete. */
+const compileAtOnce = "--no-lazy";
+/** V8 starts no helper threads: a sender ends before they would have paid for their start. */
+const oneThread = "--single-threaded";
+/**
+ * Four times V8's defaults. With the defaults, signing one request makes SHA-256 hot enough to be
+ * optimized, which takes 2 ms on the only thread, before the first datagram. With these it is optimized
+ * after some dozen acks.
+ */
+const optimizeLater = [
+  "--invocation-count-for-maglev=1600",
+  "--invocation-count-for-maglev-osr=400",
+];
+
+/** Sender and service, in this order. */
+export const programs: readonly Program[] = [
+  {
+    name: "arpflush",
+    entry: "send.ts",
+    permissions: "sender",
+    v8Flags: [compileAtOnce, oneThread, ...optimizeLater],
+  },
+  {
+    name: "arpflush-service",
+    entry: "service.ts",
+    permissions: "service",
+    v8Flags: [compileAtOnce],
+  },
+];
+
+/** The repository's root, without a slash at its end. */
+export const root = `${import.meta.dirname}/..`;
+
+/** Runs this Deno in the project and gives what it printed; rejects with a `CommandError` if it fails. */
+export function runDeno(...args: string[]): Promise<string> {
+  return run([Deno.execPath(), ...args], { cwd: root });
+}
+
+/**
+ * Makes one minified file of a program and its packages, and gives its path. It has nothing to look for
+ * when it starts, and is read some 2 ms sooner than with its white space.
+ */
+export async function bundle(
+  { name, entry }: Program,
+  folder: string,
+  deno = runDeno,
+): Promise<string> {
+  const file = `${folder}/${name}.js`;
+  await deno("bundle", "--quiet", "--minify", "--platform=deno", `--output=${file}`, entry);
+  return file;
+}
+
+/**
+ * The flags that grant a permission set and nothing more, in the set's order; each is one argument of a
+ * program that is started without a shell. Throws a RangeError for a value that a flag can't carry,
+ * such as one with a comma, which separates values.
+ */
+export function permissionFlags(set: PermissionSet): string[] {
+  const flags: string[] = [];
+  for (const [kind, granted] of Object.entries(set)) {
+    if (granted === true) flags.push(`--allow-${kind}`);
+    if (typeof granted === "boolean") continue;
+    const bad = granted.find((value) => !/^[\w./:\\ -]+$/.test(value));
+    if (bad !== undefined) throw new RangeError(`Cannot grant ${kind} to "${bad}" by a flag`);
+    if (granted.length > 0) flags.push(`--allow-${kind}=${granted.join(",")}`);
+  }
+  return flags;
+}
+
+/** Flags of `deno run` and `deno compile` that a program needs to start, apart from its permissions. */
+export function startFlags({ v8Flags }: Program, unstable = config.unstable): string[] {
+  return [`--v8-flags=${v8Flags.join(",")}`, ...unstable.map((feature) => `--unstable-${feature}`)];
+}
+
+/** Keeps the runtime from looking for anything outside the folder, on the network included. */
+const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
+
+/**
+ * The POSIX shell script that starts a program of the folder it is in, with the permissions of a set.
+ * It works by absolute path, by relative path, through symbolic links and with an empty environment,
+ * and passes its arguments on unchanged. PATH is fixed: the service runs `ip` from there, and nobody
+ * else's `ip` may be found. The runtime keeps code that it has parsed in the folder's cache: root's
+ * first two runs fill it, and everybody may read it. A start without it takes some 20 ms longer.
+ */
+export function launcherText(program: Program, permissions: PermissionSet): string {
+  const { name } = program;
+  const flags = [...closed, ...startFlags(program), ...permissionFlags(permissions)];
+  const bad = flags.find((flag) => !/^[\w./:=,-]+$/.test(flag));
+  if (bad !== undefined) throw new RangeError(`Cannot write "${bad}" as one word of a script`);
+  return `#!/bin/sh
+# Starts ${name} with the permissions it needs and no others.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+self=$0
+if [ -h "$self" ]; then self=$(readlink -f -- "$self"); fi
+case $self in */*) folder=\${self%/*} ;; *) folder=. ;; esac
+DENO_DIR=$folder/cache
+DENO_NO_UPDATE_CHECK=1
+export PATH DENO_DIR DENO_NO_UPDATE_CHECK
+umask 022
+exec "$folder/deno" run ${flags.join(" ")} \\
+  "$folder/${name}.js" "$@"
+`;
+}
