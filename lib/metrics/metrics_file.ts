@@ -1,20 +1,20 @@
 /**
- * Keeps a metrics file as new as the counters: written when they have changed, at most once a second,
- * and once a minute anyway, so that the file's age tells whether the service lives. What goes wrong
- * with the file goes into the log, and nowhere else.
+ * Keeps a metrics file as new as the counters: written a second after they changed, and once a
+ * minute anyway, so that the file's age tells whether the service lives. What goes wrong with the
+ * file is reported, and hinders nothing else.
  */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import type { Counters } from "../receiver/counters.ts";
-import type { After } from "../time.ts";
+import type { Time } from "../time.ts";
 
-/** What a publisher needs. */
-export interface PublisherParts {
+/** What a metrics file is written with. */
+interface MetricsFileParts {
   readonly counters: Pick<Counters, "whenCounted">;
   /** The file's text as of now. */
   readonly text: () => string;
   readonly report: Report;
-  readonly after: After;
+  readonly time: Time;
   /** @default the file system's */
   readonly files?: {
     readonly replace: (path: string, text: string) => Promise<void>;
@@ -22,120 +22,124 @@ export interface PublisherParts {
   };
 }
 
-/** A publisher; it does nothing before its first `configure`. */
-export interface Publisher {
+/** From a change to the write, and between two writes: one a second at most. */
+const changeDelayMs = 1_000;
+/** Between two writes without a change. */
+const maxAgeMs = 60_000;
+/** On Windows a file can't be replaced while somebody reads it: one failure isn't reported. */
+const reportedFailures = 2;
+
+/** The metrics file of a service; nothing is written before its first `configure`. */
+export class MetricsFile {
+  readonly #parts: MetricsFileParts;
+  readonly #replace: (path: string, text: string) => Promise<void>;
+  readonly #remove: (path: string) => Promise<void>;
+  #path = "";
+  /** Earlier paths of files that are to be removed. */
+  readonly #obsolete = new Set<string>();
+  #isStopped = false;
+  #failures = 0;
+  #cancelTimer = () => {};
+  #isQueued = false;
+  #isWriting = false;
+  /** Whether anything was counted since the last write began. */
+  #isChanged = false;
+  /** Writes one after the other; never rejects. */
+  #writes = Promise.resolve();
+
+  constructor(parts: MetricsFileParts) {
+    this.#parts = parts;
+    this.#replace = parts.files?.replace ?? replaceFile;
+    this.#remove = parts.files?.remove ?? removeFile;
+  }
+
   /** Writes to this path from now on, empty: nowhere; a file at an earlier path is removed. */
-  configure(path: string): void;
+  configure(path: string): void {
+    if (this.#isStopped) return;
+    if (path === this.#path) {
+      if (path !== "") this.#onChange();
+      return;
+    }
+    this.#cancelTimer();
+    this.#parts.counters.whenCounted(null);
+    this.#failures = 0;
+    if (this.#path !== "") this.#obsolete.add(this.#path);
+    this.#obsolete.delete(path);
+    this.#path = path;
+    this.#queueWrite();
+  }
+
   /** Writes a last time; resolves when that is done, and leaves the file. */
-  stop(): Promise<void>;
-}
-
-const soonMs = 1_000;
-const anywayMs = 60_000;
-/** On Windows a file can't be replaced while somebody reads it: one failure is none. */
-const failuresSaid = 2;
-
-/** A publisher of counters. */
-export function createPublisher(parts: PublisherParts): Publisher {
-  const { counters, text, report, after } = parts;
-  const { replace, remove } = parts.files ?? { replace: replaceFile, remove: removeFile };
-  let path = "";
-  /** Where files were that nobody is to read any more. */
-  const obsolete = new Set<string>();
-  let stopped = false;
-  let failures = 0;
-  let cancel = () => {};
-  let queued = false;
-  let writing = false;
-  let changed = false;
-  /** One write at a time; never rejects. */
-  let work = Promise.resolve();
-
-  function arm(ms: number): void {
-    cancel();
-    cancel = after(ms, writeNext);
-  }
-  function writeNext(): void {
-    if (!queued) work = work.then(write);
-    queued = true;
-  }
-  function onChange(): void {
-    changed = true;
-    if (!writing && !stopped) arm(soonMs);
+  stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTimer();
+    this.#queueWrite();
+    return this.#writes;
   }
 
-  async function write(): Promise<void> {
-    queued = false;
-    await discard();
-    if (path === "") return;
-    cancel();
-    const to = path;
-    writing = true;
-    changed = false;
-    counters.whenCounted(onChange);
+  #setTimer(ms: number): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#parts.time.after(ms, () => this.#queueWrite());
+  }
+
+  #queueWrite(): void {
+    if (!this.#isQueued) this.#writes = this.#writes.then(() => this.#write());
+    this.#isQueued = true;
+  }
+
+  #onChange(): void {
+    this.#isChanged = true;
+    if (!this.#isWriting && !this.#isStopped) this.#setTimer(changeDelayMs);
+  }
+
+  async #write(): Promise<void> {
+    const { counters, text, report } = this.#parts;
+    this.#isQueued = false;
+    await this.#removeObsolete();
+    if (this.#path === "") return;
+    this.#cancelTimer();
+    const path = this.#path;
+    this.#isWriting = true;
+    this.#isChanged = false;
+    counters.whenCounted(() => this.#onChange());
     try {
-      await replace(to, text());
-      if (failures >= failuresSaid) report("metricsWork", { path: to });
-      failures = 0;
+      await this.#replace(path, text());
+      if (this.#failures >= reportedFailures) report("metricsWork", { path });
+      this.#failures = 0;
     } catch (error) {
-      failures++;
-      if (failures === failuresSaid) {
-        report("metricsFailed", { path: to, error: systemReason(error) });
+      this.#failures++;
+      if (this.#failures === reportedFailures) {
+        report("metricsFailed", { path, error: systemReason(error) });
       }
     }
-    writing = false;
-    if (to === path && !stopped) arm(changed || failures > 0 ? soonMs : anywayMs);
+    this.#isWriting = false;
+    if (path !== this.#path || this.#isStopped) return;
+    this.#setTimer(this.#isChanged || this.#failures > 0 ? changeDelayMs : maxAgeMs);
   }
 
-  async function discard(): Promise<void> {
-    for (const old of obsolete) {
-      obsolete.delete(old);
+  async #removeObsolete(): Promise<void> {
+    for (const path of this.#obsolete) {
+      this.#obsolete.delete(path);
       try {
-        await remove(old);
+        await this.#remove(path);
       } catch (error) {
-        report("metricsNotRemoved", { path: old, error: systemReason(error) });
+        this.#parts.report("metricsNotRemoved", { path, error: systemReason(error) });
       }
     }
   }
-
-  return {
-    configure(next) {
-      if (stopped) return;
-      if (next === path) {
-        if (next !== "") onChange();
-        return;
-      }
-      cancel();
-      counters.whenCounted(null);
-      failures = 0;
-      if (path !== "") obsolete.add(path);
-      obsolete.delete(next);
-      path = next;
-      writeNext();
-    },
-    stop() {
-      stopped = true;
-      cancel();
-      writeNext();
-      return work;
-    },
-  };
 }
-
-// A file whose readers see the old text or the new one, and never a part.
-
-/** What is written first; the collectors read only what ends in `.prom`. */
-const temporaryOf = (path: string) => `${path}.tmp`;
 
 /**
- * Replaces a file's text, readable for everybody as far as the process's umask allows. Rejects with
- * the system's error; the old text stays then. Nothing is followed: who may write in the folder can't
- * lead this elsewhere by a link under either name. It isn't synced to the disk: after a loss of power
- * the service writes it anew when it starts.
+ * Replaces a file's text so that readers see the old text or the new one and never a part; readable
+ * for everybody as far as the process's umask allows. Rejects with the system's error; the old text
+ * stays then. No link is followed under either name, so whoever may write in the folder can't lead
+ * this elsewhere. It isn't synced to the disk: after a loss of power the service writes it anew when
+ * it starts.
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = temporaryOf(path);
-  // Of a process that was killed just then.
+  // The collectors read only what ends in `.prom`.
+  const temporary = `${path}.tmp`;
+  // One may be left of a process that was killed while it wrote.
   await removeFile(temporary);
   try {
     await Deno.writeTextFile(temporary, text, { createNew: true, mode: 0o644 });
@@ -146,8 +150,8 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
-/** Removes a file; none is fine. */
-export async function removeFile(path: string): Promise<void> {
+/** Removes a file, if it is there. */
+async function removeFile(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {

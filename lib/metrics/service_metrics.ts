@@ -1,11 +1,13 @@
 /**
- * The service's numbers under the names that docs/operations.md lists. No label's value comes from
- * the network: the words of outcomes and reasons are the program's, key ids are the key file's.
+ * The service's numbers under the names that docs/operations.md lists, in Prometheus' text
+ * exposition format 0.0.4, as the textfile collectors of node_exporter and windows_exporter read it:
+ * UTF-8, lines that end in a line feed on every platform. No label's value comes from the network:
+ * the words of outcomes and reasons are the program's, key ids are the key file's.
  */
 import type { Counters, Histogram } from "../receiver/counters.ts";
 
-/** What the numbers are of. */
-export interface Measured {
+/** What the numbers are about. */
+export interface MeasuredService {
   readonly counters: Counters;
   /** Of the keys in effect. */
   readonly keyIds: readonly string[];
@@ -17,11 +19,11 @@ export interface Measured {
 }
 
 /** The text of a metrics file. */
-export function metricsText(measured: Measured): string {
+export function metricsText(measured: MeasuredService): string {
   return exposition([...about(measured), ...ofRequests(measured), ...ofFlushes(measured)]);
 }
 
-function about({ version, runtime, startedAt, keyIds, counters }: Measured): Family[] {
+function about({ version, runtime, startedAt, keyIds, counters }: MeasuredService): Family[] {
   const used = counters.latest.keyUsed;
   return [
     gauge("build_info", "Version of the service and of its runtime.", [
@@ -41,7 +43,7 @@ function about({ version, runtime, startedAt, keyIds, counters }: Measured): Fam
   ];
 }
 
-function ofRequests({ counters }: Measured): Family[] {
+function ofRequests({ counters }: MeasuredService): Family[] {
   const { counted, refused, latest: { clockOffset } } = counters;
   const outcomes = {
     accepted: counted.accepted,
@@ -81,7 +83,7 @@ function ofRequests({ counters }: Measured): Family[] {
   ];
 }
 
-function ofFlushes({ counters }: Measured): Family[] {
+function ofFlushes({ counters }: MeasuredService): Family[] {
   const { counted, flushSeconds, latest } = counters;
   // Flushes that still run are neither.
   const ok = flushSeconds.counts.reduce((sum, count) => sum + count, 0);
@@ -128,16 +130,14 @@ function secondsOrNone(ms: number | null, labels: Sample["labels"] = {}): Sample
   return ms === null ? [] : [seconds(ms, labels)];
 }
 
-// Prometheus' text exposition format 0.0.4, as the textfile collectors of node_exporter and windows_exporter read it: UTF-8, lines that end in a line feed on every platform.
-
-/** One number, told from the others of its name by its labels. */
-export interface Sample {
+/** One number; its labels tell it from the others of its name. */
+interface Sample {
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Everything under one name. */
-export type Family =
+/** All numbers of one name. */
+type Family =
   & { readonly name: string; readonly help: string }
   & (
     | { readonly type: "counter" | "gauge"; readonly samples: readonly Sample[] }
@@ -145,7 +145,7 @@ export type Family =
   );
 
 /** The text of a file; families without a sample are left out. */
-export function exposition(families: readonly Family[]): string {
+function exposition(families: readonly Family[]): string {
   return families.map(familyText).join("");
 }
 
@@ -155,10 +155,10 @@ function familyText(family: Family): string {
     ? histogramLines(name, family.histogram)
     : family.samples.map(({ labels, value }) => line(name, labels, value));
   if (lines.length === 0) return "";
-  return [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
 }
 
-/** Buckets are cumulative, the last one is of everything. */
+/** Buckets are cumulative, the last one counts everything. */
 function histogramLines(name: string, { bounds, counts, sum }: Histogram): string[] {
   let total = 0;
   const buckets = counts.map((count, i) => {
@@ -173,10 +173,6 @@ function line(name: string, labels: Sample["labels"] = {}, value: number): strin
   return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`;
 }
 
-function escapeHelp(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-}
-
 function escapeLabel(text: string): string {
-  return escapeHelp(text).replaceAll('"', '\\"');
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }

@@ -1,9 +1,9 @@
 /**
  * The whole order of checks on a datagram, in one function without an await: from bytes and source
- * to a verdict. The order is in docs/protocol.md. A refused datagram changes nothing here; what was
- * accepted is remembered before this returns, so two copies can't race.
+ * to what is to be done. The order is in docs/protocol.md. A refused datagram changes nothing here;
+ * what was accepted is remembered before this returns, so two copies can't race.
  */
-import type { After, Clock } from "../time.ts";
+import type { Clock, Time } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -16,7 +16,6 @@ import {
 import { equalConstantTime, type Key, type Keyring } from "../wire/keys.ts";
 import {
   type FlushRequest,
-  type HeaderFault,
   parseRequest,
   requestHeaderFault,
   requestIdOf,
@@ -24,11 +23,11 @@ import {
   requestMacOf,
   verifyRequest,
 } from "../wire/request.ts";
-import type { ReplayWindow, SeenRequest } from "./replay_window.ts";
+import { ReplayWindow, type SeenRequest } from "./replay_window.ts";
 
 /**
  * Why a datagram is met with silence, in the order of the checks. "content" and "id reused" come
- * from an authentic sender that is broken: all others from anybody.
+ * from an authentic sender that is broken, the others from anybody.
  */
 export const refusalReasons = [
   "source",
@@ -41,7 +40,7 @@ export const refusalReasons = [
   "mac",
   "content",
   "id reused",
-] as const satisfies readonly (HeaderFault | string)[];
+] as const;
 export type RefusalReason = typeof refusalReasons[number];
 
 /** What a reload may change of the checks. */
@@ -55,10 +54,22 @@ export interface AcceptanceRules {
   readonly toleranceMs: number;
 }
 
-/** What outlives a reload. */
-export interface AcceptanceMemory {
+/** What is remembered of datagrams; a reload leaves it as it is. */
+export interface AcceptanceState {
   readonly window: ReplayWindow;
   readonly isLegacyCopy: IsLegacyCopy;
+}
+
+/** The state of a service that starts at this Unix time in ms. */
+export function createAcceptanceState(startedAt: number): AcceptanceState {
+  return { window: new ReplayWindow(startedAt), isLegacyCopy: createLegacyCopies() };
+}
+
+/** A datagram that is met with silence; `key` if it was signed with one of ours. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly reason: RefusalReason;
+  readonly key?: Key;
 }
 
 /** An authentic request and the key it came with. */
@@ -67,35 +78,48 @@ interface Authentic {
   readonly key: Key;
 }
 
-/** What is to be done with a datagram. */
-export type Verdict =
-  | { readonly kind: "refused"; readonly reason: RefusalReason; readonly key?: Key }
+/** To be done: new, or a copy of a request whose flush failed. */
+export interface NewRequest extends Authentic {
+  readonly kind: "new";
+  readonly seen: SeenRequest;
+  /** False: the window was full, so a copy will be stale rather than a repeat. */
+  readonly remembered: boolean;
+}
+
+/** Accepted before and not to be done again: its result, once known, is acknowledged again. */
+export interface RepeatedRequest {
+  readonly kind: "repeat";
+  readonly seen: SeenRequest;
+  readonly key: Key;
+}
+
+/** Not fresh by `clock` (Unix time in ms), which the ack carries; `mac` is the request's. */
+export interface StaleRequest extends Authentic {
+  readonly kind: "stale";
+  readonly clock: number;
+  readonly mac: Uint8Array;
+}
+
+/** An authentic datagram and what is to be done about it. */
+export type Accepted =
   | { readonly kind: "legacy" }
   | { readonly kind: "legacy copy" }
-  /** Seen before, and not to be done again: its outcome, once known, is acknowledged again. */
-  | { readonly kind: "repeat"; readonly seen: SeenRequest; readonly key: Key }
-  /** Not fresh by `clock` (Unix time in ms), which the ack carries; `mac` is the request's. */
-  | { readonly kind: "stale"; readonly clock: number; readonly mac: Uint8Array } & Authentic
-  /** To be done: new, or a copy of a request whose flush failed. */
-  | {
-    readonly kind: "accepted";
-    readonly seen: SeenRequest;
-    /** False: the window was full, so a copy will be stale rather than a repeat. */
-    readonly remembered: boolean;
-  } & Authentic;
+  | NewRequest
+  | RepeatedRequest
+  | StaleRequest;
 
 /**
- * The verdict on one datagram, of which it keeps nothing; `source` is unmapped and without a zone.
- * Each clock is read when it matters what time it is, once at most: for junk that would cost as much
- * as all the checks.
+ * Judges one datagram, of which it keeps nothing; `source` is unmapped and without a zone. Each
+ * clock is read once at most and only when it matters: for junk that would cost as much as all the
+ * checks.
  */
 export function accept(
   bytes: Uint8Array,
   source: AddressPrefix,
   rules: AcceptanceRules,
-  { window, isLegacyCopy }: AcceptanceMemory,
+  { window, isLegacyCopy }: AcceptanceState,
   clock: Clock,
-): Verdict {
+): Refusal | Accepted {
   if (!rules.isAllowed(source)) return { kind: "refused", reason: "source" };
   const fault = requestHeaderFault(bytes);
   if (fault !== null) {
@@ -109,13 +133,13 @@ export function accept(
   const known = window.find(requestIdOf(bytes), monotonic);
   const isCopy = known !== undefined && equalConstantTime(known.mac, requestMacOf(bytes));
   // Not parsed: its bytes are those of a request that was accepted.
-  if (isCopy && known.outcome?.status !== "failed") return { kind: "repeat", key, seen: known };
+  if (isCopy && known.result?.status !== "failed") return { kind: "repeat", key, seen: known };
   const request = parseRequest(bytes);
   if (request === null) return { kind: "refused", reason: "content", key };
   if (known !== undefined) {
     if (!isCopy) return { kind: "refused", reason: "id reused", key };
-    known.outcome = null;
-    return { kind: "accepted", request, key, seen: known, remembered: true };
+    known.result = null;
+    return { kind: "new", request, key, seen: known, remembered: true };
   }
   const mac = requestMacOf(bytes).slice();
   const now = { monotonic, wall: clock.wall() };
@@ -124,17 +148,21 @@ export function accept(
   }
   const remembered = !window.isFull;
   const seen = window.remember(request, mac, now, rules.toleranceMs);
-  return { kind: "accepted", request, key, seen, remembered };
+  return { kind: "new", request, key, seen, remembered };
 }
 
-// Whose datagrams are looked at. On-link means: inside the network of one of the host's own addresses. Loopback always is, as nobody on a wire can claim it: the host asks itself that way.
+/** An address of the host, as `Deno.networkInterfaces` tells it. */
+export type AddressInfo = Pick<InterfaceInfo, "address" | "cidr">;
 
 /** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
-const refreshEveryMs = 30_000;
-/** Between two readings because of unknown sources. */
-const refreshOnMissMs = 1_000;
+const maxAgeMs = 30_000;
+/** Least time between two readings that unknown sources cause. */
+const unknownSourcePauseMs = 1_000;
 
-/** A check for sources inside the given networks. */
+/**
+ * A check for sources inside the given networks. Loopback is always allowed: nobody on a wire can
+ * claim it, and the host asks itself from there.
+ */
 export function allowNetworks(
   networks: readonly AddressPrefix[],
 ): (source: AddressPrefix) => boolean {
@@ -142,60 +170,61 @@ export function allowNetworks(
     isLoopback(source) || networks.some((network) => prefixContains(network, source));
 }
 
-/** A check for on-link sources that follows the host's addresses. */
-export interface OnLinkSources {
-  readonly isAllowed: (source: AddressPrefix) => boolean;
-  /** Reads the host's networks, as the first datagram makes it do too. */
-  readonly read: () => void;
-  /** Ends its timer. */
-  close(): void;
-}
+/**
+ * A check for on-link sources: those inside the network of one of the host's own addresses, which it
+ * follows. When the interfaces can't be read the last networks stay valid.
+ */
+export class OnLinkSources {
+  readonly #readAddresses: () => readonly AddressInfo[];
+  readonly #time: Time;
+  #check = allowNetworks([]);
+  #readAt = -Infinity;
+  /** Null when the networks are too old. A timer costs a datagram nothing; a clock would. */
+  #cancelAging: (() => void) | null = null;
+  /** In a flood many datagrams in a row are from one source, which `parseSource` parses once. */
+  #latestAllowed: AddressPrefix | null = null;
 
-/** Knows no network yet. When the interfaces can't be read the last networks stay valid. */
-export function createOnLinkSources(
-  readAddresses: () => readonly Pick<InterfaceInfo, "address" | "cidr">[],
-  monotonic: () => number,
-  after: After,
-): OnLinkSources {
-  let check = allowNetworks([]);
-  let readAt = -Infinity;
-  // While they are fresh. A timer costs nothing for each datagram, as a look at the clock would.
-  let cancel: (() => void) | null = null;
-  // In a flood many datagrams in a row are from one source, which `parseSource` has parsed once.
-  let latestAllowed: AddressPrefix | null = null;
-  function read(): void {
-    latestAllowed = null;
+  /** Knows no network before its first reading. */
+  constructor(readAddresses: () => readonly AddressInfo[], time: Time) {
+    this.#readAddresses = readAddresses;
+    this.#time = time;
+  }
+
+  /** Reads the host's networks, as the first datagram does too. */
+  read(): void {
+    this.#latestAllowed = null;
     try {
-      const own = readAddresses().map(parseOwnAddress).filter((address) => address !== null);
-      check = allowNetworks(own.map(({ network }) => network));
+      const own = this.#readAddresses().map(parseOwnAddress).filter((one) => one !== null);
+      this.#check = allowNetworks(own.map(({ network }) => network));
     } catch {
       // Out of descriptors, for example: the next refresh tries again.
     }
   }
-  function refresh(): void {
-    read();
-    readAt = monotonic();
-    cancel?.();
-    cancel = after(refreshEveryMs, () => cancel = null);
+
+  isAllowed(source: AddressPrefix): boolean {
+    if (this.#cancelAging === null) this.#refresh();
+    if (source === this.#latestAllowed) return true;
+    if (this.#check(source)) {
+      this.#latestAllowed = source;
+      return true;
+    }
+    if (this.#time.monotonic() - this.#readAt < unknownSourcePauseMs) return false;
+    this.#refresh();
+    return this.#check(source);
   }
-  return {
-    read,
-    isAllowed(source) {
-      if (cancel === null) refresh();
-      if (source === latestAllowed) return true;
-      if (check(source)) {
-        latestAllowed = source;
-        return true;
-      }
-      if (monotonic() - readAt < refreshOnMissMs) return false;
-      refresh();
-      return check(source);
-    },
-    close() {
-      cancel?.();
-      cancel = null;
-    },
-  };
+
+  /** Ends its timer. */
+  close(): void {
+    this.#cancelAging?.();
+    this.#cancelAging = null;
+  }
+
+  #refresh(): void {
+    this.read();
+    this.#readAt = this.#time.monotonic();
+    this.#cancelAging?.();
+    this.#cancelAging = this.#time.after(maxAgeMs, () => this.#cancelAging = null);
+  }
 }
 
 /** What was parsed last: under load many datagrams in a row come from one source. */
@@ -209,17 +238,19 @@ export function parseSource(hostname: string): AddressPrefix | null {
   return latest.source;
 }
 
-// The 2009 client sends its datagram five times, one second apart, and nothing in it tells a copy from a new request. Copies from one source address within 5 s of the first are one request.
-
+/**
+ * The 2009 client sends its datagram five times, one second apart, and nothing in it tells a copy
+ * from a new request: copies from one source address within 5 s of the first are one request.
+ */
 const copiesWithinMs = 5_000;
-/** Sources remembered at once; one more is a new request each time, which the flush gate bounds. */
-const sourcesMost = 1_024;
+/** More sources are new requests each time, which the flush gate bounds. */
+const maxLegacySources = 1_024;
 
 /** True when a legacy datagram from this source, now (monotonic ms), repeats an earlier one. */
-export type IsLegacyCopy = (source: AddressPrefix, now: number) => boolean;
+type IsLegacyCopy = (source: AddressPrefix, now: number) => boolean;
 
 /** A memory of legacy requests, empty. */
-export function createLegacyCopies(): IsLegacyCopy {
+function createLegacyCopies(): IsLegacyCopy {
   const firstAt = new Map<string, number>();
   return (source, now) => {
     for (const [text, first] of firstAt) {
@@ -228,7 +259,7 @@ export function createLegacyCopies(): IsLegacyCopy {
     }
     const text = formatAddress(source);
     if (firstAt.has(text)) return true;
-    if (firstAt.size < sourcesMost) firstAt.set(text, now);
+    if (firstAt.size < maxLegacySources) firstAt.set(text, now);
     return false;
   };
 }

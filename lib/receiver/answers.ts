@@ -1,83 +1,81 @@
-/**
- * Sends acks: each to the source of the datagram it answers, after a random delay up to the spread
- * that the request asks for, so that a thousand hosts don't answer at once.
- */
+/** What senders are told: look-ups of neighbors for the reports in acks, and the acks themselves. */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { type NeighborCache, toCacheError } from "../neighbors/neighbor_cache.ts";
-import type { After } from "../time.ts";
+import type { Time } from "../time.ts";
 import type { NeighborReport } from "../wire/ack.ts";
 import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/addresses.ts";
 import type { FlushRequest } from "../wire/request.ts";
 import type { Counters } from "./counters.ts";
 import { createLimitedReport } from "./rate_limits.ts";
-import type { Destination } from "./replay_window.ts";
 
-/** What the acknowledger needs. */
-export interface AcknowledgerParts {
-  readonly send: (bytes: Uint8Array, to: Destination) => Promise<void>;
-  readonly after: After;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  readonly now: () => number;
+/** Delayed acks; one more is dropped, which is counted. */
+const maxDelayedAcks = 4_096;
+
+/** What an acknowledger works with. */
+interface AcknowledgerParts {
   readonly report: Report;
   readonly counters: Counters;
+  readonly time: Time;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
 
-/** Acks that wait for their time. */
-export interface Acknowledger {
-  /** Sends what `encode` makes at that time, so that the ack's clock is right. */
-  acknowledge(to: Destination, spreadMs: number, encode: () => Uint8Array): void;
-  /** Sends everything that waits, at once; resolves when it has been handed to the system. */
-  hurry(): Promise<void>;
-}
+/**
+ * Sends acks, each to the source of the datagram it answers, after a random delay up to the spread
+ * that the request asks for, so that a thousand hosts don't answer at once.
+ */
+export class Acknowledger {
+  readonly #parts: AcknowledgerParts;
+  readonly #send: (bytes: Uint8Array, to: Deno.NetAddr) => Promise<void>;
+  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
+  /** What sends each delayed ack, and what cancels its timer. */
+  readonly #delayed = new Map<() => Promise<void>, () => void>();
 
-/** Delayed acks at most; one more is dropped, which is counted. */
-const delayedMost = 4_096;
+  constructor(
+    parts: AcknowledgerParts,
+    send: (bytes: Uint8Array, to: Deno.NetAddr) => Promise<void>,
+  ) {
+    this.#parts = parts;
+    this.#send = send;
+    this.#reportFailure = createLimitedReport(parts.report, "ackFailed", parts.time);
+  }
 
-/** An acknowledger with nothing to send. */
-export function createAcknowledger(parts: AcknowledgerParts): Acknowledger {
-  const { send, after, random, now, report, counters } = parts;
-  const delayed = new Map<() => Promise<void>, () => void>();
-  const reportFailure = createLimitedReport(report, "ackFailed", now);
+  /** Sends what `encode` makes when its time has come, so that the ack's clock is right. */
+  acknowledge(to: Deno.NetAddr, spreadMs: number, encode: () => Uint8Array): void {
+    const { time, random, counters } = this.#parts;
+    if (spreadMs === 0) return void this.#sendNow(to, encode);
+    if (this.#delayed.size >= maxDelayedAcks) return counters.count("acksDropped");
+    const send = () => {
+      this.#delayed.delete(send);
+      return this.#sendNow(to, encode);
+    };
+    this.#delayed.set(send, time.after(random() * spreadMs, send));
+  }
 
-  async function sendNow(to: Destination, encode: () => Uint8Array): Promise<void> {
+  /** Sends all that waits at once; resolves when it has been handed to the system. */
+  async finish(): Promise<void> {
+    await Promise.all([...this.#delayed].map(([send, cancel]) => {
+      cancel();
+      return send();
+    }));
+  }
+
+  async #sendNow(to: Deno.NetAddr, encode: () => Uint8Array): Promise<void> {
+    const { counters } = this.#parts;
     try {
-      await send(encode(), to);
+      await this.#send(encode(), to);
       counters.count("acksSent");
     } catch (error) {
       counters.count("acksFailed");
-      reportFailure(() => ({
-        destination: `${to.hostname} port ${to.port}`,
-        error: systemReason(error),
-      }));
+      const destination = `${to.hostname} port ${to.port}`;
+      this.#reportFailure(() => ({ destination, error: systemReason(error) }));
     }
   }
-
-  return {
-    acknowledge(to, spreadMs, encode) {
-      if (spreadMs === 0) return void sendNow(to, encode);
-      if (delayed.size >= delayedMost) return counters.count("acksDropped");
-      const run = () => {
-        delayed.delete(run);
-        return sendNow(to, encode);
-      };
-      delayed.set(run, after(random() * spreadMs, run));
-    },
-    async hurry() {
-      const waiting = [...delayed];
-      await Promise.all(waiting.map(([run, cancel]) => {
-        cancel();
-        return run();
-      }));
-    },
-  };
 }
 
-// The neighbor reports in acks: `look` for probes, `resolve` after flushes. Each may be a process of its own, so few run at once, equal ones are shared, and too many are left out.
-
-/** What a look at the cache gives. */
-export interface LookUp {
+/** What was found in the cache. */
+interface LookUp {
   /** Entries in the cache; 0 after a resolution, which doesn't count them. */
   readonly entries: number;
   /** One for each address, in the request's order, if it asks for a report; else none. */
@@ -85,85 +83,95 @@ export interface LookUp {
 }
 
 /** A request and where it came from. */
-export interface Question {
+export interface ReceivedRequest {
   readonly request: FlushRequest;
   readonly source: AddressPrefix;
   /** For the log. */
   readonly who: string;
 }
 
-/** The two ways to look. */
-export interface LookUps {
-  /** The cache as it is. Rejects with a `NeighborCacheError`. */
-  look(question: Question): Promise<LookUp>;
-  /** The addresses resolved anew. Never rejects: what can't be resolved is "not looked at". */
-  resolve(question: Question): Promise<LookUp>;
+/** Look-ups that run at once: each may be a process of its own and take a second. */
+const maxRunning = 4;
+/** Look-ups that wait; a request over that gets a report of "not looked at". */
+const maxWaiting = 64;
+
+/** What look-ups work with. */
+interface LookUpParts {
+  readonly cache: NeighborCache;
+  readonly report: Report;
+  readonly time: Time;
 }
 
-const atOnce = 4;
-const waitingMost = 64;
+/** The neighbor reports in acks: few are made at once, and equal ones are shared. */
+export class LookUps {
+  readonly #cache: NeighborCache;
+  readonly #run = createJobQueue<LookUp>(maxRunning, maxWaiting);
+  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
+  readonly #reportOverload: ReturnType<typeof createLimitedReport>;
 
-/** Look-ups over a cache; `now` is monotonic in ms. */
-export function createLookUps(cache: NeighborCache, report: Report, now: () => number): LookUps {
-  const run = createJobQueue<LookUp>(atOnce, waitingMost);
-  const reportFailure = createLimitedReport(report, "lookFailed", now);
-  const reportOverload = createLimitedReport(report, "lookOverload", now);
+  constructor({ cache, report, time }: LookUpParts) {
+    this.#cache = cache;
+    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
+    this.#reportOverload = createLimitedReport(report, "lookOverload", time);
+  }
 
-  function queued(
+  /** For a probe: the cache as it is. Rejects with a `NeighborCacheError`. */
+  async look(received: ReceivedRequest): Promise<LookUp> {
+    const { request, source, who } = received;
+    try {
+      return await this.#queue("look", received, async () => ({
+        entries: (await this.#cache.list()).length,
+        reports: request.report ? await this.#cache.look(request.addresses, source) : [],
+      }));
+    } catch (error) {
+      const failure = toCacheError(error);
+      this.#reportFailure(() => ({ who, error: failure.message }));
+      throw failure;
+    }
+  }
+
+  /** After a flush: the addresses resolved anew, or "not looked at". Never rejects. */
+  async resolve(received: ReceivedRequest): Promise<readonly NeighborReport[]> {
+    const { request, source, who } = received;
+    if (!request.report) return [];
+    try {
+      const { reports } = await this.#queue("resolve", received, async () => ({
+        entries: 0,
+        reports: await this.#cache.resolve(request.addresses, source),
+      }));
+      return reports;
+    } catch (error) {
+      this.#reportFailure(() => ({ who, error: toCacheError(error).message }));
+      return notLookedAt(request);
+    }
+  }
+
+  #queue(
     how: "look" | "resolve",
-    { request, source, who }: Question,
+    { request, source, who }: ReceivedRequest,
     job: () => Promise<LookUp>,
   ): Promise<LookUp> {
     const addresses = request.report ? request.addresses.map(formatPrefix) : [];
-    const key = [how, formatAddress(source), ...addresses].join(" ");
-    const result = run(key, job);
+    const result = this.#run([how, formatAddress(source), ...addresses].join(" "), job);
     if (result !== null) return result;
-    reportOverload(() => ({ who }));
-    return Promise.resolve(nothingLooked(request));
+    this.#reportOverload(() => ({ who }));
+    return Promise.resolve({ entries: 0, reports: notLookedAt(request) });
   }
-
-  return {
-    async look(question) {
-      const { request, source, who } = question;
-      try {
-        return await queued("look", question, async () => ({
-          entries: (await cache.list()).length,
-          reports: request.report ? await cache.look(request.addresses, source) : [],
-        }));
-      } catch (error) {
-        const failure = toCacheError(error);
-        reportFailure(() => ({ who, error: failure.message }));
-        throw failure;
-      }
-    },
-    async resolve(question) {
-      const { request, source, who } = question;
-      if (!request.report) return nothingLooked(request);
-      try {
-        return await queued("resolve", question, async () => ({
-          entries: 0,
-          reports: await cache.resolve(request.addresses, source),
-        }));
-      } catch (error) {
-        reportFailure(() => ({ who, error: toCacheError(error).message }));
-        return nothingLooked(request);
-      }
-    },
-  };
 }
 
-function nothingLooked(request: FlushRequest): LookUp {
-  const none: NeighborReport = { state: "not looked at", linkLayerAddress: new Uint8Array(6) };
-  return { entries: 0, reports: request.report ? request.addresses.map(() => none) : [] };
+function notLookedAt({ report, addresses }: FlushRequest): NeighborReport[] {
+  const one: NeighborReport = { state: "not looked at", linkLayerAddress: new Uint8Array(6) };
+  return report ? addresses.map(() => one) : [];
 }
 
-// Bounds what runs at once against the neighbor cache: each look or resolution may be a process of its own and take a second. Equal jobs that have not started yet are one job.
-
-/** Runs a job, or joins the waiting one with the same key; null when too many are waiting. */
-export type RunJob<Result> = (key: string, job: () => Promise<Result>) => Promise<Result> | null;
-
-/** A queue that runs `atOnce` jobs at a time and holds at most `waitingMost` more. */
-export function createJobQueue<Result>(atOnce: number, waitingMost: number): RunJob<Result> {
+/**
+ * A queue that runs some jobs at a time and holds some more. What it returns runs a job, or joins the
+ * waiting one with the same key; it gives null when too many are waiting.
+ */
+function createJobQueue<Result>(
+  maxRunning: number,
+  maxWaiting: number,
+): (key: string, job: () => Promise<Result>) => Promise<Result> | null {
   const waiting = new Map<string, { result: Promise<Result>; begin: () => void }>();
   let running = 0;
 
@@ -177,8 +185,8 @@ export function createJobQueue<Result>(atOnce: number, waitingMost: number): Run
   return (key, job) => {
     const same = waiting.get(key);
     if (same !== undefined) return same.result;
-    const beginsNow = running < atOnce;
-    if (!beginsNow && waiting.size >= waitingMost) return null;
+    const beginsNow = running < maxRunning;
+    if (!beginsNow && waiting.size >= maxWaiting) return null;
     const { promise: turn, resolve } = Promise.withResolvers<void>();
     const begin = () => {
       running++;

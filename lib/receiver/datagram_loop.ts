@@ -1,9 +1,9 @@
 /**
- * A UDP socket that survives. The loop is on `receive()`: `for await` would end at the first error,
- * and there are many: 10054 after an ack to a closed port, 10040, an interface that goes away. It
- * pauses only when errors repeat, and opens the socket again when they don't stop.
+ * A UDP socket that outlives its errors. The loop calls `receive()` itself, because `for await` ends
+ * at the first error and many are harmless: Windows reports 10054 after an ack to a closed port and
+ * 10040 for a datagram that is too long, and an interface may go away for a moment.
  */
-import type { After } from "../time.ts";
+import { sleep, type Time } from "../time.ts";
 
 /** What the loop uses of a `Deno.DatagramConn`. */
 export interface DatagramSocket {
@@ -21,7 +21,7 @@ export const openUdpSocket: OpenSocket = (hostname, port) =>
   Deno.listenDatagram({ transport: "udp", hostname, port });
 
 /** What the loop tells its owner; only `datagram` may throw, which counts as a failed receive. */
-export interface DatagramEvents {
+interface DatagramEvents {
   /** A datagram; the bytes are valid until this returns. */
   readonly datagram: (bytes: Uint8Array, from: Deno.NetAddr) => void;
   /** A receive failed; the loop goes on. */
@@ -31,171 +31,172 @@ export interface DatagramEvents {
   readonly reopened: () => void;
 }
 
-/** A running loop. */
-export interface DatagramLoop {
-  readonly address: string;
-  readonly port: number;
-  send(bytes: Uint8Array, to: Deno.NetAddr): Promise<void>;
+/** The longest UDP datagram fits, so none is ever cut. */
+const bufferLength = 65_536;
+/** Errors in a row that are retried at once: one burst of acks to closed ports leaves that many. */
+const maxFreeErrors = 16;
+/** The socket is reopened after 26 errors in a row: the last ten come after 1, 2, 4 … 256 ms. */
+const maxErrors = maxFreeErrors + 10;
+/** Between two tries to open the socket again: 100 ms, then twice as long each time up to 5 s. */
+const firstReopenPauseMs = 100;
+const maxReopenPauseMs = 5_000;
+
+/** A socket that is received from until `stop()`. */
+export class DatagramLoop {
+  readonly #events: DatagramEvents;
+  readonly #time: Time;
+  readonly #open: OpenSocket;
+  readonly #stopped = new AbortController();
+  /** Null while the socket is being opened again. */
+  #socket: DatagramSocket | null = null;
+  #address: string;
+  #port: number;
+  /** Ends when the present socket isn't received from any more. */
+  #receiving = Promise.resolve();
+
+  /** Opens the socket, or throws, and starts to receive. */
+  constructor(
+    address: string,
+    port: number,
+    events: DatagramEvents,
+    time: Time,
+    open: OpenSocket,
+  ) {
+    this.#events = events;
+    this.#time = time;
+    this.#open = open;
+    const socket = open(address, port);
+    this.#address = address;
+    this.#port = portOf(socket);
+    this.#use(socket);
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Sends a datagram; rejects while the socket is being opened again. */
+  async send(bytes: Uint8Array, to: Deno.NetAddr): Promise<void> {
+    if (this.#socket === null) throw new Error("The socket is being opened again");
+    await this.#socket.send(bytes, to);
+  }
+
   /**
    * Moves to another address or port: the new socket is opened before the old one is closed, except
    * where both can't be there at once. Rejects, and keeps the old one, when the new can't be opened.
    */
-  move(address: string, port: number): Promise<void>;
+  async move(address: string, port: number): Promise<void> {
+    const old = this.#socket;
+    let socket: DatagramSocket;
+    try {
+      socket = this.#open(address, port);
+    } catch (error) {
+      // A wildcard and a single address exclude each other on one port.
+      const excluded = error instanceof Deno.errors.AddrInUse && port === this.#port;
+      if (old === null || !excluded) throw error;
+      socket = await this.#openInsteadOf(old, address, port);
+    }
+    this.#address = address;
+    this.#port = portOf(socket);
+    this.#use(socket);
+    closeQuietly(old);
+  }
+
   /** Closes the socket; no event comes after it. */
-  stop(): void;
-}
+  stop(): void {
+    const old = this.#socket;
+    this.#socket = null;
+    this.#stopped.abort();
+    closeQuietly(old);
+  }
 
-/** No datagram is longer, so none is ever cut. */
-const bufferLength = 65_536;
-/** Errors in a row that cost no pause: what one burst of acks to closed ports may leave behind. */
-const freeErrors = 16;
-/** Errors in a row, pauses from 1 ms to 512 ms between the last ten, after which it is reopened. */
-const errorsMost = freeErrors + 10;
-const reopenPauseMs = { first: 100, most: 5_000 } as const;
+  #use(socket: DatagramSocket): void {
+    if (this.#stopped.signal.aborted) return closeQuietly(socket);
+    this.#socket = socket;
+    this.#receiving = this.#receiveFrom(socket);
+  }
 
-/** Opens the socket, or throws, and starts the loop. */
-export function startDatagramLoop(
-  address: string,
-  port: number,
-  events: DatagramEvents,
-  open: OpenSocket,
-  after: After,
-): DatagramLoop {
-  let current: DatagramSocket | null = open(address, port);
-  let place = { address, port: portOf(current) };
-  let wake = () => {};
-  let stopped = false;
-
-  const pause = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const cancel = after(ms, resolve);
-      wake = () => {
-        cancel();
-        resolve();
-      };
-    });
-
-  async function run(socket: DatagramSocket): Promise<void> {
+  async #receiveFrom(socket: DatagramSocket): Promise<void> {
     const buffer = new Uint8Array(bufferLength);
     let errors = 0;
-    while (current === socket) {
+    while (this.#socket === socket) {
       let received: [Uint8Array, Deno.Addr];
       try {
         received = await socket.receive(buffer);
       } catch (error) {
-        if (current !== socket) return;
+        if (this.#socket !== socket) return;
         errors++;
-        if (errors >= errorsMost || error instanceof Deno.errors.BadResource) {
-          return reopen(error);
+        if (errors >= maxErrors || error instanceof Deno.errors.BadResource) {
+          return this.#reopen(error);
         }
-        events.receiveFailed(error);
-        if (errors > freeErrors) await pause(2 ** (errors - freeErrors - 1));
+        this.#events.receiveFailed(error);
+        if (errors > maxFreeErrors) await this.#pause(2 ** (errors - maxFreeErrors - 1));
         continue;
       }
       errors = 0;
       const [bytes, from] = received;
-      if (current !== socket || !isNetAddr(from)) continue;
+      if (this.#socket !== socket || from.transport !== "udp") continue;
       try {
-        events.datagram(bytes, from);
+        this.#events.datagram(bytes, from);
       } catch (error) {
-        // A fault of the program's own: no datagram may end the loop by it.
-        events.receiveFailed(error);
+        // A fault of the program itself must not end the loop.
+        this.#events.receiveFailed(error);
       }
     }
   }
 
-  async function reopen(problem: unknown): Promise<void> {
-    events.lost(problem);
-    closeQuietly(current);
-    current = null;
-    for (
-      let ms: number = reopenPauseMs.first;
-      !stopped;
-      ms = Math.min(2 * ms, reopenPauseMs.most)
-    ) {
+  async #reopen(problem: unknown): Promise<void> {
+    this.#events.lost(problem);
+    closeQuietly(this.#socket);
+    this.#socket = null;
+    let pauseMs = firstReopenPauseMs;
+    while (!this.#stopped.signal.aborted) {
       try {
         // A move may have opened one meanwhile.
-        if (current === null) use(open(place.address, place.port));
-        return events.reopened();
+        if (this.#socket === null) this.#use(this.#open(this.#address, this.#port));
+        return this.#events.reopened();
       } catch {
-        await pause(ms);
+        await this.#pause(pauseMs);
+        pauseMs = Math.min(2 * pauseMs, maxReopenPauseMs);
       }
     }
   }
 
-  /** Closes a socket before it opens the other; opens it again when that fails. */
-  async function openInsteadOf(
+  /** Closes a socket before it opens the other; opens the first again when that fails. */
+  async #openInsteadOf(
     old: DatagramSocket,
     address: string,
     port: number,
   ): Promise<DatagramSocket> {
-    current = null;
+    this.#socket = null;
     closeQuietly(old);
     // The port is free only when the receive that was under way has ended.
-    await running;
+    await this.#receiving;
     try {
-      return open(address, port);
+      return this.#open(address, port);
     } catch (error) {
-      if (!stopped) {
+      if (!this.#stopped.signal.aborted) {
         try {
-          use(open(place.address, place.port));
+          this.#use(this.#open(this.#address, this.#port));
         } catch {
-          reopen(error);
+          this.#reopen(error);
         }
       }
       throw error;
     }
   }
 
-  function use(socket: DatagramSocket): void {
-    if (stopped) return closeQuietly(socket);
-    current = socket;
-    running = run(socket);
+  #pause(ms: number): Promise<void> {
+    return sleep(this.#time.after, ms, this.#stopped.signal);
   }
-  let running = run(current);
-
-  return {
-    get address() {
-      return place.address;
-    },
-    get port() {
-      return place.port;
-    },
-    async send(bytes, to) {
-      if (current === null) throw new Error("The socket is being opened again");
-      await current.send(bytes, to);
-    },
-    async move(address, port) {
-      const old = current;
-      let socket: DatagramSocket;
-      try {
-        socket = open(address, port);
-      } catch (error) {
-        // A wildcard and a single address exclude each other on one port.
-        const excluded = error instanceof Deno.errors.AddrInUse && port === place.port;
-        if (old === null || !excluded) throw error;
-        socket = await openInsteadOf(old, address, port);
-      }
-      place = { address, port: portOf(socket) };
-      use(socket);
-      closeQuietly(old);
-    },
-    stop() {
-      stopped = true;
-      const old = current;
-      current = null;
-      closeQuietly(old);
-      wake();
-    },
-  };
 }
 
-function isNetAddr(address: Deno.Addr): address is Deno.NetAddr {
-  return address.transport === "udp";
-}
-
-function portOf(socket: DatagramSocket): number {
-  return isNetAddr(socket.addr) ? socket.addr.port : 0;
+function portOf({ addr }: DatagramSocket): number {
+  return addr.transport === "udp" ? addr.port : 0;
 }
 
 function closeQuietly(socket: DatagramSocket | null): void {

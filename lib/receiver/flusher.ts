@@ -1,5 +1,6 @@
 /**
- * Flushes for whoever asks, through the gate: runs the cache, says what happened, tells the askers.
+ * Flushes for whoever asks, as far as the gate (hold-down) allows: runs the cache, says what
+ * happened, and tells those who asked.
  */
 import type { Report } from "../log/events.ts";
 import {
@@ -10,22 +11,95 @@ import {
   toCacheError,
 } from "../neighbors/neighbor_cache.ts";
 import { listText } from "../text.ts";
-import type { After } from "../time.ts";
+import type { Time } from "../time.ts";
 import { type AddressPrefix, formatPrefix, prefixContains } from "../wire/addresses.ts";
 import type { Counters } from "./counters.ts";
 
-/** What the flusher needs. */
-export interface FlusherParts {
-  readonly cache: NeighborCache;
-  readonly report: Report;
-  readonly counters: Counters;
-  readonly now: () => number;
-  readonly after: After;
-  readonly holdDownMs: number;
+/** Flush starts allowed in any hold-down period. */
+const maxStarts = 3;
+/** Prefixes in a pending flush; more become "all", which covers them. */
+const maxPendingPrefixes = 256;
+
+/** The scope of the flush to start now, or when the pending one is due (monotonic ms). */
+type GateDecision =
+  | { readonly start: FlushScope }
+  | { readonly pendingUntil: number };
+
+/**
+ * Hold-down and merging of flushes, without timers: the caller hands in the monotonic time in ms.
+ * Promise: every request is followed by a flush that covers its scope and starts at or after it and
+ * within one hold-down period, while at most 3 flushes start in any hold-down period. Requests over
+ * that merge into one pending flush, which is due as soon as the period allows. It holds if `tick` is
+ * called at `due`. A `now` before an earlier one counts as that earlier one.
+ */
+export class FlushGate {
+  #holdDownMs: number;
+  /** Of the last flushes. */
+  #starts: number[] = [];
+  #pending: FlushScope | null = null;
+  #latest = -Infinity;
+
+  /** A gate that has seen no flush. */
+  constructor(holdDownMs: number) {
+    this.#holdDownMs = holdDownMs;
+  }
+
+  /** Asks for a flush. A start returned covers all that was pending too. */
+  request(scope: FlushScope, now: number): GateDecision {
+    this.#latest = Math.max(this.#latest, now);
+    const merged = this.#pending === null ? scope : unionOf(this.#pending, scope);
+    const due = this.#nextStart;
+    if (due <= this.#latest) return { start: this.#start(merged) };
+    this.#pending = merged;
+    return { pendingUntil: due };
+  }
+
+  /** The pending flush if it is due; it counts as started. */
+  tick(now: number): FlushScope | null {
+    this.#latest = Math.max(this.#latest, now);
+    const isDue = this.#pending !== null && this.#nextStart <= this.#latest;
+    return isDue ? this.drain(now) : null;
+  }
+
+  /** The pending flush whatever the hold-down says: for the end of the service. */
+  drain(now: number): FlushScope | null {
+    this.#latest = Math.max(this.#latest, now);
+    return this.#pending === null ? null : this.#start(this.#pending);
+  }
+
+  /** When the pending flush is due, or null. */
+  get due(): number | null {
+    return this.#pending === null ? null : this.#nextStart;
+  }
+
+  /** Changes the hold-down period, of what is pending too. */
+  setHoldDown(holdDownMs: number): void {
+    this.#holdDownMs = holdDownMs;
+  }
+
+  get #nextStart(): number {
+    return this.#starts.length < maxStarts ? this.#latest : this.#starts[0] + this.#holdDownMs;
+  }
+
+  #start(scope: FlushScope): FlushScope {
+    this.#starts = [...this.#starts, this.#latest].slice(-maxStarts);
+    this.#pending = null;
+    return scope;
+  }
+}
+
+/** What covers both scopes: "all" wins, prefixes inside others are left out. */
+function unionOf(a: FlushScope, b: FlushScope): FlushScope {
+  if (a === "all" || b === "all") return "all";
+  const union: AddressPrefix[] = [...a];
+  for (const prefix of b) {
+    if (!union.some((other) => prefixContains(other, prefix))) union.push(prefix);
+  }
+  return union.length > maxPendingPrefixes ? "all" : union;
 }
 
 /** Somebody who asked for a flush. */
-export interface Asker {
+interface Requester {
   /** For the log. */
   readonly who: string;
   /**
@@ -35,26 +109,90 @@ export interface Asker {
   readonly ended: (result: FlushOutcome | NeighborCacheError) => void | Promise<void>;
 }
 
-/** The one way to flush. */
-export interface Flusher {
-  request(scope: FlushScope, asker: Asker): void;
-  setHoldDown(holdDownMs: number): void;
-  /** Starts the pending flush now; resolves when no flush is running and every asker is done. */
-  finish(): Promise<void>;
-}
-
+/** Who is told of the pending flush, at most: as many as the replay window remembers. */
+const maxRequesters = 4_096;
 /** Names in a log line; more are counted. */
 export const maxNames = 5;
 
-/** A flusher over a cache, with a gate that has seen no flush. */
-export function createFlusher(parts: FlusherParts): Flusher {
-  const { cache, report, counters, now, after, holdDownMs } = parts;
-  const running = new Set<Promise<void>>();
+/** What a flusher works with. */
+interface FlusherParts {
+  readonly cache: NeighborCache;
+  readonly report: Report;
+  readonly counters: Counters;
+  readonly time: Time;
+}
 
-  async function run(
-    scope: FlushScope,
-    about: { scope: string; who: string },
-  ): Promise<FlushOutcome | NeighborCacheError> {
+/** The one way to flush. Its timer runs only while a flush is pending. */
+export class Flusher {
+  readonly #parts: FlusherParts;
+  readonly #gate: FlushGate;
+  readonly #running = new Set<Promise<void>>();
+  #requesters: Requester[] = [];
+  #cancelTimer = () => {};
+
+  constructor(parts: FlusherParts, holdDownMs: number) {
+    this.#parts = parts;
+    this.#gate = new FlushGate(holdDownMs);
+  }
+
+  /**
+   * Asks for a flush: it starts before this returns, or when the gate allows. Who asks while 4,096
+   * wait is flushed for all the same, but not told.
+   */
+  request(scope: FlushScope, who: string, ended: Requester["ended"] = () => {}): void {
+    if (this.#requesters.length < maxRequesters) this.#requesters.push({ who, ended });
+    const decision = this.#gate.request(scope, this.#parts.time.monotonic());
+    if ("start" in decision) this.#start(decision.start);
+    else this.#setTimer();
+  }
+
+  /** Changes the hold-down period, of a pending flush too. */
+  setHoldDown(holdDownMs: number): void {
+    this.#gate.setHoldDown(holdDownMs);
+    this.#setTimer();
+  }
+
+  /** Starts the pending flush now; resolves when no flush is running and everybody has been told. */
+  async finish(): Promise<void> {
+    const scope = this.#gate.drain(this.#parts.time.monotonic());
+    if (scope !== null) this.#start(scope);
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #setTimer(): void {
+    this.#cancelTimer();
+    if (this.#gate.due === null) return;
+    const { monotonic, after } = this.#parts.time;
+    this.#cancelTimer = after(this.#gate.due - monotonic(), () => {
+      const scope = this.#gate.tick(monotonic());
+      if (scope === null) this.#setTimer();
+      else this.#start(scope);
+    });
+  }
+
+  #start(scope: FlushScope): void {
+    this.#cancelTimer();
+    const requesters = this.#requesters;
+    this.#requesters = [];
+    const flushing = this.#flush(scope, requesters);
+    this.#running.add(flushing);
+    flushing.finally(() => this.#running.delete(flushing));
+  }
+
+  async #flush(scope: FlushScope, requesters: readonly Requester[]): Promise<void> {
+    const result = await this.#runCache(
+      scope,
+      listText(requesters.map(({ who }) => who), maxNames),
+    );
+    await Promise.all(requesters.map(({ ended }) => ended(result)));
+  }
+
+  async #runCache(scope: FlushScope, who: string): Promise<FlushOutcome | NeighborCacheError> {
+    const { cache, report, counters } = this.#parts;
+    const about = {
+      scope: scope === "all" ? "all" : listText(scope.map(formatPrefix), maxNames),
+      who,
+    };
     counters.count("flushes");
     try {
       const outcome = await cache.flush(scope);
@@ -70,178 +208,4 @@ export function createFlusher(parts: FlusherParts): Flusher {
       return failure;
     }
   }
-  async function flush(scope: FlushScope, askers: readonly Asker[]): Promise<void> {
-    const who = listText(askers.map(({ who }) => who), maxNames);
-    const result = await run(scope, { scope: scopeText(scope), who });
-    await Promise.all(askers.map(({ ended }) => ended(result)));
-  }
-  const driver = createGateDriver<Asker>({
-    gate: createFlushGate(holdDownMs),
-    now,
-    after,
-    start(scope, askers) {
-      const flushing = flush(scope, askers);
-      running.add(flushing);
-      flushing.finally(() => running.delete(flushing));
-    },
-  });
-
-  return {
-    request: driver.request,
-    setHoldDown: driver.setHoldDown,
-    async finish() {
-      driver.drain();
-      while (running.size > 0) await Promise.all(running);
-    },
-  };
-}
-
-/** A scope for a log line. */
-export function scopeText(scope: FlushScope): string {
-  return scope === "all" ? "all" : listText(scope.map(formatPrefix), maxNames);
-}
-
-// Hold-down and coalescing of flushes, without timers: the caller hands in the monotonic time in ms. Promise: every request is followed by a flush that covers its scope and starts at or after it and within one hold-down period, while at most 3 flushes start in any hold-down period. Requests over that merge into one pending flush, which is due as soon as the period allows. It holds as far as `tick` is called at `due`; a late tick starts the flush late.
-
-/** Flush starts allowed in any hold-down period. */
-export const startsMost = 3;
-/** Prefixes in a pending flush; more become "all", which covers them. */
-export const pendingPrefixesMost = 256;
-
-/** The scope of the flush to start now, or when the pending one is due. */
-export type GateDecision =
-  | { readonly start: FlushScope }
-  | { readonly pendingUntil: number };
-
-/** The state machine. A `now` before an earlier one counts as that earlier one. */
-export interface FlushGate {
-  /** Asks for a flush. A start returned covers all that was pending too. */
-  request(scope: FlushScope, now: number): GateDecision;
-  /** The pending flush if it is due; it counts as started. */
-  tick(now: number): FlushScope | null;
-  /** The pending flush whatever the hold-down says: for the end of the service. */
-  drain(now: number): FlushScope | null;
-  /** When the pending flush is due, or null. */
-  readonly due: number | null;
-  /** Changes the hold-down period, of what is pending too. */
-  setHoldDown(holdDownMs: number): void;
-}
-
-/** A gate that has seen no flush. */
-export function createFlushGate(holdDownMs: number): FlushGate {
-  let holdDown = holdDownMs;
-  let starts: number[] = [];
-  let pending: FlushScope | null = null;
-  let latest = -Infinity;
-
-  const dueAt = () => starts.length < startsMost ? latest : starts[0] + holdDown;
-
-  function start(scope: FlushScope): FlushScope {
-    starts = [...starts, latest].slice(-startsMost);
-    pending = null;
-    return scope;
-  }
-
-  return {
-    request(scope, now) {
-      latest = Math.max(latest, now);
-      const merged = pending === null ? scope : unionOf(pending, scope);
-      const due = dueAt();
-      if (due <= latest) return { start: start(merged) };
-      pending = merged;
-      return { pendingUntil: due };
-    },
-    tick(now) {
-      latest = Math.max(latest, now);
-      return pending !== null && dueAt() <= latest ? start(pending) : null;
-    },
-    drain(now) {
-      latest = Math.max(latest, now);
-      return pending === null ? null : start(pending);
-    },
-    get due() {
-      return pending === null ? null : dueAt();
-    },
-    setHoldDown(ms) {
-      holdDown = ms;
-    },
-  };
-}
-
-/** What covers both scopes: "all" wins, prefixes inside others are left out. */
-export function unionOf(a: FlushScope, b: FlushScope): FlushScope {
-  if (a === "all" || b === "all") return "all";
-  const union: AddressPrefix[] = [...a];
-  for (const prefix of b) {
-    if (!union.some((other) => prefixContains(other, prefix))) union.push(prefix);
-  }
-  return union.length > pendingPrefixesMost ? "all" : union;
-}
-
-// The flush gate with a timer: whoever asks for a flush is handed to the flush that covers it.
-
-/**
- * Who asked for the pending flush, at most; as many as the replay window remembers. Whoever asks
- * beyond that is flushed for all the same, but not told.
- */
-const askersMost = 4_096;
-
-/** What the driver needs. */
-export interface GateDriverParts<Asker> {
-  readonly gate: FlushGate;
-  /** Monotonic time in ms. */
-  readonly now: () => number;
-  readonly after: After;
-  /** Starts a flush at once, for all who asked for it. Must not throw. */
-  readonly start: (scope: FlushScope, askers: readonly Asker[]) => void;
-}
-
-/** The gate as the receiver uses it. */
-export interface GateDriver<Asker> {
-  /** Asks for a flush: it is started before this returns, or when the gate allows. */
-  request(scope: FlushScope, asker: Asker): void;
-  /** Changes the hold-down period. */
-  setHoldDown(holdDownMs: number): void;
-  /** Starts what is pending now, whatever the hold-down says. */
-  drain(): void;
-}
-
-/** Drives a gate; the timer runs only while a flush is pending. */
-export function createGateDriver<Asker>(parts: GateDriverParts<Asker>): GateDriver<Asker> {
-  const { gate, now, after, start } = parts;
-  let pending: Asker[] = [];
-  let cancel = () => {};
-
-  function started(scope: FlushScope): void {
-    cancel();
-    const askers = pending;
-    pending = [];
-    start(scope, askers);
-  }
-  function arm(): void {
-    cancel();
-    if (gate.due === null) return;
-    cancel = after(gate.due - now(), () => {
-      const scope = gate.tick(now());
-      if (scope === null) arm();
-      else started(scope);
-    });
-  }
-
-  return {
-    request(scope, asker) {
-      if (pending.length < askersMost) pending.push(asker);
-      const decision = gate.request(scope, now());
-      if ("start" in decision) started(decision.start);
-      else arm();
-    },
-    setHoldDown(holdDownMs) {
-      gate.setHoldDown(holdDownMs);
-      arm();
-    },
-    drain() {
-      const scope = gate.drain(now());
-      if (scope !== null) started(scope);
-    },
-  };
 }

@@ -3,30 +3,33 @@
  * reloads.
  */
 import { systemReason } from "../errors.ts";
+import type { Report } from "../log/events.ts";
 import { sendUnixDatagram } from "../unix_datagram.ts";
-import { type HostParts, startHostedService } from "./running_service.ts";
+import { type ServiceParts, startService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
-/** Runs the service until it is told to end; resolves with the exit status. */
-export async function runConsole(parts: HostParts): Promise<number> {
-  const { report } = parts;
+/**
+ * Runs the service until it is told to end; resolves with the exit status. `report` is for a start
+ * that fails.
+ */
+export async function runConsole(parts: ServiceParts, report: Report): Promise<number> {
   const ending = new AbortController();
   const signals = listenToSignals();
-  const notify = createNotify(
+  const sdNotify = createSdNotify(
     Deno.env.get("NOTIFY_SOCKET"),
     (error) => report("notifyFailed", { error: systemReason(error) }),
   );
   signals.ending.then(() => ending.abort());
   try {
-    const service = await startHostedService(parts, ending.signal);
+    const service = await startService(parts, ending.signal);
     signals.onReload(async () => {
-      await notify(reloadingState(Deno.osUptime()));
+      await sdNotify(reloadingState(Deno.osUptime()));
       await service.reload();
-      await notify("READY=1");
+      await sdNotify("READY=1");
     });
-    await notify("READY=1");
+    await sdNotify("READY=1");
     await signals.ending;
-    await notify("STOPPING=1");
+    await sdNotify("STOPPING=1");
     await service.stop();
     return 0;
   } catch (error) {
@@ -47,7 +50,7 @@ interface Signals {
   stop(): void;
 }
 
-/** Listens at once, so that no signal ends the process half-way through its start. */
+/** Listens at once: otherwise a signal during the start would end the process without a stop. */
 function listenToSignals(): Signals {
   const { promise: ending, resolve: end } = Promise.withResolvers<void>();
   let reload: (() => Promise<void>) | null = null;
@@ -78,19 +81,15 @@ function listenToSignals(): Signals {
   };
 }
 
-// Tells systemd how the service is: sd_notify(3), without its library.
-
-/** Sends one state, lines `NAME=value`; never rejects. Without a NOTIFY_SOCKET it does nothing. */
-export type Notify = (state: string) => Promise<void>;
-
 /**
- * A notifier for the socket in NOTIFY_SOCKET: a path, or an abstract name behind `@`. `failed` is
- * told when a state can't be sent.
+ * Tells systemd how the service is, as sd_notify(3) does: what it returns sends one state, lines
+ * `NAME=value`, and never rejects. The socket is that of NOTIFY_SOCKET, a path or an abstract name
+ * after `@`; without one nothing is sent. `failed` is called when a state can't be sent.
  */
-export function createNotify(
+export function createSdNotify(
   socketName: string | undefined,
   failed: (error: unknown) => void,
-): Notify {
+): (state: string) => Promise<void> {
   if (socketName === undefined || socketName === "") return () => Promise.resolve();
   const path = socketName.replace(/^@/, "\0");
   return async (state) => {
@@ -102,8 +101,8 @@ export function createNotify(
   };
 }
 
-/** The state at the start of a reload; systemd wants to know since when. */
+/** The state at the start of a reload, with the monotonic time in µs that systemd wants. */
 export function reloadingState(uptimeSeconds: number): string {
-  // The uptime is cut to seconds, and systemd takes no time before its own: rather one too late.
+  // The uptime is cut to seconds, and systemd refuses a time before the signal: one second later.
   return `RELOADING=1\nMONOTONIC_USEC=${(uptimeSeconds + 1) * 1_000_000}`;
 }

@@ -1,33 +1,38 @@
-/** Runs or checks the service as a process: settings file, log on stderr, the platform's cache. */
+/** The service as a process: runs it or checks its settings, with the log on stderr. */
 import { loadSettingsFile } from "../config/file.ts";
 import {
   defaultSettings,
   type LoadedSettings,
   settingNames,
+  type Settings,
   SettingsError,
   settingTable,
   settingText,
 } from "../config/settings.ts";
+import type { Report } from "../log/events.ts";
 import { configureLog, createLineSink, createLineWriter, type LogSink } from "../log/logging.ts";
 import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
 import { keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
-import type { HostParts } from "./running_service.ts";
+import type { ServiceParts } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
-/** How long the last lines of the log may take to be written. */
-const lastLinesMs = 200;
+/** The last lines of the log are waited for no longer than this. */
+const maxLastLinesMs = 200;
 
 /** What a platform has of its own. */
-export interface ProgramPlatform {
+interface ProgramPlatform {
   /** Without a path the settings of the platform's own place. Throws as `loadSettingsFile`. */
   readonly load: (configPath?: string) => LoadedSettings;
   readonly readKeyFile: ReadKeyFile;
   /** Where the log goes besides stderr. */
   readonly sinks: readonly LogSink[];
-  /** Runs the service until it is told to end; resolves with the exit status. */
-  readonly host: (parts: HostParts) => Promise<number>;
+  /**
+   * Runs the service until it is told to end; resolves with the exit status. `report` is for a start
+   * that fails.
+   */
+  readonly host: (parts: ServiceParts, report: Report) => Promise<number>;
 }
 
 const filePlatform: ProgramPlatform = {
@@ -48,20 +53,21 @@ export async function runProgram(
   };
   if (kind === "check") return check(load, platform.readKeyFile);
   const writer = createLineWriter(Deno.stderr);
-  const logAs = ({ LogLevel: level, LogFormat: format }: LoadedSettings["settings"]) =>
+  const logAs = ({ LogLevel: level, LogFormat: format }: Settings) =>
     configureLog({ level, sinks: [createLineSink(writer, format, simulate), ...platform.sinks] });
   const report = logAs(defaultSettings());
-  const died = (error: unknown) => {
+  const die = async (error: unknown) => {
     report("unexpectedError", { error: String(error) });
-    return writer.flush(lastLinesMs).then(() => Deno.exit(1));
+    await writer.flush(maxLastLinesMs);
+    return Deno.exit(1);
   };
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    died(event.reason);
+    die(event.reason);
   });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    died(event.error);
+    die(event.error);
   });
   try {
     return await platform.host({
@@ -69,12 +75,11 @@ export async function runProgram(
       configureLog: logAs,
       openCache: simulate ? openSimulatedCache : openNeighborCache,
       readKeyFile: platform.readKeyFile,
-      report,
-    });
+    }, report);
   } catch (error) {
-    return await died(error);
+    return await die(error);
   } finally {
-    await writer.flush(lastLinesMs);
+    await writer.flush(maxLastLinesMs);
   }
 }
 
@@ -82,7 +87,7 @@ async function openSimulatedCache(): Promise<NeighborCache> {
   return (await import("../neighbors/memory.ts")).createSimulatedCache();
 }
 
-/** Nobody but the host itself is to find a service that only pretends. */
+/** A simulated service listens on loopback by default: no router is to take it for a real one. */
 function onLoopback(loaded: LoadedSettings): LoadedSettings {
   if (loaded.origins.Listen !== "default") return loaded;
   return {
@@ -93,7 +98,7 @@ function onLoopback(loaded: LoadedSettings): LoadedSettings {
 
 function check(load: () => LoadedSettings, read: ReadKeyFile): number {
   try {
-    console.log(checkText(load(), read).trimEnd());
+    console.log(checkText(load(), read));
     return 0;
   } catch (error) {
     if (error instanceof SettingsError) console.error(error.problems.join("\n"));
@@ -103,10 +108,11 @@ function check(load: () => LoadedSettings, read: ReadKeyFile): number {
   }
 }
 
-// `--check`: the settings in effect with where each comes from, as TOML; or every error.
-
-/** The effective settings as lines; throws a `StartError` when the keys are of no use. */
-export function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {
+/**
+ * What `--check` prints: the settings in effect as TOML with where each comes from. Throws a
+ * `StartError` when the keys are of no use.
+ */
+function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {
   const { settings, origins } = loaded;
   const lines = settingNames.map((name) => {
     const { unit } = settingTable[name];
@@ -114,10 +120,8 @@ export function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {
     return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
   const keyring = loadKeyring(settings, read);
-  return [...lines, `# Keys: ${keysText(keyring)}`, ""].join("\n");
+  return [...lines, `# Keys: ${keysText(keyring)}`].join("\n");
 }
-
-// Which implementation of the neighbor cache is for the system this runs on.
 
 /**
  * The cache of the system this runs on, which changes nothing yet. Rejects with a

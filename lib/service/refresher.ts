@@ -8,58 +8,65 @@ import type { Report } from "../log/events.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { maxNames } from "../receiver/flusher.ts";
 import { listText } from "../text.ts";
-import type { After } from "../time.ts";
+import type { Time } from "../time.ts";
 import { formatPrefix } from "../wire/addresses.ts";
 
 /** The settings it follows. */
-export type RefreshRules = Pick<Settings, "RefreshAddresses" | "RefreshSeconds">;
+type RefreshRules = Pick<Settings, "RefreshAddresses" | "RefreshSeconds">;
 
-/** A refresher; it does nothing before its first `configure`. */
-export interface Refresher {
+/** A refresher of a cache; it does nothing before its first `configure`. */
+export class Refresher {
+  readonly #cache: NeighborCache;
+  readonly #report: Report;
+  readonly #time: Time;
+  #cancelTimer = () => {};
+  /** Changes with the rules, so that a resolution under old rules starts no timer. */
+  #round = 0;
+  #isFailing = false;
+
+  constructor(cache: NeighborCache, report: Report, time: Time) {
+    this.#cache = cache;
+    this.#report = report;
+    this.#time = time;
+  }
+
   /** Follows these rules from now on; the first refresh is one period away. */
-  configure(rules: RefreshRules): void;
-  stop(): void;
-}
+  configure({ RefreshAddresses: addresses, RefreshSeconds: seconds }: RefreshRules): void {
+    this.stop();
+    if (addresses !== "none") this.#refreshAfter(seconds * 1_000, addresses, this.#round);
+  }
 
-/** A refresher of a cache. A resolution that is running when the next is due delays it. */
-export function createRefresher(cache: NeighborCache, report: Report, after: After): Refresher {
-  let cancel = () => {};
-  let round = 0;
-  let failing = false;
+  stop(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = () => {};
+    this.#round++;
+  }
 
-  async function refresh(addresses: RefreshRules["RefreshAddresses"]): Promise<void> {
+  /** The next period begins when the resolution has ended. */
+  #refreshAfter(
+    ms: number,
+    addresses: RefreshRules["RefreshAddresses"],
+    round: number,
+  ): void {
+    this.#cancelTimer = this.#time.after(ms, async () => {
+      await this.#refresh(addresses);
+      if (round === this.#round) this.#refreshAfter(ms, addresses, round);
+    });
+  }
+
+  async #refresh(addresses: RefreshRules["RefreshAddresses"]): Promise<void> {
     const name = typeof addresses === "string"
       ? addresses
       : listText(addresses.map(formatPrefix), maxNames);
     try {
-      const resolved = addresses === "gateway" ? await cache.gateways() : addresses;
-      if (typeof resolved !== "string" && resolved.length > 0) await cache.resolve(resolved);
-      if (failing) report("refreshWorks", { addresses: name });
-      failing = false;
+      const resolved = addresses === "gateway" ? await this.#cache.gateways() : addresses;
+      if (typeof resolved !== "string" && resolved.length > 0) await this.#cache.resolve(resolved);
+      if (this.#isFailing) this.#report("refreshWorks", { addresses: name });
+      this.#isFailing = false;
     } catch (error) {
-      if (!failing) report("refreshFailed", { addresses: name, error: systemReason(error) });
-      failing = true;
+      const values = { addresses: name, error: systemReason(error) };
+      if (!this.#isFailing) this.#report("refreshFailed", values);
+      this.#isFailing = true;
     }
   }
-
-  function stop(): void {
-    cancel();
-    cancel = () => {};
-    round++;
-  }
-  return {
-    configure({ RefreshAddresses: addresses, RefreshSeconds: seconds }) {
-      stop();
-      if (addresses === "none") return;
-      const mine = round;
-      const wait = () => {
-        cancel = after(seconds * 1_000, async () => {
-          await refresh(addresses);
-          if (mine === round) wait();
-        });
-      };
-      wait();
-    },
-    stop,
-  };
 }

@@ -1,4 +1,4 @@
-/** Why a service can't start: enumerated once, with the exit status of each. */
+/** Why a service can't start. A file of its own, as whoever starts or hosts a service needs it. */
 import { events, type EventValues } from "../log/events.ts";
 
 /** Exit status of the process by reason; the reasons are events of the catalogue. */
@@ -9,9 +9,9 @@ export const startFailures = {
   listenFailed: 1,
   cacheUnusable: 1,
 } as const;
-export type StartFailure = keyof typeof startFailures;
+type StartFailure = keyof typeof startFailures;
 
-/** A start that failed; `event` and `values` say it in the log, the message to people. */
+/** A start that failed; `event` and `values` are for the log, the message for people. */
 export class StartError extends Error {
   override readonly name = "StartError";
   constructor(
@@ -26,9 +26,10 @@ export class StartError extends Error {
   }
 }
 
-// Service-specific exit codes, shown by `sc.exe query` behind error 1066: the number of the event that says the same in the event log. docs/windows.md lists them with cause and cure.
-
-/** The code for whatever ended the service. */
+/**
+ * The service-specific exit code that `sc.exe query` shows with error 1066: the number of the event
+ * that says the same in the event log. docs/windows.md lists them with cause and cure.
+ */
 export function serviceExitCode(error: unknown): number {
   return events[error instanceof StartError ? error.event : "unexpectedError"].id;
 }

@@ -2,8 +2,10 @@
 import { loadSettingsFile } from "../config/file.ts";
 import { accessFault, loadSettingsRegistry } from "../config/registry.ts";
 import { systemReason } from "../errors.ts";
+import type { Report } from "../log/events.ts";
 import { createEventLogSink } from "../log/windows_event_log.ts";
 import { readSecretFile } from "../secret_file.ts";
+import { systemAfter } from "../time.ts";
 import { accessOfFile, advapi32, type ObjectAccess, ownSid } from "../win32/advapi32.ts";
 import { notifyIpInterfaceChange } from "../win32/iphlpapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
@@ -12,7 +14,7 @@ import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
 import type { ReadKeyFile } from "./keys.ts";
 import { runProgram } from "./program.ts";
-import { type HostParts, type NetworkWatch, startHostedService } from "./running_service.ts";
+import { type NetworkWatch, type ServiceParts, startService } from "./running_service.ts";
 import { serviceExitCode, StartError } from "./start_error.ts";
 import { runAsService } from "./windows_service.ts";
 
@@ -23,7 +25,7 @@ const networkSettledMs = 1_000;
 export function runWindowsProgram(
   command: ServiceCommand & { readonly kind: "run" | "check" },
 ): Promise<number> {
-  // Started by hand it says everything on the console; the event log is for the service.
+  // Started by hand it reports on the console alone; the event log is for the service.
   let isService = false;
   const logToEventLog = createEventLogSink((error) =>
     console.error(`Cannot write to the event log: ${systemReason(error)}`)
@@ -34,53 +36,54 @@ export function runWindowsProgram(
     sinks: [(entry) => {
       if (isService) logToEventLog(entry);
     }],
-    async host(parts) {
-      const { promise: opened, resolve: open } = Promise.withResolvers<HostParts>();
+    async host(parts, report) {
+      const { promise: opened, resolve: open } = Promise.withResolvers<ServiceParts>();
       const asService = runAsService(openServiceControl(), {
         async start() {
           isService = true;
-          return await startHostedService(await opened);
+          return await startService(await opened);
         },
-        startFailed: (error) => reportStartFailure(parts, error),
+        startFailed: (error) => reportStartFailure(report, error),
         die: (reason) => {
           throw reason;
         },
       });
-      // While the manager, on a thread of its own, makes up its mind whether to start a service.
+      // Meanwhile the manager, on a thread of its own, finds out whether it started this process.
       open(await openEverything(parts));
-      return await asService ? 0 : await runConsole(await opened);
+      return await asService ? 0 : await runConsole(await opened, report);
     },
   });
 }
 
 /**
- * Opens all that the service calls of Windows. Deno permits callbacks only with the whole of FFI,
- * which is given up then, before any datagram is read: what is bound stays usable, nothing new can be.
+ * Opens all that the service calls of Windows. Deno permits callbacks only with all of FFI, so the
+ * permission is given up afterwards, before any datagram is read: what is bound stays usable, and
+ * nothing new can be bound.
  */
-async function openEverything(parts: HostParts): Promise<HostParts> {
+async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   advapi32();
   const network = watchNetwork();
   const cache = parts.openCache();
-  await cache.catch(() => {}); // Said when the service starts.
+  await cache.catch(() => {}); // Reported when the service starts.
   Deno.permissions.revokeSync({ name: "ffi" });
   return { ...parts, openCache: () => cache, network };
 }
 
-/** Says in the log why the service can't start; returns the code that says the same. */
-function reportStartFailure({ report }: HostParts, error: unknown): number {
+/** Reports why the service can't start; returns the service-specific exit code. */
+function reportStartFailure(report: Report, error: unknown): number {
   if (error instanceof StartError) report(error.event, error.values);
   else report("unexpectedError", { error: systemReason(error) });
   return serviceExitCode(error);
 }
 
 function watchNetwork(): NetworkWatch {
-  let settled: ReturnType<typeof setTimeout> | undefined;
+  let cancelTimer = () => {};
   let changed = () => {};
   let fault: string | null = null;
   try {
     const code = notifyIpInterfaceChange(() => {
-      clearTimeout(settled);
-      settled = setTimeout(() => changed(), networkSettledMs);
+      cancelTimer();
+      cancelTimer = systemAfter(networkSettledMs, () => changed());
     });
     if (code !== win32.success) fault = `NotifyIpInterfaceChange: ${describeWin32Error(code)}`;
   } catch (error) {
@@ -94,17 +97,15 @@ function watchNetwork(): NetworkWatch {
   };
 }
 
-// Key files on Windows: used only if nobody but trusted accounts can read or change them.
-
-/** What judging a file needs of Windows. */
-export interface FileAccessParts {
+/** What of Windows says who may use a file. */
+interface FileAccess {
   readonly accessOfFile: (path: string) => ObjectAccess;
   readonly ownSid: () => string;
 }
 
-/** Reads key files; as `ReadKeyFile` wants it. */
+/** Reads key files, if nobody but trusted accounts can read or change them. */
 export function createWindowsKeyReader(
-  parts: FileAccessParts = { accessOfFile, ownSid },
+  windows: FileAccess = { accessOfFile, ownSid },
 ): ReadKeyFile {
   return (path) => {
     try {
@@ -115,7 +116,7 @@ export function createWindowsKeyReader(
     const cannot = (reason: string) => new Error(`Cannot read key file "${path}": ${reason}`);
     let fault: string | null;
     try {
-      fault = accessFault(parts.accessOfFile(path), parts.ownSid());
+      fault = accessFault(windows.accessOfFile(path), windows.ownSid());
     } catch (error) {
       throw cannot(systemReason(error));
     }

@@ -1,9 +1,9 @@
 /**
- * The host of the service under Windows' service control manager (SCM). One loop owns the state:
- * the manager's callbacks only note what is wanted, because Deno runs microtasks before it gives the
- * manager its thread back. No timer bumps checkpoints: a start that hangs must look as if it hangs.
+ * The host of the service under Windows' service control manager (SCM). The manager's callbacks only
+ * set timers for what is to be done, because Deno runs microtasks before it gives the manager its
+ * thread back. No timer bumps checkpoints: a start that hangs must look as if it hangs.
  */
-import { type After, systemAfter } from "../time.ts";
+import { systemTime, type Time } from "../time.ts";
 import { win32 } from "../win32/win32_error.ts";
 import {
   PBT_APMRESUMEAUTOMATIC,
@@ -24,36 +24,39 @@ import {
   type ServiceControl,
   type ServiceStatus,
 } from "../win32/winsvc.ts";
-import type { HostedService } from "./running_service.ts";
+import type { RunningService } from "./running_service.ts";
 
-/** `sc.exe control ArpFlush 128` flushes now. */
-export const flushNowControl = 128;
+/** What the manager controls. */
+export type ControlledService = Pick<RunningService, "flushNow" | "reload" | "stop">;
 
 /** What the host does its work with. */
-export interface ManagerParts {
+interface WindowsServiceParts {
   /** Starts the service; resolves when it listens and has done its first flush. */
-  readonly start: () => Promise<HostedService>;
-  /** Says why a start failed; returns the service-specific exit code. */
+  readonly start: () => Promise<ControlledService>;
+  /** Reports why a start failed; returns the service-specific exit code. */
   readonly startFailed: (error: unknown) => number;
-  /** Says that a stop hangs, or that something unexpected happened, and ends the process. */
+  /** Reports that a stop hangs, or that something unexpected happened, and ends the process. */
   readonly die: (reason: unknown) => void;
-  /** @default the runtime's timers */
-  readonly after?: After;
+  /** @default the system's */
+  readonly time?: Time;
 }
 
-/** How long the manager is told that starting takes at most: 20 s waiting for a port, and a flush. */
+/** `sc.exe control ArpFlush 128` flushes now. */
+const flushNowControl = 128;
+
+/** What the manager is told that starting takes at most: 20 s waiting for a port, and a flush. */
 const startHintMs = 30_000;
 /** How long a stop may take before it is given up, and what the manager is told. */
-const stopPatienceMs = 20_000;
+const maxStopMs = 20_000;
 const stopHintMs = 25_000;
 
-const accepted = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_PRESHUTDOWN | SERVICE_ACCEPT_PARAMCHANGE |
-  SERVICE_ACCEPT_POWEREVENT;
+const acceptedControls = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_PRESHUTDOWN |
+  SERVICE_ACCEPT_PARAMCHANGE | SERVICE_ACCEPT_POWEREVENT;
 
 const ERROR_CALL_NOT_IMPLEMENTED = 120;
 const ERROR_SERVICE_SPECIFIC_ERROR = 1066;
 
-const idle: ServiceStatus = {
+const stoppedStatus: ServiceStatus = {
   state: SERVICE_STOPPED,
   controlsAccepted: 0,
   exitCode: win32.success,
@@ -66,88 +69,111 @@ const idle: ServiceStatus = {
  * started by the manager: nothing has happened then. To be called before anything slow, because the
  * manager waits 30 s for it.
  */
-export async function runAsService(scm: ServiceControl, parts: ManagerParts): Promise<boolean> {
-  const { start, startFailed, die, after = systemAfter } = parts;
-  let status = idle;
-  let isOver = false;
-  let service: HostedService | null = null;
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+export async function runAsService(
+  scm: ServiceControl,
+  parts: WindowsServiceParts,
+): Promise<boolean> {
+  const host = new WindowsService(scm, parts);
+  const wasService = await scm.startDispatcher((name) => host.serviceMain(name));
+  if (wasService) await host.ended;
+  return wasService;
+}
 
-  /** Nothing is reported behind STOPPED: the manager may have forgotten the service by then. */
-  function setStatus(state: number, rest: Partial<ServiceStatus> = {}): void {
-    if (isOver) return;
-    isOver = state === SERVICE_STOPPED;
-    status = { ...idle, ...rest, state };
-    scm.setStatus(status);
+class WindowsService {
+  readonly #scm: ServiceControl;
+  readonly #parts: WindowsServiceParts;
+  readonly #time: Time;
+  readonly #end: () => void;
+  #status = stoppedStatus;
+  #isOver = false;
+  #service: ControlledService | null = null;
+  /** Resolves when the manager has been told that the service is stopped. */
+  readonly ended: Promise<void>;
+
+  constructor(scm: ServiceControl, parts: WindowsServiceParts) {
+    this.#scm = scm;
+    this.#parts = parts;
+    this.#time = parts.time ?? systemTime;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#end = resolve;
   }
 
-  /** Behind the callback, when the manager has its thread back. */
-  function soon(work: () => void | Promise<void>): void {
-    after(0, async () => {
-      try {
-        await work();
-      } catch (error) {
-        die(error);
-      }
-    });
-  }
-
-  async function begin(): Promise<void> {
-    try {
-      service = await start();
-      setStatus(SERVICE_RUNNING, { controlsAccepted: accepted });
-    } catch (error) {
-      const serviceExitCode = startFailed(error);
-      setStatus(SERVICE_STOPPED, { exitCode: ERROR_SERVICE_SPECIFIC_ERROR, serviceExitCode });
-      end();
+  /** The manager's `ServiceMain`. */
+  serviceMain(name: string): void {
+    const handle = (control: number, eventType: number) => this.#handle(control, eventType);
+    if (!this.#scm.registerHandler(name, handle)) {
+      throw new Error("RegisterServiceCtrlHandlerExW refused the handler");
     }
+    this.#setStatus(SERVICE_START_PENDING, { waitHint: startHintMs });
+    this.#afterCallback(() => this.#start());
   }
 
-  async function stop(): Promise<void> {
-    const cancel = after(stopPatienceMs, () => die(new Error("Stopping took more than 20 s")));
-    await service?.stop();
-    cancel();
-    setStatus(SERVICE_STOPPED);
-    end();
-  }
-
-  function handle(control: number, eventType: number): number {
+  /** The manager's `HandlerEx`; returns an error code. */
+  #handle(control: number, eventType: number): number {
     switch (control) {
       case SERVICE_CONTROL_INTERROGATE:
-        if (!isOver) scm.setStatus(status);
+        if (!this.#isOver) this.#scm.setStatus(this.#status);
         return win32.success;
       case SERVICE_CONTROL_STOP:
       case SERVICE_CONTROL_SHUTDOWN:
       case SERVICE_CONTROL_PRESHUTDOWN:
-        if (status.state !== SERVICE_RUNNING) return win32.success;
-        setStatus(SERVICE_STOP_PENDING, { waitHint: stopHintMs });
-        soon(stop);
+        if (this.#status.state !== SERVICE_RUNNING) return win32.success;
+        this.#setStatus(SERVICE_STOP_PENDING, { waitHint: stopHintMs });
+        this.#afterCallback(() => this.#stop());
         return win32.success;
       case SERVICE_CONTROL_PARAMCHANGE:
-        soon(() => service?.reload());
+        this.#afterCallback(() => this.#service?.reload());
         return win32.success;
       case SERVICE_CONTROL_POWEREVENT:
         if (eventType === PBT_APMRESUMEAUTOMATIC) {
-          soon(() => service?.flushNow("the host's awakening"));
+          this.#afterCallback(() => this.#service?.flushNow("the host's awakening"));
         }
         return win32.success;
       case flushNowControl:
-        soon(() => service?.flushNow("the service control manager"));
+        this.#afterCallback(() => this.#service?.flushNow("the service control manager"));
         return win32.success;
       default:
         return ERROR_CALL_NOT_IMPLEMENTED;
     }
   }
 
-  function serviceMain(name: string): void {
-    if (!scm.registerHandler(name, handle)) {
-      throw new Error("RegisterServiceCtrlHandlerExW refused the handler");
-    }
-    setStatus(SERVICE_START_PENDING, { waitHint: startHintMs });
-    soon(begin);
+  /** Does some work when the manager has its thread back. */
+  #afterCallback(work: () => void | Promise<void>): void {
+    this.#time.after(0, async () => {
+      try {
+        await work();
+      } catch (error) {
+        this.#parts.die(error);
+      }
+    });
   }
 
-  const wasService = await scm.startDispatcher(serviceMain);
-  if (wasService) await ended;
-  return wasService;
+  async #start(): Promise<void> {
+    try {
+      this.#service = await this.#parts.start();
+      this.#setStatus(SERVICE_RUNNING, { controlsAccepted: acceptedControls });
+    } catch (error) {
+      const serviceExitCode = this.#parts.startFailed(error);
+      this.#setStatus(SERVICE_STOPPED, { exitCode: ERROR_SERVICE_SPECIFIC_ERROR, serviceExitCode });
+      this.#end();
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const late = () => this.#parts.die(new Error("Stopping took more than 20 s"));
+    const cancel = this.#time.after(maxStopMs, late);
+    await this.#service?.stop();
+    cancel();
+    this.#setStatus(SERVICE_STOPPED);
+    this.#end();
+  }
+
+  /** Nothing is reported after STOPPED: the manager may have forgotten the service by then. */
+  #setStatus(state: number, rest: Partial<ServiceStatus> = {}): void {
+    if (this.#isOver) return;
+    this.#isOver = state === SERVICE_STOPPED;
+    this.#status = { ...stoppedStatus, ...rest, state };
+    this.#scm.setStatus(this.#status);
+  }
 }

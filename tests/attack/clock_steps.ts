@@ -2,10 +2,11 @@
  * Replays while the host's clock is stepped. The service runs in this process on a real socket, as
  * its clocks have to be in the attack's hand; everything else is the service's own.
  */
+import { parseSettingsText } from "../../lib/config/file.ts";
 import { defaultSettings } from "../../lib/config/settings.ts";
 import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { startService } from "../../lib/service/running_service.ts";
-import { systemClock } from "../../lib/time.ts";
+import { systemAfter, systemClock } from "../../lib/time.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import {
   checkAccounts,
@@ -36,14 +37,21 @@ export async function attackSteppedClock(count: number, random: Random): Promise
     monotonic: () => systemClock.monotonic() + passed,
     wall: () => systemClock.wall() + passed + stepped,
   };
-  const service = await startService({
+  const settings = {
     ...defaultSettings(),
     Port: port,
     Listen: "127.0.0.1",
     KeyFile: camp.keyPath,
     HoldDownSeconds: 1,
     AllowedSources: [parsePrefix("203.0.113.0/24")],
-  }, { cache: createMemoryCache(), report: () => {}, hostName: "host", clock });
+  };
+  const { origins } = parseSettingsText("", "arpflush.toml");
+  const service = await startService({
+    load: () => ({ settings, origins }),
+    configureLog: () => () => {},
+    openCache: () => Promise.resolve(createMemoryCache()),
+    time: { ...clock, after: systemAfter },
+  });
   const tap = createWireTap();
   using router = tap.open("127.0.0.2", port);
   using sender = openGenuineSender(tap, port, key, random, clock.wall);

@@ -1,8 +1,8 @@
 /** How long a host that got none of the copies stays stuck when it refreshes its addresses. */
 import { createMemoryCache } from "../../lib/neighbors/memory.ts";
-import { createRefresher } from "../../lib/service/refresher.ts";
+import { Refresher } from "../../lib/service/refresher.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
-import { testTime } from "../unit/receiver/helpers.ts";
+import { createTestTime, settle } from "../support/test_time.ts";
 
 const seconds = 30;
 const addresses = [parsePrefix("192.0.2.1")];
@@ -12,21 +12,21 @@ export async function refreshAfterLoss(
   failovers: number,
   random: () => number,
 ): Promise<{ meanSeconds: number; mostSeconds: number }> {
-  const time = testTime();
+  const time = createTestTime();
   const refreshes: number[] = [];
   const cache = createMemoryCache({
     before(method) {
-      if (method === "resolve") refreshes.push(time.clock.monotonic());
+      if (method === "resolve") refreshes.push(time.monotonic());
     },
   });
-  const refresher = createRefresher(cache, () => {}, time.after);
-  const start = time.clock.monotonic();
+  const refresher = new Refresher(cache, () => {}, time);
+  const start = time.monotonic();
   refresher.configure({ RefreshAddresses: addresses, RefreshSeconds: seconds });
   const periods = 20;
   for (let i = 0; i < periods; i++) {
     time.pass(seconds * 1_000);
     // The refresher goes on when its resolution, a promise, is done.
-    for (let k = 0; k < 10; k++) await Promise.resolve();
+    await settle();
   }
   refresher.stop();
   const delays = Array.from({ length: failovers }, () => {

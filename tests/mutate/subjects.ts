@@ -35,7 +35,7 @@ export const subjects: readonly Subject[] = [
   subject("lib/receiver/accept.ts", ofReceiver),
   subject("lib/receiver/replay_window.ts", ofReceiver),
   subject("lib/receiver/flusher.ts", ofReceiver),
-  subject("lib/receiver/rate_limits.ts", ofReceiver, "tests/unit/receiver/limits_test.ts"),
+  subject("lib/receiver/rate_limits.ts", ofReceiver, "tests/unit/receiver/rate_limits_test.ts"),
   subject("lib/receiver/receiver.ts", ofReceiver),
   subject("lib/receiver/answers.ts", ofReceiver),
   subject("lib/sender/exchange.ts", ofSender, "tests/unit/sender/exchange_test.ts"),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { replaceFile } from "../../lib/metrics/metrics_file.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
-import { createCounters } from "../../lib/receiver/counters.ts";
+import { Counters } from "../../lib/receiver/counters.ts";
 import { isInstalled } from "../support/command.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
 
@@ -15,7 +15,7 @@ Deno.test({
   ignore,
   async fn() {
     const folder = await Deno.makeTempDir();
-    const counters = createCounters();
+    const counters = new Counters();
     counters.countRefused("id reused");
     counters.countFlushed(7, 12_345);
     counters.countAuthentic("accepted", Date.now() - 40, "01234567");

@@ -12,8 +12,8 @@ import {
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A request to flush all, created now, with a random id, that asks for an ack. */
-export function signRequest(key: Key, changes: Partial<FlushRequest> = {}): Bytes {
-  return encodeRequest({
+export function createRequest(changes: Partial<FlushRequest> = {}): FlushRequest {
+  return {
     action: "flush all",
     acknowledge: true,
     report: false,
@@ -23,7 +23,12 @@ export function signRequest(key: Key, changes: Partial<FlushRequest> = {}): Byte
     sender: "router",
     addresses: [],
     ...changes,
-  }, key);
+  };
+}
+
+/** The bytes of `createRequest(changes)`. */
+export function signRequest(key: Key, changes: Partial<FlushRequest> = {}): Bytes {
+  return encodeRequest(createRequest(changes), key);
 }
 
 /**

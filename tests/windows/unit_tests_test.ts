@@ -9,7 +9,7 @@ const folders = rooms.map((room) => `tests/unit/${room}`);
 /** Tests of what only Linux has: its words for a missing file, a socket for both families. */
 const onlyLinux = [
   "loadSettingsFile() takes a file that is empty, and names one that isn't there",
-  "startReceiver() hears IPv4 and IPv6 on a dual-stack socket and answers both",
+  "Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both",
 ];
 
 /** A number of Deno's last line, "ok | 5 passed (2 steps) | 0 failed | 1 ignored | 7 filtered out". */

@@ -15,8 +15,8 @@ import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import { allowNetworks } from "../../../lib/receiver/accept.ts";
 import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
-import { startReceiver } from "../../../lib/receiver/receiver.ts";
-import { systemAfter, systemClock } from "../../../lib/time.ts";
+import { Receiver } from "../../../lib/receiver/receiver.ts";
+import { systemTime } from "../../../lib/time.ts";
 import { createKey, createKeyring, type Key, macLength } from "../../../lib/wire/keys.ts";
 import {
   requestHeaderFault,
@@ -138,7 +138,7 @@ const openCounted: OpenSocket = (address, port) => {
   };
 };
 
-let receiver: ReturnType<typeof startReceiver> | null = null;
+let receiver: Receiver | null = null;
 function serveReceiver(key: Key): void {
   const rules = {
     address: "127.0.0.1",
@@ -149,11 +149,10 @@ function serveReceiver(key: Key): void {
     isLegacy: null,
     isAllowed: allowNetworks([]),
   };
-  receiver = startReceiver(rules, {
+  receiver = new Receiver(rules, {
     cache: tellingCache(),
     report: () => {},
-    clock: systemClock,
-    after: systemAfter,
+    time: systemTime,
     random: Math.random,
     open: openCounted,
     hostName: "bench",

@@ -1,7 +1,7 @@
 /** The alerts that administrators take over, judged and tried by Prometheus' own tool. */
 import assert from "node:assert/strict";
 import { metricsText } from "../../../lib/metrics/service_metrics.ts";
-import { createCounters } from "../../../lib/receiver/counters.ts";
+import { Counters } from "../../../lib/receiver/counters.ts";
 import { hasPromtool, promtool } from "./promtool.ts";
 import { samplesOf } from "./samples.ts";
 
@@ -12,7 +12,7 @@ const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
 
 /** Every series' name and labels as the service publishes them. */
 function published(): string[] {
-  const counters = createCounters();
+  const counters = new Counters();
   counters.countFlushed(1, 1);
   counters.countAuthentic("accepted", 0, "01234567");
   counters.countAuthentic("stale", 0, "01234567");

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { type Measured, metricsText } from "../../../lib/metrics/service_metrics.ts";
+import { type MeasuredService, metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { refusalReasons } from "../../../lib/receiver/accept.ts";
-import { countedNames, type Counters, createCounters } from "../../../lib/receiver/counters.ts";
+import { Counters } from "../../../lib/receiver/counters.ts";
 import { hasPromtool, promtool } from "./promtool.ts";
 import { requests, samplesOf } from "./samples.ts";
 
-function measured(counters: Counters, changes: Partial<Measured> = {}): Measured {
+function measured(counters: Counters, changes: Partial<MeasuredService> = {}): MeasuredService {
   return {
     counters,
     keyIds: ["01234567", "89abcdef"],
@@ -18,8 +18,9 @@ function measured(counters: Counters, changes: Partial<Measured> = {}): Measured
 
 /** Counters with a number of its own in every place. */
 function busyCounters(): Counters {
-  const counters = createCounters(() => 1_700_000_100_000);
-  countedNames.forEach((name, i) => counters.count(name, i + 1));
+  const counters = new Counters(() => 1_700_000_100_000);
+  const names = Object.keys(counters.counted) as (keyof typeof counters.counted)[];
+  names.forEach((name, i) => counters.count(name, i + 1));
   refusalReasons.forEach((reason, i) => {
     for (let n = 0; n <= i; n++) counters.countRefused(reason);
   });
@@ -71,7 +72,7 @@ Deno.test("metricsText() has every number there is, under its name", () => {
 });
 
 Deno.test("metricsText() of a service that has done nothing counts from 0, and says of nothing when it was", () => {
-  const samples = samplesOf(metricsText(measured(createCounters(), { keyIds: [] })));
+  const samples = samplesOf(metricsText(measured(new Counters(), { keyIds: [] })));
   assert.equal(samples.get(requests("accepted")), 0);
   assert.equal(samples.get(requests("refused", "mac")), 0);
   assert.equal(samples.get('arpflush_flushes_total{result="failed"}'), 0);
@@ -92,11 +93,28 @@ Deno.test("metricsText() has the same names and labels whatever is sent", () => 
   assert.ok(before.length < 100, `${before.length} series`);
 });
 
+Deno.test("metricsText() writes help, type and one line a sample, and ends in a line feed", () => {
+  const lines = metricsText(measured(busyCounters())).split("\n");
+  const at = lines.indexOf("# TYPE arpflush_flushes_total counter");
+  assert.deepEqual(lines.slice(at - 1, at + 3), [
+    "# HELP arpflush_flushes_total Flushes that have ended, by result.",
+    "# TYPE arpflush_flushes_total counter",
+    'arpflush_flushes_total{result="ok"} 2',
+    'arpflush_flushes_total{result="failed"} 13',
+  ]);
+  assert.equal(lines.at(-1), "");
+});
+
+Deno.test("metricsText() escapes what would end a label's value or a line", () => {
+  const text = metricsText(measured(new Counters(), { version: '"\\\n' }));
+  assert.ok(text.includes('version="\\"\\\\\\n"'), text);
+});
+
 Deno.test({
   name: "metricsText() is what promtool calls good metrics",
   ignore: !hasPromtool,
   async fn() {
-    for (const counters of [createCounters(), busyCounters()]) {
+    for (const counters of [new Counters(), busyCounters()]) {
       const text = metricsText(measured(counters));
       assert.deepEqual(await promtool(["check", "metrics"], text), { success: true, output: "" });
     }

@@ -1,12 +1,13 @@
-/** The metrics file of a service over real sockets, with the cache in memory. */
+/** The metrics file of a service over real sockets and files; the test advances the time. */
 import assert from "node:assert/strict";
+import { parseSettingsText } from "../../../lib/config/file.ts";
 import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { startService } from "../../../lib/service/running_service.ts";
 import { arpflushVersion } from "../../../lib/version.ts";
 import { generateKeyFile, parseKeyFile } from "../../../lib/wire/keys.ts";
-import { notingCache } from "../receiver/harness.ts";
-import { keepReport, signed } from "../receiver/helpers.ts";
+import { createTestTime, type TestTime } from "../../support/test_time.ts";
+import { keepReport, notingCache, signed } from "../receiver/harness.ts";
 import { hasPromtool, promtool } from "./promtool.ts";
 import { requests, samplesOf } from "./samples.ts";
 
@@ -14,11 +15,12 @@ const keyText = generateKeyFile(new Date());
 const newKeyText = generateKeyFile(new Date());
 const key = parseKeyFile(keyText).signing;
 const newKey = parseKeyFile(newKeyText).signing;
+const { origins } = parseSettingsText("", "arpflush.toml");
 
 /** A service that writes metrics into a folder of its own. */
 async function start(changes: Partial<Settings> = {}) {
   const folder = await Deno.makeTempDir();
-  const settings: Settings = {
+  let settings: Settings = {
     ...defaultSettings(),
     Listen: "127.0.0.1",
     Port: 0,
@@ -29,12 +31,14 @@ async function start(changes: Partial<Settings> = {}) {
   };
   const kept = keepReport();
   const noted = notingCache();
+  const time = createTestTime(Date.now());
   let keys = keyText;
-  const service = await startService(settings, {
-    cache: noted.cache,
-    report: kept.report,
-    hostName: "host1",
+  const service = await startService({
+    load: () => ({ settings, origins }),
+    configureLog: () => kept.report,
+    openCache: () => Promise.resolve(noted.cache),
     readKeyFile: () => keys,
+    time,
   });
   const socket = openUdpSocket("127.0.0.1", 0);
   const to = { transport: "udp", hostname: "127.0.0.1", port: service.port } as const;
@@ -42,12 +46,19 @@ async function start(changes: Partial<Settings> = {}) {
     ...kept,
     ...noted,
     folder,
-    settings,
+    path: settings.MetricsFile,
+    time,
     service,
+    /** A genuine request that is fresh now. */
+    fresh: (signer = key) => signed({ created: time.wall() }, signer),
     send: async (...datagrams: Uint8Array[]) => {
       for (const bytes of datagrams) await socket.send(bytes, to);
     },
     setKeys: (text: string) => void (keys = text),
+    async reload(changes: Partial<Settings>) {
+      settings = { ...settings, ...changes };
+      await service.reload();
+    },
     async [Symbol.asyncDispose]() {
       socket.close();
       await service.stop();
@@ -56,20 +67,25 @@ async function start(changes: Partial<Settings> = {}) {
   };
 }
 
-/** The samples of a file as soon as they are right, or the last ones after 10 s. */
+/** Lets datagrams and files come through that are on their way. */
+const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+/** The samples of a file as soon as they are right, or the last ones after many seconds. */
 async function samplesWhen(
+  { time }: { readonly time: TestTime },
   path: string,
   isRight: (samples: Map<string, number>) => boolean,
 ): Promise<Map<string, number>> {
   let samples = new Map<string, number>();
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 500; i++) {
     try {
       samples = samplesOf(await Deno.readTextFile(path));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     if (isRight(samples)) return samples;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await soon();
+    time.pass(100);
   }
   return samples;
 }
@@ -78,8 +94,9 @@ const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 
 Deno.test("startService() publishes what it accepted, refused and failed to do", async () => {
   await using started = await start();
-  const { settings: { MetricsFile: path }, send, fail, said } = started;
+  const { path, send, fresh, fail, said, time } = started;
   const first = await samplesWhen(
+    started,
     path,
     (samples) => samples.get('arpflush_flushes_total{result="ok"}') === 1,
   );
@@ -91,15 +108,16 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
     1,
   );
 
-  const genuine = signed({}, key);
-  const forged = signed({}, key);
+  const genuine = fresh();
+  const forged = fresh();
   forged[forged.length - 1] ^= 1;
-  const late = signed({ created: Date.now() - 300_000 }, key);
-  await send(genuine, genuine, forged, signed({}, newKey), late, new Uint8Array(3));
-  await samplesWhen(path, (samples) => samples.get(requests("refused", "length")) === 1);
+  const late = signed({ created: time.wall() - 300_000 }, key);
+  await send(genuine, genuine, forged, fresh(newKey), late, new Uint8Array(3));
+  await samplesWhen(started, path, (samples) => samples.get(requests("refused", "length")) === 1);
   fail(new Error("not permitted"));
-  await send(signed({}, key));
+  await send(fresh());
   const samples = await samplesWhen(
+    started,
     path,
     (samples) => samples.get('arpflush_flushes_total{result="failed"}') === 1,
   );
@@ -116,7 +134,7 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
   assert.ok(Math.abs(of('arpflush_clock_offset_seconds{outcome="accepted"}')) < 30);
   const stale = of('arpflush_clock_offset_seconds{outcome="stale"}');
   assert.ok(stale < -299 && stale > -330, String(stale));
-  const now = Date.now() / 1_000;
+  const now = time.wall() / 1_000;
   for (
     const name of [
       "arpflush_start_time_seconds",
@@ -132,9 +150,9 @@ Deno.test({
   ignore: !hasPromtool,
   async fn() {
     await using started = await start();
-    const { settings: { MetricsFile: path }, send } = started;
-    await send(signed({}, key), new Uint8Array(3));
-    await samplesWhen(path, (samples) => samples.get(requests("accepted")) === 1);
+    const { path, send, fresh } = started;
+    await send(fresh(), new Uint8Array(3));
+    await samplesWhen(started, path, (samples) => samples.get(requests("accepted")) === 1);
     const text = await Deno.readTextFile(path);
     assert.deepEqual(await promtool(["check", "metrics"], text), { success: true, output: "" });
   },
@@ -142,51 +160,51 @@ Deno.test({
 
 Deno.test("startService() without MetricsFile writes nothing", async () => {
   await using started = await start({ MetricsFile: "" });
-  await started.send(signed({}, key));
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await started.send(started.fresh());
+  for (let i = 0; i < 10; i++) {
+    await soon();
+    started.time.pass(10_000);
+  }
   assert.deepEqual(await Array.fromAsync(Deno.readDir(started.folder)), []);
 });
 
 Deno.test("reload() turns metrics off and on, moves them, and publishes the new keys", async () => {
   await using started = await start({ MetricsFile: "" });
-  const { service, settings, folder, setKeys, send } = started;
+  const { reload, folder, setKeys, send, fresh } = started;
   const [one, two] = [`${folder}/one.prom`, `${folder}/two.prom`];
-  await service.reload({ ...settings, MetricsFile: one });
-  await samplesWhen(one, (samples) => samples.size > 0);
-  await service.reload({ ...settings, MetricsFile: two });
-  const before = await samplesWhen(two, (samples) => samples.size > 0);
+  await reload({ MetricsFile: one });
+  await samplesWhen(started, one, (samples) => samples.size > 0);
+  await reload({ MetricsFile: two });
+  const before = await samplesWhen(started, two, (samples) => samples.size > 0);
   assert.equal(before.get(`arpflush_key_info{key_id="${newKey.idText}"}`), undefined);
   assert.equal(await exists(one), false);
   setKeys(`${keyText}${newKeyText}`);
-  await service.reload({ ...settings, MetricsFile: two });
+  await reload({ MetricsFile: two });
   const both = await samplesWhen(
+    started,
     two,
     (samples) => samples.has(`arpflush_key_info{key_id="${newKey.idText}"}`),
   );
   assert.equal(both.get(`arpflush_key_info{key_id="${key.idText}"}`), 1);
-  await send(signed({}, key), signed({}, newKey));
+  await send(fresh(), fresh(newKey));
   const used = (id: string) => `arpflush_key_last_request_timestamp_seconds{key_id="${id}"}`;
-  await samplesWhen(two, (samples) => samples.has(used(newKey.idText)));
+  await samplesWhen(started, two, (samples) => samples.has(used(newKey.idText)));
   setKeys(newKeyText);
-  await service.reload({ ...settings, MetricsFile: two });
-  const last = await samplesWhen(two, (samples) => !samples.has(used(key.idText)));
+  await reload({ MetricsFile: two });
+  const last = await samplesWhen(started, two, (samples) => !samples.has(used(key.idText)));
   assert.equal(last.has(`arpflush_key_info{key_id="${key.idText}"}`), false);
   assert.equal(last.has(used(newKey.idText)), true);
-  await service.reload({ ...settings, MetricsFile: "" });
-  for (let i = 0; i < 100 && await exists(two); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await reload({ MetricsFile: "" });
+  for (let i = 0; i < 100 && await exists(two); i++) await soon();
   assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
 });
 
 Deno.test("stop() leaves the last numbers", async () => {
   await using started = await start({ FlushOnStart: false });
-  const { service, settings: { MetricsFile: path }, send, saidOf } = started;
-  await samplesWhen(path, (samples) => samples.size > 0);
-  await send(signed({}, key));
-  for (let i = 0; i < 100 && saidOf("flushed").length === 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const { service, path, send, fresh, saidOf } = started;
+  await samplesWhen(started, path, (samples) => samples.size > 0);
+  await send(fresh());
+  for (let i = 0; i < 100 && saidOf("flushed").length === 0; i++) await soon();
   await service.stop();
   const samples = samplesOf(await Deno.readTextFile(path));
   assert.equal(samples.get(requests("accepted")), 1);
@@ -197,18 +215,23 @@ Deno.test("startService() serves without a folder for its metrics, and says so o
   const folder = await Deno.makeTempDir();
   await Deno.remove(folder);
   await using started = await start({ MetricsFile: `${folder}/arpflush.prom` });
-  const { send, saidOf, service } = started;
-  await send(signed({}, key));
-  await new Promise((resolve) => setTimeout(resolve, 3_500));
+  const { send, fresh, saidOf, service, time } = started;
+  await send(fresh());
+  for (let i = 0; i < 10; i++) {
+    await soon();
+    time.pass(1_000);
+  }
   assert.equal(service.counters.counted.accepted, 1);
   const [failed, ...more] = saidOf("metricsFailed");
   assert.equal(failed.values.path, `${folder}/arpflush.prom`);
   assert.deepEqual(more, []);
   await Deno.mkdir(folder);
   await samplesWhen(
+    started,
     `${folder}/arpflush.prom`,
     (samples) => samples.get(requests("accepted")) === 1,
   );
+  for (let i = 0; i < 100 && saidOf("metricsWork").length === 0; i++) await soon();
   assert.equal(saidOf("metricsWork").length, 1);
   await Deno.remove(folder, { recursive: true });
 });

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { createCounters, createHistogram } from "../../../lib/receiver/counters.ts";
+import { Counters, Histogram } from "../../../lib/receiver/counters.ts";
 
-Deno.test("createHistogram() counts a value on a bound below it, and what is over all by itself", () => {
-  const histogram = createHistogram([1, 2]);
+Deno.test("Histogram counts a value on a bound below it, and what is over all by itself", () => {
+  const histogram = new Histogram([1, 2]);
   for (const value of [0, 1, 1.5, 2, 2.5, 100]) histogram.observe(value);
   assert.deepEqual(histogram.counts, [2, 2, 2]);
   assert.equal(histogram.sum, 107);
 });
 
 Deno.test("whenCounted() calls once, whatever is counted, and then nobody", () => {
-  const counters = createCounters();
+  const counters = new Counters();
   const ways = [
     () => counters.count("accepted"),
     () => counters.count("entriesRemoved", 0),
@@ -31,7 +31,7 @@ Deno.test("whenCounted() calls once, whatever is counted, and then nobody", () =
 });
 
 Deno.test("whenCounted() may ask again from inside its call", () => {
-  const counters = createCounters();
+  const counters = new Counters();
   let calls = 0;
   const again = () => {
     calls++;
@@ -45,7 +45,7 @@ Deno.test("whenCounted() may ask again from inside its call", () => {
 
 Deno.test("latest is of the last flush that ended well, and of each outcome by itself", () => {
   let now = 5_000;
-  const counters = createCounters(() => now);
+  const counters = new Counters(() => now);
   assert.equal(counters.latest.flushed, null);
   counters.countFlushed(3, 1_000);
   now = 6_000;

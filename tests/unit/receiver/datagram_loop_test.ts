@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import {
+  DatagramLoop,
   type DatagramSocket,
   type OpenSocket,
   openUdpSocket,
-  startDatagramLoop,
 } from "../../../lib/receiver/datagram_loop.ts";
-import { systemAfter } from "../../../lib/time.ts";
-import { testTime } from "./helpers.ts";
+import { systemTime } from "../../../lib/time.ts";
+import { createTestTime, settle as settleRounds } from "../../support/test_time.ts";
 
 const from = { transport: "udp", hostname: "192.0.2.1", port: 5 } as const;
 
@@ -45,17 +45,15 @@ function scripted(scripts: Script[], refuseOpens: number[] = []) {
   return { open, closed, opened: () => opened };
 }
 
-/** Lets everything run that waits for nothing but promises. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 500; i++) await Promise.resolve();
-}
+/** A burst of errors takes that many rounds. */
+const settle = () => settleRounds(500);
 
 function start(scripts: Script[], refuseOpens: number[] = []) {
-  const time = testTime();
+  const time = createTestTime();
   const sockets = scripted(scripts, refuseOpens);
   const log: string[] = [];
   const received: number[] = [];
-  const loop = startDatagramLoop(
+  const loop = new DatagramLoop(
     "192.0.2.9",
     99,
     {
@@ -64,15 +62,15 @@ function start(scripts: Script[], refuseOpens: number[] = []) {
       lost: () => void log.push("lost"),
       reopened: () => void log.push("reopened"),
     },
+    time,
     sockets.open,
-    time.after,
   );
   return { time, loop, log, received, ...sockets };
 }
 
 const reset = new Deno.errors.ConnectionReset("10054");
 
-Deno.test("startDatagramLoop() goes on after an error without a pause", async () => {
+Deno.test("DatagramLoop goes on after an error without a pause", async () => {
   const { time, loop, log, received } = start([[1, reset, 2, reset, reset, 3]]);
   await settle();
   assert.deepEqual(received, [1, 2, 3]);
@@ -81,7 +79,7 @@ Deno.test("startDatagramLoop() goes on after an error without a pause", async ()
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() survives 1,000 errors among datagrams on the same socket", async () => {
+Deno.test("DatagramLoop survives 1,000 errors among datagrams on the same socket", async () => {
   const script = Array.from({ length: 1_000 }, (_, i) => [reset, i & 255]).flat();
   const { loop, log, received, opened } = start([script]);
   for (let i = 0; i < 20; i++) await settle();
@@ -91,24 +89,24 @@ Deno.test("startDatagramLoop() survives 1,000 errors among datagrams on the same
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() pauses longer and longer when errors repeat, then reopens", async () => {
+Deno.test("DatagramLoop pauses longer and longer when errors repeat, then reopens", async () => {
   const { time, loop, log, received, opened, closed } = start([Array(100).fill(reset), [7]]);
   await settle();
   assert.equal(log.length, 17);
-  const before = time.clock.monotonic();
+  const before = time.monotonic();
   while (opened() === 1) {
     time.pass(1);
     await settle();
   }
   // 1 + 2 + 4 + … + 256 ms of pauses.
-  assert.equal(time.clock.monotonic() - before, 511);
+  assert.equal(time.monotonic() - before, 511);
   assert.deepEqual(log.slice(-2), ["lost", "reopened"]);
   assert.deepEqual(closed, [0]);
   assert.deepEqual(received, [7]);
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() reopens at once what was closed under it", async () => {
+Deno.test("DatagramLoop reopens at once what was closed under it", async () => {
   const { loop, log, received } = start([[new Deno.errors.BadResource("closed")], [7]]);
   await settle();
   assert.deepEqual(log, ["lost", "reopened"]);
@@ -116,7 +114,7 @@ Deno.test("startDatagramLoop() reopens at once what was closed under it", async 
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() tries to reopen until it works", async () => {
+Deno.test("DatagramLoop tries to reopen until it works", async () => {
   const { time, loop, log, received, opened } = start(
     [[new Deno.errors.BadResource("closed")], [], [], [], [7]],
     [1, 2, 3],
@@ -137,7 +135,7 @@ Deno.test("startDatagramLoop() tries to reopen until it works", async () => {
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() says nothing after it was stopped, pausing or not", async () => {
+Deno.test("DatagramLoop says nothing after it was stopped, pausing or not", async () => {
   for (const script of [[], Array(20).fill(reset)]) {
     const { time, loop, log, closed } = start([script]);
     await settle();
@@ -152,7 +150,7 @@ Deno.test("startDatagramLoop() says nothing after it was stopped, pausing or not
   }
 });
 
-Deno.test("startDatagramLoop() stops while it tries to reopen", async () => {
+Deno.test("DatagramLoop stops while it tries to reopen", async () => {
   const { time, loop, log, opened } = start(
     [[new Deno.errors.BadResource("closed")]],
     [1, 2, 3, 4],
@@ -167,7 +165,7 @@ Deno.test("startDatagramLoop() stops while it tries to reopen", async () => {
   assert.equal(time.timers, 0);
 });
 
-Deno.test("startDatagramLoop() moved while it tries to reopen is reopened there", async () => {
+Deno.test("DatagramLoop moved while it tries to reopen is reopened there", async () => {
   const { time, loop, log, received } = start(
     [[new Deno.errors.BadResource("closed")], [], [7]],
     [1],
@@ -186,7 +184,7 @@ Deno.test("startDatagramLoop() moved while it tries to reopen is reopened there"
 function startReal(address: string, port = 0) {
   const received: string[] = [];
   let wake = () => {};
-  const loop = startDatagramLoop(
+  const loop = new DatagramLoop(
     address,
     port,
     {
@@ -198,8 +196,8 @@ function startReal(address: string, port = 0) {
       lost: (error) => assert.fail(String(error)),
       reopened() {},
     },
+    systemTime,
     openUdpSocket,
-    systemAfter,
   );
   const arrived = (text: string) =>
     new Promise<void>((resolve) => {
@@ -217,7 +215,7 @@ async function sendTo(hostname: string, port: number, text: string): Promise<voi
   socket.close();
 }
 
-Deno.test("startDatagramLoop() moves to another port, real sockets", async () => {
+Deno.test("DatagramLoop moves to another port, real sockets", async () => {
   const { loop, arrived } = startReal("127.0.0.1");
   const old = loop.port;
   await sendTo("127.0.0.1", old, "one");
@@ -232,7 +230,7 @@ Deno.test("startDatagramLoop() moves to another port, real sockets", async () =>
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() moves from one address to all on the same port, real sockets", async () => {
+Deno.test("DatagramLoop moves from one address to all on the same port, real sockets", async () => {
   const { loop, arrived } = startReal("127.0.0.1");
   const { port } = loop;
   await loop.move("0.0.0.0", port);
@@ -242,7 +240,7 @@ Deno.test("startDatagramLoop() moves from one address to all on the same port, r
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() keeps its place when it can't move, real sockets", async () => {
+Deno.test("DatagramLoop keeps its place when it can't move, real sockets", async () => {
   const { loop, arrived } = startReal("127.0.0.1");
   const { port } = loop;
   const other = openUdpSocket("127.0.0.1", 0);
@@ -258,7 +256,7 @@ Deno.test("startDatagramLoop() keeps its place when it can't move, real sockets"
   loop.stop();
 });
 
-Deno.test("startDatagramLoop() takes the old place back when the same port is held elsewhere", async () => {
+Deno.test("DatagramLoop takes the old place back when the same port is held elsewhere", async () => {
   const { loop, arrived } = startReal("127.0.0.1");
   const { port } = loop;
   const other = openUdpSocket("127.0.0.2", port);

@@ -1,19 +1,31 @@
 /**
- * A receiver whose time and network are in the test's hand: the socket is a queue. What it receives
- * and sends is bytes, as on a real one.
+ * A receiver whose time a test advances and whose socket is a queue. What it receives and sends is
+ * bytes, as on a real one.
  */
 import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { FlushScope, NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
+import type { EventName, EventValues, Report } from "../../../lib/log/events.ts";
 import type { DatagramSocket } from "../../../lib/receiver/datagram_loop.ts";
 import {
+  Receiver,
   type ReceiverParts,
   type ReceiverRules,
-  startReceiver,
 } from "../../../lib/receiver/receiver.ts";
 import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
-import { requestMacOf } from "../../../lib/wire/request.ts";
-import { keepReport, key, keyring, testTime } from "./helpers.ts";
+import { createKey, createKeyring, type Key } from "../../../lib/wire/keys.ts";
+import { type FlushRequest, requestMacOf } from "../../../lib/wire/request.ts";
+import { signRequest } from "../../support/datagrams.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
+
+export const key: Key = createKey(new Uint8Array(32).fill(1));
+export const otherKey: Key = createKey(new Uint8Array(32).fill(2));
+export const keyring = createKeyring([key]);
+
+/** The bytes of a request from r1. */
+export function signed(changes: Partial<FlushRequest> = {}, signer = key) {
+  return signRequest(signer, { sender: "r1", ...changes });
+}
 
 export const r1 = { transport: "udp", hostname: "192.0.2.1", port: 40_001 } as const;
 export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as const;
@@ -46,18 +58,40 @@ export function notingCache(parts: Partial<NeighborCache> = {}): {
   return { cache, flushes, fail: (error) => void (failure = error) };
 }
 
-/** Lets everything run that waits for nothing but promises. */
-export async function settle(): Promise<void> {
-  for (let i = 0; i < 50; i++) await Promise.resolve();
+/** One thing a report said. */
+interface Said {
+  readonly event: EventName;
+  readonly values: EventValues;
 }
+
+/** A report that keeps what was said. */
+export function keepReport(): { said: Said[]; report: Report; saidOf(event: EventName): Said[] } {
+  const said: Said[] = [];
+  return {
+    said,
+    report: (event, values = {}) => void said.push({ event, values }),
+    saidOf: (event) => said.filter((one) => one.event === event),
+  };
+}
+
+/** The rules of a receiver that takes everything signed with the tests' key. */
+export const testRules: ReceiverRules = {
+  address: "0.0.0.0",
+  port: 27_735,
+  holdDownMs: 10_000,
+  isAllowed: () => true,
+  keyring,
+  isLegacy: null,
+  toleranceMs: 60_000,
+};
 
 /** Starts the receiver. */
 export function startHarness(
   parts: Partial<ReceiverParts> = {},
   rules: Partial<ReceiverRules> = {},
 ) {
-  const time = testTime();
-  const begin = time.clock.monotonic();
+  const time = createTestTime();
+  const begin = time.monotonic();
   const kept = keepReport();
   const sent: Sent[] = [];
   const waiting: [Uint8Array, Deno.Addr][] = [];
@@ -71,26 +105,16 @@ export function startHarness(
       return new Promise((resolve) => receiving = resolve);
     },
     send(bytes, to) {
-      sent.push({ bytes: bytes.slice(), to, at: time.clock.monotonic() - begin });
+      sent.push({ bytes: bytes.slice(), to, at: time.monotonic() - begin });
       return Promise.resolve(bytes.length);
     },
     close: () => void (closed = true),
   };
   const noted = notingCache();
-  const receiver = startReceiver({
-    address: "0.0.0.0",
-    port: 27_735,
-    holdDownMs: 10_000,
-    isAllowed: () => true,
-    keyring,
-    isLegacy: null,
-    toleranceMs: 60_000,
-    ...rules,
-  }, {
+  const receiver = new Receiver({ ...testRules, ...rules }, {
     cache: noted.cache,
     report: kept.report,
-    clock: time.clock,
-    after: time.after,
+    time,
     random: () => 0.5,
     open: () => socket,
     hostName: "host1",

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type NeighborCache, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
-import { createRefresher } from "../../../lib/service/refresher.ts";
-import { formatAddress } from "../../../lib/wire/addresses.ts";
-import { settle } from "../receiver/harness.ts";
-import { address, keepReport, testTime } from "../receiver/helpers.ts";
+import { Refresher } from "../../../lib/service/refresher.ts";
+import { formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
+import { keepReport } from "../receiver/harness.ts";
 
 function start(parts: Partial<NeighborCache> = {}) {
-  const time = testTime();
+  const time = createTestTime();
   const kept = keepReport();
   const resolved: string[] = [];
   let failing = false;
   const cache: NeighborCache = {
-    ...createMemoryCache({ gateways: [address("192.0.2.1"), address("fe80::1")] }),
+    ...createMemoryCache({ gateways: [parsePrefix("192.0.2.1"), parsePrefix("fe80::1")] }),
     resolve(addresses) {
       if (failing) return Promise.reject(new NeighborCacheError("ip hangs", 110));
       resolved.push(addresses.map(formatAddress).join(" "));
@@ -25,7 +25,7 @@ function start(parts: Partial<NeighborCache> = {}) {
     time,
     resolved,
     fail: (on: boolean) => void (failing = on),
-    refresher: createRefresher(cache, kept.report, time.after),
+    refresher: new Refresher(cache, kept.report, time),
     async pass(ms: number): Promise<void> {
       for (let passed = 0; passed < ms; passed += 1_000) {
         time.pass(1_000);
@@ -35,9 +35,9 @@ function start(parts: Partial<NeighborCache> = {}) {
   };
 }
 
-Deno.test("createRefresher() resolves the addresses once a period", async () => {
+Deno.test("Refresher resolves the addresses once a period", async () => {
   const { refresher, resolved, pass } = start();
-  const addresses = [address("192.0.2.1"), address("2001:db8::1")];
+  const addresses = [parsePrefix("192.0.2.1"), parsePrefix("2001:db8::1")];
   refresher.configure({ RefreshAddresses: addresses, RefreshSeconds: 30 });
   await pass(29_000);
   assert.deepEqual(resolved, []);
@@ -45,23 +45,23 @@ Deno.test("createRefresher() resolves the addresses once a period", async () => 
   assert.deepEqual(resolved, Array(3).fill("192.0.2.1 2001:db8::1"));
 });
 
-Deno.test("createRefresher() asks for the gateways anew each time", async () => {
-  let gateways = [address("192.0.2.1")];
+Deno.test("Refresher asks for the gateways anew each time", async () => {
+  let gateways = [parsePrefix("192.0.2.1")];
   const { refresher, resolved, pass } = start({ gateways: () => Promise.resolve(gateways) });
   refresher.configure({ RefreshAddresses: "gateway", RefreshSeconds: 10 });
   await pass(10_000);
-  gateways = [address("192.0.2.2")];
+  gateways = [parsePrefix("192.0.2.2")];
   await pass(10_000);
   gateways = [];
   await pass(10_000);
   assert.deepEqual(resolved, ["192.0.2.1", "192.0.2.2"]);
 });
 
-Deno.test("createRefresher() follows new rules and stops, leaving no timer", async () => {
+Deno.test("Refresher follows new rules and stops, leaving no timer", async () => {
   const { refresher, resolved, pass, time } = start();
-  refresher.configure({ RefreshAddresses: [address("192.0.2.1")], RefreshSeconds: 10 });
+  refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.1")], RefreshSeconds: 10 });
   await pass(10_000);
-  refresher.configure({ RefreshAddresses: [address("192.0.2.2")], RefreshSeconds: 20 });
+  refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.2")], RefreshSeconds: 20 });
   await pass(20_000);
   assert.deepEqual(resolved, ["192.0.2.1", "192.0.2.2"]);
   refresher.configure({ RefreshAddresses: "none", RefreshSeconds: 20 });
@@ -71,11 +71,11 @@ Deno.test("createRefresher() follows new rules and stops, leaving no timer", asy
   assert.equal(time.timers, 0);
 });
 
-Deno.test("createRefresher() stopped during a resolution starts no other", async () => {
+Deno.test("Refresher stopped during a resolution starts no other", async () => {
   const { promise, resolve } = Promise.withResolvers<never[]>();
   let count = 0;
   const { refresher, pass, time } = start({ resolve: () => (count++, promise) });
-  refresher.configure({ RefreshAddresses: [address("192.0.2.1")], RefreshSeconds: 1 });
+  refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.1")], RefreshSeconds: 1 });
   await pass(10_000);
   assert.equal(count, 1);
   refresher.stop();
@@ -85,9 +85,9 @@ Deno.test("createRefresher() stopped during a resolution starts no other", async
   assert.equal(time.timers, 0);
 });
 
-Deno.test("createRefresher() says once that it fails and once that it works again", async () => {
+Deno.test("Refresher says once that it fails and once that it works again", async () => {
   const { refresher, pass, said, fail } = start();
-  refresher.configure({ RefreshAddresses: [address("192.0.2.1")], RefreshSeconds: 1 });
+  refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.1")], RefreshSeconds: 1 });
   fail(true);
   await pass(5_000);
   fail(false);

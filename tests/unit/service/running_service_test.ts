@@ -1,241 +1,312 @@
-/** The service over real sockets, with the cache in memory and time passing as it does. */
+/** The service over real sockets, with the cache in memory and time advanced by the test. */
 import assert from "node:assert/strict";
+import { parseSettingsText } from "../../../lib/config/file.ts";
 import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
-import { type ServiceParts, startService } from "../../../lib/service/running_service.ts";
+import {
+  type NetworkWatch,
+  type ServiceParts,
+  startService,
+} from "../../../lib/service/running_service.ts";
 import { StartError } from "../../../lib/service/start_error.ts";
 import { generateKeyFile, type Key, parseKeyFile } from "../../../lib/wire/keys.ts";
-import { encodeRequest } from "../../../lib/wire/request.ts";
-import { notingCache } from "../receiver/harness.ts";
-import { keepReport, request } from "../receiver/helpers.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
+import { keepReport, notingCache, signed } from "../receiver/harness.ts";
 
 const oldText = generateKeyFile(new Date());
 const newText = generateKeyFile(new Date());
 const oldKey = parseKeyFile(oldText).signing;
 const newKey = parseKeyFile(newText).signing;
+const { origins } = parseSettingsText("", "arpflush.toml");
 
-/** Settings for a test: loopback, a port of the system's choice. */
-function testSettings(changes: Partial<Settings> = {}): Settings {
-  return { ...defaultSettings(), Listen: "127.0.0.1", Port: 0, KeyFile: "/k", ...changes };
+interface Changes extends Partial<ServiceParts> {
+  readonly cache?: NeighborCache;
 }
 
-async function start(changes: Partial<Settings> = {}, parts: Partial<ServiceParts> = {}) {
+/** What a service on loopback is started with: its settings, keys and network can be changed. */
+function createParts(changes: Partial<Settings> = {}, { cache, ...given }: Changes = {}) {
+  const time = createTestTime(Date.now());
   const kept = keepReport();
   const noted = notingCache();
+  const levels: string[] = [];
+  let settings = { ...defaultSettings(), Listen: "127.0.0.1", Port: 0, KeyFile: "/k", ...changes };
   let keyText: string | null = oldText;
-  const service = await startService(testSettings(changes), {
-    cache: noted.cache,
-    report: kept.report,
-    hostName: "host1",
+  let readings = 0;
+  const parts: ServiceParts = {
+    load: () => ({ settings, origins }),
+    configureLog: ({ LogLevel }) => (levels.push(LogLevel), kept.report),
+    openCache: () => Promise.resolve(cache ?? noted.cache),
     readKeyFile: () => keyText,
-    ...parts,
-  });
+    readAddresses: () => (readings++, []),
+    time,
+    ...given,
+  };
   return {
     ...kept,
     ...noted,
-    service,
+    time,
+    levels,
+    parts,
+    readings: () => readings,
+    names: () => kept.said.map(({ event }) => event),
+    set: (given: Partial<Settings>) => void (settings = { ...settings, ...given }),
     setKeys: (text: string | null) => void (keyText = text),
   };
 }
 
-/** Long enough for an answer on a busy machine, and for the absence of one to mean something. */
-const answerMs = 10_000, silenceMs = 200;
+async function start(changes: Partial<Settings> = {}, given: Changes = {}) {
+  const created = createParts(changes, given);
+  return { ...created, service: await startService(created.parts) };
+}
 
-/** Sends a request and gives the ack's status byte, or null when none comes in time. */
-async function ask(
-  port: number,
-  key: Key,
-  bytes = encodeRequest(request(), key),
-  patienceMs = answerMs,
-) {
+/** A port of loopback that somebody holds until told. */
+function holdPort() {
   const socket = openUdpSocket("127.0.0.1", 0);
-  await socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port });
-  const timer = setTimeout(() => socket.close(), patienceMs);
-  try {
-    const [answer] = await socket.receive();
-    return answer[6];
-  } catch {
-    return null;
-  } finally {
-    clearTimeout(timer);
-    try {
-      socket.close();
-    } catch {
-      // The timer was faster.
-    }
+  assert.ok(socket.addr.transport === "udp");
+  return { port: socket.addr.port, release: () => socket.close() };
+}
+
+const status = { alive: 1, flushed: 2, stale: 3 } as const;
+
+/** Sends datagrams from one socket; gives the status and id bytes of the first answer. */
+async function ask(port: number, ...datagrams: Uint8Array[]) {
+  const socket = openUdpSocket("127.0.0.1", 0);
+  const timer = setTimeout(() => socket.close(), 10_000);
+  for (const bytes of datagrams) {
+    await socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port });
   }
+  const [answer] = await socket.receive();
+  clearTimeout(timer);
+  socket.close();
+  return { status: answer[6], id: answer.slice(20, 36) };
 }
-const flushed = 2;
 
-async function expectSilence(port: number, key: Key): Promise<void> {
-  assert.equal(await ask(port, key, encodeRequest(request(), key), silenceMs), null);
+async function expectFlush(port: number, key: Key, bytes = signed({}, key)): Promise<void> {
+  assert.equal((await ask(port, bytes)).status, status.flushed);
 }
 
-Deno.test("startService() resolves when it listens and has flushed, and says so", async () => {
-  const { service, flushes, said } = await start();
+/** The first answer must be that to a probe which was sent behind the datagram. */
+async function expectSilence(port: number, bytes: Uint8Array, key: Key): Promise<void> {
+  const probe = signed({ action: "probe" }, key);
+  const answer = await ask(port, bytes, probe);
+  assert.deepEqual(answer, { status: status.alive, id: probe.slice(20, 36) });
+}
+
+Deno.test("startService() sets the log up, listens, flushes, and says so", async () => {
+  const { service, flushes, names, said, levels } = await start();
   assert.deepEqual(flushes, ["all"]);
-  assert.deepEqual(said.map(({ event }) => event), ["flushed", "started"]);
+  assert.deepEqual(levels, ["info"]);
+  assert.deepEqual(names(), ["flushed", "started"]);
   assert.equal(said[1].values.port, service.port);
   assert.equal(said[1].values.keys, oldKey.idText);
-  assert.equal(await ask(service.port, oldKey), flushed);
+  await expectFlush(service.port, oldKey);
   await service.stop();
-  await service.ended;
-  assert.equal(said.at(-1)?.event, "stopped");
+  assert.equal(names().at(-1), "stopped");
 });
 
 Deno.test("startService() without FlushOnStart flushes nothing, and old requests are stale all the same", async () => {
-  const created = Date.now() - 5_000;
-  const { service, flushes } = await start({ FlushOnStart: false });
-  assert.deepEqual(flushes, []);
-  const bytes = encodeRequest(request({ created }), oldKey);
-  const stale = 3;
-  assert.equal(await ask(service.port, oldKey, bytes), stale);
+  const { service, flushes, time } = await start({ FlushOnStart: false });
+  const bytes = signed({ created: time.wall() - 5_000 }, oldKey);
+  assert.equal((await ask(service.port, bytes)).status, status.stale);
   assert.deepEqual(flushes, []);
   await service.stop();
 });
 
 Deno.test("startService() starts although its first flush fails", async () => {
-  const failing: NeighborCache = {
-    ...createMemoryCache(),
-    flush: () => Promise.reject(new Error("not permitted")),
-  };
-  const { service, said } = await start({}, { cache: failing });
-  assert.deepEqual(said.map(({ event }) => event), ["flushFailed", "started"]);
+  const { parts, fail, names } = createParts();
+  fail(new Error("not permitted"));
+  const service = await startService(parts);
+  assert.deepEqual(names(), ["flushFailed", "started"]);
   await service.stop();
 });
 
-Deno.test("startService() rejects a missing key before it listens", async () => {
-  const opened: string[] = [];
-  await assert.rejects(
-    start({}, {
-      readKeyFile: () => null,
-      open: (address) => {
-        opened.push(address);
-        return openUdpSocket(address, 0);
+Deno.test("startService() names what a start fails at, before it listens, and reports nothing", async () => {
+  const cases: [string, Partial<ServiceParts>][] = [
+    ["settingsInvalid", {
+      load() {
+        throw new Error("Port: 0");
       },
-    }),
-    (error) => error instanceof StartError && error.event === "keyMissing",
-  );
-  assert.deepEqual(opened, []);
+    }],
+    ["cacheUnusable", { openCache: () => Promise.reject(new Error("no iphlpapi.dll")) }],
+    ["keyMissing", { readKeyFile: () => null }],
+  ];
+  const open = () => assert.fail("it listens");
+  for (const [event, changes] of cases) {
+    const { parts, said } = createParts({}, { open, ...changes });
+    const error = await startService(parts).catch((error) => error);
+    assert.ok(error instanceof StartError);
+    assert.equal(error.event, event);
+    assert.deepEqual(said, []);
+  }
 });
 
 Deno.test("startService() waits for a port that is taken, says so once, and gets it", async () => {
-  const holder = openUdpSocket("127.0.0.1", 0);
-  assert.ok(holder.addr.transport === "udp");
-  const { port: Port } = holder.addr;
-  setTimeout(() => holder.close(), 700);
-  const { service, saidOf } = await start({ Port }, { listenPatienceMs: 10_000 });
-  assert.equal(service.port, Port);
-  assert.equal(saidOf("listenWaiting").length, 1);
+  const { port, release } = holdPort();
+  const { parts, time, saidOf } = createParts({ Port: port });
+  const starting = startService(parts);
+  for (let i = 0; i < 10; i++) {
+    await settle();
+    time.pass(500);
+  }
+  release();
+  await settle();
+  time.pass(500);
+  const service = await starting;
+  assert.equal(service.port, port);
+  assert.deepEqual(saidOf("listenWaiting").map(({ values }) => values), [
+    { address: "127.0.0.1", port, error: "Address already in use", seconds: 20 },
+  ]);
   await service.stop();
 });
 
-Deno.test("startService() gives up a port after its patience, naming address and port", async () => {
-  const holder = openUdpSocket("127.0.0.1", 0);
-  assert.ok(holder.addr.transport === "udp");
-  const { port: Port } = holder.addr;
-  await assert.rejects(start({ Port }, { listenPatienceMs: 0 }), {
+Deno.test("startService() gives up a port after 20 s, naming address and port", async () => {
+  const { port, release } = holdPort();
+  const { parts, time } = createParts({ Port: port });
+  const failed = assert.rejects(startService(parts), {
     event: "listenFailed",
-    message: `Cannot listen on 127.0.0.1 port ${Port}: Address already in use`,
+    message: `Cannot listen on 127.0.0.1 port ${port}: Address already in use`,
     exitStatus: 1,
   });
-  holder.close();
+  for (let i = 0; i < 40; i++) {
+    await settle();
+    assert.equal(time.timers, 1);
+    time.pass(500);
+  }
+  await failed;
+  release();
 });
 
 Deno.test("startService() told to end gives up a port at once", async () => {
-  const holder = openUdpSocket("127.0.0.1", 0);
-  assert.ok(holder.addr.transport === "udp");
+  const { port, release } = holdPort();
+  const { parts, time } = createParts({ Port: port });
   const ending = new AbortController();
-  const { port: Port } = holder.addr;
-  const starting = start({ Port }, { listenPatienceMs: 3_600_000, signal: ending.signal });
-  setTimeout(() => ending.abort(), 50);
+  const starting = startService(parts, ending.signal);
+  await settle();
+  ending.abort();
   await assert.rejects(starting, { event: "listenFailed" });
-  holder.close();
+  assert.equal(time.timers, 0);
+  release();
+});
+
+Deno.test("startService() reads the host's networks without waiting for a datagram", async () => {
+  const { service, readings, time } = await start();
+  assert.equal(readings(), 0, "the start doesn't wait for it");
+  time.pass(0);
+  assert.equal(readings(), 1);
+  await service.stop();
+});
+
+Deno.test("startService() flushes after a change of the network, or says that it can't be watched", async () => {
+  let changed = () => {};
+  const network: NetworkWatch = { fault: null, onChange: (given) => void (changed = given) };
+  const { service, flushes, saidOf } = await start({}, { network });
+  changed();
+  await service.stop();
+  assert.deepEqual(flushes, ["all", "all"]);
+  assert.equal(saidOf("flushed")[1].values.who, "a change of the network");
+
+  const fault = "NotifyIpInterfaceChange: error 50";
+  const unwatched = await start({}, { network: { ...network, fault } });
+  assert.deepEqual(unwatched.names(), ["flushed", "started", "networkUnwatched"]);
+  await unwatched.service.stop();
 });
 
 Deno.test("RunningService.reload() takes over keys, and leaves what was seen seen", async () => {
   const { service, setKeys, flushes } = await start();
-  const bytes = encodeRequest(request(), oldKey);
-  assert.equal(await ask(service.port, oldKey, bytes), flushed);
-  await expectSilence(service.port, newKey);
+  const bytes = signed({}, oldKey);
+  await expectFlush(service.port, oldKey, bytes);
+  await expectSilence(service.port, signed({}, newKey), oldKey);
   setKeys(newText + oldText);
-  await service.reload(testSettings());
-  assert.equal(await ask(service.port, newKey), flushed);
+  await service.reload();
+  await expectFlush(service.port, newKey);
   const count = flushes.length;
-  assert.equal(await ask(service.port, oldKey, bytes), flushed);
+  await expectFlush(service.port, oldKey, bytes);
   assert.equal(flushes.length, count, "a replay after a reload flushed");
   setKeys(newText);
-  await service.reload(testSettings());
-  await expectSilence(service.port, oldKey);
+  await service.reload();
+  await expectSilence(service.port, signed({}, oldKey), newKey);
+  await service.stop();
+});
+
+Deno.test("RunningService.reload() sets the log up anew, and keeps it when it is refused", async () => {
+  const { service, levels, names, set } = await start();
+  set({ LogLevel: "error" });
+  await service.reload();
+  set({ LogLevel: "debug", Listen: "192.0.2.77" });
+  await service.reload();
+  assert.deepEqual(levels, ["info", "error"]);
+  assert.deepEqual(names().slice(2), ["reloaded", "reloadRefused"]);
   await service.stop();
 });
 
 Deno.test("RunningService.reload() keeps everything when keys, port or address are of no use", async () => {
-  const { service, setKeys, said } = await start();
+  const { service, set, setKeys, saidOf } = await start();
   const { port } = service;
   setKeys("not a key");
-  await assert.rejects(service.reload(testSettings()), /Cannot read key file "\/k": line 1 is not/);
+  await service.reload();
   setKeys(null);
-  await assert.rejects(service.reload(testSettings()), /does not exist/);
+  await service.reload();
   setKeys(oldText);
-  await assert.rejects(
-    service.reload(testSettings({ Listen: "192.0.2.77" })),
-    /Cannot listen on 192\.0\.2\.77 port 0: Cannot assign requested address/,
+  set({ Listen: "192.0.2.77" });
+  await service.reload();
+  const errors = saidOf("reloadRefused").map(({ values }) => String(values.error));
+  assert.match(errors[0], /Cannot read key file "\/k": line 1 is not/);
+  assert.match(errors[1], /does not exist/);
+  assert.equal(
+    errors[2],
+    "Cannot listen on 192.0.2.77 port 0: Cannot assign requested address",
   );
   assert.equal(service.port, port);
-  assert.equal(await ask(port, oldKey), flushed);
-  assert.equal(said.filter(({ event }) => event === "reloaded").length, 0);
+  await expectFlush(port, oldKey);
+  assert.deepEqual(saidOf("reloaded"), []);
   await service.stop();
 });
 
 Deno.test("RunningService.reload() moves to another port, and a pending flush is not lost", async () => {
-  const { service, flushes } = await start({ HoldDownSeconds: 300 });
-  for (let i = 0; i < 2; i++) assert.equal(await ask(service.port, oldKey), flushed);
+  const { service, set, flushes } = await start({ HoldDownSeconds: 300 });
+  for (let i = 0; i < 2; i++) await expectFlush(service.port, oldKey);
   // The fourth start within the hold-down waits.
-  await expectSilence(service.port, oldKey);
+  await expectSilence(service.port, signed({}, oldKey), oldKey);
   assert.equal(flushes.length, 3);
-  const free = openUdpSocket("127.0.0.1", 0);
-  assert.ok(free.addr.transport === "udp");
-  const { port: Port } = free.addr;
-  free.close();
-  await service.reload(testSettings({ Port, HoldDownSeconds: 300 }));
-  assert.equal(service.port, Port);
+  const free = holdPort();
+  free.release();
+  set({ Port: free.port });
+  await service.reload();
+  assert.equal(service.port, free.port);
   assert.equal(flushes.length, 3);
   await service.stop();
   assert.equal(flushes.length, 4);
 });
 
 Deno.test("RunningService.reload() every second one broken, 200 times under load, loses no request", async () => {
-  const { service, setKeys } = await start({ HoldDownSeconds: 1 });
-  const probes: Promise<number | null>[] = [];
-  const alive = 1;
+  const { service, setKeys, saidOf } = await start({ HoldDownSeconds: 1 });
+  const probes: ReturnType<typeof ask>[] = [];
   for (let i = 0; i < 200; i++) {
-    const bytes = encodeRequest(request({ action: "probe" }), oldKey);
-    probes.push(ask(service.port, oldKey, bytes));
+    probes.push(ask(service.port, signed({ action: "probe" }, oldKey)));
     setKeys(i % 2 === 0 ? oldText : "broken");
-    const reloading = service.reload(testSettings({ HoldDownSeconds: 1 }));
-    if (i % 2 === 0) await reloading;
-    else await assert.rejects(reloading);
+    await service.reload();
     // Some at a time: sockets are bounded.
-    if (probes.length === 20) {
-      for (const status of await Promise.all(probes.splice(0))) assert.equal(status, alive);
+    if (probes.length < 20) continue;
+    for (const answer of await Promise.all(probes.splice(0))) {
+      assert.equal(answer.status, status.alive);
     }
   }
+  assert.deepEqual([saidOf("reloaded").length, saidOf("reloadRefused").length], [100, 100]);
   setKeys(oldText);
-  assert.equal(await ask(service.port, oldKey), flushed);
+  await expectFlush(service.port, oldKey);
   await service.stop();
 });
 
 Deno.test("RunningService.reload() turns the legacy datagram on and off", async () => {
-  const { service, flushes } = await start({ FlushOnStart: false });
-  const send = async () =>
-    void await ask(service.port, oldKey, new TextEncoder().encode("secret"), silenceMs);
-  await send();
+  const { service, set, flushes } = await start({ FlushOnStart: false });
+  const legacy = new TextEncoder().encode("secret");
+  await expectSilence(service.port, legacy, oldKey);
   assert.equal(flushes.length, 0);
-  await service.reload(testSettings({ Password: "secret" }));
-  await send();
+  set({ Password: "secret" });
+  await service.reload();
+  await expectSilence(service.port, legacy, oldKey);
   assert.equal(flushes.length, 1);
   await service.stop();
 });
@@ -247,14 +318,15 @@ Deno.test("RunningService.flushNow() flushes through the gate and names the reas
   await service.stop();
 });
 
-Deno.test("RunningService.stop() does the pending flush first", async () => {
-  const { service, flushes } = await start({ HoldDownSeconds: 300 });
+Deno.test("RunningService.stop() does the pending flush first, and leaves no timer", async () => {
+  const { service, flushes, time } = await start({ HoldDownSeconds: 300 });
   for (let i = 0; i < 2; i++) await service.flushNow("a test");
   const pending = service.flushNow("a test");
   assert.equal(flushes.length, 3);
   await service.stop();
   await pending;
   assert.equal(flushes.length, 4);
+  assert.equal(time.timers, 0);
 });
 
 Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and says so", async () => {
@@ -266,31 +338,35 @@ Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and say
       return { removed: 0, micros: 0, notes: [] };
     },
   };
-  const { service, said } = await start({ FlushOnStart: false }, { cache: hanging });
+  const { service, names, time } = await start({ FlushOnStart: false }, { cache: hanging });
   const flushing = service.flushNow("a test");
-  const before = performance.now();
-  await service.stop();
-  assert.ok(performance.now() - before < 1_000);
-  assert.deepEqual(said.slice(-2).map(({ event }) => event), ["stopIncomplete", "stopped"]);
+  const stopping = service.stop();
+  await settle();
+  assert.ok(!names().includes("stopped"));
+  time.pass(999);
+  await stopping;
+  assert.deepEqual(names().slice(-2), ["stopIncomplete", "stopped"]);
   resolve();
   await flushing;
 });
 
 Deno.test("startService() refreshes addresses as set, and as set anew", async () => {
   const resolved: number[] = [];
-  const first = Promise.withResolvers<void>();
   const cache: NeighborCache = {
     ...createMemoryCache(),
     resolve(addresses) {
       resolved.push(addresses.length);
-      first.resolve();
       return Promise.resolve([]);
     },
   };
   const RefreshAddresses = [{ family: 4, length: 32, bytes: new Uint8Array(16) }] as const;
-  const { service } = await start({ RefreshAddresses, RefreshSeconds: 1 }, { cache });
-  await first.promise;
-  await service.reload(testSettings());
+  const { service, set, time } = await start({ RefreshAddresses, RefreshSeconds: 1 }, { cache });
+  time.pass(1_000);
+  await settle();
+  set({ RefreshAddresses: "none" });
+  await service.reload();
+  time.pass(60_000);
+  await settle();
   assert.deepEqual(resolved, [1]);
   await service.stop();
 });

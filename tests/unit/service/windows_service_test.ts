@@ -1,8 +1,8 @@
 /** The host under a double of the service control manager; the real one is Wine's, in tests/windows. */
 import assert from "node:assert/strict";
-import type { HostedService } from "../../../lib/service/running_service.ts";
-import { runAsService } from "../../../lib/service/windows_service.ts";
+import { type ControlledService, runAsService } from "../../../lib/service/windows_service.ts";
 import type { ControlHandler, ServiceControl, ServiceStatus } from "../../../lib/win32/winsvc.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
 
 const states: Readonly<Record<number, string>> = {
   1: "STOPPED",
@@ -41,54 +41,41 @@ function createManagerDouble({ startsService = true } = {}) {
 }
 
 /** A service that notes what it is told. */
-function createServiceDouble(): HostedService & { readonly told: string[] } {
+function createServiceDouble(): ControlledService & { readonly told: string[] } {
   const told: string[] = [];
   return {
     told,
-    flushNow: (why) => void told.push(`flush for ${why}`),
+    flushNow: (why) => Promise.resolve(void told.push(`flush for ${why}`)),
     reload: () => Promise.resolve(void told.push("reload")),
     stop: () => Promise.resolve(void told.push("stop")),
   };
 }
 
-/** Timers that run when the test says so. */
-function createTimers() {
-  const waiting: { ms: number; then: () => void }[] = [];
-  return {
-    after(ms: number, then: () => void) {
-      const timer = { ms, then };
-      waiting.push(timer);
-      return () => {
-        const index = waiting.indexOf(timer);
-        if (index >= 0) waiting.splice(index, 1);
-      };
-    },
-    /** Runs what is due by a time, and what that starts. */
-    async run(ms: number): Promise<void> {
-      for (let due = waiting.findIndex((timer) => timer.ms <= ms); due >= 0;) {
-        waiting.splice(due, 1)[0].then();
-        for (let i = 0; i < 10; i++) await Promise.resolve();
-        due = waiting.findIndex((timer) => timer.ms <= ms);
-      }
-    },
-  };
-}
-
 function createHost(parts: {
-  start?: () => Promise<HostedService>;
+  start?: () => Promise<ControlledService>;
   startFailed?: (error: unknown) => number;
 }) {
   const manager = createManagerDouble();
-  const timers = createTimers();
+  const time = createTestTime();
   const deaths: unknown[] = [];
   const service = createServiceDouble();
   const running = runAsService(manager.scm, {
     start: parts.start ?? (() => Promise.resolve(service)),
     startFailed: parts.startFailed ?? (() => 0),
     die: (reason) => void deaths.push(reason),
-    after: timers.after,
+    time,
   });
-  return { manager, timers, deaths, service, running };
+  return {
+    manager,
+    deaths,
+    service,
+    running,
+    /** Lets time pass and what it starts happen. */
+    async pass(ms: number): Promise<void> {
+      time.pass(ms);
+      await settle();
+    },
+  };
 }
 
 const STOP = 1, PAUSE = 2, INTERROGATE = 4, PARAMCHANGE = 6, POWEREVENT = 13, PRESHUTDOWN = 15;
@@ -102,12 +89,12 @@ Deno.test("runAsService() is no service when the manager didn't start the proces
 });
 
 Deno.test("runAsService() is RUNNING only once the service has started", async () => {
-  const starting = Promise.withResolvers<HostedService>();
-  const { manager, timers, service, running } = createHost({ start: () => starting.promise });
+  const starting = Promise.withResolvers<ControlledService>();
+  const { manager, pass, service, running } = createHost({ start: () => starting.promise });
   assert.deepEqual(manager.states(), ["START_PENDING"]);
   assert.equal(manager.reported[0].waitHint, 30_000);
   assert.equal(manager.reported[0].controlsAccepted, 0);
-  await timers.run(0);
+  await pass(0);
   assert.deepEqual(manager.states(), ["START_PENDING"]);
   starting.resolve(service);
   await starting.promise;
@@ -115,38 +102,38 @@ Deno.test("runAsService() is RUNNING only once the service has started", async (
   assert.deepEqual(manager.states(), ["START_PENDING", "RUNNING"]);
   assert.equal(manager.reported[1].controlsAccepted, 0x1 | 0x8 | 0x40 | 0x100);
   assert.equal(manager.control(STOP), 0);
-  await timers.run(0);
+  await pass(0);
   assert.equal(await running, true);
   assert.deepEqual(manager.states(), ["START_PENDING", "RUNNING", "STOP_PENDING", "STOPPED"]);
   assert.equal(manager.reported[3].exitCode, 0);
 });
 
 Deno.test("runAsService() does nothing in the manager's own time but note it", async () => {
-  const { manager, timers, service } = createHost({});
-  await timers.run(0);
+  const { manager, pass, service } = createHost({});
+  await pass(0);
   manager.control(128);
   manager.control(PARAMCHANGE);
   manager.control(STOP);
   for (let i = 0; i < 10; i++) await Promise.resolve();
   assert.deepEqual(service.told, []);
-  await timers.run(0);
+  await pass(0);
   assert.deepEqual(service.told, ["flush for the service control manager", "reload", "stop"]);
 });
 
 Deno.test("runAsService() flushes when the host awakes, and at no other power event", async () => {
-  const { manager, timers, service } = createHost({});
-  await timers.run(0);
+  const { manager, pass, service } = createHost({});
+  await pass(0);
   const suspend = 4, resumeAutomatic = 18, statusChange = 10;
   for (const type of [suspend, resumeAutomatic, statusChange]) {
     assert.equal(manager.control(POWEREVENT, type), 0);
   }
-  await timers.run(0);
+  await pass(0);
   assert.deepEqual(service.told, ["flush for the host's awakening"]);
 });
 
 Deno.test("runAsService() repeats its status when interrogated and refuses what it doesn't know", async () => {
-  const { manager, timers } = createHost({});
-  await timers.run(0);
+  const { manager, pass } = createHost({});
+  await pass(0);
   assert.equal(manager.control(INTERROGATE), 0);
   assert.deepEqual(manager.reported[2], manager.reported[1]);
   for (const control of [PAUSE, 3, 127, 129, 255]) assert.equal(manager.control(control), 120);
@@ -154,11 +141,11 @@ Deno.test("runAsService() repeats its status when interrogated and refuses what 
 });
 
 Deno.test("runAsService() stops once, whatever asks, and reports nothing behind STOPPED", async () => {
-  const { manager, timers, service, running } = createHost({});
-  await timers.run(0);
+  const { manager, pass, service, running } = createHost({});
+  await pass(0);
   assert.equal(manager.control(PRESHUTDOWN), 0);
   assert.equal(manager.control(STOP), 0);
-  await timers.run(0);
+  await pass(0);
   await running;
   assert.deepEqual(service.told, ["stop"]);
   const reports = manager.reported.length;
@@ -170,14 +157,14 @@ Deno.test("runAsService() stops once, whatever asks, and reports nothing behind 
 Deno.test("runAsService() ends a failed start with 1066 and the code of its reason", async () => {
   const reason = new Error("port taken");
   const reasons: unknown[] = [];
-  const { manager, timers, running } = createHost({
+  const { manager, pass, running } = createHost({
     start: () => Promise.reject(reason),
     startFailed(error) {
       reasons.push(error);
       return 44;
     },
   });
-  await timers.run(0);
+  await pass(0);
   assert.equal(await running, true);
   assert.deepEqual(manager.states(), ["START_PENDING", "STOPPED"]);
   assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [1066, 44]);
@@ -185,24 +172,24 @@ Deno.test("runAsService() ends a failed start with 1066 and the code of its reas
 });
 
 Deno.test("runAsService() gives up a stop that hangs 20 s", async () => {
-  const { manager, timers, deaths } = createHost({
+  const { manager, pass, deaths } = createHost({
     start: () => Promise.resolve({ ...createServiceDouble(), stop: () => new Promise(() => {}) }),
   });
-  await timers.run(0);
+  await pass(0);
   manager.control(STOP);
-  await timers.run(19_999);
+  await pass(19_999);
   assert.deepEqual(deaths, []);
-  await timers.run(20_000);
+  await pass(1);
   assert.deepEqual(deaths, [new Error("Stopping took more than 20 s")]);
 });
 
 Deno.test("runAsService() dies of what a control's work throws, so that nothing is lost", async () => {
   const fault = new Error("reload");
-  const { manager, timers, deaths } = createHost({
+  const { manager, pass, deaths } = createHost({
     start: () => Promise.resolve({ ...createServiceDouble(), reload: () => Promise.reject(fault) }),
   });
-  await timers.run(0);
+  await pass(0);
   manager.control(PARAMCHANGE);
-  await timers.run(0);
+  await pass(0);
   assert.deepEqual(deaths, [fault]);
 });

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { createNotify, reloadingState } from "../../../lib/service/console.ts";
+import { createSdNotify, reloadingState } from "../../../lib/service/console.ts";
 
 const linux = Deno.build.os === "linux";
 const decoder = new TextDecoder();
 
 Deno.test({
-  name: "createNotify() sends states to a path and to an abstract name",
+  name: "createSdNotify() sends states to a path and to an abstract name",
   ignore: !linux,
   async fn() {
     const folder = await Deno.makeTempDir();
     const name = `arpflush-test-${crypto.randomUUID()}`;
     for (const [socketName, path] of [[`${folder}/s`, `${folder}/s`], [`@${name}`, `\0${name}`]]) {
       const manager = Deno.listenDatagram({ transport: "unixpacket", path });
-      const notify = createNotify(socketName, (error) => assert.fail(String(error)));
-      await notify("READY=1");
+      const sdNotify = createSdNotify(socketName, (error) => assert.fail(String(error)));
+      await sdNotify("READY=1");
       const [bytes] = await manager.receive();
       assert.equal(decoder.decode(bytes), "READY=1");
       manager.close();
@@ -22,10 +22,10 @@ Deno.test({
   },
 });
 
-Deno.test("createNotify() does nothing without a socket, and tells of one that isn't there", async () => {
+Deno.test("createSdNotify() does nothing without a socket, and tells of one that isn't there", async () => {
   const failures: unknown[] = [];
   for (const name of [undefined, "", "/nonexistent/notify"]) {
-    await createNotify(name, (error) => void failures.push(error))("READY=1");
+    await createSdNotify(name, (error) => void failures.push(error))("READY=1");
   }
   assert.equal(failures.length, 1);
 });

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
+import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import { Acknowledger, LookUps, type ReceivedRequest } from "../../../lib/receiver/answers.ts";
+import { Counters } from "../../../lib/receiver/counters.ts";
+import { createRequest } from "../../support/datagrams.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
+import { keepReport } from "./harness.ts";
+
+const to = { transport: "udp", hostname: "192.0.2.1", port: 5 } as const;
+const encode = () => new Uint8Array(3);
+
+function startAcknowledger(random = () => 0.5, fail = false) {
+  const time = createTestTime();
+  const begin = time.monotonic();
+  const kept = keepReport();
+  const counters = new Counters();
+  const sent: number[] = [];
+  const send = () => {
+    if (fail) return Promise.reject(new Error("Network is unreachable"));
+    sent.push(time.monotonic() - begin);
+    return Promise.resolve();
+  };
+  const parts = { time, random, report: kept.report, counters };
+  const acknowledger = new Acknowledger(parts, send);
+  return { time, counters, sent, acknowledger, ...kept };
+}
+
+Deno.test("Acknowledger sends at once without a spread, else at a random time in it", () => {
+  const values = [0, 0.25, 0.999];
+  const { time, sent, acknowledger } = startAcknowledger(() => values.shift() ?? 0);
+  acknowledger.acknowledge(to, 0, encode);
+  assert.deepEqual(sent, [0]);
+  for (let i = 0; i < 3; i++) acknowledger.acknowledge(to, 1_000, encode);
+  time.pass(1_000);
+  assert.deepEqual(sent, [0, 0, 250, 999]);
+});
+
+Deno.test("Acknowledger makes the ack when it is sent, not before", () => {
+  const { time, acknowledger } = startAcknowledger();
+  let made = 0;
+  acknowledger.acknowledge(to, 1_000, () => (made++, new Uint8Array(1)));
+  assert.equal(made, 0);
+  time.pass(500);
+  assert.equal(made, 1);
+});
+
+Deno.test("Acknowledger.finish() sends at once what waits, once", async () => {
+  const { time, sent, acknowledger } = startAcknowledger();
+  for (let i = 0; i < 3; i++) acknowledger.acknowledge(to, 60_000, encode);
+  await acknowledger.finish();
+  assert.deepEqual(sent, [0, 0, 0]);
+  time.pass(60_000);
+  assert.equal(sent.length, 3);
+  assert.equal(time.timers, 0);
+});
+
+Deno.test("Acknowledger drops and counts acks over 4,096 delayed ones", () => {
+  const { time, counters, sent, acknowledger } = startAcknowledger();
+  for (let i = 0; i < 5_000; i++) acknowledger.acknowledge(to, 1_000, encode);
+  assert.equal(counters.counted.acksDropped, 5_000 - 4_096);
+  time.pass(1_000);
+  assert.equal(sent.length, 4_096);
+  acknowledger.acknowledge(to, 1_000, encode);
+  assert.equal(counters.counted.acksDropped, 5_000 - 4_096);
+});
+
+Deno.test("Acknowledger survives acks that can't be made or sent and says so once", async () => {
+  const { counters, acknowledger, saidOf } = startAcknowledger(Math.random, true);
+  for (let i = 0; i < 10; i++) acknowledger.acknowledge(to, 0, encode);
+  await acknowledger.finish();
+  acknowledger.acknowledge(to, 0, () => {
+    throw new RangeError("Cannot encode an ack");
+  });
+  await acknowledger.finish();
+  await Promise.resolve();
+  assert.equal(counters.counted.acksFailed, 11);
+  assert.deepEqual(saidOf("ackFailed").map(({ values }) => values), [
+    { destination: "192.0.2.1 port 5", error: "Network is unreachable" },
+  ]);
+});
+
+/** Look-ups over a cache whose resolutions end when the test says so. */
+function startLookUps() {
+  const kept = keepReport();
+  const begun: string[] = [];
+  const ends = new Map<string, (error?: Error) => void>();
+  const cache = {
+    ...createMemoryCache(),
+    resolve(addresses: readonly { bytes: Uint8Array }[]) {
+      const name = String(addresses[0].bytes[3]);
+      begun.push(name);
+      return new Promise<never[]>((resolve, reject) =>
+        ends.set(name, (error) => error === undefined ? resolve([]) : reject(error))
+      );
+    },
+  };
+  const lookUps = new LookUps({ cache, report: kept.report, time: createTestTime() });
+  return {
+    ...kept,
+    begun,
+    /** Asks for the address 192.0.2.`number`. */
+    resolve(number: number) {
+      const asked = { report: true, addresses: [parsePrefix(`192.0.2.${number}`)] };
+      const received: ReceivedRequest = {
+        request: createRequest(asked),
+        source: parsePrefix("192.0.2.1"),
+        who: "r1",
+      };
+      return lookUps.resolve(received);
+    },
+    async end(number: number, error?: Error) {
+      ends.get(String(number))?.(error);
+      await settle();
+    },
+  };
+}
+
+Deno.test("LookUps run four at once, then those that wait, in order", async () => {
+  const { begun, resolve, end } = startLookUps();
+  const results = [1, 2, 3, 4, 5, 6].map(resolve);
+  await settle();
+  assert.deepEqual(begun, ["1", "2", "3", "4"]);
+  await end(2);
+  assert.deepEqual(begun.slice(4), ["5"]);
+  assert.deepEqual(await results[1], []);
+  for (const number of [1, 3, 4, 5, 6]) await end(number);
+  await Promise.all(results);
+  assert.deepEqual(begun.slice(4), ["5", "6"]);
+});
+
+Deno.test("LookUps share one that waits, not one that runs", async () => {
+  const { begun, resolve, end } = startLookUps();
+  const results = [1, 2, 3, 4, 5, 5, 1].map(resolve);
+  await settle();
+  for (const number of [1, 2, 3, 4, 5]) await end(number);
+  await end(1);
+  await Promise.all(results);
+  assert.deepEqual(begun, ["1", "2", "3", "4", "5", "1"]);
+});
+
+Deno.test("LookUps leave out what is over 64 that wait, say so once, and go on after a failure", async () => {
+  const { begun, resolve, end, saidOf } = startLookUps();
+  const results = Array.from({ length: 4 + 64 }, (_, i) => resolve(i));
+  for (const number of [100, 101]) {
+    const [{ state }] = await resolve(number);
+    assert.equal(state, "not looked at");
+  }
+  assert.deepEqual(saidOf("lookOverload").map(({ values }) => values), [{ who: "r1" }]);
+  await end(0, new NeighborCacheError("ip hangs", 110));
+  assert.equal((await results[0])[0].state, "not looked at");
+  assert.equal(begun.length, 5);
+  for (let number = 1; number < 68; number++) await end(number);
+  await Promise.all(results);
+  assert.equal(begun.length, 68);
+});

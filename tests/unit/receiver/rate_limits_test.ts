@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import {
+  createLimitedReport,
+  createRateLimit,
+  RefusalLog,
+} from "../../../lib/receiver/rate_limits.ts";
+import { createTestTime } from "../../support/test_time.ts";
+import { keepReport } from "./harness.ts";
+
+Deno.test("createRateLimit() lets so many through in any period, not only in aligned ones", () => {
+  const passes = createRateLimit(2, 1_000);
+  const passed = [0, 900, 950, 999, 1_000, 1_001, 1_899, 1_900].filter(passes);
+  assert.deepEqual(passed, [0, 900, 1_000, 1_900]);
+});
+
+Deno.test("createLimitedReport() says the first and then one a minute, and builds no other text", () => {
+  const time = createTestTime();
+  const { report, saidOf } = keepReport();
+  let built = 0;
+  const say = createLimitedReport(report, "ackFailed", time);
+  for (let i = 0; i <= 120; i++) {
+    say(() => ({ error: String(++built) }));
+    time.pass(1_000);
+  }
+  assert.equal(saidOf("ackFailed").length, 3);
+  assert.equal(built, 3);
+});
+
+const r1 = parsePrefix("192.0.2.1");
+const r2 = parsePrefix("192.0.2.2");
+
+function start() {
+  const time = createTestTime();
+  const kept = keepReport();
+  return { time, ...kept, log: new RefusalLog(kept.report, time) };
+}
+
+Deno.test("RefusalLog says the first refusal at once and sums up a minute's others", () => {
+  const { time, said, log } = start();
+  log.refused({ reason: "mac" }, r1);
+  assert.deepEqual(said, [{
+    event: "refused",
+    values: { count: 1, reasons: "1 mac", source: "192.0.2.1", sourceCount: 1 },
+  }]);
+  for (let i = 0; i < 5; i++) log.refused({ reason: "length" }, r2);
+  log.refused({ reason: "mac" }, r1);
+  time.pass(59_999);
+  assert.equal(said.length, 1);
+  time.pass(1);
+  assert.deepEqual(said[1].values, {
+    count: 6,
+    reasons: "5 length, 1 mac",
+    source: "192.0.2.2",
+    sourceCount: 5,
+  });
+});
+
+Deno.test("RefusalLog says at most one thing a minute, and nothing when nothing comes", () => {
+  const { time, said, log } = start();
+  for (let second = 0; second < 600; second++) {
+    log.refused({ reason: "magic" }, r1);
+    time.pass(1_000);
+  }
+  assert.equal(said.length, 11);
+  assert.equal(said.reduce((sum, { values }) => sum + Number(values.count), 0), 600);
+  time.pass(600_000);
+  assert.equal(said.length, 11);
+  assert.equal(time.timers, 0);
+  log.refused({ reason: "magic" }, r1);
+  assert.equal(said.length, 12);
+});
+
+Deno.test("RefusalLog counts all of a thousand sources and names the one that sent most", () => {
+  const { time, said, log } = start();
+  log.refused({ reason: "key" }, r1);
+  for (let i = 0; i < 1_000; i++) {
+    log.refused({ reason: "key" }, r2);
+    log.refused({ reason: "key" }, parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  }
+  time.pass(60_000);
+  assert.equal(said[1].values.count, 2_000);
+  assert.equal(said[1].values.source, "192.0.2.2");
+});
+
+Deno.test("RefusalLog says the rest when it is closed and leaves no timer", () => {
+  const { time, said, log } = start();
+  for (let i = 0; i < 3; i++) log.refused({ reason: "type" }, r1);
+  log.close();
+  assert.deepEqual(said.map(({ values }) => values.count), [1, 2]);
+  assert.equal(time.timers, 0);
+});
