@@ -197,7 +197,7 @@ function sourceTarget(source: string, targets: readonly Target[]): Target {
     ? targets.find((target) => target.hostname.includes("%"))?.interfaceNames[0]
     : undefined;
   const hostname = zone === undefined ? source : `${source}%${zone}`;
-  return { hostname, address, interfaceNames: zone === undefined ? [] : [zone], named: false };
+  return { hostname, address, interfaceNames: [], named: false };
 }
 
 /** Copies of some datagrams: a lost datagram costs an interval, not a host. */
@@ -229,8 +229,7 @@ async function sendCopies(
   const pending: Promise<void>[] = [];
   let copies = 0;
   while (copies < schedule.count) {
-    const dueMs = start + copies * schedule.intervalMs - time.monotonic();
-    if (copies > 0) await sleep(time.after, dueMs, signal);
+    await sleep(time.after, start + copies * schedule.intervalMs - time.monotonic(), signal);
     if (signal.aborted) break;
     for (const datagram of datagrams) datagram.latestCopyAt = time.monotonic();
     const sends = targets.map((record) => sendTo(record, datagrams, udpPort, port));
@@ -240,7 +239,7 @@ async function sendCopies(
       if (!signal.aborted) onCopy(copy);
     });
     // A process's first timer keeps it busy for 10 ms, and what the socket was given waits as long.
-    if (copy === 1) await Promise.all(sends.filter((_, i) => targets[i].target.address !== null));
+    await Promise.all(sends.filter((_, i) => targets[i].target.address !== null));
   }
   const settled = new AbortController();
   Promise.all(pending).then(() => settled.abort());

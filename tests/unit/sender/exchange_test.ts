@@ -222,6 +222,15 @@ Deno.test("exchange() repairs a host on a link-local address through the target'
   assert.deepEqual(sent.map(({ to }) => to.hostname), ["fe80::7%e1", "fe80::7%e1"]);
 });
 
+Deno.test("exchange() repairs a host on another address without a zone", async () => {
+  const { sent } = await run(({ bytes, to }, reply) => {
+    if (to.hostname !== "192.0.2.255") return;
+    reply(answer(bytes, (request) => ack(request, "stale", { clock: start + 1e6 })), "192.0.2.7");
+  }, { targets: ["fe80::7%e1", "192.0.2.255"].map(parseHost) });
+  const repairs = sent.slice(2, 3).map(({ to: { hostname, address } }) => [hostname, address]);
+  assert.deepEqual(repairs, [["192.0.2.7", prefix("192.0.2.7")]]);
+});
+
 Deno.test("exchange() ignores and counts what is no ack to it, by reason", async () => {
   const foreign: Uint8Array[] = [];
   await run(({ bytes }) => void foreign.push(answer(bytes, flushed("web1"))));

@@ -67,6 +67,7 @@ Deno.test("judgeHost() gives the error of a failed flush", () => {
   const failed = result(ack(to, "failed", { error: 110 }));
   assert.deepEqual([failed.state, failed.error, failed.findings], ["failed", 110, []]);
   assert.equal(stateText(failed), "FAILED, error 110");
+  assert.equal(result(ack(to, "stale", { error: 110 })).error, 0);
 });
 
 Deno.test("judgeHost() tells the clock of a host that refused as stale", () => {

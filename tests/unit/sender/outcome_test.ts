@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { type ExchangeRecord } from "../../../lib/sender/exchange.ts";
 import { outcomeOf } from "../../../lib/sender/outcome.ts";
 import type { Plan } from "../../../lib/sender/preparation.ts";
-import { failed, healed, planOf, recordOf, stuck, targetRecord } from "./helpers.ts";
+import { ack, failed, healed, planOf, received, recordOf, stuck, targetRecord } from "./helpers.ts";
 
+const to = { id: new Uint8Array(16) };
+const flushed = received("192.0.2.7", ack(to, "flushed"));
+const alive = received("192.0.2.7", ack(to, "alive"));
 const names = (...names: string[]) => ({ kind: "names", names }) as const;
 const password: Partial<Plan> = { content: { kind: "password", password: "x" } };
 const down = { sent: 0, error: "Down" };
@@ -18,6 +21,8 @@ const codes: [
   code: number,
 ][] = [
   ["one host healed, none expected by name", [healed], {}, undefined, 0],
+  ["a host flushed and had nothing to verify", [flushed], {}, undefined, 0],
+  ["a host was probed and is well", [alive], {}, undefined, 0],
   ["nobody answered", [], {}, undefined, 3],
   ["a host is stuck", [healed, stuck], {}, undefined, 3],
   ["a host failed", [healed, failed], {}, undefined, 3],

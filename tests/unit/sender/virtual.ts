@@ -8,6 +8,8 @@ interface Event {
 }
 
 export interface VirtualTime extends Time {
+  /** ms since the beginning. */
+  elapsed(): number;
   /** Lets time pass until a promise settles; fails when nothing is left that could settle it. */
   until<T>(promise: Promise<T>): Promise<T>;
   /** Steps the Unix time alone. */
@@ -23,7 +25,9 @@ export function virtualTime(startUnix = 1_700_000_000_000): VirtualTime {
   let events: Event[] = [];
   return {
     wall: () => startUnix + stepped + Math.floor(elapsed),
-    monotonic: () => elapsed,
+    elapsed: () => elapsed,
+    // Its zero means nothing, and is another one here.
+    monotonic: () => elapsed + 5_000,
     step: (ms) => void (stepped += ms),
     after(ms, run) {
       const event = { at: elapsed + Math.max(0, ms), run };
@@ -80,7 +84,7 @@ export function virtualNetwork(time: VirtualTime, deliver: Deliver): VirtualNetw
     isClosed: () => closed,
     open: (receive) => ({
       async send(bytes, to, udpPort) {
-        const one = { at: time.monotonic(), bytes, to, udpPort };
+        const one = { at: time.elapsed(), bytes, to, udpPort };
         sent.push(one);
         await deliver(one, (reply, from, delayMs = 0) => {
           time.after(delayMs, () => {
