@@ -18,8 +18,7 @@ import {
   chooseTargets,
   defaultAddresses,
   interfacesOf,
-  type Ownership,
-  ownershipOf,
+  Ownership,
   type Target,
 } from "./targets.ts";
 
@@ -74,7 +73,7 @@ export function prepare(
     udpPort,
     schedule: { count, intervalMs },
     waitMs,
-    ownership: ownershipOf(interfaces, options.addresses !== null),
+    ownership: new Ownership(interfaces, options.addresses !== null),
   };
   if (secret.kind !== "key file") return { ...common, ...passwordPart(secret) };
   const { addresses, warnings } = addressesInQuestion(options, targets, interfaces);

@@ -199,44 +199,44 @@ export function defaultAddresses(interfaces: readonly OwnInterface[]): AddressPr
 }
 
 /** What this machine knows of a link-layer address that a host reports. */
-export interface Ownership {
+export class Ownership {
+  readonly #interfaces: readonly OwnInterface[];
+  /** Whether `--address` gave the addresses in question. */
+  readonly #isNamed: boolean;
+  readonly #linkLayerAddresses: ReadonlySet<string>;
+
+  constructor(interfaces: readonly OwnInterface[], isNamed: boolean) {
+    this.#interfaces = interfaces;
+    this.#isNamed = isNamed;
+    const known = interfaces.map((own) => own.linkLayerAddress).filter((bytes) => bytes !== null);
+    this.#linkLayerAddresses = new Set(known.map(formatLinkLayerAddress));
+  }
+
   /** Whether a link-layer address is one of this machine's own, on any interface. */
-  isOwn(linkLayerAddress: Uint8Array): boolean;
+  isOwn(linkLayerAddress: Uint8Array): boolean {
+    return this.#linkLayerAddresses.has(formatLinkLayerAddress(linkLayerAddress));
+  }
+
   /**
    * Whether a report on an address says anything about a host that answers from `source`. It doesn't
    * for an address on an interface whose link-layer address isn't known, nor for one that this machine
    * holds on another link than the host's: unless `--address` named it and it isn't link-local.
    */
-  isJudged(address: AddressPrefix, source: string): boolean;
-}
-
-/** The ownership of a machine with these interfaces; `named`: `--address` gave the addresses. */
-export function ownershipOf(interfaces: readonly OwnInterface[], named: boolean): Ownership {
-  const own = new Set(
-    interfaces.flatMap(({ linkLayerAddress }) =>
-      linkLayerAddress === null ? [] : [formatLinkLayerAddress(linkLayerAddress)]
-    ),
-  );
-  const holders = (address: AddressPrefix) =>
-    interfaces.filter((candidate) =>
-      candidate.addresses.some((h) => samePrefix(h.address, address))
+  isJudged(address: AddressPrefix, source: string): boolean {
+    const holding = this.#interfaces.filter(({ addresses }) =>
+      addresses.some((own) => samePrefix(own.address, address))
     );
-  return {
-    isOwn: (linkLayerAddress) => own.has(formatLinkLayerAddress(linkLayerAddress)),
-    isJudged: (address, source) => {
-      const holding = holders(address);
-      if (holding.length === 0) return true;
-      if (holding.some(({ linkLayerAddress }) => linkLayerAddress === null)) return false;
-      if (named && !isLinkLocal(address)) return true;
-      const [literal, zone] = source.split("%");
-      const from = parseAddress(literal);
-      if (from === null) return true;
-      const links = interfaces.filter((candidate) =>
-        zone === undefined ? isOnLink(candidate, from) : candidate.name === zone
-      );
-      // A routed host: only link-local addresses can't be meant.
-      if (links.length === 0) return !isLinkLocal(address);
-      return links.some((link) => holding.includes(link));
-    },
-  };
+    if (holding.length === 0) return true;
+    if (holding.some(({ linkLayerAddress }) => linkLayerAddress === null)) return false;
+    if (this.#isNamed && !isLinkLocal(address)) return true;
+    const [literal, zone] = source.split("%");
+    const from = parseAddress(literal);
+    if (from === null) return true;
+    const links = this.#interfaces.filter((own) =>
+      zone === undefined ? isOnLink(own, from) : own.name === zone
+    );
+    // A routed host: only link-local addresses can't be meant.
+    if (links.length === 0) return !isLinkLocal(address);
+    return links.some((link) => holding.includes(link));
+  }
 }

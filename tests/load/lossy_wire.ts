@@ -1,7 +1,7 @@
 /** Loss on a real wire: the sender's exchange over a veth whose other end drops at random. */
 import { openDatagramPort } from "../../lib/sender/datagram_port.ts";
 import { exchange } from "../../lib/sender/exchange.ts";
-import { ownershipOf, parseHost } from "../../lib/sender/targets.ts";
+import { Ownership, parseHost } from "../../lib/sender/targets.ts";
 import { systemTime } from "../../lib/time.ts";
 import { defaultPort } from "../../lib/wire/datagram.ts";
 import { parseKeyFile } from "../../lib/wire/keys.ts";
@@ -65,7 +65,7 @@ export async function loseOnWire(perMille: number, trials: number): Promise<Wire
     schedule,
     waitMs,
     expectation: { kind: "count", count: 1 },
-    ownership: ownershipOf([], false),
+    ownership: new Ownership([], false),
   } as const;
   let reached = 0;
   for (let done = 0; done < trials; done += atOnce) {

@@ -3,7 +3,7 @@ import type { ExchangeRecord, TargetRecord } from "../../../lib/sender/exchange.
 import type { AnsweringHost, ClockOffset, ReceivedAck } from "../../../lib/sender/hosts.ts";
 import { addAck } from "../../../lib/sender/hosts.ts";
 import type { Plan, PlannedRequest } from "../../../lib/sender/preparation.ts";
-import { ownershipOf, parseHost } from "../../../lib/sender/targets.ts";
+import { Ownership, parseHost } from "../../../lib/sender/targets.ts";
 import type { AckStatus, FlushAck, NeighborReport, NeighborState } from "../../../lib/wire/ack.ts";
 import {
   type AddressPrefix,
@@ -117,7 +117,7 @@ export function planOf(changes: Partial<Plan> = {}): Plan {
     schedule: { count: 5, intervalMs: 1000 },
     waitMs: 2000,
     expectation: null,
-    ownership: ownershipOf(router, false),
+    ownership: new Ownership(router, false),
     faults: [],
     warnings: [],
     opening: "",

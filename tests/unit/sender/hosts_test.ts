@@ -8,7 +8,7 @@ import {
   type ReceivedAck,
   stateText,
 } from "../../../lib/sender/hosts.ts";
-import { ownershipOf } from "../../../lib/sender/targets.ts";
+import { Ownership } from "../../../lib/sender/targets.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
 import { ack, hostOf, inStep, prefix, received, report, router } from "./helpers.ts";
 
@@ -20,7 +20,7 @@ const nobody = report("no neighbor");
 const unseen = report("not looked at");
 
 function judge(...acks: ReceivedAck[]): HostResult {
-  return judgeHost(hostOf(...acks), ownershipOf(router, true));
+  return judgeHost(hostOf(...acks), new Ownership(router, true));
 }
 
 /** The result of a host that sends each ack from another address. */
@@ -92,7 +92,7 @@ Deno.test("judgeHost() finds a host stuck if any of its interfaces is", () => {
 Deno.test("judgeHost() doesn't judge addresses of another link than the host's", () => {
   const from = (source: string) => {
     const acked = ack(to, "flushed", { reports: [nobody, nobody] });
-    return judgeHost(hostOf(received(source, acked, { addresses })), ownershipOf(router, false));
+    return judgeHost(hostOf(received(source, acked, { addresses })), new Ownership(router, false));
   };
   assert.equal(from("198.51.100.7").state, "flushed");
   assert.equal(from("192.0.2.7").state, "no answer");

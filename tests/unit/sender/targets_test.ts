@@ -4,7 +4,7 @@ import {
   chooseTargets,
   defaultAddresses,
   interfacesOf,
-  ownershipOf,
+  Ownership,
   parseHost,
   uniquePrefixes,
 } from "../../../lib/sender/targets.ts";
@@ -194,12 +194,12 @@ Deno.test("uniquePrefixes() tells an address from its network and keeps the orde
   assert.deepEqual(uniquePrefixes(given).map(formatPrefix), ["192.0.2.0/24", "192.0.2.0", "::1"]);
 });
 
-Deno.test("ownershipOf() knows the link-layer addresses of all interfaces", () => {
-  const { isOwn } = ownershipOf(router, false);
-  assert.ok(isOwn(mac("02:00:00:00:00:02")));
-  assert.ok(isOwn(mac("02:00:00:00:01:02")));
-  assert.ok(!isOwn(mac("02:00:00:00:00:01")));
-  assert.ok(!isOwn(mac("00:00:00:00:00:00")));
+Deno.test("Ownership knows the link-layer addresses of all interfaces", () => {
+  const own = new Ownership(router, false);
+  assert.ok(own.isOwn(mac("02:00:00:00:00:02")));
+  assert.ok(own.isOwn(mac("02:00:00:00:01:02")));
+  assert.ok(!own.isOwn(mac("02:00:00:00:00:01")));
+  assert.ok(!own.isOwn(mac("00:00:00:00:00:00")));
 });
 
 /** Whether a report on an address is judged that comes from a source. */
@@ -218,12 +218,12 @@ const judged: [address: string, source: string, byDefault: boolean, ifNamed: boo
 ];
 for (const [address, source, byDefault, ifNamed] of judged) {
   Deno.test(`isJudged() is right about ${address} reported by ${source}`, () => {
-    assert.equal(ownershipOf(router, false).isJudged(prefix(address), source), byDefault);
-    assert.equal(ownershipOf(router, true).isJudged(prefix(address), source), ifNamed);
+    assert.equal(new Ownership(router, false).isJudged(prefix(address), source), byDefault);
+    assert.equal(new Ownership(router, true).isJudged(prefix(address), source), ifNamed);
   });
 }
 
 Deno.test("isJudged() doesn't judge by a link-layer address that isn't known", () => {
-  const { isJudged } = ownershipOf(interfaces("e0:vip 192.0.2.1/24"), true);
-  assert.equal(isJudged(prefix("192.0.2.1"), "192.0.2.7"), false);
+  const own = new Ownership(interfaces("e0:vip 192.0.2.1/24"), true);
+  assert.equal(own.isJudged(prefix("192.0.2.1"), "192.0.2.7"), false);
 });
