@@ -20,7 +20,7 @@ const start = 1_700_000_000_000;
 
 /** Carries out a plan against hosts that are the test's. */
 async function run(deliver: Deliver, changes: Partial<Plan> = {}) {
-  const time = virtualTime(start);
+  const time = virtualTime(start, 5_000);
   const network = virtualNetwork(time, deliver);
   const events: ExchangeEvent[] = [];
   const record = await time.until(
@@ -310,7 +310,7 @@ Deno.test("exchange() isn't held up by a name that takes long to look up, or for
 });
 
 Deno.test("exchange() is not misled by a clock that is set meanwhile", async () => {
-  const time = virtualTime(start);
+  const time = virtualTime(start, 5_000);
   const network = virtualNetwork(time, () => {});
   time.after(500, () => time.step(-3_600_000));
   const record = await time.until(exchange(planOf(), network.open, time));

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { parseKeyFile } from "../../../lib/wire/keys.ts";
 import { ack, otherKey, report } from "./helpers.ts";
-import { type Ended, runCommand, runSender, senderCommand, withFolder } from "./sender_process.ts";
+import type { CommandOutcome } from "../../support/command.ts";
+import { runCommand, runSender, senderCommand, withFolder } from "./sender_process.ts";
 import { type Answers, type ReceivedRequest, startStandInHost } from "./stand_in_host.ts";
 
 /** Short times: three copies within 0.1 s, and a wait that a busy machine keeps. */
@@ -10,7 +11,7 @@ const quick = "-c 3 -i 50ms -w 500ms".split(" ");
 const flushed: Answers = (request) => [ack(request, "flushed", { host: "web1", entries: 3 })];
 
 /** What starts the sender against a host that answers so, with these arguments. */
-type Start = (line: readonly string[], folder: string) => Promise<Ended>;
+type Start = (line: readonly string[], folder: string) => Promise<CommandOutcome>;
 
 /** Runs the sender against one host. */
 async function send(
@@ -18,8 +19,8 @@ async function send(
   answers: Answers = flushed,
   options: Parameters<typeof startStandInHost>[1] = {},
   start: Start = (line) => runSender(line),
-): Promise<Ended & { readonly received: readonly ReceivedRequest[] }> {
-  const results: (Ended & { readonly received: readonly ReceivedRequest[] })[] = [];
+): Promise<CommandOutcome & { readonly received: readonly ReceivedRequest[] }> {
+  const results: (CommandOutcome & { readonly received: readonly ReceivedRequest[] })[] = [];
   await withFolder(async (folder, keyFile) => {
     await using host = startStandInHost(answers, options);
     const line = ["-k", keyFile, "-p", `${host.port}`, ...args, "127.0.0.1"];

@@ -1,4 +1,10 @@
 /** The sender as a process of its own, with its own permissions. */
+import {
+  type CommandLine,
+  type CommandOutcome,
+  outcomeOf,
+  type RunOptions,
+} from "../../support/command.ts";
 
 const root = `${import.meta.dirname}/../../../`;
 
@@ -10,31 +16,19 @@ export const senderCommand: readonly string[] = [
   `${root}send.ts`,
 ];
 
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command to its end; fails if that takes longer than the time limit. */
+/** Runs a command to its end, or ends it after 20 s. */
 export async function runCommand(
-  argv: readonly string[],
-  options: Pick<Deno.CommandOptions, "env" | "clearEnv" | "cwd"> = {},
-): Promise<Ended> {
-  const [command, ...args] = argv;
-  const signal = AbortSignal.timeout(20_000);
-  const output = await new Deno.Command(command, { args, stdin: "null", signal, ...options })
-    .output();
-  if (signal.aborted) throw new Error(`Not ended after 20 s: ${argv.join(" ")}`);
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+  line: CommandLine,
+  options: RunOptions = {},
+): Promise<CommandOutcome> {
+  return await outcomeOf(line, { signal: AbortSignal.timeout(20_000), ...options });
 }
 
 /** Runs the sender with these arguments. */
 export async function runSender(
   args: readonly string[],
-  options: Parameters<typeof runCommand>[1] = {},
-): Promise<Ended> {
+  options: RunOptions = {},
+): Promise<CommandOutcome> {
   return await runCommand([...senderCommand, ...args], options);
 }
 

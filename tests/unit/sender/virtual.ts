@@ -19,15 +19,15 @@ export interface VirtualTime extends Time {
 /** Rounds of the microtask queue that any chain of promises in the sender has settled by. */
 const rounds = 60;
 
-export function virtualTime(startUnix = 1_700_000_000_000): VirtualTime {
+/** A time that begins at these readings of the two clocks. */
+export function virtualTime(startUnix = 1_700_000_000_000, monotonicStart = 0): VirtualTime {
   let elapsed = 0;
   let stepped = 0;
   let events: Event[] = [];
   return {
     wall: () => startUnix + stepped + Math.floor(elapsed),
     elapsed: () => elapsed,
-    // Its zero means nothing, and is another one here.
-    monotonic: () => elapsed + 5_000,
+    monotonic: () => elapsed + monotonicStart,
     step: (ms) => void (stepped += ms),
     after(ms, run) {
       const event = { at: elapsed + Math.max(0, ms), run };
