@@ -5,6 +5,8 @@ import type { Time } from "../../lib/time.ts";
 export interface TestTime extends Time {
   /** Lets time pass on both clocks, running the timers that fall due, in order. */
   pass(ms: number): void;
+  /** Lets time pass from timer to timer until a promise settles; fails when none is left. */
+  until<Result>(promise: Promise<Result>): Promise<Result>;
   /** Steps the wall clock alone. */
   step(ms: number): void;
   /** Timers that wait. */
@@ -16,7 +18,7 @@ export function createTestTime(startWall = 1_700_000_000_000): TestTime {
   let monotonic = 1_000_000;
   let wall = startWall;
   let timers: { at: number; run: () => void }[] = [];
-  return {
+  const time: TestTime = {
     monotonic: () => monotonic,
     wall: () => wall,
     after(ms, run) {
@@ -36,14 +38,26 @@ export function createTestTime(startWall = 1_700_000_000_000): TestTime {
         next.run();
       }
     },
+    async until(promise) {
+      let isSettled = false;
+      const end = () => void (isSettled = true);
+      promise.then(end, end);
+      for (;;) {
+        await settle();
+        if (isSettled) return await promise;
+        if (timers.length === 0) throw new Error("No timer is left, and the promise is open");
+        time.pass(Math.min(...timers.map(({ at }) => at)) - monotonic);
+      }
+    },
     step: (ms) => void (wall += ms),
     get timers() {
       return timers.length;
     },
   };
+  return time;
 }
 
 /** Lets everything run that waits for nothing but promises. */
-export async function settle(rounds = 50): Promise<void> {
+export async function settle(rounds = 60): Promise<void> {
   for (let i = 0; i < rounds; i++) await Promise.resolve();
 }

@@ -8,7 +8,7 @@ import {
   ownInterfaces,
   parsePrefix,
 } from "../../../lib/wire/addresses.ts";
-import { virtualTime } from "../sender/virtual.ts";
+import { createTestTime } from "../../support/test_time.ts";
 import { createIpDouble, type IpDouble, type Row } from "./ip_double.ts";
 
 const mac = "02:00:00:00:00:01";
@@ -28,7 +28,8 @@ async function resolve(
   addresses: readonly string[],
   events: readonly (readonly [ms: number, run: () => void])[] = [],
 ) {
-  const time = virtualTime();
+  const time = createTestTime();
+  const start = time.monotonic();
   const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
   for (const [ms, run] of events) time.after(ms, run);
   const reports = await time.until(cache.resolve(addresses.map(parsePrefix)));
@@ -37,7 +38,7 @@ async function resolve(
   );
   const solicited = double.commands.filter((command) => command.startsWith("neigh add"))
     .map((command) => command.split(" ")[2]);
-  return { states, ms: time.monotonic(), solicited };
+  return { states, ms: time.monotonic() - start, solicited };
 }
 
 const answers = (double: IpDouble, dst: string, dev: string) => () =>

@@ -4,6 +4,7 @@ import type { Plan } from "../../../lib/sender/preparation.ts";
 import { parseHost } from "../../../lib/sender/targets.ts";
 import { encodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { type FlushRequest, requestMacOf } from "../../../lib/wire/request.ts";
+import { createTestTime } from "../../support/test_time.ts";
 import {
   ack,
   key,
@@ -14,13 +15,13 @@ import {
   report,
   requestIn,
 } from "./helpers.ts";
-import { type Deliver, servicePort, virtualNetwork, virtualTime } from "./virtual.ts";
+import { type Deliver, servicePort, virtualNetwork } from "./virtual_network.ts";
 
 const start = 1_700_000_000_000;
 
 /** Carries out a plan against hosts that are the test's. */
 async function run(deliver: Deliver, changes: Partial<Plan> = {}) {
-  const time = virtualTime(start, 5_000);
+  const time = createTestTime(start);
   const network = virtualNetwork(time, deliver);
   const events: ExchangeEvent[] = [];
   const record = await time.until(
@@ -310,7 +311,7 @@ Deno.test("exchange() isn't held up by a name that takes long to look up, or for
 });
 
 Deno.test("exchange() is not misled by a clock that is set meanwhile", async () => {
-  const time = virtualTime(start, 5_000);
+  const time = createTestTime(start);
   const network = virtualNetwork(time, () => {});
   time.after(500, () => time.step(-3_600_000));
   const record = await time.until(exchange(planOf(), network.open, time));

@@ -3,6 +3,7 @@ import type { ReceivedAck } from "../../../lib/sender/hosts.ts";
 import { type Outcome, outcomeOf } from "../../../lib/sender/outcome.ts";
 import type { Plan } from "../../../lib/sender/preparation.ts";
 import { LiveTable, severityOf, summaryLine, tableLines } from "../../../lib/sender/table.ts";
+import { createTestTime } from "../../support/test_time.ts";
 import {
   ack,
   failed,
@@ -16,7 +17,6 @@ import {
   stuck,
   targetRecord,
 } from "./helpers.ts";
-import { virtualTime } from "./virtual.ts";
 
 function outcome(acks: ReceivedAck[], plan: Partial<Plan> = {}): Outcome {
   return outcomeOf(planOf(plan), recordOf(acks));
@@ -109,8 +109,8 @@ function screenAfter(text: string): string[] {
   return lines;
 }
 
-Deno.test("LiveTable draws over itself, not too often, and leaves the whole table at the end", async () => {
-  const time = virtualTime();
+Deno.test("LiveTable draws over itself, not too often, and leaves the whole table at the end", () => {
+  const time = createTestTime();
   const written: string[] = [];
   const screen = {
     color: false,
@@ -126,9 +126,7 @@ Deno.test("LiveTable draws over itself, not too often, and leaves the whole tabl
     acks.push(received(`192.0.2.${i}`, flushed, { ms: i }));
     table.update();
   }
-  const later = Promise.withResolvers<void>();
-  time.after(60, later.resolve);
-  await time.until(later.promise);
+  time.pass(60);
   assert.equal(written.length, 2);
   assert.deepEqual(screenAfter(written.join("")), [
     "HOST  ADDRESS    MS  REMOVED  STATE",
