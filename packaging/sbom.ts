@@ -82,10 +82,10 @@ async function licenseText(folder: string): Promise<string> {
   throw new Error(`Cannot find the license's text in "${folder}"`);
 }
 
-/** What the bill is about. */
+/** What a release is made of. */
 export interface Materials {
   readonly version: string;
-  /** The commit that the release is made of; tells its documents apart. */
+  /** The commit, which makes the document's namespace unique. */
   readonly commit: string;
   /** The commit's time, in seconds since 1970. */
   readonly epoch: number;
@@ -100,7 +100,7 @@ function idOf({ name, version }: NpmPackage): string {
   return `SPDXRef-npm-${`${name}-${version}`.replaceAll(/[^A-Za-z0-9.]+/g, "-").replace(/^-/, "")}`;
 }
 
-function described(SPDXID: string, name: string, versionInfo: string, license: string) {
+function packageEntry(SPDXID: string, name: string, versionInfo: string, license: string) {
   return {
     SPDXID,
     name,
@@ -121,22 +121,22 @@ function purl(locator: string) {
   }];
 }
 
-function npmPackage(it: NpmPackage) {
+function npmEntry(it: NpmPackage) {
   return {
-    ...described(idOf(it), it.name, it.version, it.license),
+    ...packageEntry(idOf(it), it.name, it.version, it.license),
     checksums: [{ algorithm: "SHA512", checksumValue: it.sha512 }],
     externalRefs: purl(`pkg:npm/${it.name.replace("@", "%40")}@${it.version}`),
   };
 }
 
-function related(spdxElementId: string, relationshipType: string, relatedSpdxElement: string) {
+function relationship(spdxElementId: string, relationshipType: string, relatedSpdxElement: string) {
   return { spdxElementId, relationshipType, relatedSpdxElement };
 }
 
-/** The document. The licenses of what Deno itself is made of are in Deno's own bill. */
+/** The SPDX document. What Deno itself is made of is in the bill of Deno's own release. */
 export function billOfMaterials({ version, commit, epoch, denoVersion, packages }: Materials) {
   const deno = {
-    ...described(runtime, "deno", denoVersion, "MIT"),
+    ...packageEntry(runtime, "deno", denoVersion, "MIT"),
     externalRefs: purl(`pkg:github/denoland/deno@v${denoVersion}`),
     comment:
       "The runtime, in the folder or in the executables. It holds V8 and Rust crates, which " +
@@ -155,25 +155,25 @@ export function billOfMaterials({ version, commit, epoch, denoVersion, packages 
     documentDescribes: [product],
     packages: [
       {
-        ...described(product, "arpflush", version, "MIT"),
+        ...packageEntry(product, "arpflush", version, "MIT"),
         primaryPackagePurpose: "APPLICATION",
       },
       deno,
-      ...packages.map(npmPackage),
+      ...packages.map(npmEntry),
     ],
     relationships: [
-      related("SPDXRef-DOCUMENT", "DESCRIBES", product),
-      related(product, "CONTAINS", runtime),
+      relationship("SPDXRef-DOCUMENT", "DESCRIBES", product),
+      relationship(product, "CONTAINS", runtime),
       ...packages.map((it) =>
         it.programs.length > 0
-          ? related(product, "CONTAINS", idOf(it))
-          : related(idOf(it), "TEST_DEPENDENCY_OF", product)
+          ? relationship(product, "CONTAINS", idOf(it))
+          : relationship(idOf(it), "TEST_DEPENDENCY_OF", product)
       ),
     ],
   };
 }
 
-/** The licenses that have to go with every copy, ours first. */
+/** NOTICES.txt: the licenses that have to go with every copy, ours first. */
 export function notices(license: string, { denoVersion, packages }: Materials): string {
   const contained = packages.filter(({ programs }) => programs.length > 0);
   const parts = contained.map((it) =>

@@ -4,8 +4,7 @@ import { arpflushVersion } from "../../lib/version.ts";
 import { pack } from "../../packaging/pack.ts";
 import { makeDebs, releaseParts } from "../../packaging/release.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
-import { ignoreWithout } from "../packaging/tools.ts";
-import { outcomeOf } from "../support/command.ts";
+import { isInstalled, outcomeOf } from "../support/command.ts";
 import { sectionsOf } from "./sections.ts";
 
 /** Packages of an older version with other settings, whose runtime is a stand-in. */
@@ -23,7 +22,7 @@ async function makeNewer(output: string): Promise<void> {
   await makeDebs(packed, { ...await releaseParts(output), compression: "fast" });
 }
 
-const ignore = await ignoreWithout("dpkg", "dpkg-buildpackage", "dh", "lintian");
+const ignore = !await isInstalled("dpkg", "dpkg-buildpackage", "dh", "lintian");
 
 const name = "makeDebs() makes packages that come, work and go as Debian wants it";
 Deno.test({ name, ignore }, async (t) => {

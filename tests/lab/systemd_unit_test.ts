@@ -1,11 +1,10 @@
 /** packaging/arpflush.service under a systemd that has booted, with all that the unit takes away. */
 import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
-import { ignoreWithout } from "../packaging/tools.ts";
-import { outcomeOf } from "../support/command.ts";
+import { isInstalled, outcomeOf } from "../support/command.ts";
 import { sectionsOf } from "./sections.ts";
 
-const ignore = await ignoreWithout("systemd-nspawn", "systemctl");
+const ignore = !await isInstalled("systemd-nspawn", "systemctl");
 
 const name = "arpflush.service starts, heals, reloads, comes back and stops under systemd";
 Deno.test({ name, ignore }, async () => {

@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { usage } from "../../lib/sender/help.ts";
 import { serviceUsage } from "../../lib/service/arguments.ts";
 import { root } from "../../packaging/programs.ts";
-import { outcomeOf } from "../support/command.ts";
-import { ignoreWithout } from "./tools.ts";
+import { isInstalled, outcomeOf } from "../support/command.ts";
 
-const ignore = await ignoreWithout("groff");
+const ignore = !await isInstalled("groff");
 
 for (const [name, help] of [["arpflush.1", usage], ["arpflush-service.8", serviceUsage]]) {
   Deno.test({

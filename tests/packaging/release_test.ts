@@ -4,12 +4,11 @@ import { root } from "../../packaging/programs.ts";
 import { changesOf, releaseLinux, releaseWindows } from "../../packaging/release.ts";
 import { arpflushVersion } from "../../lib/version.ts";
 import config from "../../deno.json" with { type: "json" };
-import { run } from "../support/command.ts";
+import { isInstalled, run } from "../support/command.ts";
 import { packStandIn, standInParts } from "./stand_in.ts";
-import { ignoreWithout } from "./tools.ts";
 
 const { version, epoch } = standInParts;
-const ignore = await ignoreWithout("tar", "gzip", "zip", "dpkg-buildpackage", "dh", "sha256sum");
+const ignore = !await isInstalled("tar", "gzip", "zip", "dpkg-buildpackage", "dh", "sha256sum");
 
 /** Runs `test` with a folder of its own. */
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {

@@ -53,10 +53,11 @@ export async function run(line: CommandLine, options: RunOptions = {}): Promise<
   throw new CommandError(line, complaint || `it ended with code ${code}`);
 }
 
-/** Whether a program is found by PATH. */
-export async function isInstalled(program: string): Promise<boolean> {
+/** Whether all of these programs are found by PATH. */
+export async function isInstalled(...programs: readonly string[]): Promise<boolean> {
+  const script = 'for program; do command -v "$program" || exit; done';
   try {
-    return (await outcomeOf(["sh", "-c", 'command -v "$0"', program])).code === 0;
+    return (await outcomeOf(["sh", "-c", script, "sh", ...programs])).code === 0;
   } catch (error) {
     if (error instanceof CommandError) return false;
     throw error;

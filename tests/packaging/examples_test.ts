@@ -1,0 +1,65 @@
+/** What an administrator copies, judged by the programs that read it. */
+import assert from "node:assert/strict";
+import { root } from "../../packaging/programs.ts";
+import { isInstalled, outcomeOf } from "../support/command.ts";
+
+/** Runs `check` with the path of a file that has this text and is gone afterwards. */
+async function withFile<Result>(
+  name: string,
+  text: string,
+  check: (path: string, folder: string) => Promise<Result>,
+): Promise<Result> {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-example-" });
+  try {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+    return await check(`${folder}/${name}`, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Has systemd's own tool judge the unit, with a program that every machine has. */
+async function analyzeUnit(...args: string[]): Promise<{ code: number; said: string }> {
+  const unit = await Deno.readTextFile(`${root}/packaging/arpflush.service`);
+  const text = unit.replace(/^ExecStart=.*$/m, "ExecStart=/bin/true");
+  return await withFile("arpflush.service", text, async (path) => {
+    const { code, stdout, stderr } = await outcomeOf(["systemd-analyze", ...args, path]);
+    return { code, said: stdout + stderr };
+  });
+}
+
+const ignore = !await isInstalled("systemd-analyze");
+
+Deno.test({
+  name: "packaging/arpflush.service is a unit without a fault",
+  ignore,
+  async fn() {
+    assert.deepEqual(await analyzeUnit("verify"), { code: 0, said: "" });
+  },
+});
+
+Deno.test({
+  name: "packaging/arpflush.service exposes at most 2.5 of 10",
+  ignore,
+  async fn() {
+    const { code, said } = await analyzeUnit("security", "--offline=true", "--threshold=25");
+    assert.equal(code, 0, said);
+  },
+});
+
+Deno.test({
+  name: "packaging/keepalived.conf is what keepalived understands",
+  ignore: !await isInstalled("keepalived"),
+  async fn() {
+    const example = await Deno.readTextFile(`${root}/packaging/keepalived.conf`);
+    // A program and a user that every machine has.
+    const text = example.replaceAll("/opt/arpflush/arpflush", "/bin/true")
+      .replace("enable_script_security", "$&\n    script_user root");
+    await withFile("keepalived.conf", text, async (path, folder) => {
+      const line = ["keepalived", `--config-test=${folder}/said`, "-f", path];
+      const { code } = await outcomeOf(line);
+      const said = await Deno.readTextFile(`${folder}/said`).catch(() => "");
+      assert.deepEqual({ code, said }, { code: 0, said: "" });
+    });
+  },
+});
