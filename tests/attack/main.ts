@@ -1,71 +1,90 @@
 /**
- * `deno task attack`: forged requests, replays and forged acks against the real service and sender.
- * On Linux it moves into a network namespace of its own, if it may, where the kernel's count of
- * datagrams must be the attack's.
+ * `deno task attack`: forged requests, replays and forged acks against the real service and sender. On
+ * Linux it moves into a network namespace of its own, if it may, where the kernel's count of datagrams
+ * must be the attack's.
  */
+import { parseArgs } from "node:util";
 import { messageOf } from "../../lib/errors.ts";
-import { findIsolation } from "../support/namespaces.ts";
-import { attack } from "./attack.ts";
-import { addOutsideAddress, compareCounts, countUdp } from "./kernel_count.ts";
-import { type AttackOptions, parseOptions, usage } from "./options.ts";
-import { createFindings, type PartOutcome } from "./outcome.ts";
+import { run } from "../support/command.ts";
+import { findIsolation, ip } from "../support/namespaces.ts";
+import { attackWithAcks } from "./acks.ts";
+import { fullAttack } from "./classes.ts";
+import { createRandom, type Random } from "./datagrams.ts";
+import { Findings, type PartOutcome } from "./outcome.ts";
+import { attackFullWindow, attackSteppedClock, attackWithReplays } from "./replays.ts";
+import { attackWithRequests } from "./requests.ts";
 
-/** Says that the process is in the namespace made for it. */
-const insideFlag = "--inside";
+const usage = `\
+Usage: deno task attack [options]
+Attacks the service and the sender over real sockets and counts what came of it.
 
-async function moveInside(argv: readonly string[], args: readonly string[]): Promise<number> {
-  const self = [
-    Deno.execPath(),
-    "run",
-    "-q",
-    "--no-prompt",
-    "-P=tests",
-    import.meta.filename ?? "",
-  ];
-  const [program, ...rest] = [...argv, ...self, ...args, insideFlag];
-  const child = new Deno.Command(program, { args: rest, stdin: "null" }).spawn();
-  const onSignal = () => child.kill("SIGKILL");
-  Deno.addSignalListener("SIGINT", onSignal);
-  try {
-    return (await child.status).code;
-  } finally {
-    Deno.removeSignalListener("SIGINT", onSignal);
+  --forged N   forged requests, default ${fullAttack.requests}
+  --replays N  replayed requests, default 100000
+  --acks N     forged acks, default ${fullAttack.acks}
+  --seed N     of the random changes, default 1
+  --help       this text
+
+Exit: 0 nothing got through   1 something did   2 wrong arguments`;
+
+function readOptions() {
+  const number = (standard: number) => ({ type: "string", default: String(standard) }) as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({
+    options: {
+      ...{ help: flag, inside: flag, seed: number(1) },
+      ...{ forged: number(fullAttack.requests), acks: number(fullAttack.acks) },
+      replays: number(100_000),
+    },
+  });
+  const { forged, replays, acks, seed } = values;
+  for (const text of [forged, replays, acks, seed]) {
+    if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`"${text}" is no whole number from 1 on`);
   }
+  const numbers = { forged: Number(forged), replays: Number(replays), acks: Number(acks) };
+  return { ...values, ...numbers, seed: Number(seed) };
 }
 
-async function run(options: AttackOptions, alone: boolean): Promise<number> {
-  const begin = performance.now();
-  if (alone) await addOutsideAddress();
-  const outcomes: PartOutcome[] = [];
-  let before = alone ? await countUdp() : null;
-  await attack(options, async (outcome) => {
-    const findings = createFindings();
+type Options = ReturnType<typeof readOptions>;
+
+/** IPv4's counters of UDP since this network namespace began. */
+async function countUdp() {
+  // Deno itself reads nothing below /proc without all rights.
+  const lines = (await run(["cat", "/proc/net/snmp"])).split("\n");
+  const [names, values] = lines.filter((line) => line.startsWith("Udp: "))
+    .map((line) => line.split(" "));
+  const value = (name: string) => Number(values[names.indexOf(name)]);
+  return { sent: value("OutDatagrams"), lost: value("InErrors") + value("NoPorts") };
+}
+
+/** All parts, each told at once; gives the number of faults. `alone`: in this network namespace, where the kernel counts nobody else's datagrams. */
+async function attack(
+  { forged, replays, acks, seed }: Options,
+  alone: boolean,
+): Promise<number> {
+  // An address outside loopback for the attacker, which the namespace doesn't have by itself.
+  if (alone) await ip(null, ["addr add 192.0.2.1/32 dev lo"]);
+  const parts: readonly ((random: Random) => Promise<PartOutcome>)[] = [
+    (random) => attackWithRequests(forged, random),
+    (random) => attackWithReplays(Math.ceil(replays * 0.65), random),
+    (random) => attackFullWindow(Math.ceil(replays * 0.2), random),
+    (random) => attackSteppedClock(Math.ceil(replays * 0.15), random),
+    (random) => attackWithAcks(acks, random),
+  ];
+  let faults = 0;
+  for (const [i, part] of parts.entries()) {
+    const before = alone ? await countUdp() : null;
+    const outcome = await part(createRandom(seed + i));
+    const kernel = new Findings();
     if (before !== null) {
       const after = await countUdp();
-      compareCounts(before, after, outcome.datagrams, findings);
-      before = after;
+      kernel.expect("Datagrams by the kernel", after.sent - before.sent, outcome.datagrams);
+      kernel.expect("Datagrams lost", after.lost - before.lost, 0);
     }
-    const whole = { ...outcome, faults: [...outcome.faults, ...findings.faults] };
-    outcomes.push(whole);
-    if (!options.json) console.log(textOf(whole));
-  });
-  const faults = outcomes.reduce((sum, outcome) => sum + outcome.faults.length, 0);
-  const seconds = Math.round((performance.now() - begin) / 1_000);
-  if (options.json) {
-    const { seed } = options;
-    const date = new Date().toISOString();
-    const versions = { deno: Deno.version.deno, os: `${Deno.build.os} ${Deno.osRelease()}` };
-    const document = { date, ...versions, seed, seconds, alone, faults, parts: outcomes };
-    console.log(JSON.stringify(document, null, 2));
-  } else {
-    const counted = alone ? "; the kernel counted the same datagrams, and lost none" : "";
-    console.log(
-      faults === 0
-        ? `Nothing got through, ${seconds} s${counted}`
-        : `${faults} faults, ${seconds} s`,
-    );
+    const whole = { ...outcome, faults: [...outcome.faults, ...kernel.faults] };
+    faults += whole.faults.length;
+    console.log(textOf(whole));
   }
-  return faults === 0 ? 0 : 1;
+  return faults;
 }
 
 function textOf({ part, sent, datagrams, figures, faults }: PartOutcome): string {
@@ -77,24 +96,37 @@ function textOf({ part, sent, datagrams, figures, faults }: PartOutcome): string
   ].join("\n");
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  let options: AttackOptions | null;
-  const inside = args.includes(insideFlag);
-  try {
-    options = parseOptions(args.filter((text) => text !== insideFlag));
-  } catch (error) {
-    console.error(`${messageOf(error)}\n${usage}`);
-    return 2;
-  }
-  if (options === null) {
+async function report(options: Options, alone: boolean): Promise<number> {
+  const begin = performance.now();
+  const faults = await attack(options, alone);
+  const seconds = Math.round((performance.now() - begin) / 1_000);
+  const counted = alone ? "; the kernel counted the same datagrams, and lost none" : "";
+  console.log(faults === 0 ? `Nothing got through, ${seconds} s${counted}` : `${faults} faults`);
+  return faults === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options.help) {
     console.log(usage);
     return 0;
   }
-  if (inside || options.here) return await run(options, inside);
+  if (options.inside) return await report(options, true);
   const isolation = await findIsolation();
-  if ("argv" in isolation) return await moveInside(isolation.argv, args);
-  console.error(`Attacking in this machine's own network: it has no ${isolation.missing}`);
-  return await run(options, false);
+  if ("missing" in isolation) {
+    console.error(`Attacking in this machine's own network: it has no ${isolation.missing}`);
+    return await report(options, false);
+  }
+  const self = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
+  const [program, ...args] = [...isolation.argv, ...self, "--inside", ...Deno.args];
+  const child = new Deno.Command(program, { args, stdin: "null" }).spawn();
+  Deno.addSignalListener("SIGINT", () => child.kill("SIGKILL"));
+  return (await child.status).code;
 }
 
-Deno.exit(await main(Deno.args));
+try {
+  Deno.exit(await main());
+} catch (error) {
+  console.error(`Cannot attack: ${messageOf(error)}\n${usage}`);
+  Deno.exit(2);
+}

@@ -1,22 +1,7 @@
-/**
- * Recorded requests sent again to the service: no flush comes of it, and a genuine request still
- * gets through. Every circumstance but stepped clocks; those are in clock_steps.ts.
- */
-import { refusalReasons } from "../../lib/receiver/accept.ts";
-import { flood, type Shot } from "./flood.ts";
-import { genuine, requestKinds } from "./genuine.ts";
-import {
-  checkAccounts,
-  createFindings,
-  datagramsOf,
-  type Findings,
-  type PartOutcome,
-  traffic,
-} from "./outcome.ts";
-import { type GenuineSender, openGenuineSender } from "./probes.ts";
-import type { Random } from "./random.ts";
-import { type Camp, pitchCamp, type ServiceTally, startTarget, type Target } from "./target.ts";
-import { createWireTap, type Source } from "./wire_tap.ts";
+/** Recorded requests sent again: no flush comes of it, and a genuine request still gets through. */
+import { type Bytes, genuine, type Random, requestKinds } from "./datagrams.ts";
+import { type PartOutcome, total } from "./outcome.ts";
+import { type Source, Stage } from "./stage.ts";
 
 /** Ids that a host remembers at most. */
 const windowCapacity = 4_096;
@@ -25,197 +10,127 @@ const recordingsOfEachKind = 8;
 const fillingKinds = requestKinds.filter(({ action, acknowledge }) =>
   action === "probe" || !acknowledge
 );
+const hourMs = 3_600_000;
+/** Longer than an id is remembered: 2 x 60 s + 1 s. */
+const forgottenAfterMs = 122_000;
 
-/** Records and replays of one attack. */
-export interface Replayer {
-  readonly recordings: readonly Uint8Array<ArrayBuffer>[];
-  /** Sends recordings, chosen by chance, from these sources. */
-  replay(count: number, sources: readonly Source[]): Promise<number>;
+/** Sends genuine requests, some of each kind or those given; each is accepted. */
+async function record(stage: Stage, source: Source, bytes = eachKind(stage)): Promise<Bytes[]> {
+  stage.accepted += await stage.flood(bytes.map((one) => ({ bytes: one, source })));
+  return bytes;
 }
 
-/** Sends some genuine requests of each kind from a source; each is accepted. */
-export async function record(
-  camp: Pick<Camp, "key">,
-  sender: GenuineSender,
-  source: Source,
-  random: Random,
-  wall: () => number = Date.now,
-): Promise<Replayer> {
-  const recordings = requestKinds.flatMap((kind) =>
+function eachKind(stage: Stage): Bytes[] {
+  return requestKinds.flatMap((kind) =>
     Array.from(
       { length: recordingsOfEachKind },
-      () => genuine(kind, camp.key, random, wall(), "recorded"),
+      () => genuine(kind, stage.site.key, stage.wall()),
     )
   );
-  await flood(recordings.map((bytes) => ({ bytes, source })), sender);
-  return replayerOf(recordings, sender, random);
 }
 
-function replayerOf(
-  recordings: readonly Uint8Array<ArrayBuffer>[],
-  sender: GenuineSender,
-  random: Random,
-): Replayer {
-  return {
-    recordings,
-    replay(count, sources) {
-      const shots = function* (): Generator<Shot> {
-        for (let i = 0; i < count; i++) {
-          yield { bytes: random.pick(recordings), source: random.pick(sources) };
-        }
-      };
-      return flood(shots(), sender);
-    },
+/** Replays recordings by chance from sources; then a genuine request must flush, and nothing else. */
+async function replay(
+  stage: Stage,
+  what: string,
+  { number, recordings, sources, random }: {
+    readonly number: number;
+    readonly recordings: readonly Bytes[];
+    readonly sources: readonly Source[];
+    readonly random: Random;
+  },
+): Promise<number> {
+  const { findings } = stage;
+  // Its flush covers whatever was pending; after it nothing is.
+  await stage.ask();
+  const { counted, refused } = stage.counters;
+  const { flushes } = counted;
+  const replayed = function* () {
+    for (let i = 0; i < number; i++) {
+      yield { bytes: random.pick(recordings), source: random.pick(sources) };
+    }
   };
-}
-
-/** What the service did between two moments; the genuine sender's requests are taken off. */
-interface Watch {
-  /** Ends it, after a genuine flush that must get through. */
-  end(what: string): Promise<void>;
-}
-
-/** Watches a service through its log. */
-function createWatcher(target: Target, sender: GenuineSender, findings: Findings) {
-  let marks = 0;
-  async function mark(): Promise<ServiceTally> {
-    // The log is written in order: what it told before this name is complete.
-    const name = `mark${++marks}`;
-    await sender.ask({ action: "probe", sender: name });
-    await target.told(name);
-    return target.tally();
-  }
-  return {
-    async begin(): Promise<Watch> {
-      // The flush of this request covers whatever was pending; after it nothing is.
-      await sender.ask();
-      const before = await mark();
-      const requestsBefore = sender.requests;
-      return {
-        async end(what) {
-          const after = await mark();
-          findings.expect(
-            `Accepted, ${what}`,
-            after.accepted - before.accepted,
-            sender.requests - requestsBefore,
-          );
-          findings.expect(`Flushes, ${what}`, after.flushes - before.flushes, 0);
-          const { ack } = await sender.ask();
-          if (ack.status !== "flushed") findings.fault(`A genuine request got ${ack.status}`);
-          const { flushes } = await mark();
-          findings.expect(`Flushes of one genuine request, ${what}`, flushes - after.flushes, 1);
-        },
-      };
-    },
-  };
-}
-
-function expectNoRefusals({ refused }: ServiceTally, findings: Findings): void {
-  for (const reason of refusalReasons) {
-    findings.expect(`Refused for ${reason}`, refused[reason] ?? 0, 0);
-  }
+  const sent = await stage.flood(replayed());
+  findings.expect(`Accepted, ${what}`, counted.accepted, stage.accepted);
+  findings.expect(`Flushes, ${what}`, counted.flushes, flushes);
+  findings.expect(`Genuine, ${what}`, (await stage.ask()).status, "flushed");
+  findings.expect(`Flushes of one genuine request, ${what}`, counted.flushes, flushes + 1);
+  findings.expect(`Refused, ${what}`, total(refused), 0);
+  return sent;
 }
 
 /** Live, from another source address, and after a restart of the service. */
-export async function attackWithReplays(
-  counts: { readonly live: number; readonly elsewhere: number; readonly restarted: number },
-  random: Random,
-): Promise<PartOutcome> {
-  const findings = createFindings();
-  await using camp = await pitchCamp(random);
-  const tap = createWireTap();
-  using router = tap.open("127.0.0.2", camp.port);
-  using samePlace = tap.open("127.0.0.2", camp.port);
-  using elsewhere = tap.open("127.0.0.9", camp.port);
-  let sent = 0;
-  const acksBefore = () =>
-    router.account.received + samePlace.account.received +
-    elsewhere.account.received;
-
-  let recordings: Replayer["recordings"];
-  {
-    await using target = await startTarget(camp);
-    using sender = openGenuineSender(tap, camp.port, camp.key, random);
-    const replayer = await record(camp, sender, router, random);
-    recordings = replayer.recordings;
-    const watcher = createWatcher(target, sender, findings);
-    const live = await watcher.begin();
-    sent += await replayer.replay(counts.live, [router, samePlace]);
-    await live.end("live");
-    const other = await watcher.begin();
-    sent += await replayer.replay(counts.elsewhere, [elsewhere]);
-    await other.end("from another source address");
-    expectNoRefusals(await target.stop(), findings);
+export async function attackWithReplays(wanted: number, random: Random): Promise<PartOutcome> {
+  await using stage = await Stage.start();
+  const [router, samePlace, elsewhere] = ["127.0.0.2", "127.0.0.2", "127.0.0.9"]
+    .map((address) => stage.open(address));
+  const recordings = await record(stage, router);
+  const live = { number: Math.ceil(wanted / 3), recordings, sources: [router, samePlace], random };
+  let sent = await replay(stage, "live", live);
+  sent += await replay(stage, "from another address", { ...live, sources: [elsewhere] });
+  const acks = router.received + samePlace.received + elsewhere.received;
+  if (acks > 8 * recordings.length) {
+    stage.findings.faults.push(`${acks} acks to ${recordings.length} requests`);
   }
-  const most = 8 * recordings.length;
-  if (acksBefore() > most) findings.fault(`${acksBefore()} acks, must be at most ${most}`);
-  {
-    await using target = await startTarget(camp);
-    using sender = openGenuineSender(tap, camp.port, camp.key, random);
-    const watch = await createWatcher(target, sender, findings).begin();
-    const sources = [router, samePlace, elsewhere];
-    sent += await replayerOf(recordings, sender, random).replay(counts.restarted, sources);
-    await watch.end("after a restart");
-    expectNoRefusals(await target.stop(), findings);
-  }
-  checkAccounts(tap.accounts, findings);
-  return {
-    part: "replays, live, elsewhere, after a restart",
-    sent,
-    datagrams: datagramsOf(tap.accounts),
-    figures: { ...counts, recorded: recordings.length, ...traffic(tap.accounts) },
-    faults: findings.faults,
-  };
+  await stage.restart();
+  const sources = [router, samePlace, elsewhere];
+  sent += await replay(stage, "after a restart", { ...live, sources });
+  return stage.outcome("replays, live, elsewhere, after a restart", sent, {
+    recorded: recordings.length,
+  });
 }
 
 /**
  * With the replay window full: what is in it stays known, a newer genuine request is accepted though
  * it can't be remembered, its copies are stale, and so is an older genuine one until it is repeated.
  */
-export async function attackFullWindow(count: number, random: Random): Promise<PartOutcome> {
-  const findings = createFindings();
-  await using camp = await pitchCamp(random);
-  const { key, port } = camp;
-  const tap = createWireTap();
-  using router = tap.open("127.0.0.2", port);
-  await using target = await startTarget(camp);
-  let newest = 0;
-  // While the window is full only what is newer than everything accepted is fresh.
-  const wall = () => newest = Math.max(Date.now(), newest + 1);
-  using sender = openGenuineSender(tap, port, key, random, wall);
-  await sender.prepare(Math.ceil(count / 16) + windowCapacity / 16);
+export async function attackFullWindow(wanted: number, random: Random): Promise<PartOutcome> {
+  await using stage = await Stage.start();
+  const { findings, events } = stage;
+  const source = stage.open("127.0.0.2");
   const filling = Array.from(
-    { length: windowCapacity - sender.requests },
-    () => genuine(random.pick(fillingKinds), key, random, Date.now(), "filling"),
+    { length: windowCapacity },
+    () => genuine(random.pick(fillingKinds), stage.site.key),
   );
-  await flood(filling.map((bytes) => ({ bytes, source: router })), sender);
-  findings.expect("Warnings of a full window before it is", target.tally().others[full] ?? 0, 0);
-
-  const watcher = createWatcher(target, sender, findings);
-  const watch = await watcher.begin();
-  const replayer = replayerOf(filling, sender, random);
-  let sent = await replayer.replay(Math.ceil(count / 2), [router]);
-  await watch.end("window full");
-
-  const { bytes: unremembered } = await sender.ask();
-  const late = await sender.ask({ created: newest - 1_000 });
-  if (!late.repaired) findings.fault("An older genuine request was accepted by a full window");
-  if (late.ack.status !== "flushed") findings.fault(`Repeated, it got ${late.ack.status}`);
-  const second = await watcher.begin();
-  sent += await replayerOf([unremembered], sender, random)
-    .replay(Math.floor(count / 2), [router]);
-  await second.end("window full, not remembered");
-  const tally = await target.stop();
-  expectNoRefusals(tally, findings);
-  findings.expect("Warnings of a full window", tally.others[full] ?? 0, 1);
-  checkAccounts(tap.accounts, findings);
-  return {
-    part: "replays, window full",
-    sent,
-    datagrams: datagramsOf(tap.accounts),
-    figures: { liveIds: windowCapacity, ...traffic(tap.accounts) },
-    faults: findings.faults,
-  };
+  const recordings = await record(stage, source, filling);
+  findings.expect("Warnings of a full window before it is", events.replayWindowFull ?? 0, 0);
+  const common = { number: Math.ceil(wanted / 2), sources: [source], random };
+  let sent = await replay(stage, "window full", { ...common, recordings });
+  const { bytes } = await stage.ask();
+  const late = await stage.ask({ created: stage.wall() - 1_000 });
+  findings.expect("An older genuine request got", late.status, "stale");
+  findings.expect("Repeated, it got", (await stage.ask()).status, "flushed");
+  const one = { ...common, recordings: [bytes] };
+  sent += await replay(stage, "window full, not remembered", one);
+  findings.expect("Warnings of a full window", events.replayWindowFull ?? 0, 1);
+  return stage.outcome("replays, window full", sent, { liveIds: windowCapacity });
 }
 
-const full = "replayWindowFull";
+/** While the host's clock is stepped: a seventh of the replays at each station. */
+export async function attackSteppedClock(wanted: number, random: Random): Promise<PartOutcome> {
+  await using stage = await Stage.start();
+  const { moved } = stage;
+  const source = stage.open("127.0.0.2");
+  let recordings = await record(stage, source);
+  let sent = 0;
+  const number = Math.ceil(wanted / 7);
+  const station = async (what: string) => {
+    sent += await replay(stage, what, { number, recordings, sources: [source], random });
+  };
+  await station("before any step");
+  moved.wallMs = -hourMs;
+  await station("an hour back");
+  moved.bothMs += forgottenAfterMs;
+  await station("an hour back, ids forgotten");
+  moved.wallMs = 0;
+  await station("forward again");
+  moved.wallMs = 24 * hourMs;
+  await station("a day forward");
+  recordings = await record(stage, source);
+  await station("recorded a day ahead");
+  moved.bothMs += forgottenAfterMs;
+  moved.wallMs = 0;
+  await station("back from a day ahead, ids forgotten");
+  const { repeated, stale } = stage.counters.counted;
+  return stage.outcome("replays, clock stepped", sent, { repeated, stale });
+}

@@ -1,0 +1,126 @@
+/** Genuine datagrams of each kind, and the changes that make others of them. */
+import { parsePrefix } from "../../lib/wire/addresses.ts";
+import type { Key } from "../../lib/wire/keys.ts";
+import type { FlushRequest } from "../../lib/wire/request.ts";
+import { signRequest } from "../support/datagrams.ts";
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Numbers that a seed repeats; not for secrets. */
+export interface Random {
+  /** A whole number from 0 to `limit - 1`. */
+  below(limit: number): number;
+  bytes(length: number): Bytes;
+  pick<Item>(items: readonly Item[]): Item;
+}
+
+/** The numbers of a seed, by mulberry32. */
+export function createRandom(seed: number): Random {
+  let state = seed >>> 0;
+  function next(): number {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ state >>> 15, state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
+    return (mixed ^ mixed >>> 14) >>> 0;
+  }
+  const below = (limit: number) => Math.floor(next() / 2 ** 32 * limit);
+  return {
+    below,
+    bytes(length) {
+      const bytes = new Uint8Array(length);
+      for (let i = 0; i < length; i++) bytes[i] = next();
+      return bytes;
+    },
+    pick: (items) => items[below(items.length)],
+  };
+}
+
+type RequestKind = Pick<FlushRequest, "action" | "acknowledge" | "report" | "addresses">;
+
+function kind(flags: string, action: RequestKind["action"], addresses: readonly string[] = []) {
+  const [acknowledge, report] = [flags.includes("a"), flags.includes("r")];
+  return { action, acknowledge, report, addresses: addresses.map(parsePrefix) };
+}
+
+const some = ["192.0.2.1", "2001:db8::1", "198.51.100.0/24"];
+/** As many addresses as a request can hold. */
+const full = Array.from({ length: 61 }, (_, i) => i % 2 === 0 ? `192.0.2.${i}` : `2001:db8::${i}`);
+
+/** Every action with every flag that goes with it: a asks for an ack, r for reports. */
+export const requestKinds: readonly RequestKind[] = [
+  kind("", "probe"),
+  kind("a", "probe"),
+  kind("ar", "probe", some),
+  kind("", "flush all"),
+  kind("a", "flush all"),
+  kind("ar", "flush all", some),
+  kind("", "flush listed", some),
+  kind("a", "flush listed", some.slice(0, 1)),
+  kind("ar", "flush listed", full),
+];
+
+/** A signed request of a kind, with an id of its own. */
+export function genuine(kind: RequestKind, key: Key, created = Date.now()): Bytes {
+  return signRequest(key, { ...kind, created });
+}
+
+/** A copy with some of its bits flipped. */
+export function flipped(bytes: Uint8Array, ...bits: readonly number[]): Bytes {
+  const copy = bytes.slice();
+  for (const bit of bits) copy[bit >> 3] ^= 0x80 >> (bit & 7);
+  return copy;
+}
+
+/** A copy with other bytes from an offset on. */
+export function replaced(bytes: Uint8Array, offset: number, ...values: readonly number[]): Bytes {
+  const copy = bytes.slice();
+  copy.set(values, offset);
+  return copy;
+}
+
+/** Both, one behind the other. */
+export function joined(first: Uint8Array, second: Uint8Array): Bytes {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+/** A copy with another MAC, the last 16 bytes. */
+export function withMac(bytes: Uint8Array, mac: Uint8Array): Bytes {
+  return joined(bytes.subarray(0, -16), mac);
+}
+
+/** Every beginning that is shorter. */
+export function* truncations(bytes: Bytes): Generator<Bytes> {
+  for (let length = 0; length < bytes.length; length++) yield bytes.slice(0, length);
+}
+
+/** Everything longer, up to a length: by zeros, by random bytes, by its own beginning. */
+export function* extensions(bytes: Bytes, random: Random, maxLength: number): Generator<Bytes> {
+  for (let length = bytes.length + 1; length <= maxLength; length++) {
+    const zeros = joined(bytes, new Uint8Array(length - bytes.length));
+    yield zeros;
+    yield joined(bytes, random.bytes(length - bytes.length));
+    yield zeros.map((_, i) => bytes[i % bytes.length]);
+  }
+}
+
+/** Every copy with one bit flipped. */
+export function* oneBitFlips(bytes: Bytes): Generator<Bytes> {
+  for (let bit = 0; bit < 8 * bytes.length; bit++) yield flipped(bytes, bit);
+}
+
+/** A copy with two different bits flipped. */
+export function twoBitFlip(bytes: Uint8Array, random: Random): Bytes {
+  const bits = 8 * bytes.length;
+  const first = random.below(bits);
+  return flipped(bytes, first, (first + 1 + random.below(bits - 1)) % bits);
+}
+
+/** Every value of one byte but those that are right. */
+export function* otherBytes(bytes: Bytes, offset: number, isRight: (value: number) => boolean) {
+  for (let value = 0; value < 256; value++) {
+    if (!isRight(value)) yield replaced(bytes, offset, value);
+  }
+}

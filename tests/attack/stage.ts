@@ -1,0 +1,245 @@
+/**
+ * The service under attack with the sockets of attackers and of a genuine sender. It runs in this process
+ * on a real socket, as its clocks have to be in the attack's hand; everything else is the service's own.
+ */
+import { defaultSettings } from "../../lib/config/settings.ts";
+import { createMemoryCache } from "../../lib/neighbors/memory.ts";
+import { type RunningService, startService } from "../../lib/service/running_service.ts";
+import { systemClock } from "../../lib/time.ts";
+import { decodeAck, type FlushAck } from "../../lib/wire/ack.ts";
+import { parsePrefix } from "../../lib/wire/addresses.ts";
+import { createKey, type Key } from "../../lib/wire/keys.ts";
+import type { FlushRequest } from "../../lib/wire/request.ts";
+import { until } from "../support/command.ts";
+import { sentRequest, signRequest } from "../support/datagrams.ts";
+import type { Bytes } from "./datagrams.ts";
+import { type JudgedKey, judgedKey } from "./judge.ts";
+import { count, Findings, type PartOutcome, total } from "./outcome.ts";
+
+/** A key in a file, and a port. */
+export interface Site extends AsyncDisposable {
+  readonly key: Key;
+  readonly judged: JudgedKey;
+  readonly keyPath: string;
+  readonly port: number;
+}
+
+/** Makes a folder with a random key. */
+export async function openSite(): Promise<Site> {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-attack-" });
+  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const keyPath = `${folder}/key`;
+  await Deno.writeTextFile(keyPath, `${secret.toBase64()}\n`, { mode: 0o600 });
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const { port } = socket.addr as Deno.NetAddr;
+  socket.close();
+  return {
+    ...{ key: createKey(secret), judged: judgedKey(secret), keyPath, port },
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+/** One source address and port, and what it sent to the service and got from it. */
+export interface Source {
+  readonly send: (bytes: Uint8Array) => Promise<void>;
+  readonly close: () => void;
+  readonly name: string;
+  sent: number;
+  sentBytes: number;
+  received: number;
+  receivedBytes: number;
+  /** The most bytes that it had ever received beyond those that it had sent: must be 0. */
+  maxExcess: number;
+}
+
+/** Less than a UDP socket holds by default on Linux: 212,992 bytes, counted in full pages. */
+const volley = { maxDatagrams: 64, maxBytes: 140_000 } as const;
+/** What the kernel counts for a datagram beside twice its bytes. */
+const overhead = 1_280;
+const timeoutMs = 30_000;
+
+/** One part of the attack on the service. Disposing of it stops the service. */
+export class Stage implements AsyncDisposable {
+  readonly findings = new Findings();
+  readonly password = `Secret ${crypto.getRandomValues(new Uint8Array(4)).toHex()}!`;
+  /** Lines of the log by the names of their events. */
+  readonly events: Record<string, number> = {};
+  /** How far the service's clocks are ahead: both, and the wall clock alone. */
+  readonly moved = { bothMs: 0, wallMs: 0 };
+  /** The id of the last genuine request that was accepted. */
+  latestId: Uint8Array = new Uint8Array(16);
+  /** Genuine requests that the service must have accepted since its start. */
+  accepted = 0;
+  readonly #sources: Source[] = [];
+  #service: RunningService | null = null;
+  /** Datagrams to the service, and acks from it, before its last start. */
+  #before = { sent: 0, received: 0 };
+  /** The clock that the service judges by, less its wall clock, in ms. */
+  #offset = 0;
+  #heard: (answer: Uint8Array) => void = () => {};
+  readonly #genuine: Source;
+
+  private constructor(readonly site: Site) {
+    this.#genuine = this.open("127.0.0.1", (answer) => this.#heard(answer));
+  }
+
+  /** Starts the service. */
+  static async start(): Promise<Stage> {
+    const stage = new Stage(await openSite());
+    await stage.restart();
+    return stage;
+  }
+
+  /** Starts the service anew: its replay window and its counters are empty. */
+  async restart(): Promise<void> {
+    await this.#service?.stop();
+    this.#before = { sent: this.#sum("sent"), received: this.#sum("received") };
+    this.accepted = 0;
+    this.#service = await startService({
+      ...defaultSettings(),
+      Port: this.site.port,
+      Listen: "127.0.0.1",
+      KeyFile: this.site.keyPath,
+      Password: this.password,
+      // Short, so that a genuine request needn't wait long for its flush.
+      HoldDownSeconds: 0.05,
+      AllowedSources: [parsePrefix("203.0.113.0/24")],
+    }, {
+      cache: createMemoryCache(),
+      report: (event) => count(this.events, event),
+      hostName: "host",
+      clock: { monotonic: () => systemClock.monotonic() + this.moved.bothMs, wall: this.wall },
+    });
+  }
+
+  /** The service's wall clock. */
+  readonly wall = () => systemClock.wall() + this.moved.bothMs + this.moved.wallMs;
+
+  get counters() {
+    if (this.#service === null) throw new Error("The service has not been started");
+    return this.#service.counters;
+  }
+
+  /** Opens a source at an own address, on a port that the system chooses. */
+  open(address: string, receive: (bytes: Uint8Array) => void = () => {}): Source {
+    const socket = Deno.listenDatagram({ transport: "udp", hostname: address, port: 0 });
+    const to = { transport: "udp", hostname: "127.0.0.1", port: this.site.port } as const;
+    const source: Source = {
+      name: `${address} port ${(socket.addr as Deno.NetAddr).port}`,
+      ...{ sent: 0, sentBytes: 0, received: 0, receivedBytes: 0, maxExcess: 0 },
+      async send(bytes) {
+        source.sent++;
+        source.sentBytes += bytes.length;
+        await socket.send(bytes, to);
+      },
+      close: () => socket.close(),
+    };
+    this.#sources.push(source);
+    (async () => {
+      for await (const [bytes] of socket) {
+        source.received++;
+        source.receivedBytes += bytes.length;
+        const excess = source.receivedBytes - source.sentBytes;
+        source.maxExcess = Math.max(source.maxExcess, excess);
+        receive(bytes);
+      }
+    })();
+    return source;
+  }
+
+  #sum(what: "sent" | "received" | "sentBytes" | "receivedBytes"): number {
+    return this.#sources.reduce((sum, source) => sum + source[what], 0);
+  }
+
+  /** Waits until the service has judged everything that was sent, and its acks are here. */
+  async settle(): Promise<void> {
+    const { counted, refused } = this.counters;
+    const isSettled = () =>
+      counted.accepted + counted.repeated + counted.stale + total(refused) ===
+        this.#sum("sent") - this.#before.sent &&
+      counted.acksSent === this.#sum("received") - this.#before.received;
+    const end = performance.now() + timeoutMs;
+    while (!isSettled()) {
+      if (performance.now() > end) throw new Error("The service has lost a datagram or an ack");
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  }
+
+  /**
+   * Sends datagrams as fast as the service takes them, and never more than the kernel can hold; when it
+   * resolves the service has judged each of them. Gives their number.
+   */
+  async flood(
+    datagrams: Iterable<{ readonly bytes: Uint8Array; readonly source: Source }>,
+  ): Promise<number> {
+    let [flying, cost, sent] = [0, 0, 0];
+    for (const { bytes, source } of datagrams) {
+      const more = overhead + 2 * bytes.length;
+      if (flying >= volley.maxDatagrams || cost + more > volley.maxBytes) {
+        await this.settle();
+        [flying, cost] = [0, 0];
+      }
+      flying++;
+      cost += more;
+      sent++;
+      await source.send(bytes);
+    }
+    await this.settle();
+    return sent;
+  }
+
+  /**
+   * Sends a genuine request to flush all; gives its bytes and the status of its ack. As the real sender
+   * does it repeats a stale one once, created by the host's clock, and then goes on by that clock.
+   */
+  async ask(changes: Partial<FlushRequest> = {}): Promise<{ bytes: Bytes; status: string }> {
+    const bytes = signRequest(this.site.key, { created: this.wall() + this.#offset, ...changes });
+    const sent = sentRequest(bytes, this.site.key);
+    let ack: FlushAck | null = null;
+    this.#heard = (answer) => {
+      const decoded = decodeAck(answer, sent);
+      if (typeof decoded !== "string") ack ??= decoded;
+    };
+    // In copies, as the host acknowledges only so many stale requests in a second.
+    const copy = () => void this.#genuine.send(bytes);
+    const copies = setInterval(copy, 1_000);
+    try {
+      copy();
+      await until(() => ack !== null, "a genuine request is acknowledged", timeoutMs);
+    } finally {
+      clearInterval(copies);
+    }
+    await this.settle();
+    const { status, clock } = ack as unknown as FlushAck;
+    if (status === "stale") {
+      this.#offset = clock - this.wall();
+      if (changes.created === undefined) return await this.ask(changes);
+    } else {
+      this.accepted++;
+      this.latestId = bytes.slice(20, 36);
+    }
+    return { bytes, status };
+  }
+
+  /** The outcome, after the last check: nobody may ever have got more bytes than he had sent. */
+  outcome(part: string, sent: number, figures: PartOutcome["figures"]): PartOutcome {
+    for (const { name, maxExcess } of this.#sources) {
+      this.findings.expect(`Bytes sent to ${name} beyond what it had sent`, maxExcess, 0);
+    }
+    return {
+      ...{ part, sent, faults: this.findings.faults },
+      datagrams: this.#sum("sent") + this.#sum("received"),
+      figures: {
+        ...figures,
+        bytesToService: this.#sum("sentBytes"),
+        bytesFromService: this.#sum("receivedBytes"),
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.#service?.stop();
+    this.#sources.forEach(({ close }) => close());
+    await this.site[Symbol.asyncDispose]();
+  }
+}
