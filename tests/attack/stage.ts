@@ -2,10 +2,11 @@
  * The service under attack with the sockets of attackers and of a genuine sender. It runs in this process
  * on a real socket, as its clocks have to be in the attack's hand; everything else is the service's own.
  */
+import { parseSettingsText } from "../../lib/config/file.ts";
 import { defaultSettings } from "../../lib/config/settings.ts";
 import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { type RunningService, startService } from "../../lib/service/running_service.ts";
-import { systemClock } from "../../lib/time.ts";
+import { systemTime } from "../../lib/time.ts";
 import { decodeAck, type FlushAck } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { createKey, type Key } from "../../lib/wire/keys.ts";
@@ -95,7 +96,7 @@ export class Stage implements AsyncDisposable {
     await this.#service?.stop();
     this.#before = { sent: this.#sum("sent"), received: this.#sum("received") };
     this.accepted = 0;
-    this.#service = await startService({
+    const settings = {
       ...defaultSettings(),
       Port: this.site.port,
       Listen: "127.0.0.1",
@@ -104,16 +105,22 @@ export class Stage implements AsyncDisposable {
       // Short, so that a genuine request needn't wait long for its flush.
       HoldDownSeconds: 0.05,
       AllowedSources: [parsePrefix("203.0.113.0/24")],
-    }, {
-      cache: createMemoryCache(),
-      report: (event) => count(this.events, event),
-      hostName: "host",
-      clock: { monotonic: () => systemClock.monotonic() + this.moved.bothMs, wall: this.wall },
+    };
+    const { origins } = parseSettingsText("", "arpflush.toml");
+    this.#service = await startService({
+      load: () => ({ settings, origins }),
+      configureLog: () => (event) => count(this.events, event),
+      openCache: () => Promise.resolve(createMemoryCache()),
+      time: {
+        ...systemTime,
+        monotonic: () => systemTime.monotonic() + this.moved.bothMs,
+        wall: this.wall,
+      },
     });
   }
 
   /** The service's wall clock. */
-  readonly wall = () => systemClock.wall() + this.moved.bothMs + this.moved.wallMs;
+  readonly wall = () => systemTime.wall() + this.moved.bothMs + this.moved.wallMs;
 
   get counters() {
     if (this.#service === null) throw new Error("The service has not been started");

@@ -1,103 +1,154 @@
 /**
- * `deno task mutate [PATH …] [--sample N] [--verbose]`: makes mutants of the modules that decide what is
- * accepted, from their syntax trees, and runs the tests on each. Every mutant must be caught, but
- * those that survivors.json lists with the reason why they can't be told from the original; they
- * must survive. Exit code: 0 so it is, 1 not, 2 wrong arguments.
+ * `deno task mutate [FILE[:LINE[-LINE]]…]`: Stryker changes the modules that decide what is accepted, one
+ * condition, boundary or result at a time, and runs the tests on each mutant. Every mutant must be caught
+ * but those that survivors.json lists with the reason why they do what the original does; they must
+ * survive. Exit code: 0 so it is, 1 not, 2 wrong arguments.
  */
 import { messageOf } from "../../lib/errors.ts";
-import { type Mutant, mutantsOf } from "./mutants.ts";
-import { subjects } from "./subjects.ts";
-import { isSame, readSurvivors } from "./survivors.ts";
-import { type Trial, tryMutants } from "./trial.ts";
+import { run } from "../support/command.ts";
 
-const usage = "Usage: deno task mutate [lib/PATH.ts …] [--sample N] [--verbose]";
-const atOnce = 2;
+const stryker = "@stryker-mutator/core@9.6.1";
 
-interface Options {
-  readonly paths: readonly string[];
-  /** How many mutants are tried, evenly chosen; null: all. */
-  readonly sample: number | null;
-  /** Says of each mutant which test caught it. */
-  readonly verbose: boolean;
+const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
+const ofReceiver = ["tests/unit/receiver"];
+/** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
+const subjects: Readonly<Record<string, readonly string[]>> = {
+  "lib/wire/request.ts": ofWire,
+  "lib/wire/ack.ts": ofWire,
+  "lib/wire/keys.ts": ofWire,
+  "lib/wire/legacy.ts": ofWire,
+  "lib/wire/datagram.ts": ofWire,
+  "lib/wire/addresses.ts": ofWire,
+  "lib/receiver/accept.ts": ofReceiver,
+  "lib/receiver/replay_window.ts": ofReceiver,
+  "lib/receiver/flusher.ts": ofReceiver,
+  "lib/receiver/rate_limits.ts": ofReceiver,
+  "lib/receiver/receiver.ts": ofReceiver,
+  "lib/receiver/answers.ts": ofReceiver,
+  "lib/sender/exchange.ts": [
+    "tests/unit/sender/exchange_test.ts",
+    "tests/unit/sender/report_test.ts",
+  ],
+};
+
+/** A mutant by what it changes, wherever in its module that is. */
+interface Mutant {
+  readonly path: string;
+  readonly mutator: string;
+  readonly old: string;
+  readonly new: string;
 }
 
-function parseOptions(args: readonly string[]): Options {
-  const paths: string[] = [];
-  let sample: number | null = null;
-  let verbose = false;
-  const known = subjects.map(({ path }) => path);
-  for (let i = 0; i < args.length; i++) {
-    if (args[i] === "--sample") {
-      sample = Number(args[++i]);
-      if (!Number.isInteger(sample) || sample < 1) {
-        throw new Error(`Option --sample needs a whole number from 1 on, not "${args[i] ?? ""}"`);
-      }
-    } else if (args[i] === "--verbose") verbose = true;
-    else if (known.includes(args[i])) paths.push(args[i]);
-    else throw new Error(`"${args[i]}" is none of ${known.join(", ")}`);
-  }
-  return { paths: paths.length > 0 ? paths : known, sample, verbose };
+/** Of Stryker's report, what is read of it. Columns and lines count from 1. */
+interface Report {
+  readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: Tried[] }>>;
+}
+interface Tried {
+  readonly mutatorName: string;
+  readonly replacement: string;
+  readonly status: "Killed" | "Survived" | "Timeout" | "Ignored" | "RuntimeError" | "NoCoverage";
+  readonly location: Record<"start" | "end", { readonly line: number; readonly column: number }>;
 }
 
-/** Evenly chosen ones. */
-function sampleOf(mutants: readonly Mutant[], count: number | null): readonly Mutant[] {
-  if (count === null || count >= mutants.length) return mutants;
-  return Array.from({ length: count }, (_, i) => mutants[Math.floor(i * mutants.length / count)]);
-}
-
-function textOf({ path, line, what, old, new: replacement }: Mutant): string {
-  const short = (text: string) => text.replace(/\s+/g, " ");
-  return `${path}:${line} ${what}: ${short(old)} -> ${short(replacement)}`;
-}
-
-async function main({ paths, sample, verbose }: Options): Promise<number> {
-  const listed = await readSurvivors();
-  const mutants = sampleOf(await mutantsOf(paths), sample);
-  console.log(`${mutants.length} mutants of ${paths.length} modules`);
-  const isListed = (mutant: Mutant) => listed.some((one) => isSame(one, mutant));
-  const trials: Trial[] = [];
-  const again: Mutant[] = [];
-  await tryMutants(mutants, subjects, atOnce, (trial) => {
-    const { mutant, verdict, by } = trial;
-    // On a busy machine a test may fail by itself, which nobody would notice of another mutant.
-    if (verdict !== "survived" && isListed(mutant)) again.push(mutant);
-    else trials.push(trial);
-    if (verbose || verdict !== "caught") console.log(`${verdict}: ${textOf(mutant)} ${by}`);
-    if (trials.length % 50 === 0) console.log(`${trials.length} of ${mutants.length}`);
-  });
-  if (again.length > 0) {
-    await tryMutants(again, subjects, 1, (trial) => void trials.push(trial));
-  }
-  const survived = trials.filter(({ verdict }) => verdict === "survived");
-  const unexplained = survived.filter(({ mutant }) => !isListed(mutant));
-  const wronglyListed = trials.filter(({ mutant, verdict }) =>
-    verdict !== "survived" && isListed(mutant)
-  );
-  const gone = sample !== null
-    ? []
-    : listed.filter((one) =>
-      paths.includes(one.path) && !mutants.some((mutant) => isSame(one, mutant))
-    );
-  for (const { mutant } of unexplained) console.log(`NOT CAUGHT ${textOf(mutant)}`);
-  for (const { mutant } of wronglyListed) console.log(`LISTED BUT CAUGHT ${textOf(mutant)}`);
-  for (const { path, old } of gone) console.log(`LISTED BUT NOT THERE ${path} ${old}`);
-  const timedOut = trials.filter(({ verdict }) => verdict === "timed out").length;
-  console.log(
-    `${trials.length} mutants: ${trials.length - survived.length} caught (${timedOut} by not ` +
-      `ending), ${survived.length - unexplained.length} the same as the original, ` +
-      `${unexplained.length} not caught`,
-  );
-  return unexplained.length + wronglyListed.length + gone.length === 0 ? 0 : 1;
-}
-
-function readOptions(): Options | null {
+/** Runs Stryker on a module, or some lines of it; the sandboxes with the mutants are outside the checkout. */
+async function tryMutants(path: string, lines: string): Promise<Report> {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-mutants-" });
   try {
-    return parseOptions(Deno.args);
-  } catch (error) {
-    console.error(`${messageOf(error)}\n${usage}`);
-    return null;
+    const [room, name] = path.split("/").slice(1);
+    const nearest = `tests/unit/${room}/${name.replace(".ts", "_test.ts")}`;
+    const isThere = await Deno.stat(nearest).then(() => true, () => false);
+    // A mutant that allocates without an end is caught before the machine has no memory left.
+    const options =
+      "-q --no-prompt --no-check --fail-fast -P=tests --v8-flags=--max-old-space-size=512";
+    const test = (...files: readonly string[]) =>
+      `${Deno.execPath()} test ${options} ${files.join(" ")}`;
+    const command = [...isThere ? [test(nearest)] : [], test(...subjects[path])].join(" && ");
+    const config = {
+      mutate: [`${path}${lines}`],
+      testRunner: "command",
+      commandRunner: { command },
+      coverageAnalysis: "off",
+      concurrency: 2,
+      timeoutMS: 60_000,
+      tempDirName: folder,
+      ignorePatterns: ["**", "!lib/**", "!tests/unit/**", "!tests/support/**", "!deno.*"],
+      reporters: ["json"],
+      jsonReporter: { fileName: `${folder}/report.json` },
+      plugins: [],
+      mutator: {
+        // Texts, tables and what only matters when it is missing are not what decides.
+        excludedMutations: [
+          ...["StringLiteral", "ObjectLiteral", "ArrayDeclaration", "Regex"],
+          "OptionalChaining",
+        ],
+      },
+    };
+    await Deno.writeTextFile(`${folder}/stryker.json`, JSON.stringify(config));
+    await run(["npx", "-y", stryker, "run", `${folder}/stryker.json`], {
+      env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+    });
+    return JSON.parse(await Deno.readTextFile(`${folder}/report.json`));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
-const options = readOptions();
-Deno.exit(options === null ? 2 : await main(options));
+function mutantOf(
+  path: string,
+  source: string,
+  { mutatorName, replacement, location }: Tried,
+): Mutant {
+  const { start, end } = location;
+  const lines = source.split("\n").slice(start.line - 1, end.line);
+  lines[lines.length - 1] = lines[lines.length - 1].slice(0, end.column - 1);
+  lines[0] = lines[0].slice(start.column - 1);
+  const short = (text: string) => text.replace(/\s+/g, " ");
+  return { path, mutator: mutatorName, old: short(lines.join("\n")), new: short(replacement) };
+}
+
+/** Tries the mutants of a module; gives how many things are not as they must be. */
+async function judge(path: string, lines: string, listed: readonly Mutant[]): Promise<number> {
+  const { files: { [path]: { source, mutants } } } = await tryMutants(path, lines);
+  const tried = mutants.filter(({ status }) => status !== "Ignored");
+  const survived = tried.filter(({ status }) => status === "Survived" || status === "NoCoverage");
+  const isSame = (a: Mutant, b: Mutant) => JSON.stringify(a) === JSON.stringify(b);
+  const all = survived.map((one) => mutantOf(path, source, one));
+  let faults = 0;
+  for (const [i, one] of all.entries()) {
+    if (listed.some((other) => isSame(one, other))) continue;
+    faults++;
+    console.log(`NOT CAUGHT line ${survived[i].location.start.line} ${JSON.stringify(one)}`);
+  }
+  const own = listed.filter((one) => one.path === path && lines === "");
+  for (const one of own.filter((one) => !all.some((other) => isSame(one, other)))) {
+    faults++;
+    console.log(`LISTED BUT CAUGHT, OR NOT THERE ${JSON.stringify(one)}`);
+  }
+  console.log(`${path}${lines}: ${tried.length} mutants, ${tried.length - survived.length} caught`);
+  return faults;
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const chosen = (words.length > 0 ? words : Object.keys(subjects)).map((word) => {
+    const [, path, lines] = /^([^:]*)(:\d+(?:-\d+)?)?$/.exec(word) ?? [];
+    if (!(path in subjects)) {
+      throw new Error(`"${word}" is none of ${Object.keys(subjects).join(", ")}`);
+    }
+    // Stryker takes a range only.
+    return { path, lines: lines?.replace(/^:(\d+)$/, ":$1-$1") ?? "" };
+  });
+  const file = await Deno.readTextFile(`${import.meta.dirname}/survivors.json`);
+  const listed: readonly Mutant[] = JSON.parse(file).map((
+    { why: _, ...one }: Mutant & { why: string },
+  ) => one);
+  let faults = 0;
+  for (const { path, lines } of chosen) faults += await judge(path, lines, listed);
+  return faults === 0 ? 0 : 1;
+}
+
+try {
+  Deno.exit(await main(Deno.args));
+} catch (error) {
+  console.error(`Cannot try mutants: ${messageOf(error)}`);
+  Deno.exit(2);
+}
