@@ -24,7 +24,8 @@ interface Tier {
 
 /** The last tier whose folder holds a file is the file's. */
 const tiers: readonly Tier[] = [
-  { name: "unit", folder: "tests/", place: () => Promise.resolve({ argv: [] }) },
+  { name: "unit", folder: "tests/", place: anywhere },
+  { name: "packaging", folder: "tests/packaging/", place: anywhere },
   { name: "net", folder: "tests/net/", place: findIsolation },
   { name: "lab", folder: "tests/lab/", prints: true, place: rootWith("nft", "keepalived", "ping") },
   {
@@ -48,6 +49,10 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+}
+
+function anywhere(): Promise<Isolation> {
+  return Promise.resolve({ argv: [] });
 }
 
 /** A machine where this is run as root on Linux, with these programs. */
@@ -171,6 +176,7 @@ try {
   Deno.exit(await main());
 } catch (error) {
   console.error(`Cannot run tests: ${messageOf(error)}`);
-  console.error("Usage: deno task test [unit|net|lab|windows …] [FILE …] [--filter TEXT]");
+  const names = tiers.map(({ name }) => name).join("|");
+  console.error(`Usage: deno task test [${names} …] [FILE …] [--filter TEXT]`);
   Deno.exit(2);
 }
