@@ -81,7 +81,7 @@ function defaultText(name: keyof typeof settingTable): string {
 }
 
 /** Breaks a paragraph as `deno fmt` does: at spaces, at most 100 characters a line. */
-function wrap(paragraph: string, prefix = ""): string {
+export function wrap(paragraph: string, prefix = ""): string {
   const lines = [""];
   for (const word of paragraph.split(/\s+/)) {
     const last = lines[lines.length - 1];

@@ -1,115 +1,258 @@
 /**
- * One run of the lab, inside its own namespaces: routers and hosts are made, the address is moved
- * twice, and what was seen becomes a RunResult.
+ * A real failover and one back, seen from hosts side by side. `runLab` makes namespaces for it and
+ * runs this module in them, as the first process of its process namespace: when that ends, all that
+ * it started ends, and namespaces and mounts are gone.
  */
-import { outcomeOf } from "../support/command.ts";
-import { startKeepalived } from "./keepalived.ts";
-import type { Lane } from "./lanes.ts";
-import { makeMachine } from "./machine.ts";
-import type { RunResult } from "./result.ts";
-import * as segment from "./segment.ts";
-import type { ConnectedStation } from "./segment.ts";
-import { type ConnectedLane, summarize } from "./summary.ts";
-import { createWatch, now, startEcho, startProber, type Watch, watchSegment } from "./watch.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { defaultPort } from "../../lib/wire/datagram.ts";
+import { CommandError, outcomeOf, run } from "../support/command.ts";
+import { findIsolation } from "../support/namespaces.ts";
+import * as network from "./network.ts";
+import type { Station } from "./network.ts";
+import {
+  findSilences,
+  hostName,
+  type Lane,
+  type LaneResult,
+  lanes,
+  type Moment,
+  outageAfter,
+  type RunResult,
+} from "./result.ts";
 
-const routers = [segment.stationAt(11, "r1"), segment.stationAt(12, "r2")] as const;
 const priorities = { r1: 150, r2: 100 };
-/** What keepalived runs on becoming master, as INSTALL.txt has it. */
+/** As INSTALL.txt has it. */
 const notify = "/opt/arpflush/arpflush -a --syslog";
-/** The card that the first router has after its failure. */
+/**
+ * The card that the first router has after its failure. With the old one the entry of a host that is
+ * stuck would be right again by chance as soon as that router is master.
+ */
 const spareCard = "02:00:00:00:01:0b";
-
-/** From a takeover to the next deed: until then the processors belong to those who heal. */
+/** From a takeover to the next step: until then the processors belong to those who heal. */
 const restMs = 1_000;
-/** From the first failure to the second: within the service's hold-down of 10 s after its flush. */
+/** From the first failure to the second: within 10 s, the service's hold-down after its flush. */
 const secondFailureMs = 6_000;
 /** keepalived takes over after 3 s and a fraction; a slow machine may need longer. */
 const takeoverMs = 8_000;
 /** For a program of the lab to start. */
 const startMs = 10_000;
+/** Rarely: the lab must leave the processors to what it measures. */
+const pollMs = 20;
+/** RFC 5424's names of the severities that a priority's lowest three bits hold. */
+const severities = "emergency alert critical error warning notice info debug".split(" ");
 
-/** Runs the lab once with some lanes, watching for `windowMs` from the first failure. */
-export async function runLab(windowMs: number, lanes: readonly Lane[]): Promise<RunResult> {
-  await makeMachine();
-  const watch = createWatch(lanes.map(({ id }) => id));
-  await segment.makeSegment();
-  await watchSegment(watch, routers);
-  const hosts: ConnectedLane[] = [];
-  for (const lane of lanes) {
-    hosts.push({ ...lane, station: await segment.connectStation(lane.station) });
-  }
-  for (const host of hosts) await startHost(watch, host);
-  const r1 = await segment.connectStation(routers[0]);
-  const r2 = await segment.connectStation(routers[1]);
-  for (const router of [r1, r1, r2, r2]) await probeAsInstaller(watch, router);
-  await startRouter(watch, r1, priorities.r1);
-  await startRouter(watch, r2, priorities.r2);
-  await watch.until("a first master", () => isMaster(watch, r1), takeoverMs);
-  for (const { id, station } of hosts) startProber(watch, id, station);
-  for (const [id, answers] of watch.answers) {
-    await watch.until(`answers to lane ${id}`, () => answers.length > 100, startMs);
-  }
-  const first = await failOver(watch, r1, r2);
-  await sleepUntil(now() + restMs);
-  await segment.replaceCard(r1, spareCard);
-  await segment.setLink(r1, "up");
-  watch.note(r1.name, "link up", `link up again, with a new card (${spareCard})`);
-  await sleepUntil(first + secondFailureMs);
-  const second = await failOver(watch, r2, r1);
-  await sleepUntil(first + windowMs);
-  return await summarize(watch, hosts, [first, second], now());
+/** Unix time in ms, from one monotonic clock whose origin was read from the wall clock once. */
+const now = () => performance.timeOrigin + performance.now();
+const sleepUntil = (at: number) => new Promise((resolve) => setTimeout(resolve, at - now()));
+
+/** What the lab has seen so far, on its own clock. */
+const moments: Moment[] = [];
+const answers = new Map<Lane["id"], number[]>(lanes.map(({ id }) => [id, []]));
+
+function note(where: string, kind: Moment["kind"], text: string): number {
+  const at = now();
+  moments.push({ at, where, kind, text });
+  return at;
 }
 
-async function startHost(watch: Watch, host: ConnectedLane): Promise<void> {
-  const { station, ignoresGratuitousArp, startService } = host;
-  if (ignoresGratuitousArp) await segment.ignoreGratuitousArp(station);
-  if (startService === null) return;
-  const { name } = station;
-  await startService(station, (line) => {
-    const flushed = /\bFlushed\b.*/.exec(line)?.[0];
-    watch.note(name, flushed === undefined ? "note" : "flush", flushed ?? line);
+/** Waits until something holds; throws after a time, naming what it was. */
+async function until(what: string, holds: () => boolean, withinMs: number): Promise<void> {
+  const end = now() + withinMs;
+  while (!holds()) {
+    if (now() > end) {
+      const seen = moments.slice(-12).map(({ where, text }) => `\n  ${where}: ${text}`);
+      throw new Error(`Waited ${withinMs} ms in vain for ${what}; last seen:${seen.join("")}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
+
+/** Notes what the senders write to the system log, and every request on the segment. */
+async function watchSegment(routers: readonly Station[]): Promise<void> {
+  await network.openSystemLog((message) => {
+    const line = /^<(\d+)>arpflush\[\d+\]: (.*)$/s.exec(message);
+    if (line === null) note("system log", "note", message);
+    else note("system log", "report", `${severities[Number(line[1]) & 7]}: ${line[2]}`);
   });
-  const speaks = () => watch.moments.some(({ where }) => where === name);
-  await watch.until(`the service on ${name}`, speaks, startMs);
+  const hostname = network.broadcastAddress;
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port: defaultPort });
+  (async () => {
+    for await (const [bytes, from] of socket) {
+      const address = "hostname" in from ? from.hostname : "";
+      const name = routers.find((router) => router.address === address)?.name ?? address;
+      note("segment", "request", `request of ${bytes.length} bytes from ${name}`);
+    }
+  })();
 }
 
-/** The last step of INSTALL.txt on a router, which is done twice. */
-async function probeAsInstaller(watch: Watch, { name, namespace }: ConnectedStation) {
+async function startHost(lane: Lane, host: Station): Promise<void> {
+  if (lane.ignoresGratuitousArp) await network.ignoreGratuitousArp(host);
+  if (!lane.runsArpFlush) return;
+  const { name } = host;
+  network.start(host, ["/opt/arpflush/arpflush-service"], (line) => {
+    const flushed = /\bFlushed\b.*/.exec(line)?.[0];
+    note(name, flushed === undefined ? "note" : "flush", flushed ?? line);
+  });
+  const speaks = () => moments.some(({ where }) => where === name);
+  await until(`the service on ${name}`, speaks, startMs);
+}
+
+/** Probes twice, as the last step of INSTALL.txt says, and starts keepalived and the echo. */
+async function startRouter(router: Station, priority: number): Promise<void> {
+  const { name, namespace } = router;
   const probe = ["/opt/arpflush/arpflush", "-a", "--probe", "--count", "1", "--wait", "0.2"];
-  const { code, stdout, stderr } = await outcomeOf([...namespace.argv, ...probe]);
-  if (code !== 0) throw new Error(`Cannot probe from ${name}: ${stdout}${stderr}`);
-  watch.note(name, "note", stdout);
-}
-
-async function startRouter(watch: Watch, router: ConnectedStation, priority: number) {
-  const { name } = router;
-  await startEcho(router, (line) => watch.note(name, "note", `echo: ${line}`));
-  await startKeepalived(router, { priority, notify }, (line) => {
-    const arp = /^Sending gratuitous ARP/.test(line) ? "gratuitous ARP" : "note";
-    watch.note(name, /Entering MASTER STATE/.test(line) ? "master" : arp, line);
+  for (let i = 0; i < 2; i++) {
+    const { code, stdout, stderr } = await outcomeOf([...namespace.argv, ...probe]);
+    if (code !== 0) throw new Error(`Cannot probe from ${name}: ${stdout}${stderr}`);
+  }
+  await network.startProber("echo", router, (line) => note(name, "note", `echo: ${line}`));
+  await network.startKeepalived(router, { priority, notify }, (line) => {
+    const other = /^Sending gratuitous ARP/.test(line) ? "gratuitous ARP" : "note";
+    note(name, /Entering MASTER STATE/.test(line) ? "master" : other, line);
   });
 }
 
 /** Whether a router has become master since it last left that state. */
-function isMaster({ moments }: Watch, { name }: ConnectedStation): boolean {
+function isMaster({ name }: Station): boolean {
   const state = moments.findLast(({ where, text }) =>
     where === name && /Entering \w+ STATE/.test(text)
   );
   return state?.kind === "master";
 }
 
-/** Takes the master's link down, waits until the other one is master; when the link went down. */
-async function failOver(
-  watch: Watch,
-  master: ConnectedStation,
-  backup: ConnectedStation,
-): Promise<number> {
-  const failure = watch.note(master.name, "link down", "link down");
-  await segment.setLink(master, "down");
-  await watch.until(`${backup.name} to take over`, () => isMaster(watch, backup), takeoverMs);
+/** Takes the master's link down and waits until the other router is master; when it went down. */
+async function failOver(master: Station, backup: Station): Promise<number> {
+  const failure = note(master.name, "link down", "link down");
+  await network.setLink(master, "down");
+  await until(`${backup.name} to take over`, () => isMaster(backup), takeoverMs);
   return failure;
 }
 
-function sleepUntil(at: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, at - now()));
+/** Runs the lab in the namespaces that this process is in, for a time from the first failure. */
+async function failOverTwice(windowMs: number): Promise<RunResult> {
+  await network.prepareMachine();
+  await network.openSegment();
+  const hosts = new Map<Lane, Station>();
+  for (const [i, lane] of lanes.entries()) {
+    const host = await network.openStation(21 + i, hostName(lane));
+    await startHost(lane, host);
+    hosts.set(lane, host);
+  }
+  const r1 = await network.openStation(11, "r1");
+  const r2 = await network.openStation(12, "r2");
+  await watchSegment([r1, r2]);
+  await startRouter(r1, priorities.r1);
+  await startRouter(r2, priorities.r2);
+  await until("a first master", () => isMaster(r1), takeoverMs);
+  for (const [{ id }, host] of hosts) {
+    await network.startProber("probe", host, (line) => {
+      if (Number(line) > 0) answers.get(id)?.push(Number(line));
+      else note(host.name, "note", `prober: ${line}`);
+    });
+  }
+  for (const [id, times] of answers) {
+    await until(`answers to lane ${id}`, () => times.length > 100, startMs);
+  }
+  const first = await failOver(r1, r2);
+  await sleepUntil(now() + restMs);
+  await network.replaceCard(r1, spareCard);
+  await network.setLink(r1, "up");
+  note(r1.name, "link up", `link up again, with a new card (${spareCard})`);
+  await sleepUntil(first + secondFailureMs);
+  const second = await failOver(r2, r1);
+  await sleepUntil(first + windowMs);
+  return await resultOf(hosts, [first, second], now());
+}
+
+/** From what was seen to a result, with times counted from the first failure. */
+async function resultOf(
+  hosts: ReadonlyMap<Lane, Station>,
+  failuresAt: readonly number[],
+  endAt: number,
+): Promise<RunResult> {
+  const [origin] = failuresAt;
+  const failures = failuresAt.map((at) => at - origin);
+  const end = endAt - origin;
+  const results: LaneResult[] = [];
+  const seen = moments.map((moment) => ({ ...moment, at: moment.at - origin }));
+  for (const [lane, host] of hosts) {
+    const times = (answers.get(lane.id) ?? []).map((at) => at - origin);
+    const silences = findSilences(times, end).filter(({ to }) => to === null || to > 0);
+    const outages = failures.map((at, i) => outageAfter(silences, at, failures[i + 1] ?? end, end));
+    const ignoredArpPackets = lane.ignoresGratuitousArp
+      ? await network.ignoredArpPackets(host)
+      : null;
+    results.push({ ...lane, ignoredArpPackets, outages, silences });
+    for (const { from, to } of silences) {
+      if (to === null) continue;
+      const text = `lane ${lane.id} is answered again after ${(to - from).toFixed(0)} ms`;
+      seen.push({ at: to, where: host.name, kind: "answered", text });
+    }
+  }
+  const told = seen.filter(({ at, kind }) => at >= 0 && kind !== "note");
+  return { end, failures, moments: told.sort((a, b) => a.at - b.at), lanes: results };
+}
+
+/** What the machine lacks for the lab, in words, or null. Finds out by trying. */
+export async function labLacks(): Promise<string | null> {
+  if (Deno.build.os !== "linux") return `Linux (this is ${Deno.build.os})`;
+  if (Deno.uid() !== 0) return "root";
+  const isolation = await findIsolation();
+  if ("missing" in isolation) return isolation.missing;
+  const trial = "keepalived --version && nft add table arp lab && touch /run/key && " +
+    "chown 64123 /run/key && mount -t tmpfs tmpfs /opt";
+  try {
+    await run([...isolation.argv, "sh", "-c", trial]);
+    return null;
+  } catch (error) {
+    if (error instanceof CommandError) return error.complaint;
+    throw error;
+  }
+}
+
+/**
+ * Runs the lab once in namespaces of its own, with dist/arpflush as it is, and watches it for a time
+ * from the first failure. Rejects when it can't be done; stderr says why.
+ */
+export async function runLab(windowMs: number): Promise<RunResult> {
+  const isolation = await findIsolation();
+  if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
+  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
+  const [program, ...args] = [...isolation.argv, ...deno, String(windowMs)];
+  const child = new Deno.Command(program, {
+    args,
+    cwd: new URL("../../", import.meta.url),
+    // /run is the lab's own, and goes with it.
+    env: { TMPDIR: "/run" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  // Its stdin stays open until it has ended: it ends itself when this process does.
+  const text = await new Response(child.stdout).text();
+  const { success } = await child.status;
+  await child.stdin.close().catch(() => {});
+  if (!success) throw new Error("Cannot run the lab: see above");
+  return JSON.parse(text);
+}
+
+async function endWithParent(): Promise<never> {
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null);
+  Deno.exit(1);
+}
+
+if (import.meta.main) {
+  endWithParent();
+  try {
+    const result = await failOverTwice(Number(Deno.args[0]));
+    const bytes = new TextEncoder().encode(JSON.stringify(result));
+    for (let written = 0; written < bytes.length;) {
+      written += Deno.stdout.writeSync(bytes.subarray(written));
+    }
+    Deno.exit(0);
+  } catch (error) {
+    console.error(messageOf(error));
+    Deno.exit(1);
+  }
 }

@@ -1,155 +1,178 @@
-/** The lab's picture: who answered when, a lane for each host, and below it each takeover closely. */
-import { compared } from "./lanes.ts";
-import { closeUp } from "./picture_close_up.ts";
-import { colors } from "./picture_colors.ts";
-import type { LaneResult, Moment, RunResult } from "./result.ts";
-import { box, dot, line, picture, ring, scale, text } from "./svg.ts";
-import { longestSilence, ratioOfRun } from "./verdict.ts";
+/** docs/lab.svg: which host was answered when in one run of the lab. */
+import {
+  hostName,
+  type LaneResult,
+  longestSilence,
+  type Moment,
+  outageOf,
+  type RunResult,
+} from "./result.ts";
 
+const title = "Two failovers, seen from hosts side by side";
 const width = 1000;
 const plot = { left: 312, right: 970, top: 112 } as const;
-const lane = { height: 30, step: 50 } as const;
-/** What is shown before the first failure. */
+const bar = { height: 30, step: 50 } as const;
+/** What is shown before the first failure, in ms. */
 const leadMs = 1_000;
+/** Okabe and Ito's colors, which differ for every kind of color vision. */
+const colors = {
+  answered: "#009e73",
+  silence: "#d55e00",
+  router: "#56606b",
+  flush: "#0072b2",
+  event: "#1f2328",
+  quiet: "#59636e",
+  grid: "#c9d1d9",
+} as const;
 
-type Scale = (at: number) => number;
+type Attributes = Readonly<Record<string, string | number>>;
+const centered = { "text-anchor": "middle" };
+
+/** An element; numbers are pixels, rounded to a tenth. `inside` is SVG. */
+function element(name: string, attributes: Attributes, inside = ""): string {
+  const list = Object.entries(attributes).map(([key, value]) =>
+    ` ${key}="${typeof value === "number" ? Math.round(value * 10) / 10 : value}"`
+  ).join("");
+  return inside === "" ? `<${name}${list}/>` : `<${name}${list}>${inside}</${name}>`;
+}
+
+function text(x: number, y: number, content: string, attributes: Attributes = {}): string {
+  return element("text", { x, y, ...attributes }, content);
+}
+
+function box(x: number, y: number, to: number, fill: string, height: number = bar.height): string {
+  return element("rect", { x, y, width: to - x, height, fill, rx: 3 });
+}
+
+function vertical(x: number, from: number, to: number, attributes: Attributes): string {
+  return element("line", { x1: x, y1: from, x2: x, y2: to, ...attributes });
+}
+
+function dot(x: number, y: number, isRing = false): string {
+  const fill = isRing ? "#ffffff" : colors.flush;
+  return element("circle", {
+    cx: x,
+    cy: y,
+    r: 3.5,
+    fill,
+    stroke: colors.flush,
+    "stroke-width": 1.5,
+  });
+}
 
 /** The picture of one run. */
 export function pictureOf(run: RunResult): string {
-  const title = "Two failovers, seen from hosts side by side";
-  const x = scale([-leadMs, run.end], [plot.left, plot.right]);
-  const rows = run.lanes.length + 1;
-  const bottom = plot.top + rows * lane.step;
-  const closeUps = run.failures.map((_, i) =>
-    closeUp(run, i, { left: i === 0 ? 30 : 515, width: 455, top: bottom + 74 })
-  );
-  const height = Math.max(...closeUps.map(({ bottom }) => bottom)) + 16;
-  return picture(width, height, title, [
+  const perMs = (plot.right - plot.left) / (run.end + leadMs);
+  const x = (at: number) => plot.left + (at + leadMs) * perMs;
+  const bottom = plot.top + (run.lanes.length + 1) * bar.step;
+  const height = bottom + 60;
+  const ratio = (outageOf(run, "b") / outageOf(run, "c")).toFixed(3);
+  const introduction = "Real keepalived on two routers; every host probes their virtual address " +
+    `each 10 ms. Here b is without an answer ${ratio} times as long as c.`;
+  const parts = [
+    element("title", {}, title),
+    box(0, 0, width, "#ffffff", height),
     text(30, 34, title, { "font-size": 20, "font-weight": 600 }),
-    text(30, 56, introduction(run), { fill: colors.quiet }),
-    ...axis(run, x, bottom),
-    ...events(run, x, bottom),
-    ...routerRow(run, x),
-    ...run.lanes.flatMap((result, i) => laneRow(run, result, x, plot.top + (i + 1) * lane.step)),
+    text(30, 56, introduction, { fill: colors.quiet }),
+    ...axis(run.end, x, bottom),
+    ...routerRow(run, x, bottom),
+    ...run.lanes.flatMap((lane, i) => laneRow(run, lane, x, plot.top + (i + 1) * bar.step)),
     ...legend(bottom + 36),
-    ...closeUps.flatMap(({ parts }) => parts),
-  ]);
+  ];
+  const attributes = {
+    xmlns: "http://www.w3.org/2000/svg",
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    role: "img",
+    "font-family": "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif",
+    "font-size": 13,
+    fill: "#1f2328",
+  };
+  return element("svg", attributes, `\n${parts.join("\n")}\n`) + "\n";
 }
 
-function introduction(run: RunResult): string {
-  const ratio = `${compared.lane} is without an answer ${ratioOfRun(run).toFixed(3)} times as long`;
-  return "Real keepalived on two routers; every host probes their virtual address each 10 ms. " +
-    `Here ${ratio} as ${compared.with}.`;
+function axis(end: number, x: (at: number) => number, bottom: number): string[] {
+  const label = "seconds after the first link went down";
+  const parts = [
+    text(plot.right, bottom + 38, label, { "text-anchor": "end", fill: colors.quiet }),
+  ];
+  for (let at = 0; at <= end; at += 2_000) {
+    parts.push(
+      vertical(x(at), plot.top - 10, bottom, { stroke: colors.grid }),
+      text(x(at), bottom + 16, String(at / 1000), centered),
+    );
+  }
+  return parts;
+}
+
+/** When each router was master, the requests that it sent, and each change across all lanes. */
+function routerRow(run: RunResult, x: (at: number) => number, bottom: number): string[] {
+  const y = plot.top;
+  const ofKind = (kind: Moment["kind"]) => run.moments.filter((moment) => moment.kind === kind);
+  const takeovers = run.failures.flatMap((failure) =>
+    ofKind("master").find(({ at }) => at > failure) ?? []
+  );
+  const masters = [{ at: -leadMs, where: ofKind("link down")[0].where }, ...takeovers];
+  const events = [
+    ...ofKind("link down").map(({ at, where }) => ({ at, label: `${where}: link down` })),
+    ...takeovers.map(({ at, where }) => ({ at, label: `${where}: master` })),
+  ];
+  const dashed = { stroke: colors.event, "stroke-width": 1.5, "stroke-dasharray": "4 3" };
+  return [
+    text(30, y + 20, "Master", { "font-weight": 600 }),
+    text(90, y + 20, "the router that holds the address", { fill: colors.quiet }),
+    ...masters.flatMap(({ at, where }, i) => {
+      const [from, to] = [x(at), x(run.failures[i] ?? run.end)];
+      const name = text((from + to) / 2, y + 20, where, { ...centered, fill: "#ffffff" });
+      return [box(from, y, to, colors.router), name];
+    }),
+    ...ofKind("request").map(({ at }) => dot(x(at), y - 6, true)),
+    ...events.flatMap(({ at, label }) => [
+      vertical(x(at), y - 14, bottom, dashed),
+      text(x(at), y - 20, label, { ...centered, "font-size": 12 }),
+    ]),
+  ];
+}
+
+function laneRow(
+  run: RunResult,
+  lane: LaneResult,
+  x: (at: number) => number,
+  y: number,
+): string[] {
+  const { id, title, outages, silences } = lane;
+  const summary = outages.some(({ healed }) => healed)
+    ? outages.map(({ ms, healed }) => healed ? `${ms.toFixed(0)} ms` : "stuck").join(" and ")
+    : `stuck for all ${(longestSilence(lane, run.end) / 1000).toFixed(1)} s`;
+  const flushes = run.moments.filter(({ kind, where }) =>
+    kind === "flush" && where === hostName(lane)
+  );
+  return [
+    text(30, y + 13, id, { "font-weight": 600 }),
+    text(46, y + 13, title),
+    text(46, y + 29, summary, { fill: colors.quiet, "font-size": 12 }),
+    box(x(-leadMs), y, x(run.end), colors.answered),
+    ...silences.flatMap(({ from, to }) => {
+      const [start, end] = [Math.max(from, -leadMs), to ?? run.end];
+      const label = `${((end - from) / 1000).toFixed(2)} s`;
+      const middle = (x(start) + x(end)) / 2;
+      const words = text(middle, y + 20, label, { ...centered, fill: "#ffffff" });
+      return [box(x(start), y, x(end), colors.silence), ...x(end) - x(start) < 60 ? [] : [words]];
+    }),
+    ...flushes.map(({ at }) => dot(x(at), y - 6)),
+  ];
 }
 
 function legend(y: number): string[] {
-  const bar = (at: number, fill: string) => box(at, y - 10, 18, 11, { fill, rx: 2 });
   return [
-    bar(30, colors.answers),
+    box(30, y - 10, 48, colors.answered, 11),
     text(54, y, "answered"),
-    bar(130, colors.silence),
+    box(130, y - 10, 148, colors.silence, 11),
     text(154, y, "no answer"),
-    ring(242, y - 4, colors.flush),
+    dot(242, y - 4, true),
     text(253, y, "request sent"),
-    dot(357, y - 4, 4, colors.flush),
+    dot(357, y - 4),
     text(367, y, "cache flushed"),
   ];
-}
-
-function axis(run: RunResult, x: Scale, bottom: number): string[] {
-  const parts: string[] = [];
-  for (let at = 0; at <= run.end; at += 1_000) {
-    const labelled = at % 2_000 === 0;
-    const grid = { stroke: labelled ? colors.grid : colors.faint, "stroke-width": 1 };
-    parts.push(line([x(at), plot.top - 10], [x(at), bottom], grid));
-    if (!labelled) continue;
-    parts.push(text(x(at), bottom + 16, String(at / 1000), { "text-anchor": "middle" }));
-  }
-  const label = "seconds after the first link went down";
-  parts.push(text(plot.right, bottom + 34, label, { "text-anchor": "end", fill: colors.quiet }));
-  return parts;
-}
-
-/** When each router was master: until its link went down. */
-function routerRow(run: RunResult, x: Scale): string[] {
-  const y = plot.top;
-  const parts = [
-    text(30, y + 20, "Master", { "font-weight": 600 }),
-    text(90, y + 20, "the router that holds the address", { fill: colors.quiet }),
-  ];
-  const takeovers = run.failures.map((failure) => mastersAfter(run, failure)[0]);
-  const starts = [-leadMs, ...takeovers.map(({ at }) => at)];
-  const names = [previousMaster(run), ...takeovers.map(({ where }) => where)];
-  starts.forEach((start, i) => {
-    const end = run.failures[i] ?? run.end;
-    parts.push(
-      box(x(start), y, x(end) - x(start), lane.height, { fill: colors.router, rx: 3 }),
-      text((x(start) + x(end)) / 2, y + 20, names[i], { "text-anchor": "middle", fill: "#ffffff" }),
-    );
-  });
-  for (const { at, kind } of run.moments) {
-    if (kind === "datagram" && at > 0) parts.push(ring(x(at), y - 6, colors.flush));
-  }
-  return parts;
-}
-
-function previousMaster(run: RunResult): string {
-  return run.moments.find(({ kind }) => kind === "link down")?.where ?? "";
-}
-
-function mastersAfter(run: RunResult, failure: number): Moment[] {
-  return run.moments.filter(({ kind, at }) => kind === "master" && at > failure);
-}
-
-function laneRow(run: RunResult, result: LaneResult, x: Scale, y: number): string[] {
-  const parts = [
-    text(30, y + 13, result.id, { "font-weight": 600 }),
-    text(46, y + 13, result.title),
-    text(46, y + 29, summaryOf(run, result), { fill: colors.quiet, "font-size": 12 }),
-    box(x(-leadMs), y, x(run.end) - x(-leadMs), lane.height, { fill: colors.answers, rx: 3 }),
-  ];
-  for (const silence of result.silences) {
-    const [from, to] = [Math.max(silence.from, -leadMs), silence.to ?? run.end];
-    if (to <= from) continue;
-    const label = silence.to === null
-      ? `no answer for ${((to - from) / 1000).toFixed(1)} s`
-      : `${((to - from) / 1000).toFixed(2)} s`;
-    parts.push(box(x(from), y, x(to) - x(from), lane.height, { fill: colors.silence }));
-    if (x(to) - x(from) < 60) continue;
-    const middle = (x(from) + x(to)) / 2;
-    parts.push(text(middle, y + 20, label, { "text-anchor": "middle", fill: "#ffffff" }));
-  }
-  for (const { at, where, kind } of run.moments) {
-    if (kind === "flush" && where === result.station && at > 0) {
-      parts.push(dot(x(at), y - 6, 4, colors.flush));
-    }
-  }
-  return parts;
-}
-
-function summaryOf(run: RunResult, result: LaneResult): string {
-  if (!result.outages.some(({ healed }) => healed)) {
-    return `stuck for all ${(longestSilence(result, run.end) / 1000).toFixed(1)} s`;
-  }
-  return result.outages.map(({ ms, healed }) => healed ? `${ms.toFixed(0)} ms` : "stuck")
-    .join(" and ");
-}
-
-/** Failures and takeovers across all lanes, labelled above them. */
-function events(run: RunResult, x: Scale, bottom: number): string[] {
-  const parts: string[] = [];
-  const failures = run.moments.filter(({ kind, at }) => kind === "link down" && at >= -1);
-  const takeovers = run.failures.map((failure) => mastersAfter(run, failure)[0]);
-  const labels = [
-    ...failures.map(({ at, where }) => ({ at, label: `${where}: link down` })),
-    ...takeovers.map(({ at, where }) => ({ at, label: `${where}: master` })),
-  ];
-  for (const { at, label } of labels) {
-    const stroke = { stroke: colors.event, "stroke-width": 1.5, "stroke-dasharray": "4 3" };
-    parts.push(
-      line([x(at), plot.top - 14], [x(at), bottom], stroke),
-      text(x(at), plot.top - 20, label, { "text-anchor": "middle", "font-size": 12 }),
-    );
-  }
-  return parts;
 }

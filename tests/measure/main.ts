@@ -1,61 +1,153 @@
-/**
- * `deno task bench [--repetitions N] [NAME …]`: figures as ratios to peers measured in the same run,
- * as Markdown on stdout.
- */
-import { benchFailover } from "./failover.ts";
-import { benchFlush } from "./flush.ts";
-import { benchIdle } from "./idle.ts";
-import { benchLatency } from "./latency.ts";
-import { compilePeers, type Peers } from "./peers.ts";
-import { benchReceivePath } from "./receive_path.ts";
-import { type Section, sectionText } from "./section.ts";
-import { benchStart } from "./start.ts";
+/** `deno task measure [SECTION…]`: figures as ratios to peers of the same run. See `--help`. */
+import { parseArgs } from "node:util";
+import { messageOf } from "../../lib/errors.ts";
+import { run as runCommand } from "../support/command.ts";
+import { findIsolation } from "../support/namespaces.ts";
+import { measuredOf, takenText, writeSection } from "./page.ts";
+import { compilePeers } from "./peers.ts";
+import {
+  brokenPromises,
+  cellsOf,
+  type Context,
+  type Row,
+  type Section,
+  tableText,
+} from "./section.ts";
+import { sections } from "./sections.ts";
 
-type Bench = (peers: Peers, repetitions: number) => Promise<Section>;
+const usage = `Usage: deno task measure [SECTION…] [options]
 
-/** Each bench by its name on the command line. */
-const benches: Readonly<Record<string, Bench>> = {
-  start: (_, repetitions) => benchStart(repetitions),
-  idle: (_, repetitions) => benchIdle(repetitions),
-  "receive-path": benchReceivePath,
-  latency: benchLatency,
-  flush: (_, repetitions) => benchFlush(repetitions),
-  failover: () => benchFailover(),
-};
+Measures all sections, or those named, and prints a table for each:
+  ${Object.keys(sections).join(" ")}
 
-const names = Object.keys(benches);
-const usage = `Usage: deno task bench [--repetitions N] [${names.join("|")} …]`;
+  --write        put the tables into docs/figures.md
+  --json         print one JSON document instead of tables
+  --quick        tiny numbers: does it work, and are the promises kept
+  --minutes N    how long the soak lasts (default 10)
+  --seed N       for whatever is drawn at random (default 1)
 
-interface Wish {
+Most sections run in Linux namespaces made for them (root, or unprivileged user
+namespaces), which vanish with them. Exit: 0, 1 a promise is broken or a section
+could not be measured, 2 usage.`;
+
+interface Options extends Omit<Context, "folder" | "progress"> {
   readonly names: readonly string[];
-  readonly repetitions: number;
+  readonly json: boolean;
+  /** Set in the process that runs one section inside its namespaces. */
+  readonly inside: string | undefined;
 }
 
-/** Reads the command line; the text of what is wrong with it otherwise. */
-function parse(args: readonly string[]): Wish | string {
-  const wished: string[] = [];
-  let repetitions = 15;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i];
-    if (arg === "--repetitions") {
-      repetitions = Number(args[++i]);
-      if (!Number.isInteger(repetitions) || repetitions < 1 || repetitions > 1000) {
-        return `Option --repetitions must be a whole number from 1 to 1000, not "${args[i] ?? ""}"`;
+/** Reads the command line; throws an error in words when it makes no sense. */
+function parse(args: string[]): Options | "help" {
+  const flag = { type: "boolean", default: false } as const;
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      write: flag,
+      json: flag,
+      quick: flag,
+      help: flag,
+      minutes: { type: "string", default: "10" },
+      seed: { type: "string", default: "1" },
+      inside: { type: "string" },
+    },
+  });
+  if (values.help) return "help";
+  const unknown = positionals.find((name) => !Object.hasOwn(sections, name));
+  if (unknown !== undefined) throw new Error(`Cannot measure "${unknown}": no such section`);
+  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+  if (!(minutes > 0 && minutes <= 10_000)) {
+    throw new Error(`Cannot soak "${values.minutes}" minutes`);
+  }
+  if (!Number.isSafeInteger(seed)) throw new Error(`Seed "${values.seed}" is no whole number`);
+  const names = positionals.length > 0 ? positionals : Object.keys(sections);
+  const { write, json, quick, inside } = values;
+  return { names, write, json, quick, minutes, seed, inside };
+}
+
+const progress = (line: string) => console.error(line);
+
+/** Measures a section in namespaces made for it, by this program in a process of its own. */
+async function runInside(name: string, { folder, quick, minutes, seed }: Context): Promise<Row[]> {
+  const isolation = await findIsolation();
+  if ("missing" in isolation) throw new Error(`this machine lacks ${isolation.missing}`);
+  const [program, ...args] = [
+    ...[
+      ...isolation.argv,
+      Deno.execPath(),
+      "run",
+      "-q",
+      "--no-prompt",
+      "-P=tests",
+      import.meta.url,
+    ],
+    ...[name, "--inside", folder, "--minutes", `${minutes}`, "--seed", `${seed}`],
+    ...quick ? ["--quick"] : [],
+  ];
+  const command = new Deno.Command(program, { args, stderr: "inherit" });
+  const { success, stdout } = await command.output();
+  if (!success) throw new Error("see above");
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+/** A section's rows. Throws an error in words when it can't be measured. */
+async function measure(name: string, section: Section, context: Context): Promise<readonly Row[]> {
+  for (const program of section.needs ?? []) {
+    await runCommand(["sh", "-c", 'command -v "$1"', "sh", program]).catch(() => {
+      throw new Error(`this machine lacks ${program}`);
+    });
+  }
+  if (section.needs?.includes("cc")) await compilePeers(context.folder);
+  await section.prepare?.(context.folder);
+  return section.runsOutside ? await section.run(context) : await runInside(name, context);
+}
+
+async function measureAll(options: Options): Promise<number> {
+  const { names, write, json, quick, seed, minutes } = options;
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-measure-" });
+  const document: Record<string, readonly Row[]> = {};
+  const faults: string[] = [];
+  try {
+    for (const name of names) {
+      const section = sections[name];
+      try {
+        const rows = await measure(name, section, { ...options, folder, progress });
+        document[name] = rows;
+        const taken = takenText(seed, quick, new Date(), name === "soak" && !quick ? minutes : 0);
+        if (!json) {
+          console.log(`## ${section.title}\n\n${taken}\n\n${tableText(rows.map(cellsOf))}\n`);
+        }
+        if (write) await writeSection(name, measuredOf(rows, taken));
+        faults.push(...brokenPromises(rows).map((row) => `Broken promise of ${name}: ${row}`));
+      } catch (error) {
+        faults.push(`Cannot measure ${name}: ${messageOf(error)}`);
       }
-    } else if (names.includes(arg)) wished.push(arg);
-    else return `No bench "${arg}"`;
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  return { names: wished.length > 0 ? wished : names, repetitions };
+  if (json) console.log(JSON.stringify(document, null, 1));
+  faults.forEach(progress);
+  return faults.length === 0 ? 0 : 1;
 }
 
-if (import.meta.main) {
-  const wish = parse(Deno.args);
-  if (typeof wish === "string") {
-    console.error(`${wish}\n${usage}`);
-    Deno.exit(2);
+async function main(args: string[]): Promise<number> {
+  let options: Options | "help";
+  try {
+    options = parse(args);
+  } catch (error) {
+    console.error(`${messageOf(error)}\n${usage}`);
+    return 2;
   }
-  await using peers = await compilePeers();
-  for (const name of wish.names) {
-    console.log(sectionText(await benches[name](peers, wish.repetitions)));
+  if (options === "help") {
+    console.log(usage);
+    return 0;
   }
+  if (options.inside === undefined) return await measureAll(options);
+  const context = { ...options, folder: options.inside, progress };
+  console.log(JSON.stringify(await sections[options.names[0]].run(context)));
+  return 0;
 }
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

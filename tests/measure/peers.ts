@@ -1,143 +1,79 @@
-/** Starts what is measured: the project's own receiver and its peers, each a process of its own. */
-import { CommandError, type CommandLine, run } from "../support/command.ts";
-import { derivedKeysText } from "./secrets.ts";
+/** Starts what is measured: ArpFlush and its peers, each a process of its own. */
+import { type CommandLine, linesOf, run } from "../support/command.ts";
+import { programLine } from "../support/programs.ts";
+import { derivedKeys } from "./requests.ts";
 
-const folder = `${import.meta.dirname}/peers/`;
+const sources = `${import.meta.dirname}/peers`;
+const programs = ["serve", "ask", "flood", "hosts", "first"] as const;
 
-/** Compiled programs in a folder that vanishes with this. */
-export interface Peers extends AsyncDisposable {
-  /** The path of a compiled peer, or null where there is no C compiler. */
-  program(name: "serve" | "ask" | "flood" | "hosts" | "first"): string | null;
-}
-
-/** Compiles the peers written in C; rejects when one of them can't be. */
-export async function compilePeers(): Promise<Peers> {
-  const into = await Deno.makeTempDir({ prefix: "arpflush-bench-" });
-  const compiled = new Set<string>();
-  if (await hasCompiler()) {
-    for (const name of ["serve", "ask", "flood", "hosts", "first"]) {
-      await run(["cc", "-O2", "-o", `${into}/${name}`, `${folder}${name}.c`]);
-      compiled.add(name);
-    }
-  }
-  return {
-    program: (name) => compiled.has(name) ? `${into}/${name}` : null,
-    [Symbol.asyncDispose]: () => Deno.remove(into, { recursive: true }),
-  };
-}
-
-async function hasCompiler(): Promise<boolean> {
-  try {
-    await run(["cc", "--version"]);
-    return true;
-  } catch (error) {
-    if (error instanceof CommandError) return false;
-    throw error;
+/** Compiles the peers in C into a folder. */
+export async function compilePeers(folder: string): Promise<void> {
+  for (const name of programs) {
+    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`]);
   }
 }
 
-/** A kind of receiver. */
-export interface ReceiverKind {
+/** A kind of receiver: its name in tables and its command line without port and counts. */
+export interface Receiver {
   readonly name: string;
   readonly line: CommandLine;
 }
 
-/** Deno's receivers: see peers/serve.ts. */
-export function denoReceiver(
-  kind: "arpflush" | "node" | "no-mac" | "webcrypto" | "mac" | "bare",
-  name: string,
-) {
-  const entry = `${folder}serve.ts`;
+/** A receiver of peers/serve.ts. */
+export function denoReceiver(kind: "arpflush" | "mac" | "bare", name: string): Receiver {
+  const entry = `${sources}/serve.ts`;
   return { name, line: [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", entry, kind] };
 }
 
-/** Receivers in other languages, as far as the machine has them. */
-export async function foreignReceivers(peers: Peers): Promise<ReceiverKind[]> {
-  const serve = peers.program("serve");
-  const c = serve === null ? [] : [{ name: "C loop", line: [serve] }];
-  const python = await findPython();
-  const script = `${folder}serve.py`;
-  return [...c, ...(python === null ? [] : [{ name: "Python loop", line: [python, script] }])];
+export function cReceiver(folder: string): Receiver {
+  return { name: "C loop", line: [`${folder}/serve`] };
 }
 
-/** Python's own path: a version manager's shim would be measured with it otherwise. */
-export async function findPython(): Promise<string | null> {
-  try {
-    return (await run(["python3", "-c", "import sys; print(sys.executable)"])).trim();
-  } catch (error) {
-    if (error instanceof CommandError) return null;
-    throw error;
-  }
+export async function pythonReceiver(): Promise<Receiver> {
+  return { name: "Python loop", line: [await findPython(), `${sources}/serve.py`] };
 }
 
-/** A receiver that listens. */
+/** Python's own path, so that the shim of a version manager isn't measured with it. */
+export async function findPython(): Promise<string> {
+  return (await run(["python3", "-c", "import sys; print(sys.executable)"])).trim();
+}
+
+/** The sender of the packed folder where a section prepared one, else of the checkout. */
+export async function senderLine(folder: string, args: readonly string[]): Promise<CommandLine> {
+  const launcher = `${folder}/packed/arpflush`;
+  const isPacked = await Deno.stat(launcher).then(() => true, () => false);
+  return isPacked ? [launcher, ...args] : programLine("sender", args);
+}
+
+/** A receiver that listens. Disposing of it kills it. */
 export interface RunningReceiver extends AsyncDisposable {
-  readonly pid: number;
-  /** The first line it prints behind "ready". */
+  /** The first line that it prints when it ends by itself. */
   readonly result: Promise<string>;
 }
 
-/** Starts a receiver with its arguments, the port first; resolves when it listens. */
+/** Starts a receiver with its last arguments, the port first; resolves when it listens. */
 export async function startReceiverProcess(
-  { line }: ReceiverKind,
+  { line }: Receiver,
   ...numbers: readonly (number | string)[]
 ): Promise<RunningReceiver> {
   const [program, ...args] = [...line, ...numbers.map(String)];
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped" }).spawn();
-  const stdin = child.stdin.getWriter();
-  await stdin.write(new TextEncoder().encode(derivedKeysText())).catch(() => {});
-  await stdin.close().catch(() => {});
+  const { request, ack } = derivedKeys();
+  const keys = new Blob([`${request.toHex()}\n${ack.toHex()}\n`]);
+  // A receiver that checks nothing may end without reading its keys.
+  await keys.stream().pipeTo(child.stdin).catch(() => {});
   const lines = linesOf(child.stdout);
-  if (await lines() !== "ready") throw new Error(`Cannot start ${line.join(" ")}`);
+  const nextLine = async () => (await lines.next()).value ?? "";
+  if (await nextLine() !== "ready") throw new Error(`Cannot start ${line.join(" ")}`);
   return {
-    pid: child.pid,
-    result: lines(),
+    result: nextLine(),
     [Symbol.asyncDispose]: async () => {
       try {
         child.kill("SIGKILL");
       } catch {
-        // It has ended.
+        // It has ended by itself.
       }
       await child.status;
     },
   };
-}
-
-/** Reads a stream line by line; after its end each line is empty. */
-export function linesOf(stream: ReadableStream<Uint8Array>): () => Promise<string> {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  let last = Promise.resolve("");
-  async function next(): Promise<string> {
-    while (!rest.includes("\n")) {
-      const { value, done } = await reader.read();
-      if (done) return rest;
-      rest += value;
-    }
-    const end = rest.indexOf("\n");
-    const line = rest.slice(0, end);
-    rest = rest.slice(end + 1);
-    return line;
-  }
-  return () => last = last.then(next);
-}
-
-/** Runs a program with bytes on its standard input; gives what it prints. */
-export async function runWith(
-  line: CommandLine,
-  input: Uint8Array,
-  signal?: AbortSignal,
-): Promise<string> {
-  const [program, ...args] = line;
-  const child = new Deno.Command(program, {
-    args,
-    stdin: "piped",
-    stdout: "piped",
-    signal,
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(input).catch(() => {});
-  await writer.close().catch(() => {});
-  const { stdout } = await child.output();
-  return new TextDecoder().decode(stdout);
 }

@@ -1,36 +1,126 @@
-/** What a bench hands on: a table and what is to be said about it. */
+/** What a section of measurements is, and the rows that it gives. */
+import { formatNumber, median, pairedRatio, quantile } from "./statistics.ts";
 
-/** A part of the report. */
+/** One subject that is measured. Its name is the key in sections.ts. */
 export interface Section {
   readonly title: string;
-  /** What was measured, in a sentence or two. */
+  /** What is measured and how to read it: the section's text in docs/figures.md. */
   readonly about: string;
-  readonly header: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Goals and whether they are met, things left out and why. */
-  readonly notes: readonly string[];
-  /** Promises that the figures show to be broken; the program that prints them fails then. @default none */
-  readonly broken?: readonly string[];
+  /** Programs without which nothing is measured. @default none */
+  readonly needs?: readonly string[];
+  /** Whether `run` is called outside of the namespaces made for the section. @default false */
+  readonly runsOutside?: boolean;
+  /** The picture that the section writes beside its table, in docs/. @default none */
+  readonly picture?: { readonly file: string; readonly alt: string };
+  /** Makes files ready in the context's folder, outside of the namespaces, with a network. */
+  readonly prepare?: (folder: string) => Promise<void>;
+  readonly run: (context: Context) => Promise<readonly Row[]>;
 }
 
-/** A section as Markdown, its columns aligned for people who read the source. */
-export function sectionText({ title, about, header, rows, notes, broken = [] }: Section): string {
-  const widths = header.map((name, i) =>
-    Math.max(...[name, ...rows.map((row) => row[i])].map(
-      (cell) => cell.length,
-    ))
-  );
+/** What a section is run with. */
+export interface Context {
+  /** For files, and with the compiled peers (peers.ts). */
+  readonly folder: string;
+  /** Tiny numbers: they show that the section works and its promises hold, no more. */
+  readonly quick: boolean;
+  /** For whatever the section draws at random. */
+  readonly seed: number;
+  /** How long a soak lasts. */
+  readonly minutes: number;
+  /** Whether the section replaces its picture in docs/. */
+  readonly write: boolean;
+  readonly progress: (line: string) => void;
+}
+
+/** Bounds of the ratio where a row has one, else of the value. */
+export interface Limits {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A figure. */
+export interface Row {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The first and third quartile of the repetitions. */
+  readonly middleHalf?: readonly [number, number];
+  /** What was measured beside it in the same run, and how many times the peer's value this is. */
+  readonly peer?: string;
+  readonly ratio?: number;
+  /** What it should be. */
+  readonly goal?: Limits;
+  /** What it must be: beyond these the tool ends with status 1. */
+  readonly promise?: Limits;
+}
+
+/** All repetitions of one measurement. */
+export interface Samples {
+  readonly what: string;
+  readonly values: readonly number[];
+}
+
+/** A row of the samples' median, and of the ratio to a peer's, repetition by repetition. */
+export function rowOf(
+  { what, values }: Samples,
+  unit: string,
+  peer?: Samples,
+  limits: Pick<Row, "goal" | "promise"> = {},
+): Row {
+  const row = { what, value: median(values), unit, ...limits };
+  const middleHalf = [quantile(values, 0.25), quantile(values, 0.75)] as const;
+  const spread = values.length > 1 ? { middleHalf } : {};
+  if (peer === undefined) return { ...row, ...spread };
+  return { ...row, ...spread, peer: peer.what, ratio: pairedRatio(values, peer.values) };
+}
+
+/** Whether a row is within limits. */
+function isWithin({ value, ratio }: Row, { min = -Infinity, max = Infinity }: Limits): boolean {
+  const judged = ratio ?? value;
+  return judged >= min && judged <= max;
+}
+
+/** A line for each promise that the rows break. */
+export function brokenPromises(rows: readonly Row[]): string[] {
+  return rows.filter((row) => row.promise !== undefined && !isWithin(row, row.promise))
+    .map((row) => `${row.what}: ${cellsOf(row).slice(1).filter((cell) => cell !== "").join(", ")}`);
+}
+
+/** The columns of a section's table. */
+export const columns = ["what", "figure", "peer", "ratio", "limit"] as const;
+
+/** A row as the cells of its table. */
+export function cellsOf(row: Row): string[] {
+  const { what, value, unit, middleHalf, peer = "", ratio, goal, promise } = row;
+  const figure = `${formatNumber(value)} ${unit}`.trim();
+  const spread = middleHalf === undefined ? "" : ` (${middleHalf.map(formatNumber).join(" to ")})`;
+  return [
+    what,
+    figure + spread,
+    peer,
+    ratio === undefined ? "" : ratio.toFixed(2),
+    goal !== undefined
+      ? `${limitsText(goal)}: ${isWithin(row, goal) ? "met" : "missed"}`
+      : promise !== undefined
+      ? `${limitsText(promise)}: ${isWithin(row, promise) ? "kept" : "broken"}`
+      : "",
+  ];
+}
+
+function limitsText({ min, max }: Limits): string {
+  const texts = [
+    ...min === undefined ? [] : [`at least ${formatNumber(min)}`],
+    ...max === undefined ? [] : [`at most ${formatNumber(max)}`],
+  ];
+  return texts.join(", ");
+}
+
+/** A Markdown table as `deno fmt` leaves it. */
+export function tableText(rows: readonly (readonly string[])[]): string {
+  const lines = [columns, ...rows];
+  const widths = columns.map((_, i) => Math.max(3, ...lines.map((cells) => cells[i].length)));
   const line = (cells: readonly string[]) =>
-    `| ${
-      cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join(
-        " | ",
-      )
-    } |`;
-  const rule = `| ${
-    widths.map((width, i) => i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")
-  } |`;
-  const table = [line(header), rule, ...rows.map(line)].join("\n");
-  const said = [...notes, ...broken.map((promise) => `Broken: ${promise}.`)];
-  const remarks = said.length === 0 ? "" : `\n\n${said.map((note) => `- ${note}`).join("\n")}`;
-  return `## ${title}\n\n${about}\n\n${table}${remarks}\n`;
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
+  return [line(columns), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)]
+    .join("\n");
 }

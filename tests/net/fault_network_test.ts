@@ -1,8 +1,8 @@
 /** A network that changes under the service: it goes on where it is. */
 import assert from "node:assert/strict";
-import { prepareGround } from "../load/faulty_host.ts";
 import { connect, ip } from "../support/namespaces.ts";
 import { openSegment, type Segment } from "./chain.ts";
+import { openFaultyHost } from "./faulty_host.ts";
 
 async function heals(segment: Segment, from?: RegExp): Promise<void> {
   const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
@@ -41,8 +41,8 @@ Deno.test("service.ts says that its port is taken, and takes it when it is free"
   await using segment = await openSegment();
   const host = await segment.host();
   const holder = await host.serve();
-  await using ground = await prepareGround(host, "port");
-  await using service = await ground.start();
+  await using faulty = await openFaultyHost(host, "port");
+  await using service = await faulty.startService();
   await service.line(/Cannot listen on 0\.0\.0\.0 port 27735 yet: .*trying again/);
   await holder.stop();
   await service.line(/Started/);

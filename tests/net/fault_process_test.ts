@@ -1,20 +1,20 @@
 /** A service that is starved or hurt: the next genuine request is flushed and acknowledged. */
 import assert from "node:assert/strict";
-import { type Ground, prepareGround } from "../load/faulty_host.ts";
-import { readProcessState } from "../load/process_state.ts";
 import { run } from "../support/command.ts";
+import { readProcessState } from "../support/linux.ts";
 import type { ServiceProcess } from "../support/programs.ts";
 import { type Host, openSegment, routerMac, type Segment } from "./chain.ts";
+import { type FaultyHost, openFaultyHost } from "./faulty_host.ts";
 
-/** A segment with one host and shaky ground under it. */
-async function onShakyGround(
+/** Runs a test on a segment with one host, whose service can be hurt. */
+async function withFaultyHost(
   name: string,
-  body: (ground: Ground, segment: Segment, host: Host) => Promise<void>,
+  body: (faulty: FaultyHost, segment: Segment, host: Host) => Promise<void>,
 ): Promise<void> {
   await using segment = await openSegment();
   const host = await segment.host();
-  await using ground = await prepareGround(host, name);
-  await body(ground, segment, host);
+  await using faulty = await openFaultyHost(host, name);
+  await body(faulty, segment, host);
 }
 
 /** The router's request heals the host. */
@@ -38,21 +38,21 @@ async function started(service: ServiceProcess): Promise<void> {
 }
 
 Deno.test("service.ts survives an ip that is killed half-way", () =>
-  onShakyGround("killed", async (ground, segment, host) => {
-    await using service = await ground.start();
+  withFaultyHost("killed", async (faulty, segment, host) => {
+    await using service = await faulty.startService();
     await started(service);
-    await ground.become("kill -KILL $$");
+    await faulty.replaceIp("kill -KILL $$");
     await fails(segment);
     await service.line(/Cannot flush all for .*: Cannot run "ip"/);
-    await ground.become(ground.works);
+    await faulty.replaceIp(faulty.workingIp);
     await heals(segment, host);
   }));
 
 Deno.test("service.ts survives running out of file descriptors", () =>
-  onShakyGround("descriptors", async (ground, segment, host) => {
-    await using service = await ground.start();
+  withFaultyHost("descriptors", async (faulty, segment, host) => {
+    await using service = await faulty.startService();
     await started(service);
-    const pid = await ground.pid();
+    const pid = await faulty.pid();
     const { descriptors } = await readProcessState(pid);
     const limit = (count: number) => run(["prlimit", `--pid=${pid}`, `--nofile=${count}:`]);
     // Those that it has are left to it; there is not one more.
@@ -65,18 +65,18 @@ Deno.test("service.ts survives running out of file descriptors", () =>
   }));
 
 Deno.test("service.ts flushes when it starts again after it was killed in the middle of a flush", () =>
-  onShakyGround("middle", async (ground, segment, host) => {
-    const first = await ground.start(["FlushOnStart = false"]);
+  withFaultyHost("middle", async (faulty, segment, host) => {
+    const first = await faulty.startService(["FlushOnStart = false"]);
     await started(first);
     await host.goStale();
-    await ground.become("echo $$ > /run/ground-middle/flushing; exec sleep 30");
+    await faulty.replaceIp("echo $$ > /run/faulty-middle/flushing; exec sleep 30");
     const sending = segment.send("-a", "--expect", "1", "-i", "500ms", "-c", "20");
-    await appears("/run/ground-middle/flushing");
+    await appears("/run/faulty-middle/flushing");
     await first.stop("SIGKILL");
     // What it was running lives on, and would hold the namespace.
-    Deno.kill(Number(await Deno.readTextFile("/run/ground-middle/flushing")), "SIGKILL");
-    await ground.become(ground.works);
-    await using second = await ground.start();
+    Deno.kill(Number(await Deno.readTextFile("/run/faulty-middle/flushing")), "SIGKILL");
+    await faulty.replaceIp(faulty.workingIp);
+    await using second = await faulty.startService();
     await started(second);
     await second.line(/Flushed all for the start of the service/);
     // The request was created before the second start: the sender repeats it by the host's clock.
@@ -88,8 +88,8 @@ Deno.test("service.ts flushes when it starts again after it was killed in the mi
 Deno.test("service.ts serves with its log on a full disk, and with a closed one", async (test) => {
   for (const [what, redirection] of [["full", "2>/dev/full"], ["closed", "2>&-"]]) {
     await test.step(what, () =>
-      onShakyGround(what, async (ground, segment, host) => {
-        await using _service = await ground.start([], redirection);
+      withFaultyHost(what, async (faulty, segment, host) => {
+        await using _service = await faulty.startService([], { redirection });
         await heals(segment, host);
         await heals(segment, host);
       }));
@@ -97,13 +97,15 @@ Deno.test("service.ts serves with its log on a full disk, and with a closed one"
 });
 
 Deno.test("service.ts serves while the folder of its log is gone and its file system is full", () =>
-  onShakyGround("log", async (ground, segment, host) => {
+  withFaultyHost("log", async (faulty, segment, host) => {
     const folder = "/run/small";
     await Deno.mkdir(folder);
     await run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]);
     try {
       await Deno.mkdir(`${folder}/log`);
-      await using _service = await ground.start([], `2>>${folder}/log/arpflush.log`);
+      await using _service = await faulty.startService([], {
+        redirection: `2>>${folder}/log/arpflush.log`,
+      });
       await heals(segment, host);
       const log = await Deno.readTextFile(`${folder}/log/arpflush.log`);
       assert.match(log, /Flushed all for /);

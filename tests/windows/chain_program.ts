@@ -7,8 +7,8 @@
  */
 import { messageOf } from "../../lib/errors.ts";
 import { REG_SZ } from "../../lib/win32/advapi32.ts";
-import { scriptUser, startKeepalived } from "../lab/keepalived.ts";
-import * as segment from "../lab/segment.ts";
+import * as network from "../lab/network.ts";
+import type { Station } from "../lab/network.ts";
 import { outcomeOf, run, until } from "../support/command.ts";
 import { ip } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed } from "./chain.ts";
@@ -51,17 +51,17 @@ async function makeRouters(): Promise<void> {
   await run(["cp", "-a", "/etc", "/run/lab/etc"]);
   await run(["mount", "--bind", "/run/lab/etc", "/etc"]);
   const users = await Deno.readTextFile("/etc/passwd");
-  if (!users.includes(`\n${scriptUser}:`)) {
-    const user = `${scriptUser}:x:64123:64123::/nonexistent:/usr/sbin/nologin\n`;
+  if (!users.includes(`\n${network.scriptUser}:`)) {
+    const user = `${network.scriptUser}:x:64123:64123::/nonexistent:/usr/sbin/nologin\n`;
     await Deno.writeTextFile("/etc/passwd", user, { append: true });
-    await Deno.writeTextFile("/etc/group", `${scriptUser}:x:64123:\n`, { append: true });
+    await Deno.writeTextFile("/etc/group", `${network.scriptUser}:x:64123:\n`, { append: true });
   }
   await run(["mkdir", "-p", "/etc/arpflush"]);
   await Deno.writeTextFile("/etc/arpflush/key", `${testKey}\n`);
   await Deno.chmod("/etc/arpflush/key", 0o400);
-  await run(["chown", scriptUser, "/etc/arpflush/key"]);
+  await run(["chown", network.scriptUser, "/etc/arpflush/key"]);
   await run(["mkdir", "/run/lab/sender", "/run/lab/report"]);
-  await run(["chown", scriptUser, "/run/lab/report"]);
+  await run(["chown", network.scriptUser, "/run/lab/report"]);
   await run(["cp", `${folder}/arpflush`, "/run/lab/sender/arpflush"]);
   await run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/opt"]);
   await run(["mkdir", "/opt/arpflush"]);
@@ -71,8 +71,8 @@ async function makeRouters(): Promise<void> {
 }
 
 /** A host that has a password beside its key, so that it heeds both datagrams. */
-async function startWindowsHost(host: segment.ConnectedStation): Promise<WindowsHost> {
-  await segment.ignoreGratuitousArp(host);
+async function startWindowsHost(host: Station): Promise<WindowsHost> {
+  await network.ignoreGratuitousArp(host);
   const windows = await openWindowsHost({ networkOf: host.namespace.pid });
   const text = Uint16Array.from(`${password}\0`, (c) => c.charCodeAt(0));
   await windows.manager.run("setValue", "Password", REG_SZ, [...new Uint8Array(text.buffer)]);
@@ -84,25 +84,24 @@ async function startWindowsHost(host: segment.ConnectedStation): Promise<Windows
 }
 
 /** Whether the virtual address answers the host once, within 200 ms. */
-async function answers({ namespace }: segment.ConnectedStation): Promise<boolean> {
-  const ping = ["ping", "-c", "1", "-W", "0.2", "-q", segment.virtualAddress];
+async function answers({ namespace }: Station): Promise<boolean> {
+  const ping = ["ping", "-c", "1", "-W", "0.2", "-q", network.virtualAddress];
   return (await outcomeOf([...namespace.argv, ...ping])).code === 0;
 }
 
 /** The link-layer address that the host has for the virtual address. */
-async function known({ namespace }: segment.ConnectedStation): Promise<string> {
-  const shown = await ip(namespace, [`neigh show to ${segment.virtualAddress} dev e0`]);
+async function known({ namespace }: Station): Promise<string> {
+  const shown = await ip(namespace, [`neigh show to ${network.virtualAddress} dev e0`]);
   return /lladdr (\S+)/.exec(shown)?.[1] ?? "nothing";
 }
 
 const masters: string[] = [];
 
 async function startRouter(
-  station: segment.Station,
+  router: Station,
   settings: { priority: number; notify: string },
-): Promise<segment.ConnectedStation> {
-  const router = await segment.connectStation(station);
-  await startKeepalived(router, settings, (line) => {
+): Promise<Station> {
+  await network.startKeepalived(router, settings, (line) => {
     const state = /Entering (\w+) STATE/.exec(line)?.[1];
     if (state === undefined) return;
     note(router.name, `keepalived enters ${state}`);
@@ -113,16 +112,16 @@ async function startRouter(
 
 /** Takes the master away and sees how the host fares. */
 async function failOver(
-  host: segment.ConnectedStation,
-  master: segment.ConnectedStation,
-  backup: segment.ConnectedStation,
+  host: Station,
+  master: Station,
+  backup: Station,
   expected: string,
 ): Promise<Failover> {
   const before = await known(host);
   const began = performance.now();
   note(master.name, "link down");
   const count = masters.length;
-  await segment.setLink(master, "down");
+  await network.setLink(master, "down");
   await until(() => masters.length > count, `${backup.name} is master`, takeoverMs);
   const tookOver = performance.now();
   await until(() => answers(host), "the address answers the host", healingMs);
@@ -145,15 +144,15 @@ async function reportOf(atMostMs: number): Promise<string> {
 
 async function runChain(): Promise<Chain> {
   await makeRouters();
-  await segment.makeSegment();
-  const host = await segment.connectStation(segment.stationAt(24, "host"));
+  await network.openSegment();
+  const host = await network.openStation(24, "host");
   await using windows = await startWindowsHost(host);
   const sender = "/opt/arpflush/notify -a";
-  const r1 = await startRouter(segment.stationAt(11, "r1"), {
+  const r1 = await startRouter(await network.openStation(11, "r1"), {
     priority: 150,
     notify: `${sender} -P ${password}`,
   });
-  const r2 = await startRouter(segment.stationAt(12, "r2"), {
+  const r2 = await startRouter(await network.openStation(12, "r2"), {
     priority: 100,
     notify: sender,
   });
@@ -163,14 +162,14 @@ async function runChain(): Promise<Chain> {
   const signed = await failOver(host, r1, r2, r2.linkLayerAddress);
   const report = await reportOf(20_000);
   lines.push(...report.trimEnd().split("\n").map((line) => `   r2's report  ${line}`));
-  await segment.replaceCard(r1, spareCard);
-  await segment.setLink(r1, "up");
+  await network.replaceCard(r1, spareCard);
+  await network.setLink(r1, "up");
   note("r1", `link up again, with a new card (${spareCard})`);
   // Hold-down of 10 s: at most 3 flushes within it.
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   const legacy = await failOver(host, r2, r1, spareCard);
 
-  const ignored = await segment.ignoredArpPackets(host);
+  const ignored = await network.ignoredArpPackets(host);
   const events = await windows.newEvents();
   for (const { id, text } of events) lines.push(`event ${id}: ${text.split("\r\n")[0]}`);
   return { signed, legacy, report, ignored, lines };

@@ -1,13 +1,13 @@
 /**
- * Prints how long the service's flush takes beside FlushIpNetTable2 alone, as the table of
- * docs/performance.md: deno.exe under Wine, with the stand-in that empties the Linux kernel's table.
+ * Prints how long the service's flush takes beside FlushIpNetTable2 alone, as a
+ * table: deno.exe under Wine, with the stand-in that empties the Linux kernel's table.
  * Needs root and wine/setup.sh.
  *
  *   deno run -q -P=tests tests/windows/flush_times.ts [REPETITIONS]
  */
-import { fillingLines, tableSizes } from "../measure/flush.ts";
-import { linesOf } from "../measure/peers.ts";
-import { median, showSpread } from "../measure/statistics.ts";
+import { fillingLines, tableSizes } from "../measure/sections/flush.ts";
+import { formatSpread, median } from "../measure/statistics.ts";
+import { linesOf } from "../support/command.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
 
@@ -27,14 +27,15 @@ const child = session.startWine([denoExe, "run", "-q", "-A", "--cached-only", pr
   withInput: true,
 });
 const lines = linesOf(child.stdout);
-if (await lines() !== "ready") throw new Error("Cannot start deno.exe");
+const nextLine = async () => (await lines.next()).value;
+if (await nextLine() !== "ready") throw new Error("Cannot start deno.exe");
 const input = child.stdin.getWriter();
 
 /** Fills the table and flushes it; ms. */
 async function flush(size: number, how: "arpflush" | "alone" | "calls"): Promise<number> {
   await unix("ip", "-batch", `/shared/fill-${size}`);
   await input.write(new TextEncoder().encode(`${how}\n`));
-  return Number(await lines());
+  return Number(await nextLine());
 }
 
 console.log(
@@ -54,7 +55,7 @@ for (const size of tableSizes) {
     }
   }
   const ratio = (median(times[0]) / median(times[1])).toFixed(2);
-  const cells = [size.toLocaleString("en-US"), ...times.map(showSpread), ratio];
+  const cells = [size.toLocaleString("en-US"), ...times.map(formatSpread), ratio];
   console.log(`| ${cells.join(" | ")} |`);
 }
 await input.close();

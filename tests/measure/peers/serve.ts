@@ -3,13 +3,9 @@
  * the kind of receiver before them:
  *
  *   arpflush   lib/receiver as the service runs it, over a cache that tells the asker ("F")
- *   node       the same with node:crypto for the MACs
- *   no-mac     the same with the first datagram's MAC for all, which must be copies of one
- *   webcrypto  a bare loop that awaits WebCrypto's verification
  *   mac        a bare loop: receives, makes the same check of header, key and MAC, and counts
  *   bare       a loop that checks nothing: receives and counts
  */
-import { createHmac } from "node:crypto";
 import process from "node:process";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
@@ -17,13 +13,13 @@ import { allowNetworks } from "../../../lib/receiver/accept.ts";
 import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
-import { createKey, createKeyring, type Key, macLength } from "../../../lib/wire/keys.ts";
+import { createKey, createKeyring, type Key } from "../../../lib/wire/keys.ts";
 import {
   requestHeaderFault,
   requestKeyIdOffset,
   verifyRequest,
 } from "../../../lib/wire/request.ts";
-import { askerPort, benchSecret, derivedKeys } from "../secrets.ts";
+import { askPort, sharedSecret } from "../requests.ts";
 
 const [kind, portText, warmupText, countText] = Deno.args;
 const port = Number(portText);
@@ -58,29 +54,14 @@ function ready(): void {
   console.log("ready");
 }
 
-async function receiveAll(take: (bytes: Uint8Array) => Promise<void> | void): Promise<never> {
+async function receiveAll(take: (bytes: Uint8Array) => void): Promise<never> {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port });
   const buffer = new Uint8Array(bufferLength);
   ready();
   while (true) {
     const [bytes] = await socket.receive(buffer);
-    const taken = take(bytes);
-    if (taken !== undefined) await taken;
+    take(bytes);
   }
-}
-
-async function serveWebCrypto(): Promise<never> {
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const raw = derivedKeys().request;
-  const key = await crypto.subtle.importKey("raw", raw, algorithm, false, ["sign"]);
-  return await receiveAll(async (bytes) => {
-    if (requestHeaderFault(bytes) !== null) return;
-    const signed = bytes.slice(0, -macLength);
-    const mac = new Uint8Array(await crypto.subtle.sign(algorithm, key, signed), 0, macLength);
-    let difference = 0;
-    for (let i = 0; i < macLength; i++) difference |= mac[i] ^ bytes[signed.length + i];
-    if (difference === 0) note();
-  });
 }
 
 /** Nothing but what makes a datagram authentic: no source, content, replay, time or gate. */
@@ -93,27 +74,10 @@ function serveMac(key: Key): Promise<never> {
   });
 }
 
-/** A key whose MACs are node:crypto's. */
-function nodeKey(key: Key): Key {
-  const { request, ack } = derivedKeys();
-  const macOf = (secret: Uint8Array) => (...parts: Uint8Array[]) => {
-    const state = createHmac("sha256", secret);
-    for (const part of parts) state.update(part);
-    return new Uint8Array(state.digest()).subarray(0, macLength);
-  };
-  return { id: key.id, idText: key.idText, requestMac: macOf(request), ackMac: macOf(ack) };
-}
-
-/** A key that computes no MAC but the first. */
-function firstMacKey(key: Key): Key {
-  let first: Uint8Array | undefined;
-  return { ...key, requestMac: (...parts) => first ??= key.requestMac(...parts) };
-}
-
 /** Tells the asker that a flush starts, and has nothing to flush. */
 function tellingCache(): NeighborCache {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  const to = { transport: "udp", hostname: "127.0.0.1", port: askerPort } as const;
+  const to = { transport: "udp", hostname: "127.0.0.1", port: askPort } as const;
   const started = new TextEncoder().encode("F");
   return createMemoryCache({
     before(method) {
@@ -155,14 +119,12 @@ function serveReceiver(key: Key): void {
     time: systemTime,
     random: Math.random,
     open: openCounted,
-    hostName: "bench",
+    hostName: "measured",
   });
   ready();
 }
 
-const key = createKey(benchSecret);
+const key = createKey(sharedSecret);
 if (kind === "bare") await receiveAll(note);
 else if (kind === "mac") await serveMac(key);
-else if (kind === "webcrypto") await serveWebCrypto();
-else if (kind === "node") serveReceiver(nodeKey(key));
-else serveReceiver(kind === "no-mac" ? firstMacKey(key) : key);
+else serveReceiver(key);

@@ -1,0 +1,220 @@
+import { decodeAck } from "../../../lib/wire/ack.ts";
+import { viewOf } from "../../../lib/wire/datagram.ts";
+import { type Key, parseKeyFile } from "../../../lib/wire/keys.ts";
+import { openSegment } from "../../net/chain.ts";
+import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
+import { type CommandLine, outcomeOf, run as runCommand } from "../../support/command.ts";
+import { sentRequest } from "../../support/datagrams.ts";
+import { droppedDatagrams, readProcessState } from "../../support/linux.ts";
+import { ip } from "../../support/namespaces.ts";
+import { cReceiver, denoReceiver, startReceiverProcess } from "../peers.ts";
+import { datagramFile, forged, junk, openRequestSocket, signedRequest } from "../requests.ts";
+import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { seededRandom } from "../statistics.ts";
+
+interface Flood {
+  readonly kind: "wrong MAC" | "junk";
+  readonly perSecond: number;
+}
+
+const host = "192.0.2.100";
+const port = 27_735;
+const router = "192.0.2.2";
+const flooder = "192.0.2.66";
+const rulesFile = `${import.meta.dirname}/../../../packaging/arpflush.nft`;
+/** Each try has a period of its own, and goes out at a random moment of it. */
+const periodMs = 40;
+const copyIntervalMs = 100;
+/** Before the first try, and between those with one copy and those with five. */
+const pauseMs = 500;
+/** The hold-down period is 1 s: a flush is acknowledged after that at the latest. */
+const patienceMs = 3_000;
+const settleMs = 1_500;
+/** What a small virtual machine may give to the service. */
+const maxMebibytes = 128;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const floodOf = ({ kind }: Flood) =>
+  Array.from(
+    { length: 256 },
+    (_, i) => kind === "junk" ? junk(1 + i * 5) : forged(signedRequest()),
+  );
+
+/** A genuine request within the flood, and when its copies go out: ms since the flood's start. */
+interface Try {
+  readonly request: Uint8Array;
+  readonly timesMs: readonly number[];
+}
+
+/** Tries one after the other; the flood program sends a datagram when its first 4 bytes say so. */
+function timedDatagrams(tries: readonly Try[]): Uint8Array[] {
+  const copies = tries.flatMap(({ request, timesMs }) =>
+    timesMs.map((timeMs) => ({ timeMs, request }))
+  );
+  return copies.sort((a, b) => a.timeMs - b.timeMs).map(({ timeMs, request }) => {
+    const bytes = new Uint8Array(4 + request.length);
+    viewOf(bytes).setUint32(0, timeMs);
+    bytes.set(request, 4);
+    return bytes;
+  });
+}
+
+/** The part of the tries, in percent, that a genuine ack among the answers calls flushed. */
+function flushedPercent(tries: readonly Try[], answers: readonly Uint8Array[], key: Key): number {
+  const flushed = tries.filter(({ request }) => {
+    const sent = sentRequest(request, key);
+    return answers.some((answer) => {
+      const ack = decodeAck(answer, sent);
+      return typeof ack !== "string" && ack.status === "flushed";
+    });
+  });
+  return 100 * flushed.length / tries.length;
+}
+
+/** Runs peers/flood.c: datagrams that the system took, in how many ns, and the answers to tries. */
+async function runFlood(line: CommandLine, flood: Uint8Array[], tries: readonly Try[] = []) {
+  const file = datagramFile([...flood, new Uint8Array(), ...timedDatagrams(tries)]);
+  const answers = (await outcomeOf(line, { input: file })).stdout.trim().split("\n");
+  const [sent, ns] = answers.splice(-1)[0].split(" ").map(Number);
+  if (!(sent > 0)) throw new Error(`Cannot flood by "${line.join(" ")}"`);
+  return { sent, ns, answers: answers.map((answer) => Uint8Array.fromHex(answer)) };
+}
+
+/**
+ * Floods a service, with genuine requests in the midst of it. The flood program sends those too: a
+ * process that woke up for each of them would take the service's core away just before.
+ */
+async function floodService(
+  flood: Flood,
+  guarded: boolean,
+  { folder, quick, seed }: Context,
+): Promise<Row[]> {
+  await using segment = await openSegment();
+  await ip(null, [`addr add ${flooder}/24 dev br0`]);
+  const target = await segment.host();
+  const { argv } = target.namespace;
+  if (guarded) await runCommand([...argv, "nft", "-f", rulesFile]);
+  await using faulty = await openFaultyHost(target, "flood");
+  await using service = await faulty.startService(["HoldDownSeconds = 1"]);
+  await service.line(/Started/);
+  const keyText = await Deno.readTextFile(keyFile);
+  using socket = openRequestSocket(keyText, host);
+  await socket.request();
+  const pid = await faulty.pid();
+  const before = await readProcessState(pid);
+  const droppedBefore = await droppedDatagrams(argv);
+
+  const random = seededRandom(seed);
+  const startsAt = Date.now();
+  const triesFrom = (fromMs: number, count: number, copies: number): Try[] =>
+    Array.from({ length: count }, (_, i) => {
+      const firstMs = Math.floor(fromMs + (i + random()) * periodMs);
+      const timesMs = Array.from({ length: copies }, (_, k) => firstMs + k * copyIntervalMs);
+      return { request: socket.sign({ created: startsAt + firstMs }), timesMs };
+    });
+  const count = quick ? 20 : 200;
+  const fivesFromMs = 2 * pauseMs + count * periodMs;
+  const ones = triesFrom(pauseMs, count, 1);
+  const fives = triesFrom(fivesFromMs, count / 4, 5);
+  const seconds = (fivesFromMs + count / 4 * periodMs + patienceMs) / 1_000;
+  const line = [
+    `${folder}/flood`,
+    host,
+    `${port}`,
+    `${flood.perSecond}`,
+    `${seconds}`,
+    flooder,
+    router,
+  ];
+  const { sent, answers } = await runFlood(line, floodOf(flood), [...ones, ...fives]);
+  const dropped = await droppedDatagrams(argv) - droppedBefore;
+  await sleep(settleMs);
+  const after = await readProcessState(pid);
+  await sleep(1_000);
+  const idleCpuMs = (await readProcessState(pid)).cpuMs - after.cpuMs;
+
+  const key = parseKeyFile(keyText).signing;
+  const name = `${flood.kind}, ${flood.perSecond.toLocaleString("en-US")}/s` +
+    (guarded ? ", arpflush.nft" : "");
+  const mebibytes = (bytes: number) => bytes / 2 ** 20;
+  return [
+    {
+      what: `${name}: one copy flushed`,
+      value: flushedPercent(ones, answers, key),
+      unit: "%",
+      ...guarded ? { promise: { min: 100 } } : { goal: { min: 95 } },
+    },
+    {
+      what: `${name}: five copies flushed`,
+      value: flushedPercent(fives, answers, key),
+      unit: "%",
+      promise: { min: 100 },
+    },
+    { what: `${name}: socket full`, value: 100 * dropped / sent, unit: "%" },
+    {
+      what: `${name}: memory at most`,
+      value: mebibytes(after.maxRss),
+      unit: "MiB",
+      promise: { max: maxMebibytes },
+    },
+    {
+      what: `${name}: descriptors more afterwards`,
+      value: Math.max(0, after.descriptors - before.descriptors),
+      unit: "",
+      promise: { max: 0 },
+    },
+    { what: `${name}: processor time in a second afterwards`, value: idleCpuMs, unit: "ms" },
+  ];
+}
+
+/** The part of a flood over loopback that the sockets of three receivers have no room for. */
+async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise<Row[]> {
+  const receivers = [
+    denoReceiver("bare", "Deno loop that checks nothing"),
+    cReceiver(folder),
+    denoReceiver("arpflush", "ArpFlush's receiver"),
+  ];
+  const samples = receivers.map(({ name }) => ({
+    what: `${flood.kind}, ${name}: socket full`,
+    values: [] as number[],
+  }));
+  const receiverPort = 47_906;
+  const seconds = quick ? 0.5 : 4;
+  const line = [
+    `${folder}/flood`,
+    "127.0.0.1",
+    ...[receiverPort, flood.perSecond, seconds].map(String),
+  ];
+  for (let round = 0; round < (quick ? 1 : 5); round++) {
+    for (const [r, receiver] of receivers.entries()) {
+      await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
+      const before = await droppedDatagrams();
+      const { sent } = await runFlood(line, floodOf(flood));
+      samples[r].values.push(100 * (await droppedDatagrams() - before) / sent);
+    }
+  }
+  return samples.map((one) => rowOf(one, "%"));
+}
+
+async function run(context: Context): Promise<Row[]> {
+  const floods: readonly Flood[] = [
+    { kind: "wrong MAC", perSecond: context.quick ? 5_000 : 50_000 },
+    { kind: "junk", perSecond: context.quick ? 5_000 : 200_000 },
+  ];
+  const rows: Row[] = [];
+  for (const flood of floods) rows.push(...await floodService(flood, false, context));
+  // The rules keep junk away, not what has the shape of a request.
+  rows.push(...await floodService(floods[1], true, context));
+  for (const flood of floods) rows.push(...await floodReceivers(flood, context));
+  return rows;
+}
+
+export const floods: Section = {
+  title: "Floods",
+  about: "200 genuine requests of one copy, and 50 of five, at random moments of a flood from " +
+    "another address; flood and service share this machine. `arpflush.nft`: with the rules of that " +
+    "file on the host. The last rows are the same floods over loopback, 4 s each and 5 times in " +
+    "turn, at receivers that do less.",
+  needs: ["cc", "nft"],
+  run,
+};

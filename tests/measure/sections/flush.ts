@@ -1,0 +1,76 @@
+import { createLinuxCache } from "../../../lib/neighbors/linux.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { run as runCommand } from "../../support/command.ts";
+import { connect, ip } from "../../support/namespaces.ts";
+import { type Context, type Row, rowOf, type Section } from "../section.ts";
+
+/** Entries of the tables. */
+export const tableSizes = [10, 1_000, 16_000] as const;
+/** Addresses that a listed flush names. */
+const listed = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
+
+/**
+ * Lines for `ip -batch` that fill the table of interface e0. Entries are made permanent first, which
+ * the kernel doesn't count, and then stale: its limit of 1,024 can stay as it is.
+ */
+export function fillingLines(entries: number): string[] {
+  return ["permanent", "stale"].flatMap((state) =>
+    Array.from({ length: entries }, (_, i) => {
+      const address = `10.9.${(i + 1) >> 8}.${(i + 1) & 0xff}`;
+      const mac = `02:00:00:00:${(i >> 8).toString(16)}:${(i & 0xff).toString(16)}`;
+      return `neigh replace ${address} lladdr ${mac} nud ${state} dev e0`;
+    })
+  );
+}
+
+async function run({ quick }: Context): Promise<Row[]> {
+  const end = { namespace: null, addresses: [] };
+  await connect({ ...end, name: "e0", addresses: ["10.9.255.254/16"] }, { ...end, name: "e1" });
+  const cache = createLinuxCache();
+  const prefixes = listed.map(parsePrefix);
+  const scopes = [
+    {
+      name: "all",
+      ours: () => cache.flush("all"),
+      alone: () => runCommand(["ip", "neigh", "flush", "all"]),
+    },
+    {
+      name: `${listed.length} listed`,
+      ours: () => cache.flush(prefixes),
+      alone: () => ip(null, listed.map((address) => `neigh flush to ${address}`)),
+    },
+  ];
+  const rows: Row[] = [];
+  for (const entries of quick ? tableSizes.slice(0, 2) : tableSizes) {
+    const filling = fillingLines(entries);
+    for (const { name, ours, alone } of scopes) {
+      const ways = [
+        { what: "ip neigh flush", work: alone, values: [] as number[] },
+        {
+          what: `${entries.toLocaleString("en-US")} entries, ${name}`,
+          work: ours,
+          values: [] as number[],
+        },
+      ];
+      for (let round = -1; round < (quick ? 1 : 21); round++) {
+        for (const { work, values } of ways) {
+          await ip(null, filling);
+          const start = performance.now();
+          await work();
+          if (round >= 0) values.push(performance.now() - start);
+        }
+      }
+      rows.push(rowOf(ways[1], "ms", ways[0], { goal: { max: 1.3 } }));
+    }
+  }
+  await ip(null, ["link del e0"]);
+  return rows;
+}
+
+export const flush: Section = {
+  title: "Flush of a table",
+  about: "The kernel's table in a namespace, filled anew before each flush. ArpFlush flushes and " +
+    "counts what it removed; `ip neigh flush` is started alone by the same process. They take " +
+    "turns 21 times.",
+  run,
+};

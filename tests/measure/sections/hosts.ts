@@ -1,0 +1,80 @@
+import { pack } from "../../../packaging/pack.ts";
+import { outcomeOf, run as runCommand } from "../../support/command.ts";
+import { connect, ip, openNetworkNamespace } from "../../support/namespaces.ts";
+import { senderLine, startReceiverProcess } from "../peers.ts";
+import { sharedSecret } from "../requests.ts";
+import { type Context, type Row, rowOf, type Section } from "../section.ts";
+
+const port = 27_735;
+const withinMs = 1_000;
+const firstHost = "10.64.0.1";
+/** Room for 32,767 hosts from the first one on. */
+const hostsNetwork = "10.64.0.0/17";
+
+/** Acks heard in time, in percent of the hosts, and ms from the only copy to the last one. */
+interface Heard {
+  readonly percent: number;
+  readonly lastMs: number;
+}
+
+/** Sends one copy to so many hosts, all of which peers/hosts.c stands in for. */
+async function send(hosts: number, spread: string, key: string, folder: string): Promise<Heard> {
+  const { stdout, stderr } = await outcomeOf(
+    await senderLine(folder, [
+      ...["--key-file", key, "--json", "--no-verify", "--count", "1", "--wait", `${withinMs}ms`],
+      ...["--expect", String(hosts), "--spread", spread, "10.64.255.255"],
+    ]),
+  );
+  if (stdout === "") throw new Error(`Cannot send: ${stderr}`);
+  const report: { hosts: readonly { ms: number }[] } = JSON.parse(stdout);
+  const times = report.hosts.map(({ ms }) => ms).filter((ms) => ms <= withinMs);
+  return { percent: 100 * times.length / hosts, lastMs: Math.max(0, ...times) };
+}
+
+async function run({ folder, quick }: Context): Promise<Row[]> {
+  await using crowd = await openNetworkNamespace("crowd");
+  await connect({ namespace: null, name: "c0", addresses: ["10.64.255.254/16"] }, {
+    namespace: crowd,
+    name: "c0",
+    addresses: ["10.64.255.253/16"],
+  });
+  const rows: Row[] = [];
+  try {
+    await ip(crowd, [`route add local ${hostsNetwork} dev lo`]);
+    const key = `${folder}/hosts-key`;
+    await Deno.writeTextFile(key, `${sharedSecret.toBase64()}\n`, { mode: 0o600 });
+    for (const hosts of quick ? [300] : [10, 100, 1_000, 5_000]) {
+      const crowdProgram = { name: "hosts", line: [...crowd.argv, `${folder}/hosts`] };
+      await using _hosts = await startReceiverProcess(crowdProgram, port, hosts, firstHost);
+      const heard = { auto: [] as Heard[], "0": [] as Heard[] };
+      for (let i = 0; i < (quick ? 1 : 9); i++) {
+        for (const spread of ["auto", "0"] as const) {
+          heard[spread].push(await send(hosts, spread, key, folder));
+        }
+      }
+      const what = `${hosts.toLocaleString("en-US")} hosts`;
+      const percents = (spread: keyof typeof heard) => heard[spread].map(({ percent }) => percent);
+      const ours = { what: `${what}: heard within 1 s`, values: percents("auto") };
+      const worst = { what: `${what}: heard in the worst run`, values: [Math.min(...ours.values)] };
+      const last = { what: `${what}: last ack`, values: heard.auto.map(({ lastMs }) => lastMs) };
+      rows.push(
+        rowOf(ours, "%", { what: "--spread 0", values: percents("0") }),
+        rowOf(worst, "%", undefined, { promise: { min: hosts <= 1_000 ? 99 : 50 } }),
+        rowOf(last, "ms"),
+      );
+    }
+    return rows;
+  } finally {
+    await runCommand(["ip", "link", "del", "c0"]);
+  }
+}
+
+export const hosts: Section = {
+  title: "Many hosts answer one broadcast",
+  about: "A C program stands in for all hosts, each with an address and a name of its own, and " +
+    "answers a single copy within the spread that the sender asks for: `--spread auto`, beside " +
+    "none at all, in turn 9 times. Without a spread some 256 acks fit into the sender's socket.",
+  needs: ["cc"],
+  prepare: (folder) => pack(`${folder}/packed`),
+  run,
+};

@@ -1,0 +1,63 @@
+import { generateKeyFile } from "../../../lib/wire/keys.ts";
+import type { CommandLine } from "../../support/command.ts";
+import { readProcessState } from "../../support/linux.ts";
+import { programLine } from "../../support/programs.ts";
+import { type Context, type Row, rowOf, type Section } from "../section.ts";
+
+const port = 47_904;
+/** Behind this the start is over. */
+const settleMs = 3_000;
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Processor time in ms within some seconds, and memory in MiB. */
+async function watch([program, ...args]: CommandLine, seconds: number) {
+  const child = new Deno.Command(program, { args, stdin: "null", stderr: "null" }).spawn();
+  try {
+    await sleep(settleMs);
+    const before = await readProcessState(child.pid);
+    await sleep(seconds * 1_000);
+    const after = await readProcessState(child.pid);
+    return { cpuMs: after.cpuMs - before.cpuMs, mebibytes: after.rss / 2 ** 20 };
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+}
+
+async function run({ folder, quick }: Context): Promise<Row[]> {
+  const [key, settings, empty] = ["idle-key", "idle.toml", "idle.ts"].map((name) =>
+    `${folder}/${name}`
+  );
+  await Deno.writeTextFile(key, generateKeyFile(new Date()), { mode: 0o600 });
+  await Deno.writeTextFile(settings, `KeyFile = "${key}"\nPort = ${port}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(empty, "await new Promise(() => setInterval(() => {}, 1e9));\n");
+  const lines = [
+    programLine("service", ["--simulate", "--config", settings]),
+    [Deno.execPath(), "run", "-q", "--no-config", empty],
+  ];
+  const seen = lines.map(() => ({ cpuMs: [] as number[], mebibytes: [] as number[] }));
+  for (let i = 0; i < (quick ? 1 : 10); i++) {
+    const both = await Promise.all(lines.map((line) => watch(line, quick ? 1 : 6)));
+    both.forEach(({ cpuMs, mebibytes }, k) => {
+      seen[k].cpuMs.push(cpuMs);
+      seen[k].mebibytes.push(mebibytes);
+    });
+  }
+  const [ours, theirs] = seen;
+  const sum = (values: readonly number[]) => [values.reduce((all, value) => all + value, 0)];
+  return [
+    rowOf({ what: "service: processor time in all", values: sum(ours.cpuMs) }, "ms"),
+    rowOf({ what: "empty Deno program: processor time in all", values: sum(theirs.cpuMs) }, "ms"),
+    rowOf({ what: "service: memory", values: ours.mebibytes }, "MiB", {
+      what: "empty Deno program",
+      values: theirs.mebibytes,
+    }),
+  ];
+}
+
+export const idle: Section = {
+  title: "Idle",
+  about: "Processor time over a minute in all, and resident memory, of the service and of a Deno " +
+    "program that waits: ten starts of both, side by side.",
+  run,
+};

@@ -1,0 +1,91 @@
+import { openDatagramPort } from "../../../lib/sender/datagram_port.ts";
+import { exchange } from "../../../lib/sender/exchange.ts";
+import { Ownership, parseHost } from "../../../lib/sender/targets.ts";
+import { systemTime } from "../../../lib/time.ts";
+import { defaultPort } from "../../../lib/wire/datagram.ts";
+import { parseKeyFile } from "../../../lib/wire/keys.ts";
+import { openSegment } from "../../net/chain.ts";
+import { keyFile } from "../../net/faulty_host.ts";
+import { run as runCommand } from "../../support/command.ts";
+import type { Context, Row, Section } from "../section.ts";
+import { deviations } from "../statistics.ts";
+
+const schedule = { count: 5, intervalMs: 40 } as const;
+/** Longer than the hold-down period, after which a flush is acknowledged at the latest. */
+const waitMs = 2_500;
+const atOnce = 50;
+
+/** How many of the trials are confirmed while the host loses so many of a thousand datagrams. */
+async function confirmed(perMille: number, trials: number): Promise<number> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(["HoldDownSeconds = 1"]);
+  const key = parseKeyFile(await Deno.readTextFile(keyFile)).signing;
+  // So that nothing of the neighbor discovery is lost.
+  await runCommand(["ping", "-c", "1", "-W", "2", "192.0.2.100"]);
+  const rules = [
+    "add table inet loss",
+    "add chain inet loss input { type filter hook input priority 0; }",
+    `add rule inet loss input udp dport ${defaultPort} numgen random mod 1000 < ${perMille} drop`,
+  ];
+  await runCommand([...host.namespace.argv, "nft", rules.join("; ")]);
+  const request = {
+    action: "flush all",
+    acknowledge: true,
+    report: false,
+    ackSpreadMs: 0,
+    sender: "loss",
+    addresses: [],
+  } as const;
+  const plan = {
+    content: { kind: "signed", key, requests: [request] },
+    targets: [parseHost("192.0.2.100")],
+    udpPort: defaultPort,
+    schedule,
+    waitMs,
+    expectation: { kind: "count", count: 1 },
+    ownership: new Ownership([], false),
+  } as const;
+  let reached = 0;
+  for (let done = 0; done < trials; done += atOnce) {
+    const some = Array.from(
+      { length: Math.min(atOnce, trials - done) },
+      () => exchange(plan, openDatagramPort, systemTime),
+    );
+    reached += (await Promise.all(some)).filter(({ hosts }) => hosts.size === 1).length;
+  }
+  return reached;
+}
+
+async function run({ quick }: Context): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const perMille of quick ? [500] : [100, 330, 500]) {
+    const trials = quick ? 100 : 300;
+    const reached = await confirmed(perMille, trials);
+    const theory = 1 - (perMille / 1_000) ** schedule.count;
+    const what = `${perMille / 10} % lost`;
+    rows.push({
+      what: `${what}: hosts reached`,
+      value: 100 * reached / trials,
+      unit: "%",
+      peer: `theory: ${(100 * theory).toFixed(2)} %`,
+      ratio: reached / trials / theory,
+    }, {
+      what: `${what}: standard deviations from theory`,
+      value: Math.abs(deviations(reached, trials, theory)),
+      unit: "",
+      // Once in a million runs it is further off by chance.
+      promise: { max: 5 },
+    });
+  }
+  return rows;
+}
+
+export const loss: Section = {
+  title: "Loss",
+  about:
+    "Hosts that at least one of five copies reaches: the sender's exchange and the real service " +
+    "over a wire on which nftables drops requests at random, each on its own.",
+  needs: ["nft"],
+  run,
+};

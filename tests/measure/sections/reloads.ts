@@ -1,0 +1,69 @@
+import { openSegment } from "../../net/chain.ts";
+import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
+import { readProcessState } from "../../support/linux.ts";
+import type { ServiceProcess } from "../../support/programs.ts";
+import { openRequestSocket } from "../requests.ts";
+import { type Context, type Row, type Section } from "../section.ts";
+
+const requestsPerReload = 5;
+/** One flush's end acknowledges hundreds of requests: more at once than the asking socket holds. */
+const ackSpreadMs = 1_000;
+/**
+ * A flush is acknowledged after one hold-down period at the latest. Ids are remembered for 3 s, so
+ * that all of them find room.
+ */
+const good = (i: number) => [`HoldDownSeconds = ${1 + i % 2}`, "ClockToleranceSeconds = 1"];
+const broken = ["HoldDownSeconds = 0"];
+const lines = { reloaded: /Reloaded the settings/, refused: /Cannot reload the settings/ };
+
+async function run({ quick }: Context): Promise<Row[]> {
+  const reloads = quick ? 40 : 1_000;
+  await using segment = await openSegment();
+  await using host = await openFaultyHost(await segment.host(), "reload");
+  await using service = await host.startService(good(0));
+  await service.line(/Started/);
+  const pid = await host.pid();
+  const before = await readProcessState(pid);
+  using socket = openRequestSocket(await Deno.readTextFile(keyFile), "192.0.2.100");
+  const answers: Promise<boolean>[] = [];
+  for (let i = 0; i < reloads; i++) {
+    const isGood = i % 2 === 1;
+    await host.writeSettings(isGood ? good(i) : broken);
+    // These are on their way while the settings are read.
+    for (let k = 0; k < requestsPerReload; k++) {
+      answers.push(
+        socket.request({ ackSpreadMs }, 10_000).then((ack) => ack?.status === "flushed"),
+      );
+    }
+    service.kill("SIGHUP");
+    const pattern = isGood ? lines.reloaded : lines.refused;
+    const wanted = Math.floor(i / 2) + 1;
+    const patience = AbortSignal.timeout(10_000);
+    while (countOf(service, pattern) < wanted) {
+      patience.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+  const answered = await Promise.all(answers);
+  const after = await readProcessState(pid);
+  const unanswered = answered.filter((flushed) => !flushed).length;
+  const more = Math.max(0, after.descriptors - before.descriptors);
+  return [
+    { what: "reloaded", value: countOf(service, lines.reloaded), unit: "times" },
+    { what: "refused", value: countOf(service, lines.refused), unit: "times" },
+    { what: "requests meanwhile", value: answered.length, unit: "" },
+    { what: "unanswered", value: unanswered, unit: "", promise: { max: 0 } },
+    { what: "descriptors more than before", value: more, unit: "", promise: { max: 0 } },
+  ];
+}
+
+function countOf(service: ServiceProcess, pattern: RegExp): number {
+  return service.log.filter((line) => pattern.test(line)).length;
+}
+
+export const reloads: Section = {
+  title: "Reloads under load",
+  about: "SIGHUP after SIGHUP, every second one with broken settings, each with five requests on " +
+    "their way: none may be lost.",
+  run,
+};

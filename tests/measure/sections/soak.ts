@@ -1,0 +1,158 @@
+import type { AckStatus } from "../../../lib/wire/ack.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import type { FlushRequest } from "../../../lib/wire/request.ts";
+import { openSegment } from "../../net/chain.ts";
+import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
+import { droppedDatagrams, type ProcessState, readProcessState } from "../../support/linux.ts";
+import { forged, junk, openRequestSocket, type RequestSocket } from "../requests.ts";
+import type { Context, Row, Section } from "../section.ts";
+import { growth } from "../statistics.ts";
+
+/** V8's heap has found its size by then; a third of the time in a shorter soak. */
+const settlingSeconds = 300;
+const readEverySeconds = 5;
+const tickMs = 10;
+/** A machine that stood still doesn't make up for it in one burst. */
+const maxBurst = 20;
+const holdDownMs = 1_000;
+/** A flush is acknowledged after one hold-down period; the rest is for a busy machine. */
+const patienceMs = 15_000;
+/** One flush's end acknowledges hundreds of requests: more at once than the asking socket holds. */
+const ackSpreadMs = 500;
+const addresses = [parsePrefix("192.0.2.1")];
+/** As the sender does: a busy machine drops a datagram now and then. */
+const copies = { count: 5, intervalMs: 500 } as const;
+
+/**
+ * Sends the request that is due: of each 20 one probe, two listed flushes, three of all, one that
+ * asks for no ack, one forged, one junk, one stale, ten copies. Null: no ack is to come. Otherwise
+ * what went wrong, empty if nothing did.
+ */
+function sendNext(socket: RequestSocket, i: number, last: Uint8Array[]): Promise<string> | null {
+  const ask = async (changes: Partial<FlushRequest>, wanted: AckStatus): Promise<string> => {
+    const ack = await socket.request({ ackSpreadMs, ...changes }, patienceMs, copies);
+    return ack === null ? "no ack" : ack.status === wanted ? "" : ack.status;
+  };
+  const kind = i % 20;
+  if (kind === 0) return ask({ action: "probe" }, "alive");
+  if (kind <= 2) return ask({ action: "flush listed", addresses }, "flushed");
+  if (kind <= 5) return ask({}, "flushed");
+  if (kind === 6) {
+    last[0] = socket.sign({ acknowledge: false });
+    socket.send(last[0]);
+  } else if (kind === 7) socket.send(forged(socket.sign()));
+  else if (kind === 8) socket.send(junk(1 + i % 1_000));
+  // The ack of a stale request is rate limited, so it isn't waited for.
+  else if (kind === 9) socket.send(socket.sign({ created: Date.now() - 3_600_000 }));
+  else last.forEach((copy) => socket.send(copy));
+  return null;
+}
+
+/** What a soak saw. */
+interface Soak {
+  readonly sent: number;
+  readonly asked: number;
+  /** How many requests went wrong in which way. */
+  readonly faults: ReadonlyMap<string, number>;
+  readonly settled: ProcessState;
+  readonly end: ProcessState;
+  /** Resident memory from the settling time on, in bytes. */
+  readonly memory: readonly number[];
+}
+
+/** Sends for some seconds at a rate, and reads the service's state every 5 s. */
+async function soakService(
+  socket: RequestSocket,
+  pid: number,
+  { seconds, perSecond }: { seconds: number; perSecond: number },
+  progress: Context["progress"],
+): Promise<Soak> {
+  const start = performance.now();
+  const settleAt = Math.min(settlingSeconds, seconds / 3);
+  const last: Uint8Array[] = [];
+  const faults = new Map<string, number>();
+  const open = new Set<Promise<void>>();
+  const memory: number[] = [];
+  let settled: ProcessState | null = null;
+  let [sent, asked, readAt] = [0, 0, 0];
+  for (;;) {
+    const elapsed = (performance.now() - start) / 1_000;
+    if (elapsed >= seconds) break;
+    const due = Math.min(elapsed * perSecond, sent + maxBurst);
+    for (; sent < due; sent++) {
+      const answered = sendNext(socket, sent, last);
+      if (answered === null) continue;
+      asked++;
+      const done: Promise<void> = answered.then((fault) => {
+        if (fault !== "") faults.set(fault, (faults.get(fault) ?? 0) + 1);
+        open.delete(done);
+      });
+      open.add(done);
+    }
+    if (elapsed >= readAt) {
+      readAt += readEverySeconds;
+      const state = await readProcessState(pid);
+      if (elapsed >= settleAt) settled ??= state;
+      if (settled !== null) memory.push(state.rss);
+      progress(
+        `${Math.round(elapsed)} s: ${sent} sent, ${asked} to be answered, ${open.size} open, ` +
+          `faults ${JSON.stringify(Object.fromEntries(faults))}, ` +
+          `${(state.rss / 2 ** 20).toFixed(1)} MiB, ${state.descriptors} descriptors`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, tickMs));
+  }
+  await Promise.all(open);
+  // Until the last flush has ended, whose request asked for no ack: it holds descriptors.
+  await new Promise((resolve) => setTimeout(resolve, 2 * holdDownMs));
+  const end = await readProcessState(pid);
+  return { sent, asked, faults, settled: settled ?? end, end, memory: [...memory, end.rss] };
+}
+
+async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await using faulty = await openFaultyHost(host, "soak");
+  // The last copy is sent 2 s behind the first and must be fresh. Ids are remembered for 9 s, in
+  // which 350 a second find room in the replay window.
+  const settings = [`HoldDownSeconds = ${holdDownMs / 1_000}`, "ClockToleranceSeconds = 4"];
+  await using service = await faulty.startService(settings);
+  await service.line(/Started/);
+  using socket = openRequestSocket(await Deno.readTextFile(keyFile), "192.0.2.100");
+  const seconds = quick ? 6 : minutes * 60;
+  const plan = { seconds, perSecond: quick ? 200 : 1_000 };
+  const soaked = await soakService(socket, await faulty.pid(), plan, progress);
+  const { sent, asked, faults, settled, end, memory } = soaked;
+  const dropped = await droppedDatagrams() + await droppedDatagrams(host.namespace.argv);
+  const missed = [...faults.values()].reduce((sum, count) => sum + count, 0);
+  return [
+    { what: "seconds", value: seconds, unit: "s" },
+    { what: "datagrams sent", value: sent, unit: "" },
+    { what: "requests to be answered", value: asked, unit: "" },
+    { what: "missed", value: missed, unit: "", promise: { max: 0 } },
+    { what: "datagrams that found a full socket", value: dropped, unit: "" },
+    {
+      what: "memory at the end",
+      value: end.rss / 2 ** 20,
+      unit: "MiB",
+      peer: "first quarter after settling",
+      ratio: growth(memory),
+      ...seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } },
+    },
+    {
+      what: "descriptors more than after settling",
+      value: Math.max(0, end.descriptors - settled.descriptors),
+      unit: "",
+      promise: { max: 1 },
+    },
+  ];
+}
+
+export const soak: Section = {
+  title: "Soak",
+  about:
+    "Mixed requests, 1,000 a second: probes, flushes of all and listed, copies, stale, forged " +
+    "and junk. Each that asks for an ack must get it. Memory is judged in soaks of ten minutes or " +
+    "more, by the largest median of a quarter of the readings over that of the first.",
+  run,
+};

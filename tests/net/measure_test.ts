@@ -1,0 +1,28 @@
+/**
+ * Every section of `deno task measure` with tiny numbers: it gives figures, and the promises among
+ * them are kept: what is lost, missed, remembered or told by time.
+ */
+import assert from "node:assert/strict";
+import { compilePeers } from "../measure/peers.ts";
+import { brokenPromises, cellsOf } from "../measure/section.ts";
+import { sections } from "../measure/sections.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "arpflush-measure-" });
+await compilePeers(folder);
+Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
+
+/** The lab's is tests/lab/failover_test.ts. */
+const here = Object.entries(sections).filter(([, { runsOutside }]) => !runsOutside);
+
+const context = { folder, quick: true, seed: 1, minutes: 0, write: false, progress: () => {} };
+for (const [name, { run }] of here) {
+  Deno.test(`deno task measure ${name} --quick gives figures and keeps its promises`, async () => {
+    const rows = await run(context);
+    assert.ok(rows.length > 0);
+    for (const row of rows) {
+      assert.ok(Number.isFinite(row.value) && Number.isFinite(row.ratio ?? 0), row.what);
+      assert.doesNotMatch(cellsOf(row).join(), /none|NaN|Infinity/);
+    }
+    assert.deepEqual(brokenPromises(rows), []);
+  });
+}
