@@ -1,18 +1,18 @@
-/** What request and ack have in common: where the first 112 bytes have what, and who they are. */
+/** Fields that request and ack share: their first 112 bytes, and how the fields are read. */
 
 /** Default UDP port: ARPFL on a phone's keypad. */
 export const defaultPort = 27735;
 
 /** "ARPF" */
 export const magic = 0x41525046;
-export const version = 1;
+export const version = 2;
 export const requestType = 1;
 export const ackType = 2;
 
-/** Bytes before the list (of addresses in a request, of reports in an ack). */
+/** Bytes before a request's list of addresses. */
 export const headerLength = 112;
-/** The most addresses a request may list: 1,226 bytes, never fragmented, IPv6 included. */
-export const addressesMost = 61;
+/** The most addresses a request may list: 1,222 bytes, never fragmented, IPv6 included. */
+export const maxAddresses = 55;
 
 /** Offsets that request and ack share. */
 export const offsets = {
@@ -27,6 +27,8 @@ export const offsets = {
 
 /** Bytes of a request id. */
 export const idLength = 16;
+/** Bytes of a host's challenge. */
+export const challengeLength = 8;
 
 /** Four bytes as a number; on the receive path a view for each datagram would cost more. */
 export function readU32(bytes: Uint8Array, offset: number): number {
@@ -34,14 +36,24 @@ export function readU32(bytes: Uint8Array, offset: number): number {
     bytes[offset + 3]) >>> 0;
 }
 
+/** Eight bytes as a number; what no number holds exactly is read as the largest one that is. */
+export function readU64(bytes: Uint8Array, offset: number): number {
+  const value = readU32(bytes, offset) * 2 ** 32 + readU32(bytes, offset + 4);
+  return Math.min(value, Number.MAX_SAFE_INTEGER);
+}
+
+/** Whether all bytes from `start` up to `end` are zero. */
+export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
 /** A view on the bytes of a datagram, wherever they lie in their buffer. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-// The 64-byte text fields of the datagrams: UTF-8, zero padded, cut at a character boundary.
-
-/** Bytes of a host name field. */
+/** Bytes of a host name field: UTF-8, zero padded, cut at a character boundary. */
 export const textFieldLength = 64;
 
 const utf8 = new TextEncoder();
@@ -64,7 +76,7 @@ export function readTextField(bytes: Uint8Array, offset: number): string | null 
     seen |= bytes[end];
     ascii += String.fromCharCode(bytes[end]);
   }
-  for (let i = end; i < last; i++) if (bytes[i] !== 0) return null;
+  if (!isZero(bytes, end, last)) return null;
   // A host's name almost always is, and the decoder's call costs more than all the rest.
   if (seen < 0x80) return ascii;
   try {
@@ -74,7 +86,12 @@ export function readTextField(bytes: Uint8Array, offset: number): string | null 
   }
 }
 
-/** A name for a terminal or a log: control, format and line separator characters become `?`. */
+/** A host's name for people: what isn't a letter, a digit, `.`, `_` or `-` becomes `?`. */
+export function printableName(name: string): string {
+  return name.replace(/[^\p{L}\p{Nd}._-]/gu, "?");
+}
+
+/** A text for a terminal or a log: control, format and line separator characters become `?`. */
 export function printable(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 }

@@ -1,22 +1,32 @@
 /**
- * FlushRequest between meaning and bytes: 128 + 18 n bytes, big-endian, n at most 61. The layout is
- * in docs/protocol.md. Reading has three steps, because acceptance has: `requestHeaderFault` before
- * the MAC is computed, `verifyRequest`, and `parseRequest` for what only an authentic sender gets
- * wrong.
+ * FlushRequest between meaning and bytes: 232 + 18 n bytes, big-endian, n at most 55. The layout is
+ * in docs/protocol.md. Making one has three steps, because signing may be asynchronous:
+ * `encodeRequest`, a signature of `requestMessage`, `sealRequest`. Reading has steps too, because
+ * acceptance has: `requestHeaderFault`, `hasRightFilter`, a check of the signature, and
+ * `parseRequest` for what only an authentic sender gets wrong.
  */
 import { addressBits, type AddressPrefix, hasHostBits } from "./addresses.ts";
 import * as datagram from "./datagram.ts";
 import {
-  addressesMost,
+  challengeLength,
   headerLength,
   idLength,
+  isZero,
+  maxAddresses,
   offsets,
   readTextField,
   readU32,
+  readU64,
   viewOf,
   writeTextField,
 } from "./datagram.ts";
-import { equalConstantTime, type Key, macLength } from "./keys.ts";
+import {
+  equalConstantTime,
+  macLength,
+  type RouterKey,
+  signatureLength,
+  signedMessage,
+} from "./keys.ts";
 
 /** What a request asks for; the index is the number on the wire. */
 export const actions = ["probe", "flush all", "flush listed"] as const;
@@ -29,29 +39,46 @@ export interface FlushRequest {
   readonly acknowledge: boolean;
   /** The ack reports the neighbors at `addresses`; only together with `acknowledge`. */
   readonly report: boolean;
-  /** Unix time in ms. */
+  /** Unix time in ms by the router's own clock. */
   readonly created: number;
   /** 16 random bytes, the same in all copies. */
   readonly id: Uint8Array;
   /** Receivers delay their ack by a uniform random time up to this, 0 to 65,535 ms. */
   readonly ackSpreadMs: number;
+  /** 8 bytes: zero, or a host's from its stale ack. Then the request is for that host alone. */
+  readonly challenge: Uint8Array;
   /** The sender's host name, cut to 64 bytes of UTF-8. */
   readonly sender: string;
-  /** Not empty exactly when the action is "flush listed" or a report is asked for; 61 at most. */
+  /** Not empty exactly when the action is "flush listed" or a report is asked for; 55 at most. */
   readonly addresses: readonly AddressPrefix[];
 }
 
-const offset = { ...offsets, action: 6, flags: 7, spread: 36, count: 38, reserved: 39 } as const;
+const offset = {
+  ...offsets,
+  action: 6,
+  flags: 7,
+  spread: 36,
+  count: 38,
+  reserved: 39,
+  challenge: 40,
+} as const;
 const flag = { acknowledge: 1, report: 2 } as const;
 const addressLength = 18;
+/** Zero bytes behind the list, so that no ack is longer than its request. */
+const paddingLength = 40;
+/** Bytes behind what is signed. */
+const sealLength = signatureLength + macLength;
 
 /** Bytes of a request with n addresses. */
 export function requestLength(addressCount: number): number {
-  return headerLength + addressLength * addressCount + macLength;
+  return headerLength + addressLength * addressCount + paddingLength + sealLength;
 }
 
-/** The signed bytes of a request. Throws a RangeError for what the format can't carry. */
-export function encodeRequest(request: FlushRequest, key: Key): Uint8Array<ArrayBuffer> {
+/**
+ * The bytes of a request, signature and filter still zero. Throws a RangeError for what the format
+ * can't carry.
+ */
+export function encodeRequest(request: FlushRequest, key: RouterKey): Uint8Array<ArrayBuffer> {
   const fault = meaningFault(request);
   if (fault !== null) throw new RangeError(`Cannot encode a request: ${fault}`);
   const { addresses } = request;
@@ -68,6 +95,7 @@ export function encodeRequest(request: FlushRequest, key: Key): Uint8Array<Array
   bytes.set(request.id, offset.id);
   view.setUint16(offset.spread, request.ackSpreadMs);
   bytes[offset.count] = addresses.length;
+  bytes.set(request.challenge, offset.challenge);
   writeTextField(bytes, offset.host, request.sender);
   addresses.forEach((address, i) => {
     const at = headerLength + addressLength * i;
@@ -75,8 +103,6 @@ export function encodeRequest(request: FlushRequest, key: Key): Uint8Array<Array
     bytes[at + 1] = address.length;
     bytes.set(address.bytes, at + 2);
   });
-  const signed = bytes.subarray(0, -macLength);
-  bytes.set(key.requestMac(signed), signed.length);
   return bytes;
 }
 
@@ -86,8 +112,11 @@ function meaningFault(request: FlushRequest): string | null {
   if (request.report && !request.acknowledge) return "a report needs an ack";
   const listed = request.action === "flush listed" || request.report;
   if (listed !== addresses.length > 0) return "addresses go with listing or reporting, and only so";
-  if (addresses.length > addressesMost) return `more than ${addressesMost} addresses`;
+  if (addresses.length > maxAddresses) return `more than ${maxAddresses} addresses`;
   if (request.id.length !== idLength) return `a request id has ${idLength} bytes`;
+  if (request.challenge.length !== challengeLength) {
+    return `a challenge has ${challengeLength} bytes`;
+  }
   if (!Number.isSafeInteger(request.created) || request.created < 0) return "created is no time";
   const spread = request.ackSpreadMs;
   if (!Number.isInteger(spread) || spread < 0 || spread > 0xffff) {
@@ -100,45 +129,93 @@ function isWireAddress(address: AddressPrefix): boolean {
   return address.length <= addressBits(address.family) && !hasHostBits(address);
 }
 
+const signatureContext = "arpflush v2 request";
+
+/** What the router's signature of a request is for: a copy of all bytes before it, in context. */
+export function requestMessage(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return signedMessage(signatureContext, bytes.subarray(0, bytes.length - sealLength));
+}
+
+/** Writes signature and filter into an encoded request, which then is complete. */
+export function sealRequest(bytes: Uint8Array, signature: Uint8Array, key: RouterKey): void {
+  bytes.set(signature, bytes.length - sealLength);
+  bytes.set(key.filterMac(bytes.subarray(0, -macLength)), bytes.length - macLength);
+}
+
 /** What can be wrong with a datagram before anybody knows who sent it. */
-export type HeaderFault = "length" | "magic" | "version" | "type" | "reserved";
+export type HeaderFault =
+  | "length"
+  | "magic"
+  | "version"
+  | "type"
+  | "action"
+  | "flags"
+  | "count"
+  | "reserved";
 
 /** The first fault of a datagram as a request, in the order of acceptance, or null. */
 export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
   if (bytes.length < requestLength(0)) return "length";
   const count = bytes[offset.count];
-  if (count > addressesMost || bytes.length !== requestLength(count)) return "length";
+  if (count > maxAddresses || bytes.length !== requestLength(count)) return "length";
   if (readU32(bytes, offset.magic) !== datagram.magic) return "magic";
   if (bytes[offset.version] !== datagram.version) return "version";
   if (bytes[offset.type] !== datagram.requestType) return "type";
-  if ((bytes[offset.flags] & ~(flag.acknowledge | flag.report)) !== 0) return "reserved";
-  for (let i = offset.reserved; i < offset.host; i++) if (bytes[i] !== 0) return "reserved";
+  const action = actions[bytes[offset.action]];
+  if (action === undefined) return "action";
+  const flags = bytes[offset.flags];
+  if (flags > (flag.acknowledge | flag.report) || flags === flag.report) return "flags";
+  const listed = action === "flush listed" || (flags & flag.report) !== 0;
+  if (listed !== count > 0) return "count";
+  const padding = bytes.length - sealLength - paddingLength;
+  if (bytes[offset.reserved] !== 0 || !isZero(bytes, padding, padding + paddingLength)) {
+    return "reserved";
+  }
   return null;
 }
 
-/** Where the key id of a datagram without a header fault is. */
+// What acceptance reads of a datagram without a header fault. All are views of its bytes.
+
+/** Where the key id is. */
 export const requestKeyIdOffset = offset.keyId;
 
-/** The request id of a datagram without a header fault: a view, as is the MAC. */
+/** The request id. */
 export function requestIdOf(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(offset.id, offset.id + idLength);
 }
 
-/** The MAC of a datagram without a header fault; part of what its acks are signed over. */
-export function requestMacOf(bytes: Uint8Array): Uint8Array {
+/** Unix time in ms. */
+export function requestCreatedOf(bytes: Uint8Array): number {
+  return readU64(bytes, offset.time);
+}
+
+/** The challenge; all zero if it answers none. */
+export function requestChallengeOf(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(offset.challenge, offset.challenge + challengeLength);
+}
+
+/** The router's signature, of `requestMessage`. */
+export function requestSignatureOf(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(bytes.length - sealLength, bytes.length - macLength);
+}
+
+/** The filter. Acks are signed over it, which binds them to their request. */
+export function requestFilterOf(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(bytes.length - macLength);
 }
 
-/** Whether the MAC is the key's, compared in constant time. */
-export function verifyRequest(bytes: Uint8Array, key: Key): boolean {
-  return equalConstantTime(key.requestMac(bytes.subarray(0, -macLength)), requestMacOf(bytes));
+/**
+ * Whether the filter is the key's, compared in constant time. It proves nothing: whoever knows the
+ * router's public key can make it.
+ */
+export function hasRightFilter(bytes: Uint8Array, key: RouterKey): boolean {
+  return equalConstantTime(key.filterMac(bytes.subarray(0, -macLength)), requestFilterOf(bytes));
 }
 
 /**
- * The meaning of a request that has no header fault and a right MAC; null when it contradicts
- * itself: an unknown action, a report without an ack, addresses that don't go with the action, a
- * family other than 4 or 6, a prefix too long, host bits set, a name that isn't UTF-8.
- * Nothing in it is a view of the bytes.
+ * The meaning of a request without a header fault; null for a name that isn't UTF-8 or has bytes
+ * behind its end, a family other than 4 or 6, a prefix too long or host bits set. Nothing in it is a
+ * view of the bytes.
  */
 export function parseRequest(bytes: Uint8Array): FlushRequest | null {
   const action = actions[bytes[offset.action]];
@@ -151,14 +228,14 @@ export function parseRequest(bytes: Uint8Array): FlushRequest | null {
     if (family !== 4 && family !== 6) return null;
     addresses.push({ family, length: bytes[at + 1], bytes: bytes.slice(at + 2, at + 18) });
   }
-  const created = readU32(bytes, offset.time) * 2 ** 32 + readU32(bytes, offset.time + 4);
   const request: FlushRequest = {
     action,
     acknowledge: (bytes[offset.flags] & flag.acknowledge) !== 0,
     report: (bytes[offset.flags] & flag.report) !== 0,
-    created: Math.min(created, Number.MAX_SAFE_INTEGER),
+    created: requestCreatedOf(bytes),
     id: requestIdOf(bytes).slice(),
     ackSpreadMs: bytes[offset.spread] << 8 | bytes[offset.spread + 1],
+    challenge: requestChallengeOf(bytes).slice(),
     sender,
     addresses,
   };

@@ -25,31 +25,43 @@ export const flushRequest: fc.Arbitrary<FlushRequest> = fc.record({
   created: fc.maxSafeNat(),
   id: bytes(16),
   ackSpreadMs: fc.nat(0xffff),
+  challenge: bytes(8),
   sender: name,
-  addresses: fc.array(addressPrefix, { minLength: 1, maxLength: 61 }),
+  addresses: fc.array(addressPrefix, { minLength: 1, maxLength: 55 }),
 }, { noNullPrototype: true }).map((request) => {
   const report = request.report && request.acknowledge;
   const listed = report || request.action === "flush listed";
   return { ...request, report, addresses: listed ? request.addresses : [] };
 });
 
-/** Any ack to a request with the given id and number of reports asked for. */
-export function flushAck(id: Uint8Array, reportCount: number): fc.Arbitrary<FlushAck> {
+/** Any ack that may answer a request which asks for one. */
+export function flushAck(request: FlushRequest): fc.Arbitrary<FlushAck> {
   const u32 = fc.nat(0xffff_ffff);
-  const report = fc.tuple(fc.constantFrom(...neighborStates), bytes(6)).map(([state, address]) => ({
-    state,
-    linkLayerAddress: state === "neighbor" || state === "permanent" ? address : new Uint8Array(6),
-  }));
+  const report = fc.tuple(fc.constantFrom(...neighborStates), bytes(6), fc.boolean(), fc.boolean())
+    .map(([state, address, cached, gateway]) => ({
+      state,
+      cached,
+      gateway,
+      linkLayerAddress: state === "neighbor" || state === "permanent" ? address : new Uint8Array(6),
+    }));
+  const reportCount = request.report ? request.addresses.length : 0;
+  const statuses = ackStatuses.filter((status) =>
+    status === "stale" || status === "failed" ||
+    (status === "alive") === (request.action === "probe")
+  );
   return fc.record({
-    status: fc.constantFrom(...ackStatuses),
-    clock: fc.maxSafeNat(),
-    id: fc.constant(id),
+    status: fc.constantFrom(...statuses),
+    clock: fc.nat(8.64e15),
+    id: fc.constant(request.id),
     error: u32,
     entries: u32,
     micros: u32,
+    challenge: bytes(8).filter((challenge) => challenge.some(Boolean)),
     host: name,
+    instance: bytes(8),
     reports: fc.array(report, { minLength: reportCount, maxLength: reportCount }),
-  }, { noNullPrototype: true }).map((ack) =>
-    ack.status === "alive" || ack.status === "flushed" ? ack : { ...ack, reports: [] }
-  );
+  }, { noNullPrototype: true }).map((ack): FlushAck => {
+    if (ack.status === "stale") return { ...ack, entries: 0, micros: 0, host: "", reports: [] };
+    return { ...ack, challenge: null, reports: ack.status === "failed" ? [] : ack.reports };
+  });
 }

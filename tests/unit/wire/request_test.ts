@@ -1,15 +1,44 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { createKey } from "../../../lib/wire/keys.ts";
+import { createSyncSigner, createVerifier } from "../../../lib/wire/ed25519_node.ts";
+import { createRouterKey } from "../../../lib/wire/keys.ts";
 import {
   encodeRequest,
+  hasRightFilter,
+  type HeaderFault,
   parseRequest,
+  requestChallengeOf,
+  requestCreatedOf,
+  requestFilterOf,
   requestHeaderFault,
+  requestIdOf,
   requestLength,
-  verifyRequest,
+  requestMessage,
+  requestSignatureOf,
+  sealRequest,
 } from "../../../lib/wire/request.ts";
 import { flushRequest } from "./arbitraries.ts";
-import { key, requestVectors } from "./vectors.ts";
+import {
+  refusedRequests,
+  requestVectors,
+  routerKey,
+  routerSigner,
+  signedRequest,
+} from "./vectors.ts";
+
+const isSigned = createVerifier(routerKey.publicKey);
+
+/** What is wrong with bytes as a request of the vectors' router, in the order of acceptance. */
+function faultOf(
+  bytes: Uint8Array,
+): HeaderFault | "key" | "filter" | "signature" | "content" | null {
+  const fault = requestHeaderFault(bytes);
+  if (fault !== null) return fault;
+  if (routerKey.id.some((byte, i) => byte !== bytes[8 + i])) return "key";
+  if (!hasRightFilter(bytes, routerKey)) return "filter";
+  if (!isSigned(requestMessage(bytes), requestSignatureOf(bytes))) return "signature";
+  return parseRequest(bytes) === null ? "content" : null;
+}
 
 const vector = (name: string) => {
   const found = requestVectors.find((each) => each.name === name);
@@ -17,48 +46,121 @@ const vector = (name: string) => {
   return found;
 };
 
-/** A genuine request with some bytes changed and signed again, as a broken but authentic sender. */
+/** A genuine request with some bytes changed and signed again, as a broken but authentic router. */
 function resigned(bytes: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array {
   const changed = bytes.slice();
   change(changed);
-  changed.set(key.requestMac(changed.subarray(0, -16)), changed.length - 16);
+  sealRequest(changed, routerSigner.sign(requestMessage(changed)), routerKey);
   return changed;
 }
 
+/** Changed bytes under a right filter, which everybody can make who knows the public key. */
+function refiltered(bytes: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array {
+  const changed = bytes.slice();
+  change(changed);
+  sealRequest(changed, requestSignatureOf(changed).slice(), routerKey);
+  return changed;
+}
+
+function flip(bytes: Uint8Array, ...bits: number[]): void {
+  for (const bit of bits) bytes[bit >> 3] ^= 1 << (bit & 7);
+}
+
 for (const { name, request, bytes } of requestVectors) {
-  Deno.test(`encodeRequest() makes the golden bytes of "${name}"`, () => {
-    assert.deepEqual(encodeRequest(request, key), bytes);
+  Deno.test(`encodeRequest() and sealRequest() make the golden bytes of "${name}"`, () => {
+    assert.deepEqual(signedRequest(request), bytes);
   });
 
   Deno.test(`parseRequest() reads the golden bytes of "${name}"`, () => {
-    assert.equal(requestHeaderFault(bytes), null);
-    assert.ok(verifyRequest(bytes, key));
+    assert.equal(faultOf(bytes), null);
     const sender = new TextDecoder().decode(new TextEncoder().encode(request.sender).slice(0, 64));
     assert.deepEqual(parseRequest(bytes), { ...request, sender });
+    assert.deepEqual(requestIdOf(bytes), request.id);
+    assert.deepEqual(requestChallengeOf(bytes), request.challenge);
+    assert.equal(requestCreatedOf(bytes), request.created);
+    assert.deepEqual(requestFilterOf(bytes), bytes.slice(-16));
+  });
+}
+
+const refusedAs: Record<string, ReturnType<typeof faultOf>> = {
+  "flags 2: report without acknowledge": "flags",
+  "flags 5": "flags",
+  "action 3": "action",
+  "byte 39": "reserved",
+  "action 2 without addresses": "count",
+  "addresses with action 1 and no report": "count",
+  "a byte behind the name's end": "content",
+  "name that isn't UTF-8": "content",
+  "host bits": "content",
+  "family 5": "content",
+  "prefix 33 of family 4": "content",
+  "bytes behind an IPv4 address": "content",
+  "padding not zero": "reserved",
+  "version 1": "version",
+  "type 3": "type",
+  "signed by another key, right filter": "signature",
+  "S + L": "signature",
+  "56 addresses": "length",
+};
+for (const { name, bytes } of refusedRequests) {
+  Deno.test(`a request is refused as the vectors say: ${name}`, () => {
+    assert.equal(faultOf(bytes), refusedAs[name]);
   });
 }
 
 Deno.test("encodeRequest() and parseRequest() are a round trip for any request", () => {
   fc.assert(fc.property(flushRequest, (request) => {
-    const bytes = encodeRequest(request, key);
+    const bytes = signedRequest(request);
     assert.equal(bytes.length, requestLength(request.addresses.length));
-    assert.equal(requestHeaderFault(bytes), null);
-    assert.ok(verifyRequest(bytes, key));
+    assert.equal(faultOf(bytes), null);
     assert.deepEqual(parseRequest(bytes), request);
   }));
 });
 
-Deno.test("verifyRequest() refuses any flipped bit that the header check lets through", () => {
-  fc.assert(fc.property(flushRequest, fc.nat(), (request, position) => {
-    const bytes = encodeRequest(request, key);
-    const bit = position % (8 * bytes.length);
-    bytes[bit >> 3] ^= 1 << (bit & 7);
-    assert.ok(requestHeaderFault(bytes) !== null || !verifyRequest(bytes, key));
-  }));
+Deno.test("a request with any bit flipped is refused before its signature", () => {
+  for (const { name, bytes } of requestVectors) {
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      const changed = bytes.slice();
+      flip(changed, bit);
+      const fault = faultOf(changed);
+      assert.ok(fault !== null && fault !== "signature" && fault !== "content", `${name} ${bit}`);
+    }
+  }
 });
 
-Deno.test("verifyRequest() refuses another key's MAC", () => {
-  assert.equal(verifyRequest(requestVectors[0].bytes, createKey(new Uint8Array(32))), false);
+Deno.test("a request with any signed bit flipped is refused under a right filter too", () => {
+  const { bytes } = vector("two addresses");
+  for (let bit = 0; bit < 8 * (bytes.length - 16); bit++) {
+    const fault = faultOf(refiltered(bytes, (changed) => flip(changed, bit)));
+    assert.ok(fault !== null && fault !== "content", `bit ${bit}`);
+  }
+});
+
+Deno.test("a request with two bits flipped is refused, under a right filter too", () => {
+  const { bytes } = vector("two addresses");
+  const bit = fc.nat(8 * bytes.length - 1);
+  fc.assert(
+    fc.property(bit, bit, (a, b) => {
+      fc.pre(a !== b);
+      const changed = bytes.slice();
+      flip(changed, a, b);
+      assert.notEqual(faultOf(changed), null);
+      const signed = 8 * (bytes.length - 16);
+      if (a >= signed || b >= signed) return;
+      assert.notEqual(faultOf(refiltered(bytes, (changed) => flip(changed, a, b))), null);
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("a signature by another key, or of another context, is refused", () => {
+  const { request, bytes } = vector("flush all");
+  const other = createSyncSigner(new Uint8Array(32).fill(7));
+  assert.equal(faultOf(signedRequest(request, routerKey, other)), "signature");
+  const bare = bytes.slice();
+  sealRequest(bare, routerSigner.sign(bytes.subarray(0, -80)), routerKey);
+  assert.equal(faultOf(bare), "signature");
+  assert.equal(hasRightFilter(bytes, createRouterKey(other.publicKey)), false);
 });
 
 Deno.test("requestHeaderFault() rejects every other length", () => {
@@ -72,32 +174,25 @@ Deno.test("requestHeaderFault() rejects every other length", () => {
   }
 });
 
-Deno.test("requestHeaderFault() rejects more than 61 addresses even at the right length", () => {
-  const bytes = new Uint8Array(requestLength(62));
-  bytes.set(vector("longest").bytes.subarray(0, 112));
-  bytes[38] = 62;
-  assert.equal(requestHeaderFault(bytes), "length");
-});
-
-Deno.test("requestHeaderFault() names magic, version, type and reserved", () => {
+Deno.test("requestHeaderFault() names what is wrong with each byte before the list", () => {
   const fault = (at: number, value: number) => {
     const bytes = requestVectors[0].bytes.slice();
     bytes[at] = value;
     return requestHeaderFault(bytes);
   };
   for (const at of [0, 1, 2, 3]) assert.equal(fault(at, 0), "magic");
-  assert.equal(fault(4, 2), "version");
+  assert.equal(fault(4, 1), "version");
   assert.equal(fault(5, 2), "type");
-  for (const bit of [4, 8, 16, 32, 64, 128]) assert.equal(fault(7, 1 | bit), "reserved");
-  for (let at = 39; at < 48; at++) assert.equal(fault(at, 1), "reserved");
+  for (const action of [3, 255]) assert.equal(fault(6, action), "action");
+  for (const bit of [4, 8, 16, 32, 64, 128]) assert.equal(fault(7, 1 | bit), "flags");
+  assert.equal(fault(7, 2), "flags");
+  assert.equal(fault(7, 3), "count");
+  assert.equal(fault(6, 2), "count");
+  assert.equal(fault(39, 1), "reserved");
+  for (let at = 112; at < 152; at++) assert.equal(fault(at, 1), "reserved");
 });
 
 const contradictions: [string, string, (bytes: Uint8Array) => void][] = [
-  ["an unknown action", "flush all", (bytes) => bytes[6] = 3],
-  ["a report without an ack", "flush all and report", (bytes) => bytes[7] = 2],
-  ["listed addresses missing", "flush all", (bytes) => bytes[6] = 2],
-  ["a report without addresses", "flush all", (bytes) => bytes[7] = 3],
-  ["addresses nobody asked for", "flush all and report", (bytes) => bytes[7] = 1],
   ["a family other than 4 and 6", "two addresses", (bytes) => bytes[112] = 5],
   ["an IPv4 prefix over 32", "two addresses", (bytes) => bytes[113] = 33],
   ["an IPv6 prefix over 128", "two addresses", (bytes) => bytes[131] = 129],
@@ -107,11 +202,8 @@ const contradictions: [string, string, (bytes: Uint8Array) => void][] = [
   ["a sender name with bytes behind its zero", "flush all", (bytes) => bytes[111] = 0x61],
 ];
 for (const [what, name, change] of contradictions) {
-  Deno.test(`parseRequest() rejects ${what}`, () => {
-    const bytes = resigned(vector(name).bytes, change);
-    assert.equal(requestHeaderFault(bytes), null);
-    assert.ok(verifyRequest(bytes, key));
-    assert.equal(parseRequest(bytes), null);
+  Deno.test(`parseRequest() rejects ${what} of an authentic router`, () => {
+    assert.equal(faultOf(resigned(vector(name).bytes, change)), "content");
   });
 }
 
@@ -138,9 +230,10 @@ Deno.test("encodeRequest() refuses what the format can't carry", () => {
       { ...request, acknowledge: false, report: true, addresses: [address] },
       { ...request, addresses: [address] },
       listed,
-      { ...listed, addresses: Array(62).fill(address) },
+      { ...listed, addresses: Array(56).fill(address) },
       { ...listed, addresses: [hostBits] },
       { ...request, id: new Uint8Array(15) },
+      { ...request, challenge: new Uint8Array(7) },
       { ...request, created: -1 },
       { ...request, created: 1.5 },
       { ...request, created: 2 ** 53 },
@@ -148,11 +241,11 @@ Deno.test("encodeRequest() refuses what the format can't carry", () => {
       { ...request, ackSpreadMs: -1 },
       { ...request, ackSpreadMs: 0.5 },
     ]
-  ) assert.throws(() => encodeRequest(wrong, key), RangeError);
+  ) assert.throws(() => encodeRequest(wrong, routerKey), RangeError);
 });
 
 Deno.test("encodeRequest() cuts a long name at a character boundary", () => {
   const sender = "ü".repeat(31) + "€uro";
-  const bytes = encodeRequest({ ...requestVectors[0].request, sender }, key);
+  const bytes = encodeRequest({ ...requestVectors[0].request, sender }, routerKey);
   assert.equal(parseRequest(bytes)?.sender, "ü".repeat(31));
 });

@@ -1,0 +1,48 @@
+/**
+ * Ed25519 by `node:crypto`, for the service: synchronous, so that nothing can come between the
+ * check of a signature and the memory of the request. The sender must not load this file.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+
+const toBase64Url = (bytes: Uint8Array) =>
+  bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+
+/** Whether a signature is right for a message. */
+export type Verify = (message: Uint8Array, signature: Uint8Array) => boolean;
+
+/**
+ * Checks signatures of one public key, which must have been checked with `publicKeyFault`: the
+ * runtime takes any. About 30 us a signature.
+ */
+export function createVerifier(publicKey: Uint8Array): Verify {
+  const key = createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: toBase64Url(publicKey) },
+    format: "jwk",
+  });
+  return (message, signature) => verify(null, message, key, signature);
+}
+
+/** Signs by one seed. */
+export interface SyncSigner {
+  /** The 32 bytes that verify what it signs. */
+  readonly publicKey: Uint8Array;
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** A signer by a seed of 32 bytes. */
+export function createSyncSigner(seed: Uint8Array): SyncSigner {
+  const key = privateKeyOf(seed);
+  const { x = "" } = createPublicKey(key).export({ format: "jwk" });
+  return {
+    publicKey: Uint8Array.fromBase64(x, { alphabet: "base64url" }),
+    sign: (message) => new Uint8Array(sign(null, message, key)),
+  };
+}
+
+/** PKCS #8 of the seed (RFC 8410) in PEM: a JWK would need the public key with it. */
+function privateKeyOf(seed: Uint8Array): KeyObject {
+  const der = Uint8Array.of(...Uint8Array.fromHex("302e020100300506032b657004220420"), ...seed);
+  return createPrivateKey(
+    `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----\n`,
+  );
+}
