@@ -83,6 +83,34 @@ Deno.test("verifySignature() is false for what can't be verified at all", async 
   assert.equal(await verifySignature(new Uint8Array(32), message, new Uint8Array(1)), false);
 });
 
+/**
+ * Signatures that only some verifiers take (of the message of one zero byte), made with the curve's
+ * own arithmetic. A host and a router have to agree on them, and RFC 8032, 5.1.7 in its strict form
+ * is what leaves a message one signature.
+ */
+const debatable = [
+  {
+    what: "that is right by the cofactored equation alone",
+    publicKey: "6a84d583f06569edb3f5ed77df65544b27d6948b4f0b2cb76f33dd8413b20719",
+    signature: "205b0f537994e4754a69d556e021685ffabc6150ec47b726dbce0a7f6ee57dbd" +
+      "85ceaa8409b29637c986d35617209e35e86ed6f962a4e0c0d1f87af45de2a108",
+  },
+  {
+    what: "whose R is not canonical",
+    publicKey: "7767a3242dc9b58bbc68488c1265cc6cc5f26c6f3c88a5d55e901b0734dca572",
+    signature: "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f" +
+      "c1bd4c1cfbd290f0de9ce2c1679dd6971ac40261d576ff39a1acfd6e3ae2760b",
+  },
+];
+for (const { what, publicKey, signature } of debatable) {
+  Deno.test(`both verifiers refuse a signature ${what}`, async () => {
+    const [key, bytes] = [Uint8Array.fromHex(publicKey), Uint8Array.fromHex(signature)];
+    assert.equal(publicKeyFault(key), null);
+    assert.equal(createVerifier(key)(new Uint8Array(1), bytes), false);
+    assert.equal(await verifySignature(key, new Uint8Array(1), bytes), false);
+  });
+}
+
 Deno.test("formatKey() and parseKey() are a round trip for each kind", () => {
   fc.assert(fc.property(bytes32, (seed) => {
     assert.deepEqual(parseKey("secret", formatKey("secret", seed)), seed);
