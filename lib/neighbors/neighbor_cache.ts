@@ -28,6 +28,8 @@ export interface FlushOutcome {
    * Linux: as many as the kernel's table held when `ip` flushed it.
    */
   readonly removed: number;
+  /** Addresses among them that had a link-layer address. */
+  readonly forgotten: readonly AddressPrefix[];
   /** How long the flush itself took, in µs. */
   readonly micros: number;
   /** What an administrator should know, one line each, such as a permanent entry put back. */
@@ -43,13 +45,16 @@ export interface NeighborCache {
   /** Flushes; permanent entries are there afterwards. Flushes may overlap. */
   flush(scope: FlushScope): Promise<FlushOutcome>;
   /**
-   * Resolves addresses anew on the links they are on, all at once, within 1 s, and reports what
-   * answered, in the given order (states as in docs/protocol.md). `source` is where the request
-   * came from: it says which link is meant where several could be (link-local addresses).
+   * Resolves addresses anew on the links that the host's own routes to them take, all at once, within
+   * 1 s each (asked at 0, 0.3 and 0.6 s), and reports each in the given order as it was found when
+   * its own resolution ended (states as in docs/protocol.md). `settled` is told each, by its index,
+   * as soon as that is. `source` is where the request came from: it says which link is meant where
+   * several could be (link-local addresses).
    */
   resolve(
     addresses: readonly AddressPrefix[],
     source?: AddressPrefix,
+    settled?: (index: number, report: NeighborReport) => void,
   ): Promise<NeighborReport[]>;
   /** Reports on addresses from the cache as it is, changing nothing; otherwise as `resolve`. */
   look(addresses: readonly AddressPrefix[], source?: AddressPrefix): Promise<NeighborReport[]>;

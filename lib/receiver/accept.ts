@@ -13,21 +13,27 @@ import {
   parseOwnAddress,
   prefixContains,
 } from "../wire/addresses.ts";
-import { equalConstantTime, type Key, type Keyring } from "../wire/keys.ts";
+import { equalConstantTime, type RouterKey, type RouterKeys } from "../wire/keys.ts";
 import {
   type FlushRequest,
+  hasRightFilter,
   parseRequest,
+  requestChallengeOf,
+  requestCreatedOf,
+  requestFilterOf,
   requestHeaderFault,
   requestIdOf,
   requestKeyIdOffset,
-  requestMacOf,
-  verifyRequest,
+  requestMessage,
+  requestSignatureOf,
 } from "../wire/request.ts";
-import { ReplayWindow, type SeenRequest } from "./replay_window.ts";
+import { AckSources } from "./answers.ts";
+import { type Challenges, createChallenges } from "./challenges.ts";
+import { ReplayWindows, type SeenRequest } from "./replay_window.ts";
 
 /**
- * Why a datagram is met with silence, in the order of the checks. "content" and "id reused" come
- * from an authentic sender that is broken, the others from anybody.
+ * Why a datagram is met with silence, in the order of the checks. "content" and "window full" come
+ * from an authentic router, the others from anybody.
  */
 export const refusalReasons = [
   "source",
@@ -35,11 +41,18 @@ export const refusalReasons = [
   "magic",
   "version",
   "type",
+  "action",
+  "flags",
+  "count",
   "reserved",
   "key",
-  "mac",
-  "content",
+  "filter",
   "id reused",
+  "challenge",
+  "stale table full",
+  "signature",
+  "content",
+  "window full",
 ] as const;
 export type RefusalReason = typeof refusalReasons[number];
 
@@ -47,8 +60,10 @@ export type RefusalReason = typeof refusalReasons[number];
 export interface AcceptanceRules {
   /** Whether a source may be listened to at all. */
   readonly isAllowed: (source: AddressPrefix) => boolean;
-  /** Null: no key, so only the legacy datagram can be accepted. */
-  readonly keyring: Keyring | null;
+  /** Without any, only the legacy datagram can be accepted. */
+  readonly routerKeys: RouterKeys;
+  /** Whether a signature is the key's for a message. Synchronous, or two copies could race. */
+  readonly isSignedBy: (key: RouterKey, message: Uint8Array, signature: Uint8Array) => boolean;
   /** Recognizes the legacy datagram; null when it is off. */
   readonly isLegacy: ((bytes: Uint8Array) => boolean) | null;
   readonly toleranceMs: number;
@@ -56,103 +71,137 @@ export interface AcceptanceRules {
 
 /** What is remembered of datagrams; a reload leaves it as it is. */
 export interface AcceptanceState {
-  readonly window: ReplayWindow;
+  readonly windows: ReplayWindows;
+  readonly challenges: Challenges;
   readonly isLegacyCopy: IsLegacyCopy;
 }
 
-/** The state of a service that starts at this Unix time in ms. */
-export function createAcceptanceState(startedAt: number): AcceptanceState {
-  return { window: new ReplayWindow(startedAt), isLegacyCopy: createLegacyCopies() };
+/**
+ * The state of a service that starts at this Unix time in ms; `challengeSecret` is 32 random bytes
+ * that nobody else has.
+ */
+export function createAcceptanceState(
+  startedAt: number,
+  challengeSecret: Uint8Array,
+): AcceptanceState {
+  return {
+    windows: new ReplayWindows(startedAt),
+    challenges: createChallenges(challengeSecret),
+    isLegacyCopy: createLegacyCopies(),
+  };
 }
 
 /** A datagram that is met with silence; `key` if it was signed with one of ours. */
 export interface Refusal {
   readonly kind: "refused";
   readonly reason: RefusalReason;
-  readonly key?: Key;
+  readonly key?: RouterKey;
 }
 
-/** An authentic request and the key it came with. */
-interface Authentic {
-  readonly request: FlushRequest;
-  readonly key: Key;
-}
-
-/** To be done: new, or a copy of a request whose flush failed. */
-export interface NewRequest extends Authentic {
+/** To be done. */
+export interface NewRequest {
   readonly kind: "new";
+  readonly request: FlushRequest;
   readonly seen: SeenRequest;
-  /** False: the window was full, so a copy will be stale rather than a repeat. */
-  readonly remembered: boolean;
+  /** False: the window was full, so a copy will be stale. */
+  readonly isRemembered: boolean;
 }
 
-/** Accepted before and not to be done again: its result, once known, is acknowledged again. */
-export interface RepeatedRequest {
-  readonly kind: "repeat";
+/** Known, accepted or stale: its result, once there is one, is acknowledged again. */
+export interface CopiedRequest {
+  readonly kind: "copy";
   readonly seen: SeenRequest;
-  readonly key: Key;
 }
 
-/** Not fresh by `clock` (Unix time in ms), which the ack carries; `mac` is the request's. */
-export interface StaleRequest extends Authentic {
+/** Not fresh by the host's clock at `wall` (Unix ms), and without a challenge. */
+export interface StaleRequest {
   readonly kind: "stale";
-  readonly clock: number;
-  readonly mac: Uint8Array;
+  readonly request: FlushRequest;
+  readonly seen: SeenRequest;
+  readonly wall: number;
 }
 
-/** An authentic datagram and what is to be done about it. */
+/** A datagram that something is to be done about. */
 export type Accepted =
   | { readonly kind: "legacy" }
   | { readonly kind: "legacy copy" }
   | NewRequest
-  | RepeatedRequest
+  | CopiedRequest
   | StaleRequest;
 
 /**
- * Judges one datagram, of which it keeps nothing; `source` is unmapped and without a zone. Each
- * clock is read once at most and only when it matters: for junk that would cost as much as all the
- * checks.
+ * Judges one datagram, of which it keeps nothing; `source` is unmapped and without a zone. The clocks
+ * are read only when it matters what time it is: for junk that would cost as much as all the checks.
  */
 export function accept(
   bytes: Uint8Array,
   source: AddressPrefix,
   rules: AcceptanceRules,
-  { window, isLegacyCopy }: AcceptanceState,
+  state: AcceptanceState,
   clock: Clock,
 ): Refusal | Accepted {
-  if (!rules.isAllowed(source)) return { kind: "refused", reason: "source" };
+  const { toleranceMs } = rules;
+  if (!rules.isAllowed(source)) return refused("source");
   const fault = requestHeaderFault(bytes);
   if (fault !== null) {
-    if (!rules.isLegacy?.(bytes)) return { kind: "refused", reason: fault };
-    return { kind: isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
+    if (!rules.isLegacy?.(bytes)) return refused(fault);
+    return { kind: state.isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
   }
-  const key = rules.keyring?.find(bytes, requestKeyIdOffset);
-  if (key === undefined) return { kind: "refused", reason: "key" };
-  if (!verifyRequest(bytes, key)) return { kind: "refused", reason: "mac" };
-  const monotonic = clock.monotonic();
-  const known = window.find(requestIdOf(bytes), monotonic);
-  const isCopy = known !== undefined && equalConstantTime(known.mac, requestMacOf(bytes));
-  // Not parsed: its bytes are those of a request that was accepted.
-  if (isCopy && known.result?.status !== "failed") return { kind: "repeat", key, seen: known };
-  const request = parseRequest(bytes);
-  if (request === null) return { kind: "refused", reason: "content", key };
+  const key = rules.routerKeys.find(bytes, requestKeyIdOffset);
+  if (key === undefined) return refused("key");
+  if (!hasRightFilter(bytes, key)) return refused("filter");
+
+  const window = state.windows.of(key);
+  const now = clock.monotonic();
+  const known = window.find(requestIdOf(bytes), now);
   if (known !== undefined) {
-    if (!isCopy) return { kind: "refused", reason: "id reused", key };
-    known.result = null;
-    return { kind: "new", request, key, seen: known, remembered: true };
+    if (!equalConstantTime(known.filter, requestFilterOf(bytes))) return refused("id reused");
+    return { kind: "copy", seen: known };
   }
-  const mac = requestMacOf(bytes).slice();
-  const now = { monotonic, wall: clock.wall() };
-  if (!window.isFresh(request.created, now, rules.toleranceMs)) {
-    return { kind: "stale", request, key, mac, clock: window.clock(now) };
+
+  const challenge = requestChallengeOf(bytes);
+  const hasChallenge = challenge.some(Boolean);
+  if (hasChallenge && !state.challenges.isRight(challenge, key.id, now)) {
+    return refused("challenge");
   }
-  const remembered = !window.isFull;
-  const seen = window.remember(request, mac, now, rules.toleranceMs);
-  return { kind: "new", request, key, seen, remembered };
+  const created = requestCreatedOf(bytes);
+  const wall = clock.wall();
+  const isStale = !hasChallenge && !window.isFresh(created, wall, toleranceMs);
+  if (isStale && !window.hasRoomForStale(created)) return refused("stale table full");
+
+  if (!rules.isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes))) {
+    return refused("signature");
+  }
+  const request = parseRequest(bytes);
+  if (request === null) return refused("content", key);
+
+  const seen = seenOf(request, key, requestFilterOf(bytes).slice(), isStale);
+  if (isStale) {
+    window.rememberStale(seen, now, toleranceMs);
+    return { kind: "stale", request, seen, wall };
+  }
+  const memory = window.accept(seen, hasChallenge, now, toleranceMs);
+  if (memory === "refused") return refused("window full", key);
+  return { kind: "new", request, seen, isRemembered: memory === "remembered" };
+}
+
+function refused(reason: RefusalReason, key?: RouterKey): Refusal {
+  return { kind: "refused", reason, key };
+}
+
+function seenOf(
+  { id, created, acknowledge, ackSpreadMs }: FlushRequest,
+  key: RouterKey,
+  filter: Uint8Array,
+  isStale: boolean,
+): SeenRequest {
+  const request = { id, created, acknowledge, ackSpreadMs };
+  const untried = { result: null, triedAt: -Infinity, retries: 0 };
+  return { ...request, ...untried, key, filter, isStale, sources: new AckSources() };
 }
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */
-export type AddressInfo = Pick<InterfaceInfo, "address" | "cidr">;
+type AddressInfo = Pick<InterfaceInfo, "address" | "cidr">;
 
 /** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
 const maxAgeMs = 30_000;

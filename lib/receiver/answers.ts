@@ -1,13 +1,23 @@
 /** What senders are told: look-ups of neighbors for the reports in acks, and the acks themselves. */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import { type NeighborCache, toCacheError } from "../neighbors/neighbor_cache.ts";
+import {
+  type NeighborCache,
+  type NeighborCacheError,
+  toCacheError,
+} from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
-import type { NeighborReport } from "../wire/ack.ts";
-import { type AddressPrefix, formatAddress, formatPrefix } from "../wire/addresses.ts";
+import type { AckStatus, NeighborReport } from "../wire/ack.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  formatPrefix,
+  isWholeAddress,
+} from "../wire/addresses.ts";
 import type { FlushRequest } from "../wire/request.ts";
 import type { Counters } from "./counters.ts";
 import { createLimitedReport } from "./rate_limits.ts";
+import type { RequestResult } from "./replay_window.ts";
 
 /** Delayed acks; one more is dropped, which is counted. */
 const maxDelayedAcks = 4_096;
@@ -74,12 +84,95 @@ export class Acknowledger {
   }
 }
 
-/** What was found in the cache. */
-interface LookUp {
-  /** Entries in the cache; 0 after a resolution, which doesn't count them. */
-  readonly entries: number;
-  /** One for each address, in the request's order, if it asks for a report; else none. */
-  readonly reports: readonly NeighborReport[];
+/** Acks of each status to each source of one request. */
+const maxAcks = 8;
+/** Sources of one request that get acks: whoever repeats it can forge any number. */
+const maxAckedSources = 64;
+
+/** An address and port that copies of a request came from. */
+interface AckedSource {
+  readonly to: Deno.NetAddr;
+  readonly sent: Record<AckStatus, number>;
+  /** It is told the result when there is one. */
+  isWaiting: boolean;
+}
+
+/** Who gets the acks of one request: the first 64 sources, 8 acks of each status. */
+export class AckSources {
+  /** Null before the first: most requests of a flood never get that far. */
+  #sources: Map<string, AckedSource> | null = null;
+
+  /** Tells a source the next results. */
+  wait(to: Deno.NetAddr): void {
+    const source = this.#of(to);
+    if (source !== null) source.isWaiting = true;
+  }
+
+  /** Those who wait; they go on waiting if the result isn't the end. */
+  waiting(isEnd: boolean): Deno.NetAddr[] {
+    const waiting = [...this.#sources?.values() ?? []].filter((source) => source.isWaiting);
+    if (isEnd) { for (const source of waiting) source.isWaiting = false; }
+    return waiting.map(({ to }) => to);
+  }
+
+  /** Counts an ack of this status to a source; false if it has had enough. */
+  mayAck(status: AckStatus, to: Deno.NetAddr): boolean {
+    const source = this.#of(to);
+    if (source === null || source.sent[status] >= maxAcks) return false;
+    source.sent[status]++;
+    return true;
+  }
+
+  #of(to: Deno.NetAddr): AckedSource | null {
+    this.#sources ??= new Map();
+    const text = `${to.hostname} ${to.port}`;
+    let source = this.#sources.get(text) ?? null;
+    if (source === null && this.#sources.size < maxAckedSources) {
+      const sent = { alive: 0, flushed: 0, stale: 0, failed: 0, pending: 0 };
+      this.#sources.set(text, source = { to, sent, isWaiting: false });
+    }
+    return source;
+  }
+}
+
+/** How long it is remembered that a flush removed an address's entry. */
+const removedMemoryMs = 10 * 60_000;
+const maxRemoved = 4_096;
+
+/**
+ * The addresses whose entries, with a link-layer address, flushes have removed within 10 minutes: the
+ * last 4,096. So a report tells an address that nobody answers for and this host needs from one that
+ * it never used.
+ */
+export class RemovedAddresses {
+  /** Monotonic ms of the last removal, in its order. */
+  readonly #removedAt = new Map<string, number>();
+
+  remember(addresses: readonly AddressPrefix[], now: number): void {
+    for (const address of addresses) {
+      const text = formatAddress(address);
+      this.#removedAt.delete(text);
+      this.#removedAt.set(text, now);
+    }
+    for (const [text, removedAt] of this.#removedAt) {
+      if (this.#removedAt.size <= maxRemoved && now - removedAt < removedMemoryMs) break;
+      this.#removedAt.delete(text);
+    }
+  }
+
+  /** The reports on addresses, in the same order, with what was removed marked as cached. */
+  mark(
+    reports: readonly NeighborReport[],
+    addresses: readonly AddressPrefix[],
+    now: number,
+  ): NeighborReport[] {
+    return reports.map((report, i) => {
+      const removedAt = this.#removedAt.get(formatAddress(addresses[i]));
+      const isRemoved = removedAt !== undefined && now - removedAt < removedMemoryMs &&
+        isWholeAddress(addresses[i]);
+      return isRemoved ? { ...report, cached: true } : report;
+    });
+  }
 }
 
 /** A request and where it came from. */
@@ -90,9 +183,9 @@ export interface ReceivedRequest {
   readonly who: string;
 }
 
-/** Look-ups that run at once: each may be a process of its own and take a second. */
+/** Look-ups that run at once: each may be a process of its own. */
 const maxRunning = 4;
-/** Look-ups that wait; a request over that gets a report of "not looked at". */
+/** Look-ups that wait; a probe over that gets reports of "unknown". */
 const maxWaiting = 64;
 
 /** What look-ups work with. */
@@ -102,10 +195,10 @@ interface LookUpParts {
   readonly time: Time;
 }
 
-/** The neighbor reports in acks: few are made at once, and equal ones are shared. */
+/** What probes are answered with: few look-ups are made at once, and equal ones are shared. */
 export class LookUps {
   readonly #cache: NeighborCache;
-  readonly #run = createJobQueue<LookUp>(maxRunning, maxWaiting);
+  readonly #run = createJobQueue<RequestResult>(maxRunning, maxWaiting);
   readonly #reportFailure: ReturnType<typeof createLimitedReport>;
   readonly #reportOverload: ReturnType<typeof createLimitedReport>;
 
@@ -115,53 +208,41 @@ export class LookUps {
     this.#reportOverload = createLimitedReport(report, "lookOverload", time);
   }
 
-  /** For a probe: the cache as it is. Rejects with a `NeighborCacheError`. */
-  async look(received: ReceivedRequest): Promise<LookUp> {
-    const { request, source, who } = received;
+  /** The cache as it is, for the addresses that a report is asked on. Never rejects. */
+  async look({ request, source, who }: ReceivedRequest): Promise<RequestResult> {
+    const { addresses } = request;
+    const key = [formatAddress(source), ...addresses.map(formatPrefix)].join(" ");
+    const alive = { status: "alive", error: 0, micros: 0 } as const;
+    const result = this.#run(key, async () => ({
+      ...alive,
+      entries: (await this.#cache.list()).length,
+      reports: request.report ? await this.#cache.look(addresses, source) : [],
+    }));
+    if (result === null) {
+      this.#reportOverload(() => ({ who }));
+      return { ...alive, entries: 0, reports: addresses.map(() => unknownNeighbor) };
+    }
     try {
-      return await this.#queue("look", received, async () => ({
-        entries: (await this.#cache.list()).length,
-        reports: request.report ? await this.#cache.look(request.addresses, source) : [],
-      }));
+      return await result;
     } catch (error) {
       const failure = toCacheError(error);
       this.#reportFailure(() => ({ who, error: failure.message }));
-      throw failure;
+      return failedResult(failure);
     }
-  }
-
-  /** After a flush: the addresses resolved anew, or "not looked at". Never rejects. */
-  async resolve(received: ReceivedRequest): Promise<readonly NeighborReport[]> {
-    const { request, source, who } = received;
-    if (!request.report) return [];
-    try {
-      const { reports } = await this.#queue("resolve", received, async () => ({
-        entries: 0,
-        reports: await this.#cache.resolve(request.addresses, source),
-      }));
-      return reports;
-    } catch (error) {
-      this.#reportFailure(() => ({ who, error: toCacheError(error).message }));
-      return notLookedAt(request);
-    }
-  }
-
-  #queue(
-    how: "look" | "resolve",
-    { request, source, who }: ReceivedRequest,
-    job: () => Promise<LookUp>,
-  ): Promise<LookUp> {
-    const addresses = request.report ? request.addresses.map(formatPrefix) : [];
-    const result = this.#run([how, formatAddress(source), ...addresses].join(" "), job);
-    if (result !== null) return result;
-    this.#reportOverload(() => ({ who }));
-    return Promise.resolve({ entries: 0, reports: notLookedAt(request) });
   }
 }
 
-function notLookedAt({ report, addresses }: FlushRequest): NeighborReport[] {
-  const one: NeighborReport = { state: "not looked at", linkLayerAddress: new Uint8Array(6) };
-  return report ? addresses.map(() => one) : [];
+/** The report on an address that could not be looked at. */
+export const unknownNeighbor: NeighborReport = {
+  state: "unknown",
+  cached: false,
+  gateway: false,
+  linkLayerAddress: new Uint8Array(6),
+};
+
+/** The result of a request whose flush or look-up failed. */
+export function failedResult({ code }: NeighborCacheError): RequestResult {
+  return { status: "failed", error: code, entries: 0, micros: 0, reports: [] };
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Flushes for whoever asks, as far as the gate (hold-down) allows: runs the cache, says what
- * happened, and tells those who asked.
+ * Flushes for whoever asks: single addresses at once, everything else as far as the gate (hold-down)
+ * allows. Runs the cache, says what happened, and tells those who asked.
  */
 import type { Report } from "../log/events.ts";
 import {
@@ -98,21 +98,12 @@ function unionOf(a: FlushScope, b: FlushScope): FlushScope {
   return union.length > maxPendingPrefixes ? "all" : union;
 }
 
-/** Somebody who asked for a flush. */
-interface Requester {
-  /** For the log. */
-  readonly who: string;
-  /**
-   * Called when the flush that covers the request has ended; must not throw or reject. `finish`
-   * waits for what it promises.
-   */
-  readonly ended: (result: FlushOutcome | NeighborCacheError) => void | Promise<void>;
-}
-
-/** Who is told of the pending flush, at most: as many as the replay window remembers. */
-const maxRequesters = 4_096;
 /** Names in a log line; more are counted. */
 export const maxNames = 5;
+/** Who asked for one flush, as far as they are counted. */
+const maxRequesters = 4_096;
+/** Runs of the cache that delete single addresses at once; more addresses become one run. */
+const maxDeletions = 4;
 
 /** What a flusher works with. */
 interface FlusherParts {
@@ -120,6 +111,33 @@ interface FlusherParts {
   readonly report: Report;
   readonly counters: Counters;
   readonly time: Time;
+  /** Called when a flush of the gate starts, after the cache was told. */
+  readonly started: (scope: FlushScope) => void;
+  /** Called when a flush has ended, with the addresses whose entries it removed. */
+  readonly removed: (addresses: readonly AddressPrefix[]) => void;
+}
+
+/** A flush that has started or will: one for all who asked for it. */
+export class Flush {
+  /** False while the hold-down lasts. */
+  hasStarted = false;
+  /** Never rejects. */
+  readonly ended: Promise<FlushOutcome | NeighborCacheError>;
+  readonly end: (result: FlushOutcome | NeighborCacheError) => void;
+  /** Who asked, for the log. */
+  readonly requesters = new Set<string>();
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<FlushOutcome | NeighborCacheError>();
+    this.ended = promise;
+    this.end = resolve;
+  }
+}
+
+/** A deletion of addresses that waits for one that runs. */
+interface Deletion {
+  readonly addresses: Map<string, AddressPrefix>;
+  readonly flush: Flush;
 }
 
 /** The one way to flush. Its timer runs only while a flush is pending. */
@@ -127,7 +145,9 @@ export class Flusher {
   readonly #parts: FlusherParts;
   readonly #gate: FlushGate;
   readonly #running = new Set<Promise<void>>();
-  #requesters: Requester[] = [];
+  #next = new Flush();
+  #nextDeletion: Deletion | null = null;
+  #deletions = 0;
   #cancelTimer = () => {};
 
   constructor(parts: FlusherParts, holdDownMs: number) {
@@ -135,15 +155,32 @@ export class Flusher {
     this.#gate = new FlushGate(holdDownMs);
   }
 
-  /**
-   * Asks for a flush: it starts before this returns, or when the gate allows. Who asks while 4,096
-   * wait is flushed for all the same, but not told.
-   */
-  request(scope: FlushScope, who: string, ended: Requester["ended"] = () => {}): void {
-    if (this.#requesters.length < maxRequesters) this.#requesters.push({ who, ended });
+  /** When the pending flush is due (monotonic ms), or null. */
+  get due(): number | null {
+    return this.#gate.due;
+  }
+
+  /** Asks for a flush through the gate: it starts before this returns, or when the gate allows. */
+  request(scope: FlushScope, who: string): Flush {
+    const flush = this.#next;
+    if (flush.requesters.size < maxRequesters) flush.requesters.add(who);
     const decision = this.#gate.request(scope, this.#parts.time.monotonic());
     if ("start" in decision) this.#start(decision.start);
     else this.#setTimer();
+    return flush;
+  }
+
+  /** Deletes the entries of whole addresses at once, whatever the gate says. Never rejects. */
+  delete(
+    addresses: readonly AddressPrefix[],
+    who: string,
+  ): Promise<FlushOutcome | NeighborCacheError> {
+    this.#nextDeletion ??= { addresses: new Map(), flush: new Flush() };
+    const { addresses: all, flush } = this.#nextDeletion;
+    for (const address of addresses) all.set(formatPrefix(address), address);
+    if (flush.requesters.size < maxRequesters) flush.requesters.add(who);
+    this.#startDeletion();
+    return flush.ended;
   }
 
   /** Changes the hold-down period, of a pending flush too. */
@@ -152,7 +189,7 @@ export class Flusher {
     this.#setTimer();
   }
 
-  /** Starts the pending flush now; resolves when no flush is running and everybody has been told. */
+  /** Starts the pending flush now; resolves when none is running. */
   async finish(): Promise<void> {
     const scope = this.#gate.drain(this.#parts.time.monotonic());
     if (scope !== null) this.#start(scope);
@@ -172,26 +209,36 @@ export class Flusher {
 
   #start(scope: FlushScope): void {
     this.#cancelTimer();
-    const requesters = this.#requesters;
-    this.#requesters = [];
-    const flushing = this.#flush(scope, requesters);
-    this.#running.add(flushing);
-    flushing.finally(() => this.#running.delete(flushing));
+    const flush = this.#next;
+    this.#next = new Flush();
+    this.#track(this.#run(scope, flush));
+    this.#parts.started(scope);
   }
 
-  async #flush(scope: FlushScope, requesters: readonly Requester[]): Promise<void> {
-    const result = await this.#runCache(
-      scope,
-      listText(requesters.map(({ who }) => who), maxNames),
+  #startDeletion(): void {
+    if (this.#nextDeletion === null || this.#deletions >= maxDeletions) return;
+    const { addresses, flush } = this.#nextDeletion;
+    this.#nextDeletion = null;
+    this.#deletions++;
+    this.#track(
+      this.#run([...addresses.values()], flush).then(() => {
+        this.#deletions--;
+        this.#startDeletion();
+      }),
     );
-    await Promise.all(requesters.map(({ ended }) => ended(result)));
   }
 
-  async #runCache(scope: FlushScope, who: string): Promise<FlushOutcome | NeighborCacheError> {
+  #track(running: Promise<void>): void {
+    this.#running.add(running);
+    running.finally(() => this.#running.delete(running));
+  }
+
+  async #run(scope: FlushScope, flush: Flush): Promise<void> {
     const { cache, report, counters } = this.#parts;
+    flush.hasStarted = true;
     const about = {
       scope: scope === "all" ? "all" : listText(scope.map(formatPrefix), maxNames),
-      who,
+      who: listText(flush.requesters, maxNames),
     };
     counters.count("flushes");
     try {
@@ -200,12 +247,13 @@ export class Flusher {
       counters.countFlushed(outcome.removed, outcome.micros);
       report("flushed", { ...about, removed: outcome.removed, milliseconds });
       for (const note of outcome.notes) report("flushNote", { note });
-      return outcome;
+      this.#parts.removed(outcome.forgotten);
+      flush.end(outcome);
     } catch (error) {
       const failure = toCacheError(error);
       counters.count("flushesFailed");
       report("flushFailed", { ...about, error: failure.message, code: failure.code });
-      return failure;
+      flush.end(failure);
     }
   }
 }

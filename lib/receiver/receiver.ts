@@ -4,34 +4,37 @@
  */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import {
-  type NeighborCache,
-  NeighborCacheError,
-  toCacheError,
-} from "../neighbors/neighbor_cache.ts";
-import { readClock, type Time } from "../time.ts";
-import { encodeAck } from "../wire/ack.ts";
-import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
+import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
+import type { Time } from "../time.ts";
+import { encodeAck, type FlushAck, type HostSigner, type NeighborReport } from "../wire/ack.ts";
+import { type AddressPrefix, formatAddress, isWholeAddress } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
-import type { Key } from "../wire/keys.ts";
-import type { FlushRequest } from "../wire/request.ts";
+import type { RouterKey } from "../wire/keys.ts";
+import { type FlushRequest, parseRequest } from "../wire/request.ts";
 import {
   accept,
   type AcceptanceRules,
   type AcceptanceState,
+  type CopiedRequest,
   createAcceptanceState,
   type NewRequest,
   parseSource,
   type Refusal,
-  type RepeatedRequest,
   type StaleRequest,
 } from "./accept.ts";
-import { Acknowledger, LookUps, type ReceivedRequest } from "./answers.ts";
+import {
+  Acknowledger,
+  failedResult,
+  LookUps,
+  type ReceivedRequest,
+  RemovedAddresses,
+} from "./answers.ts";
 import { Counters } from "./counters.ts";
 import { DatagramLoop, type OpenSocket } from "./datagram_loop.ts";
-import { Flusher } from "./flusher.ts";
-import { createLimitedReport, createRateLimit, RefusalLog } from "./rate_limits.ts";
-import { addWaiting, maxAcks, type RequestResult, type SeenRequest } from "./replay_window.ts";
+import { type Flush, Flusher } from "./flusher.ts";
+import { createLimitedReport, RefusalLog } from "./rate_limits.ts";
+import type { RequestResult, SeenRequest } from "./replay_window.ts";
+import { Resolutions } from "./resolutions.ts";
 
 /** What the receiver works with; tests hand in their own. */
 export interface ReceiverParts {
@@ -41,8 +44,14 @@ export interface ReceiverParts {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly open: OpenSocket;
-  /** The name in acks. */
-  readonly hostName: string;
+  /** The name in acks, as it is now. */
+  readonly hostName: () => string;
+  /** Signs the acks. */
+  readonly signer: HostSigner;
+  /** 8 random bytes that tell this start of the service from all others. */
+  readonly instance: Uint8Array;
+  /** 32 random bytes that nobody else has. */
+  readonly challengeSecret: Uint8Array;
 }
 
 /** What a reload may change. */
@@ -53,7 +62,9 @@ export interface ReceiverRules extends AcceptanceRules {
   readonly holdDownMs: number;
 }
 
-const staleAcks = { max: 2, periodMs: 1_000 } as const;
+/** A failed flush is tried again by a copy, no sooner than this after it was tried last. */
+const retryPauseMs = 500;
+const maxRetries = 8;
 
 /** A running receiver. */
 export class Receiver {
@@ -62,13 +73,16 @@ export class Receiver {
   readonly #state: AcceptanceState;
   readonly #loop: DatagramLoop;
   readonly #flusher: Flusher;
+  readonly #resolutions: Resolutions;
+  readonly #removed = new RemovedAddresses();
   readonly #lookUps: LookUps;
   readonly #acknowledger: Acknowledger;
   readonly #refusals: RefusalLog;
   readonly #reportBroken: ReturnType<typeof createLimitedReport>;
   readonly #reportOffset: ReturnType<typeof createLimitedReport>;
   readonly #reportFull: ReturnType<typeof createLimitedReport>;
-  readonly #mayAckStale = createRateLimit(staleAcks.max, staleAcks.periodMs);
+  /** What is being done for requests; `stop` waits for it. */
+  readonly #working = new Set<Promise<void>>();
   #rules: ReceiverRules;
   #isStopping = false;
 
@@ -78,14 +92,18 @@ export class Receiver {
     this.#rules = rules;
     this.#parts = parts;
     this.counters = new Counters(time.wall);
-    this.#state = createAcceptanceState(time.wall());
+    this.#state = createAcceptanceState(time.wall(), parts.challengeSecret);
     this.#refusals = new RefusalLog(report, time);
     this.#reportBroken = createLimitedReport(report, "brokenRequest", time);
     this.#reportOffset = createLimitedReport(report, "clockOffset", time);
     this.#reportFull = createLimitedReport(report, "replayWindowFull", time);
     this.#loop = this.#openLoop();
     const shared = { ...parts, counters: this.counters };
-    this.#flusher = new Flusher(shared, rules.holdDownMs);
+    this.#resolutions = new Resolutions(shared);
+    const started = this.#resolutions.restart.bind(this.#resolutions);
+    const removed = (addresses: readonly AddressPrefix[]) =>
+      this.#removed.remember(addresses, time.monotonic());
+    this.#flusher = new Flusher({ ...shared, started, removed }, rules.holdDownMs);
     this.#lookUps = new LookUps(shared);
     this.#acknowledger = new Acknowledger(shared, (bytes, to) => this.#loop.send(bytes, to));
   }
@@ -99,8 +117,8 @@ export class Receiver {
   }
 
   /** Flushes everything through the gate; resolves when that flush has ended, well or not. */
-  flushAll(who: string): Promise<void> {
-    return new Promise((resolve) => this.#flusher.request("all", who, () => resolve()));
+  async flushAll(who: string): Promise<void> {
+    await this.#flusher.request("all", who).ended;
   }
 
   /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
@@ -117,6 +135,8 @@ export class Receiver {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#flusher.finish();
+    this.#resolutions.stop();
+    while (this.#working.size > 0) await Promise.all(this.#working);
     await this.#acknowledger.finish();
     this.#loop.stop();
     this.#refusals.close();
@@ -152,13 +172,14 @@ export class Receiver {
         return this.#onRefused(verdict, source);
       case "legacy":
         this.counters.count("legacy");
-        return this.#flusher.request("all", `a legacy client (${formatAddress(source)})`);
+        this.#flusher.request("all", `a legacy client (${formatAddress(source)})`);
+        return;
       case "legacy copy":
         return this.counters.count("legacyCopies");
       case "stale":
         return this.#onStale(verdict, from);
-      case "repeat":
-        return this.#onRepeat(verdict, from);
+      case "copy":
+        return this.#onCopy(verdict, bytes, from, source);
       case "new":
         return this.#onNew(verdict, from, source);
     }
@@ -172,88 +193,178 @@ export class Receiver {
     this.#reportBroken(() => ({ key: key.idText, source: formatAddress(source), reason }));
   }
 
-  #onStale({ request, key, mac, clock: judgedBy }: StaleRequest, from: Deno.NetAddr): void {
-    const { time, hostName } = this.#parts;
-    this.counters.countAuthentic("stale", request.created, key.idText);
+  #onStale({ request, seen, wall }: StaleRequest, from: Deno.NetAddr): void {
+    this.counters.countAuthentic("stale", request.created, seen.key.idText);
     this.#reportOffset(() => ({
-      who: senderText(request, key, from),
-      seconds: Math.round((request.created - judgedBy) / 1_000),
+      who: senderText(request, seen.key, from),
+      seconds: Math.round((request.created - wall) / 1_000),
     }));
-    if (!request.acknowledge || !this.#mayAckStale(time.monotonic())) return;
-    const result = { status: "stale", error: 0, entries: 0, micros: 0, reports: [] } as const;
-    this.#acknowledger.acknowledge(from, request.ackSpreadMs, () => {
-      const now = this.#state.window.clock(readClock(time));
-      return encodeAck({ ...result, clock: now, id: request.id, host: hostName }, key, mac);
-    });
+    this.#acknowledge(seen, from);
   }
 
-  #onRepeat({ key, seen }: RepeatedRequest, from: Deno.NetAddr): void {
-    this.counters.count("repeated");
-    if (!seen.acknowledge) return;
-    // While its flush is pending or running, the sender may have more than one address to tell.
-    if (seen.result === null) addWaiting(seen, from);
-    else this.#acknowledge(key, seen, seen.result, from);
-  }
-
-  #onNew(
-    { request, key, seen, remembered }: NewRequest,
+  #onCopy(
+    { seen }: CopiedRequest,
+    bytes: Uint8Array,
     from: Deno.NetAddr,
     source: AddressPrefix,
   ): void {
-    this.counters.countAuthentic("accepted", request.created, key.idText);
-    const who = senderText(request, key, from);
+    this.counters.count("repeated");
+    const isEnd = seen.result !== null && seen.result.status !== "pending";
+    if (seen.isStale || isEnd && !this.#mayRetry(seen)) return this.#acknowledge(seen, from);
+    if (seen.acknowledge) seen.sources.wait(from);
+    // Its bytes are those that were accepted, so they can be parsed.
+    const request = isEnd ? parseRequest(bytes) : null;
+    if (request === null) return this.#acknowledge(seen, from);
+    seen.retries++;
+    seen.result = null;
+    this.#work(seen, { request, source, who: senderText(request, seen.key, from) });
+  }
+
+  #mayRetry({ result, retries, triedAt }: SeenRequest): boolean {
+    return result?.status === "failed" && retries < maxRetries &&
+      this.#parts.time.monotonic() - triedAt >= retryPauseMs;
+  }
+
+  #onNew(
+    { request, seen, isRemembered }: NewRequest,
+    from: Deno.NetAddr,
+    source: AddressPrefix,
+  ): void {
+    this.counters.countAuthentic("accepted", request.created, seen.key.idText);
+    const who = senderText(request, seen.key, from);
     this.#parts.report("accepted", { action: request.action, who });
-    if (!remembered) {
+    if (!isRemembered) {
       this.counters.count("unremembered");
-      this.#reportFull(() => ({ capacity: this.#state.window.size, who }));
+      this.#reportFull(() => ({ capacity: this.#state.windows.of(seen.key).size, who }));
     }
-    if (request.acknowledge) addWaiting(seen, from);
-    const received = { request, source, who };
-    const ended = (result: RequestResult) => this.#setResult(key, seen, result);
-    // Probes change nothing, so they need no gate.
-    if (request.action === "probe") return void this.#probe(received).then(ended);
-    const scope = request.action === "flush all" ? "all" : request.addresses;
-    this.#flusher.request(scope, who, async (outcome) => {
-      if (outcome instanceof NeighborCacheError) return ended(failedResult(outcome));
-      const { removed: entries, micros } = outcome;
-      const reports = await this.#lookUps.resolve(received);
-      ended({ status: "flushed", error: 0, entries, micros, reports });
+    if (request.acknowledge) seen.sources.wait(from);
+    this.#work(seen, { request, source, who });
+  }
+
+  /** Does what a request asks for. Its flushes start before this returns, if the gate allows. */
+  #work(seen: SeenRequest, received: ReceivedRequest): void {
+    seen.triedAt = this.#parts.time.monotonic();
+    const { action } = received.request;
+    const working = action === "probe" ? this.#probe(seen, received) : this.#flush(seen, received);
+    this.#working.add(working);
+    working.finally(() => this.#working.delete(working));
+  }
+
+  /** A probe changes nothing, so it needs no gate. */
+  async #probe(seen: SeenRequest, received: ReceivedRequest): Promise<void> {
+    this.#setResult(seen, await this.#lookUps.look(received));
+  }
+
+  async #flush(seen: SeenRequest, { request, source, who }: ReceivedRequest): Promise<void> {
+    const whole = request.addresses.filter(isWholeAddress);
+    const flush = this.#requestFlush(request, who);
+    const isHeldDown = flush !== null && !flush.hasStarted;
+    const deleted = whole.length === 0 ? null : await this.#flusher.delete(whole, who);
+    let found = await this.#resolutions.resolve(whole, source);
+    const entries = deleted instanceof NeighborCacheError ? 0 : deleted?.removed ?? 0;
+    if (isHeldDown) {
+      if (!flush.hasStarted) {
+        this.#setResult(seen, this.#pendingResult(flush, entries, this.#reports(request, found)));
+      }
+      await flush.ended;
+      found = await this.#resolutions.resolve(whole, source);
+    }
+    const flushed = flush === null ? null : await flush.ended;
+    if (flushed instanceof NeighborCacheError) return this.#setResult(seen, failedResult(flushed));
+    // A flush of everything has done what the deletion could not.
+    if (deleted instanceof NeighborCacheError && request.action !== "flush all") {
+      return this.#setResult(seen, failedResult(deleted));
+    }
+    const micros = deleted instanceof NeighborCacheError ? 0 : deleted?.micros ?? 0;
+    this.#setResult(seen, {
+      status: "flushed",
+      error: 0,
+      entries: (flushed?.removed ?? 0) + entries,
+      micros: flushed?.micros ?? micros,
+      reports: this.#reports(request, found),
     });
   }
 
-  async #probe(received: ReceivedRequest): Promise<RequestResult> {
-    try {
-      const { entries, reports } = await this.#lookUps.look(received);
-      return { status: "alive", error: 0, entries, micros: 0, reports };
-    } catch (error) {
-      return failedResult(toCacheError(error));
-    }
+  /** Asks the gate for what it limits; null if the request names whole addresses alone. */
+  #requestFlush({ action, addresses }: FlushRequest, who: string): Flush | null {
+    if (action === "flush all") return this.#flusher.request("all", who);
+    const prefixes = addresses.filter((address) => !isWholeAddress(address));
+    return prefixes.length === 0 ? null : this.#flusher.request(prefixes, who);
+  }
+
+  /** The reports a request asks for, from what was found at its whole addresses. */
+  #reports(
+    { report, addresses }: FlushRequest,
+    found: readonly NeighborReport[],
+  ): NeighborReport[] {
+    if (!report) return [];
+    const left = found.values();
+    const reports = addresses.map((address) =>
+      isWholeAddress(address) ? left.next().value ?? unconcerned : unconcerned
+    );
+    return this.#removed.mark(reports, addresses, this.#parts.time.monotonic());
+  }
+
+  /** The result until a held down flush has ended; `micros` is computed when an ack is sent. */
+  #pendingResult(
+    flush: Flush,
+    entries: number,
+    reports: readonly NeighborReport[],
+  ): RequestResult {
+    const microsUntilDue = () => {
+      const { due } = this.#flusher;
+      if (flush.hasStarted || due === null) return 0;
+      return Math.max(0, due - this.#parts.time.monotonic()) * 1_000;
+    };
+    return {
+      status: "pending",
+      error: 0,
+      entries,
+      get micros() {
+        return microsUntilDue();
+      },
+      reports,
+    };
   }
 
   /** Keeps a request's result for its copies and acknowledges it to those who wait. */
-  #setResult(key: Key, seen: SeenRequest, result: RequestResult): void {
+  #setResult(seen: SeenRequest, result: RequestResult): void {
     seen.result = result;
-    const { waiting } = seen;
-    seen.waiting = [];
-    for (const to of waiting) this.#acknowledge(key, seen, result, to);
+    const isEnd = result.status !== "pending";
+    for (const to of seen.sources.waiting(isEnd)) this.#acknowledge(seen, to);
   }
 
-  #acknowledge(key: Key, seen: SeenRequest, result: RequestResult, to: Deno.NetAddr): void {
-    if (seen.acks >= maxAcks) return;
-    seen.acks++;
-    const { time, hostName } = this.#parts;
-    this.#acknowledger.acknowledge(to, seen.ackSpreadMs, () => {
-      const ack = { ...result, clock: time.wall(), id: seen.id, host: hostName };
-      return encodeAck(ack, key, seen.mac);
+  /** Acknowledges what is known of a request now, if its sender asks for that. */
+  #acknowledge(seen: SeenRequest, to: Deno.NetAddr): void {
+    const { key, filter, result, isStale, sources, ackSpreadMs } = seen;
+    const status = isStale ? "stale" : result?.status;
+    if (!seen.acknowledge || status === undefined || !sources.mayAck(status, to)) return;
+    this.#acknowledger.acknowledge(to, ackSpreadMs, () => {
+      const ack = this.#ackOf(seen, result);
+      return encodeAck(ack, key, filter, this.#parts.signer);
     });
   }
+
+  /** The ack as it is sent now, a stale one without a result. */
+  #ackOf({ id, key }: SeenRequest, result: RequestResult | null): FlushAck {
+    const { time, instance, hostName } = this.#parts;
+    const common = { clock: time.wall(), id, instance };
+    if (result !== null) return { ...common, ...result, challenge: null, host: hostName() };
+    const nothing = { error: 0, entries: 0, micros: 0, reports: [] };
+    const challenge = this.#state.challenges.present(key.id, time.monotonic());
+    return { ...common, ...nothing, status: "stale", challenge, host: "" };
+  }
 }
 
-function failedResult({ code }: NeighborCacheError): RequestResult {
-  return { status: "failed", error: code, entries: 0, micros: 0, reports: [] };
-}
+/** The report on what can't be one neighbor: a prefix shorter than the whole address. */
+const unconcerned: NeighborReport = {
+  state: "not concerned",
+  cached: false,
+  gateway: false,
+  linkLayerAddress: new Uint8Array(6),
+};
 
 /** Who asks, for the log: `r1 (192.0.2.1, key 3a9c5e34)`. */
-function senderText(request: FlushRequest, key: Key, from: Deno.NetAddr): string {
+function senderText(request: FlushRequest, key: RouterKey, from: Deno.NetAddr): string {
   return `${printable(request.sender) || "unnamed"} (${from.hostname}, key ${key.idText})`;
 }

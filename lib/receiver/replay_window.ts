@@ -1,134 +1,180 @@
 /**
- * Which authentic requests are fresh, and which have been here before.
+ * What a service remembers of the requests of one router's key. Its caller owns the clocks.
  *
- * Promise: a request that was accepted once is never fresh again as long as the window lives,
- * whatever the host's clock does. Two things keep it:
- * - ids are remembered for 2 x tolerance + 1 s on the monotonic clock; a live id is never evicted;
- * - `floor`, which only rises: a request created at or before it is not fresh. It starts just before
- *   the start of the service and rises to the creation of every request that is forgotten.
- *
- * Requests are judged by `clock`: the host's clock, but never at or before the floor. A `stale` ack
- * carries it, so that a sender who follows it gets through even after the host's clock was stepped
- * back.
- *
- * While the window is full (4,096 live ids) nothing is forgotten early. A request is then fresh only
- * if it was created after every request accepted so far; it is accepted without being remembered and
- * the floor rises to it. Its copies, and genuine requests that happen to be older, are answered
- * `stale` and come through on the repetition; replays do not.
+ * Promise: a request that was accepted once is never accepted again as long as the window lives,
+ * whatever the host's clock does. Three things keep it:
+ * - ids are remembered for longer than their request can be fresh, and a live one is never evicted;
+ * - the floor, which only rises: a request created at or before it isn't fresh. It begins at the start
+ *   of the service and rises to the creation of each request that is forgotten;
+ * - a challenge is right for a minute at most, which is less than an id is remembered. So a request
+ *   that carries one doesn't need the floor, and never moves it: the clock it was created by is wrong.
  */
-import type { Instant } from "../time.ts";
 import type { FlushAck } from "../wire/ack.ts";
+import type { RouterKey } from "../wire/keys.ts";
 import type { FlushRequest } from "../wire/request.ts";
+import type { AckSources } from "./answers.ts";
 
-/** How a request ended, as its acks tell it. */
+/** How a request stands, as its acks tell it. */
 export type RequestResult = Pick<FlushAck, "status" | "error" | "entries" | "micros" | "reports">;
 
-/** What is known of an accepted request. The receive path changes it, the window only keeps it. */
+/** What is known of a request. The receive path changes it, the window only keeps it. */
 export interface SeenRequest
   extends Pick<FlushRequest, "id" | "created" | "acknowledge" | "ackSpreadMs"> {
-  /** The MAC it came with: the same id with another one is another request. */
-  readonly mac: Uint8Array;
-  /** Null while its flush is pending or running. */
+  readonly key: RouterKey;
+  /** The same id with another filter is another request. */
+  readonly filter: Uint8Array;
+  /** It was not fresh: nothing is done for it, and its result stays null. */
+  readonly isStale: boolean;
+  /** Null while nothing is known; "pending" is not the end. */
   result: RequestResult | null;
-  /** Who gets the ack when the flush has ended. */
-  waiting: Deno.NetAddr[];
-  /** Acks sent or promised. */
-  acks: number;
+  readonly sources: AckSources;
+  /** Monotonic ms. */
+  triedAt: number;
+  /** How often a copy made its failed flush start again. */
+  retries: number;
 }
-
-/** The most acks to one request id. */
-export const maxAcks = 8;
 
 const maxIds = 4_096;
+const maxStaleIds = 64;
 
-/** How long an id is remembered: longer than its request can be within the tolerance. */
+/** How long an id is remembered, in ms: longer than its request can be fresh or its challenge right. */
 function memoryMs(toleranceMs: number): number {
-  return 2 * toleranceMs + 1_000;
+  return Math.max(2 * toleranceMs, 60_000) + 1_000;
 }
 
-/** Adds a source to those who get the ack: each once, and no more than may get one. */
-export function addWaiting({ waiting }: SeenRequest, from: Deno.NetAddr): void {
-  const waits = waiting.some(({ hostname, port }) =>
-    hostname === from.hostname && port === from.port
-  );
-  if (!waits && waiting.length < maxAcks) waiting.push(from);
+interface Remembered {
+  readonly seen: SeenRequest;
+  /** The floor rises to its creation when it is forgotten. */
+  readonly movesFloor: boolean;
+  readonly forgetAt: number;
 }
 
-/** The memory of the receive path. Its caller owns the clocks. */
+/** The memory of one key. All times are monotonic ms, but `created` and `wall` are Unix ms. */
 export class ReplayWindow {
   readonly #capacity: number;
-  /**
-   * In the order of acceptance, which is the order of forgetting while the tolerance stays the same;
-   * after a change of it some are kept a little longer.
-   */
-  readonly #live = new Map<string, { seen: SeenRequest; forgetAt: number }>();
+  /** By tolerance, of which there are several after a reload: each in the order of forgetting. */
+  readonly #accepted = new Map<number, Map<string, Remembered>>();
+  readonly #stale = new Map<string, Remembered>();
   #floor: number;
-  /** The latest creation of an accepted request. */
-  #newest: number;
 
-  /** The window of a service that starts at this Unix time in ms. */
+  /** The window of a service that started at this Unix time in ms. */
   constructor(startedAt: number, capacity = maxIds) {
     this.#capacity = capacity;
-    this.#floor = this.#newest = startedAt - 1;
+    this.#floor = startedAt;
   }
 
-  /** How many ids are remembered. */
+  /** How many accepted ids are remembered. */
   get size(): number {
-    return this.#live.size;
+    let size = 0;
+    for (const ids of this.#accepted.values()) size += ids.size;
+    return size;
   }
 
-  get isFull(): boolean {
-    return this.#live.size >= this.#capacity;
+  /** Forgets what is due, then gives the request with this id, accepted or stale. */
+  find(id: Uint8Array, now: number): SeenRequest | undefined {
+    this.#forget(now);
+    const text = id.toHex();
+    for (const ids of this.#accepted.values()) {
+      const remembered = ids.get(text);
+      if (remembered !== undefined) return remembered.seen;
+    }
+    return this.#stale.get(text)?.seen;
   }
 
-  /** The accepted request with this id, if it is still remembered. */
-  find(id: Uint8Array, monotonic: number): SeenRequest | undefined {
-    this.#forget(monotonic);
-    return this.#live.get(id.toHex())?.seen;
+  /** Whether a request that isn't remembered was created within the tolerance and after the floor. */
+  isFresh(created: number, wall: number, toleranceMs: number): boolean {
+    return created > this.#floor && Math.abs(wall - created) <= toleranceMs;
   }
 
-  /** Whether a request that is not remembered was created within the tolerance and over the floor. */
-  isFresh(created: number, now: Instant, toleranceMs: number): boolean {
-    const clock = this.clock(now);
-    return created > this.#effectiveFloor && Math.abs(clock - created) <= toleranceMs;
+  /**
+   * Whether a stale request may be looked at further. While 64 are remembered, only one created no
+   * earlier than any of them: old requests that somebody repeats can't push out what is newer.
+   */
+  hasRoomForStale(created: number): boolean {
+    if (this.#stale.size < maxStaleIds) return true;
+    for (const { seen } of this.#stale.values()) if (created < seen.created) return false;
+    return true;
   }
 
-  /** The clock that requests are judged by, Unix time in ms. */
-  clock({ monotonic, wall }: Instant): number {
-    this.#forget(monotonic);
-    return Math.max(wall, this.#effectiveFloor + 1);
+  /** Remembers a stale request, in the place of the earliest created one if it has to be. */
+  rememberStale(seen: SeenRequest, now: number, toleranceMs: number): void {
+    if (this.#stale.size >= maxStaleIds) {
+      const [[first, { seen: { created } }]] = this.#stale;
+      let [oldest, earliest] = [first, created];
+      for (const [id, { seen: { created } }] of this.#stale) {
+        if (created < earliest) [oldest, earliest] = [id, created];
+      }
+      this.#stale.delete(oldest);
+    }
+    const forgetAt = now + memoryMs(toleranceMs);
+    this.#stale.set(seen.id.toHex(), { seen, movesFloor: false, forgetAt });
   }
 
-  /** Accepts a fresh request: remembers it with its MAC, or when full only raises the floor. */
-  remember(
-    { id, created, acknowledge, ackSpreadMs }: Omit<
-      SeenRequest,
-      "mac" | "result" | "waiting" | "acks"
-    >,
-    mac: Uint8Array,
-    now: Instant,
+  /**
+   * Accepts a request that is fresh or carries a right challenge, and remembers it. When the window is
+   * full it is remembered by the floor alone, if it was created after all that are remembered, so that
+   * its later copies are stale; else, and with a challenge, it can't be accepted.
+   */
+  accept(
+    seen: SeenRequest,
+    hasChallenge: boolean,
+    now: number,
     toleranceMs: number,
-  ): SeenRequest {
-    const request = { id, created, acknowledge, ackSpreadMs };
-    const seen: SeenRequest = { ...request, mac, result: null, waiting: [], acks: 0 };
-    if (this.isFull) this.#floor = created;
-    else {
-      const forgetAt = now.monotonic + memoryMs(toleranceMs);
-      this.#live.set(id.toHex(), { seen, forgetAt });
+  ): "remembered" | "unremembered" | "refused" {
+    if (this.size < this.#capacity) {
+      const remembered = { seen, movesFloor: !hasChallenge, forgetAt: now + memoryMs(toleranceMs) };
+      let ids = this.#accepted.get(toleranceMs);
+      if (ids === undefined) this.#accepted.set(toleranceMs, ids = new Map());
+      ids.set(seen.id.toHex(), remembered);
+      return "remembered";
     }
-    this.#newest = Math.max(this.#newest, created);
-    return seen;
+    if (hasChallenge || seen.created <= this.#newest) return "refused";
+    this.#floor = seen.created;
+    return "unremembered";
   }
 
-  get #effectiveFloor(): number {
-    return this.isFull ? this.#newest : this.#floor;
+  /** The latest creation of those remembered that were accepted by it. */
+  get #newest(): number {
+    let newest = this.#floor;
+    for (const ids of this.#accepted.values()) {
+      for (const { seen, movesFloor } of ids.values()) {
+        if (movesFloor && seen.created > newest) newest = seen.created;
+      }
+    }
+    return newest;
   }
 
-  #forget(monotonic: number): void {
-    for (const [id, { seen, forgetAt }] of this.#live) {
-      if (forgetAt > monotonic) return;
-      this.#live.delete(id);
-      this.#floor = Math.max(this.#floor, seen.created);
+  #forget(now: number): void {
+    for (const [tolerance, ids] of this.#accepted) {
+      for (const [id, { seen, movesFloor, forgetAt }] of ids) {
+        if (forgetAt > now) break;
+        ids.delete(id);
+        if (movesFloor) this.#floor = Math.max(this.#floor, seen.created);
+      }
+      if (ids.size === 0) this.#accepted.delete(tolerance);
     }
+    for (const [id, { forgetAt }] of this.#stale) if (forgetAt <= now) this.#stale.delete(id);
+  }
+}
+
+/** The windows of all keys that were ever listed: a key that comes back finds its own. */
+export class ReplayWindows {
+  readonly #startedAt: number;
+  readonly #capacity: number | undefined;
+  readonly #windows = new Map<string, ReplayWindow>();
+
+  /** The windows of a service that starts at this Unix time in ms. */
+  constructor(startedAt: number, capacity?: number) {
+    this.#startedAt = startedAt;
+    this.#capacity = capacity;
+  }
+
+  of({ publicKey }: RouterKey): ReplayWindow {
+    const text = publicKey.toHex();
+    let window = this.#windows.get(text);
+    if (window === undefined) {
+      this.#windows.set(text, window = new ReplayWindow(this.#startedAt, this.#capacity));
+    }
+    return window;
   }
 }
