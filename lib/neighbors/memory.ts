@@ -1,5 +1,4 @@
 /** A neighbor cache in memory: for trying ArpFlush out where no real cache may be changed. */
-import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   type InterfaceInfo,
@@ -7,7 +6,13 @@ import {
   ownInterfaces,
   prefixContains,
 } from "../wire/addresses.ts";
-import { countRemoved, type Neighbor, type NeighborCache } from "./neighbor_cache.ts";
+import {
+  countRemoved,
+  type FoundNeighbor,
+  foundWithout,
+  type Neighbor,
+  type NeighborCache,
+} from "./neighbor_cache.ts";
 
 /** What is in the cache and what is around it. */
 export interface MemoryCacheOptions {
@@ -43,15 +48,12 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
     neighbors = [...neighbors, { address, interfaceName, linkLayerAddress, permanent: false }];
   }
 
-  function report(address: AddressPrefix): NeighborReport {
-    const none = new Uint8Array(6);
-    if (!isWholeAddress(address)) return { state: "not looked at", linkLayerAddress: none };
+  function find(address: AddressPrefix): FoundNeighbor {
+    if (!isWholeAddress(address)) return foundWithout("not concerned");
     const found = neighbors.find((neighbor) => prefixContains(address, neighbor.address));
-    const linkLayerAddress = found?.linkLayerAddress ?? null;
-    if (found === undefined || linkLayerAddress === null) {
-      return { state: "no neighbor", linkLayerAddress: none };
-    }
-    return { state: found.permanent ? "permanent" : "neighbor", linkLayerAddress };
+    if (found === undefined || found.linkLayerAddress === null) return foundWithout("no neighbor");
+    const { permanent, linkLayerAddress } = found;
+    return { state: permanent ? "permanent" : "neighbor", cached: true, linkLayerAddress };
   }
 
   return {
@@ -68,21 +70,28 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
         scope !== "all" && !scope.some((prefix) => prefixContains(prefix, address))
       );
       const micros = Math.round((now() - start) * 1000);
-      return { removed: countRemoved(old, neighbors), micros, notes: [] };
+      const forgotten = old.filter((one) =>
+        one.linkLayerAddress !== null && !neighbors.includes(one)
+      ).map(({ address }) => address);
+      return { removed: countRemoved(old, neighbors), forgotten, micros, notes: [] };
     },
     resolve: async (addresses) => {
       await before("resolve");
       const whole = addresses.filter(isWholeAddress);
       keep(({ address }) => !whole.some((other) => prefixContains(other, address)));
       whole.forEach(learn);
-      return addresses.map(report);
+      return addresses.map(find);
     },
     look: async (addresses) => {
       await before("look");
-      return addresses.map(report);
+      return addresses.map(find);
     },
     gateways: async () => {
       await before("gateways");
+      return [...gateways];
+    },
+    nextHops: async () => {
+      await before("nextHops");
       return [...gateways];
     },
   };

@@ -36,6 +36,17 @@ export interface FlushOutcome {
   readonly notes: readonly string[];
 }
 
+/** What is known of the neighbor at an address; whether a route goes through it is said apart. */
+export type FoundNeighbor = Omit<NeighborReport, "gateway">;
+
+/** What is found without a link-layer address of 6 bytes. */
+export function foundWithout(
+  state: "not concerned" | "no neighbor" | "unknown",
+  cached = false,
+): FoundNeighbor {
+  return { state, cached, linkLayerAddress: new Uint8Array(6) };
+}
+
 /** The host's neighbor cache. Every method rejects with a `NeighborCacheError` and nothing else. */
 export interface NeighborCache {
   /** For the log: `iproute2 (ip)`, `in memory (simulated)`. */
@@ -54,12 +65,14 @@ export interface NeighborCache {
   resolve(
     addresses: readonly AddressPrefix[],
     source?: AddressPrefix,
-    settled?: (index: number, report: NeighborReport) => void,
-  ): Promise<NeighborReport[]>;
+    settled?: (index: number, found: FoundNeighbor) => void,
+  ): Promise<FoundNeighbor[]>;
   /** Reports on addresses from the cache as it is, changing nothing; otherwise as `resolve`. */
-  look(addresses: readonly AddressPrefix[], source?: AddressPrefix): Promise<NeighborReport[]>;
+  look(addresses: readonly AddressPrefix[], source?: AddressPrefix): Promise<FoundNeighbor[]>;
   /** The addresses of the default gateways, both families; empty without a default route. */
   gateways(): Promise<AddressPrefix[]>;
+  /** The addresses that any route goes through, both families. */
+  nextHops(): Promise<AddressPrefix[]>;
 }
 
 /** errno of an input/output error: what an ack carries for a failure that has no number. */

@@ -201,7 +201,7 @@ function seenOf(
 }
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */
-type AddressInfo = Pick<InterfaceInfo, "address" | "cidr">;
+export type AddressInfo = Pick<InterfaceInfo, "address" | "cidr">;
 
 /** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
 const maxAgeMs = 30_000;

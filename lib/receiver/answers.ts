@@ -2,6 +2,8 @@
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import {
+  type FoundNeighbor,
+  foundWithout,
   type NeighborCache,
   type NeighborCacheError,
   toCacheError,
@@ -144,7 +146,7 @@ const maxRemoved = 4_096;
  * last 4,096. So a report tells an address that nobody answers for and this host needs from one that
  * it never used.
  */
-export class RemovedAddresses {
+class RemovedAddresses {
   /** Monotonic ms of the last removal, in its order. */
   readonly #removedAt = new Map<string, number>();
 
@@ -160,18 +162,64 @@ export class RemovedAddresses {
     }
   }
 
-  /** The reports on addresses, in the same order, with what was removed marked as cached. */
-  mark(
-    reports: readonly NeighborReport[],
+  has(address: AddressPrefix, now: number): boolean {
+    const removedAt = this.#removedAt.get(formatAddress(address));
+    return removedAt !== undefined && now - removedAt < removedMemoryMs;
+  }
+}
+
+/** How long a reading of the routes is good for: one reading for all reports of a failover. */
+const maxRoutesAgeMs = 1_000;
+
+/** Turns what was found at addresses into reports: what of it routes go through, what was removed. */
+export class Reporter {
+  readonly #cache: NeighborCache;
+  readonly #time: Time;
+  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
+  readonly #removed = new RemovedAddresses();
+  #nextHops: Promise<ReadonlySet<string>> = Promise.resolve(new Set<string>());
+  #readAt = -Infinity;
+
+  constructor({ cache, report, time }: LookUpParts) {
+    this.#cache = cache;
+    this.#time = time;
+    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
+  }
+
+  /** Notes addresses whose entries a flush has removed. */
+  removed(addresses: readonly AddressPrefix[]): void {
+    this.#removed.remember(addresses, this.#time.monotonic());
+  }
+
+  /** The reports on whole addresses, in the order of what was found. Never rejects. */
+  async reports(
     addresses: readonly AddressPrefix[],
-    now: number,
-  ): NeighborReport[] {
-    return reports.map((report, i) => {
-      const removedAt = this.#removedAt.get(formatAddress(addresses[i]));
-      const isRemoved = removedAt !== undefined && now - removedAt < removedMemoryMs &&
-        isWholeAddress(addresses[i]);
-      return isRemoved ? { ...report, cached: true } : report;
-    });
+    found: readonly FoundNeighbor[],
+    afterFlush: boolean,
+  ): Promise<NeighborReport[]> {
+    const nextHops = await this.#readNextHops();
+    const now = this.#time.monotonic();
+    return found.map((one, i) => ({
+      ...one,
+      cached: one.cached ||
+        afterFlush && isWholeAddress(addresses[i]) && this.#removed.has(addresses[i], now),
+      gateway: isWholeAddress(addresses[i]) && nextHops.has(formatAddress(addresses[i])),
+    }));
+  }
+
+  #readNextHops(): Promise<ReadonlySet<string>> {
+    const now = this.#time.monotonic();
+    if (now - this.#readAt < maxRoutesAgeMs) return this.#nextHops;
+    this.#readAt = now;
+    return this.#nextHops = this.#cache.nextHops().then(
+      (addresses) => new Set(addresses.map(formatAddress)),
+      (error) => {
+        this.#readAt = -Infinity;
+        const { message } = toCacheError(error);
+        this.#reportFailure(() => ({ who: "this host's routes", error: message }));
+        return new Set<string>();
+      },
+    );
   }
 }
 
@@ -198,12 +246,14 @@ interface LookUpParts {
 /** What probes are answered with: few look-ups are made at once, and equal ones are shared. */
 export class LookUps {
   readonly #cache: NeighborCache;
+  readonly #reporter: Reporter;
   readonly #run = createJobQueue<RequestResult>(maxRunning, maxWaiting);
   readonly #reportFailure: ReturnType<typeof createLimitedReport>;
   readonly #reportOverload: ReturnType<typeof createLimitedReport>;
 
-  constructor({ cache, report, time }: LookUpParts) {
+  constructor({ cache, report, time }: LookUpParts, reporter: Reporter) {
     this.#cache = cache;
+    this.#reporter = reporter;
     this.#reportFailure = createLimitedReport(report, "lookFailed", time);
     this.#reportOverload = createLimitedReport(report, "lookOverload", time);
   }
@@ -216,11 +266,12 @@ export class LookUps {
     const result = this.#run(key, async () => ({
       ...alive,
       entries: (await this.#cache.list()).length,
-      reports: request.report ? await this.#cache.look(addresses, source) : [],
+      reports: request.report ? await this.#look(addresses, source) : [],
     }));
     if (result === null) {
       this.#reportOverload(() => ({ who }));
-      return { ...alive, entries: 0, reports: addresses.map(() => unknownNeighbor) };
+      const unknown = { ...foundWithout("unknown"), gateway: false };
+      return { ...alive, entries: 0, reports: addresses.map(() => unknown) };
     }
     try {
       return await result;
@@ -230,15 +281,15 @@ export class LookUps {
       return failedResult(failure);
     }
   }
-}
 
-/** The report on an address that could not be looked at. */
-export const unknownNeighbor: NeighborReport = {
-  state: "unknown",
-  cached: false,
-  gateway: false,
-  linkLayerAddress: new Uint8Array(6),
-};
+  async #look(
+    addresses: readonly AddressPrefix[],
+    source: AddressPrefix,
+  ): Promise<NeighborReport[]> {
+    const found = await this.#cache.look(addresses, source);
+    return this.#reporter.reports(addresses, found, false);
+  }
+}
 
 /** The result of a request whose flush or look-up failed. */
 export function failedResult({ code }: NeighborCacheError): RequestResult {

@@ -4,7 +4,13 @@
  */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
+import {
+  type FlushScope,
+  type FoundNeighbor,
+  foundWithout,
+  type NeighborCache,
+  NeighborCacheError,
+} from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
 import { encodeAck, type FlushAck, type HostSigner, type NeighborReport } from "../wire/ack.ts";
 import { type AddressPrefix, formatAddress, isWholeAddress } from "../wire/addresses.ts";
@@ -22,13 +28,7 @@ import {
   type Refusal,
   type StaleRequest,
 } from "./accept.ts";
-import {
-  Acknowledger,
-  failedResult,
-  LookUps,
-  type ReceivedRequest,
-  RemovedAddresses,
-} from "./answers.ts";
+import { Acknowledger, failedResult, LookUps, type ReceivedRequest, Reporter } from "./answers.ts";
 import { Counters } from "./counters.ts";
 import { DatagramLoop, type OpenSocket } from "./datagram_loop.ts";
 import { type Flush, Flusher } from "./flusher.ts";
@@ -74,7 +74,7 @@ export class Receiver {
   readonly #loop: DatagramLoop;
   readonly #flusher: Flusher;
   readonly #resolutions: Resolutions;
-  readonly #removed = new RemovedAddresses();
+  readonly #reporter: Reporter;
   readonly #lookUps: LookUps;
   readonly #acknowledger: Acknowledger;
   readonly #refusals: RefusalLog;
@@ -100,11 +100,11 @@ export class Receiver {
     this.#loop = this.#openLoop();
     const shared = { ...parts, counters: this.counters };
     this.#resolutions = new Resolutions(shared);
-    const started = this.#resolutions.restart.bind(this.#resolutions);
-    const removed = (addresses: readonly AddressPrefix[]) =>
-      this.#removed.remember(addresses, time.monotonic());
+    this.#reporter = new Reporter(shared);
+    const started = (scope: FlushScope) => this.#resolutions.restart(scope);
+    const removed = (addresses: readonly AddressPrefix[]) => this.#reporter.removed(addresses);
     this.#flusher = new Flusher({ ...shared, started, removed }, rules.holdDownMs);
-    this.#lookUps = new LookUps(shared);
+    this.#lookUps = new LookUps(shared, this.#reporter);
     this.#acknowledger = new Acknowledger(shared, (bytes, to) => this.#loop.send(bytes, to));
   }
 
@@ -263,8 +263,9 @@ export class Receiver {
     let found = await this.#resolutions.resolve(whole, source);
     const entries = deleted instanceof NeighborCacheError ? 0 : deleted?.removed ?? 0;
     if (isHeldDown) {
+      const reports = await this.#reports(request, found);
       if (!flush.hasStarted) {
-        this.#setResult(seen, this.#pendingResult(flush, entries, this.#reports(request, found)));
+        this.#setResult(seen, this.#pendingResult(flush, entries, reports));
       }
       await flush.ended;
       found = await this.#resolutions.resolve(whole, source);
@@ -281,7 +282,7 @@ export class Receiver {
       error: 0,
       entries: (flushed?.removed ?? 0) + entries,
       micros: flushed?.micros ?? micros,
-      reports: this.#reports(request, found),
+      reports: await this.#reports(request, found),
     });
   }
 
@@ -293,16 +294,16 @@ export class Receiver {
   }
 
   /** The reports a request asks for, from what was found at its whole addresses. */
-  #reports(
+  async #reports(
     { report, addresses }: FlushRequest,
-    found: readonly NeighborReport[],
-  ): NeighborReport[] {
+    found: readonly FoundNeighbor[],
+  ): Promise<NeighborReport[]> {
     if (!report) return [];
     const left = found.values();
-    const reports = addresses.map((address) =>
-      isWholeAddress(address) ? left.next().value ?? unconcerned : unconcerned
+    const all = addresses.map((address) =>
+      isWholeAddress(address) && left.next().value || foundWithout("not concerned")
     );
-    return this.#removed.mark(reports, addresses, this.#parts.time.monotonic());
+    return await this.#reporter.reports(addresses, all, true);
   }
 
   /** The result until a held down flush has ended; `micros` is computed when an ack is sent. */
@@ -355,14 +356,6 @@ export class Receiver {
     return { ...common, ...nothing, status: "stale", challenge, host: "" };
   }
 }
-
-/** The report on what can't be one neighbor: a prefix shorter than the whole address. */
-const unconcerned: NeighborReport = {
-  state: "not concerned",
-  cached: false,
-  gateway: false,
-  linkLayerAddress: new Uint8Array(6),
-};
 
 /** Who asks, for the log: `r1 (192.0.2.1, key 3a9c5e34)`. */
 function senderText(request: FlushRequest, key: RouterKey, from: Deno.NetAddr): string {

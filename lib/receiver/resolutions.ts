@@ -5,27 +5,31 @@
  * link.
  */
 import type { Report } from "../log/events.ts";
-import { type FlushScope, type NeighborCache, toCacheError } from "../neighbors/neighbor_cache.ts";
+import {
+  type FlushScope,
+  type FoundNeighbor,
+  foundWithout,
+  type NeighborCache,
+  toCacheError,
+} from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
-import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
   isLinkLocal,
   prefixContains,
 } from "../wire/addresses.ts";
-import { unknownNeighbor } from "./answers.ts";
 import { createLimitedReport } from "./rate_limits.ts";
 
 /** Resolutions that begin in a second: ten requests of 55 addresses. */
 export const maxBeginningsASecond = 550;
-/** Addresses that wait to begin: two minutes' worth; more are reported as unknown. */
+/** Addresses that wait to begin: two minutes' worth; what is over that stays unknown. */
 const maxQueued = 65_536;
 /** A resolution begins anew only this long after it was asked for, so that it ends within 2 s. */
 const maxRestartAgeMs = 1_000;
 
-/** Told the report on one address. */
-type Waiter = (report: NeighborReport) => void;
+/** Told what was found at one address. */
+type Waiter = (found: FoundNeighbor) => void;
 
 /** An address that is being resolved or is going to be. */
 interface Resolving {
@@ -72,15 +76,15 @@ export class Resolutions {
   }
 
   /**
-   * Resolves whole addresses, each by a resolution that begins no earlier than this call. Gives one
-   * report each, in their order. Never rejects: what couldn't be resolved is "unknown".
+   * Resolves whole addresses, each by a resolution that begins no earlier than this call. Gives what
+   * was found at each, in their order. Never rejects: what couldn't be resolved is "unknown".
    */
-  resolve(addresses: readonly AddressPrefix[], source: AddressPrefix): Promise<NeighborReport[]> {
-    const reports = addresses.map((address) =>
-      new Promise<NeighborReport>((resolve) => this.#ask(address, source, resolve))
+  resolve(addresses: readonly AddressPrefix[], source: AddressPrefix): Promise<FoundNeighbor[]> {
+    const found = addresses.map((address) =>
+      new Promise<FoundNeighbor>((resolve) => this.#ask(address, source, resolve))
     );
     this.#begin();
-    return Promise.all(reports);
+    return Promise.all(found);
   }
 
   /**
@@ -101,13 +105,13 @@ export class Resolutions {
     this.#run(again);
   }
 
-  /** Reports what is queued as unknown; what runs ends by itself within a second. */
+  /** Gives up what is queued, as unknown; what runs ends by itself within a second. */
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     const queued = [...this.#queue];
     this.#queue.clear();
-    for (const one of queued) this.#end(one, unknownNeighbor);
+    for (const one of queued) this.#end(one, foundWithout("unknown"));
   }
 
   #ask(address: AddressPrefix, source: AddressPrefix, waiter: Waiter): void {
@@ -117,7 +121,7 @@ export class Resolutions {
     if (known === undefined) {
       if (this.#queue.size >= maxQueued) {
         this.#reportOverload(() => ({ who: formatAddress(source) }));
-        return waiter(unknownNeighbor);
+        return waiter(foundWithout("unknown"));
       }
       const next = { nextWaiters: [], nextAskedAt: now, run: null };
       const one = { key, address, source, waiters: [waiter], askedAt: now, queuedAt: now, ...next };
@@ -159,21 +163,21 @@ export class Resolutions {
     const run = Symbol();
     for (const one of group) one.run = run;
     const [{ source }] = group;
-    const settled = (index: number, report: NeighborReport) => {
-      if (group[index].run === run) this.#end(group[index], report);
+    const settled = (index: number, found: FoundNeighbor) => {
+      if (group[index].run === run) this.#end(group[index], found);
     };
-    let reports: NeighborReport[] = [];
+    let all: FoundNeighbor[] = [];
     try {
-      reports = await this.#cache.resolve(group.map(({ address }) => address), source, settled);
+      all = await this.#cache.resolve(group.map(({ address }) => address), source, settled);
     } catch (error) {
       const { message } = toCacheError(error);
       this.#reportFailure(() => ({ who: formatAddress(source), error: message }));
     }
-    group.forEach((_, i) => settled(i, reports[i] ?? unknownNeighbor));
+    group.forEach((_, i) => settled(i, all[i] ?? foundWithout("unknown")));
   }
 
-  /** Tells a report to those who wait for it, and lets the next resolution of the address begin. */
-  #end(one: Resolving, report: NeighborReport): void {
+  /** Tells what was found to those who wait for it, and lets the next resolution of the address begin. */
+  #end(one: Resolving, found: FoundNeighbor): void {
     const { waiters } = one;
     one.run = null;
     if (one.nextWaiters.length === 0) this.#resolving.delete(one.key);
@@ -185,7 +189,7 @@ export class Resolutions {
       this.#queue.add(one);
       this.#schedule();
     }
-    for (const waiter of waiters) waiter(report);
+    for (const waiter of waiters) waiter(found);
   }
 
   /** Begins soon, so that addresses that have ended together begin together. */

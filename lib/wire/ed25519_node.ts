@@ -3,6 +3,7 @@
  * check of a signature and the memory of the request. The sender must not load this file.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import type { RouterKey } from "./keys.ts";
 
 const toBase64Url = (bytes: Uint8Array) =>
   bytes.toBase64({ alphabet: "base64url", omitPadding: true });
@@ -20,6 +21,19 @@ export function createVerifier(publicKey: Uint8Array): Verify {
     format: "jwk",
   });
   return (message, signature) => verify(null, message, key, signature);
+}
+
+const verifiers = new WeakMap<Uint8Array, Verify>();
+
+/** Whether a signature is a router's for a message; what its key takes to check is made once. */
+export function isSignedBy(
+  { publicKey }: RouterKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  let verify = verifiers.get(publicKey);
+  if (verify === undefined) verifiers.set(publicKey, verify = createVerifier(publicKey));
+  return verify(message, signature);
 }
 
 /** Signs by one seed. */

@@ -12,279 +12,451 @@ import {
   parseSource,
   type Refusal,
 } from "../../../lib/receiver/accept.ts";
-import type { Clock, Instant } from "../../../lib/time.ts";
+import type { Clock } from "../../../lib/time.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
-import { macLength } from "../../../lib/wire/keys.ts";
+import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
+import { formatKey, parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
-import { parseRequest, requestHeaderFault, requestMacOf } from "../../../lib/wire/request.ts";
-import { createTestTime } from "../../support/test_time.ts";
-import { key, keyring, otherKey, signed } from "./harness.ts";
+import {
+  type FlushRequest,
+  parseRequest,
+  requestFilterOf,
+  requestHeaderFault,
+} from "../../../lib/wire/request.ts";
+import {
+  address,
+  key,
+  otherRouter,
+  router,
+  routerKeys,
+  seal,
+  signed,
+} from "../../support/requests.ts";
+import { createTestTime, type TestTime } from "../../support/test_time.ts";
 
-/** Clocks that stand still. */
-function stopped({ monotonic, wall }: Instant): Clock {
-  return { monotonic: () => monotonic, wall: () => wall };
-}
-
-const now = { monotonic: 1_000_000, wall: 1_700_000_000_000 };
-const clock = stopped(now);
-const source = parsePrefix("192.0.2.1");
+const source = address("192.0.2.1");
+const secret = new Uint8Array(32).fill(3);
 
 const rules: AcceptanceRules = {
   isAllowed: () => true,
-  keyring,
+  routerKeys,
+  isSignedBy,
   isLegacy: null,
   toleranceMs: 60_000,
 };
 
-function newState(startedAt = now.wall - 3_600_000): AcceptanceState {
-  return createAcceptanceState(startedAt);
+/** A host whose time a test advances, and what it thinks of datagrams. */
+function startHost(startedAgo = 3_600_000) {
+  const time = createTestTime();
+  const state = createAcceptanceState(time.wall() - startedAgo, secret);
+  let inForce = rules;
+  const judge = (bytes: Uint8Array) => accept(bytes, source, inForce, state, time);
+  return {
+    time,
+    state,
+    configure: (changes: Partial<AcceptanceRules>) => void (inForce = { ...inForce, ...changes }),
+    present: judge,
+    /** The verdict in a word: its kind, or the reason of a refusal. */
+    judge: (bytes: Uint8Array) => word(judge(bytes)),
+    /** A fresh request. */
+    fresh: (changes: Partial<FlushRequest> = {}) => signed({ created: time.wall(), ...changes }),
+    /** A request out of date, by an hour unless said otherwise. */
+    late: (changes: Partial<FlushRequest> = {}) =>
+      signed({ created: time.wall() - 3_600_000, ...changes }),
+    /** One that answers the host's present challenge. */
+    repair: (changes: Partial<FlushRequest> = {}) =>
+      signed({ created: 5, challenge: challengeOf(state, time), ...changes }),
+  };
 }
 
-/** The verdict on bytes in a word: its kind, or the reason of a refusal. */
-function judge(
-  bytes: Uint8Array,
-  changes: Partial<AcceptanceRules> = {},
-  state = newState(),
-  at = now,
-): string {
-  return word(accept(bytes, source, { ...rules, ...changes }, state, stopped(at)));
+function challengeOf({ challenges }: AcceptanceState, time: TestTime): Uint8Array {
+  return challenges.present(key.id, time.monotonic());
 }
 
 function word(verdict: Refusal | Accepted): string {
   return verdict.kind === "refused" ? verdict.reason : verdict.kind;
 }
 
-const fresh = { created: now.wall } as const;
-
-/** A request's bytes with some of them changed and the MAC made anew. */
-function tampered(change: (bytes: Uint8Array) => void, bytes = signed(fresh)): Uint8Array {
-  change(bytes);
-  bytes.set(key.requestMac(bytes.subarray(0, -macLength)), bytes.length - macLength);
-  return bytes;
+/** Flips a bit of each of these bytes and makes the filter right again, as an insider can. */
+function forged(bytes: Uint8Array<ArrayBuffer>, ...at: number[]): Uint8Array<ArrayBuffer> {
+  const changed = bytes.slice();
+  for (const i of at) changed[i] ^= 1;
+  seal(changed, { ...router, sign: () => changed.slice(-80, -16) });
+  return changed;
 }
 
+/** Changes bytes and signs them anew, as an authentic router that is broken. */
+function broken(bytes: Uint8Array<ArrayBuffer>, change: (bytes: Uint8Array) => void) {
+  const changed = bytes.slice();
+  change(changed);
+  seal(changed);
+  return changed;
+}
+
+const signatureAt = -80;
+
 Deno.test("accept() accepts a fresh authentic request from an allowed source", () => {
-  const bytes = signed(fresh);
-  const verdict = accept(bytes, source, rules, newState(), clock);
+  const { present, fresh } = startHost();
+  const bytes = fresh();
+  const verdict = present(bytes);
   assert.ok(verdict.kind === "new");
   assert.equal(verdict.request.sender, "r1");
-  assert.equal(verdict.key, key);
-  assert.equal(verdict.remembered, true);
-  assert.deepEqual(verdict.seen.mac, requestMacOf(bytes));
+  assert.equal(verdict.seen.key, routerKeys.keys[0]);
+  assert.equal(verdict.isRemembered, true);
+  assert.deepEqual(verdict.seen.filter, requestFilterOf(bytes));
 });
 
 Deno.test("accept() keeps nothing of the datagram's buffer", () => {
-  const state = newState();
-  const listed = { action: "flush listed", addresses: [parsePrefix("192.0.2.254")] } as const;
-  const [request, late] = [now.wall, now.wall - 60_001].map((created) =>
-    signed({ ...listed, created })
-  );
-  const kinds: string[] = [];
-  for (const sent of [request, request, late]) {
+  const { present, fresh, late } = startHost();
+  const listed = { action: "flush listed", addresses: [address("192.0.2.254")] } as const;
+  const [first, second] = [fresh(listed), late(listed)];
+  const kinds = [first, first, second, second].map((sent) => {
     const bytes = sent.slice();
-    const verdict = accept(bytes, source, rules, state, clock);
+    const verdict = present(bytes);
     bytes.fill(0xff);
-    kinds.push(verdict.kind);
     const parsed = parseRequest(sent);
-    assert.ok(verdict.kind !== "refused" && "key" in verdict && parsed !== null);
-    if (verdict.kind !== "repeat") assert.deepEqual(verdict.request, parsed);
-    if (verdict.kind === "stale") assert.deepEqual(verdict.mac, requestMacOf(sent));
-    else {
-      const { id, created, acknowledge, ackSpreadMs, mac } = verdict.seen;
-      const { id: sentId, created: sentAt } = parsed;
-      assert.deepEqual([id, created, mac], [sentId, sentAt, requestMacOf(sent)]);
-      assert.deepEqual([acknowledge, ackSpreadMs], [parsed.acknowledge, parsed.ackSpreadMs]);
-    }
-  }
-  assert.deepEqual(kinds, ["new", "repeat", "stale"]);
+    assert.ok("seen" in verdict && parsed !== null);
+    if ("request" in verdict) assert.deepEqual(verdict.request, parsed);
+    const { id, created, acknowledge, ackSpreadMs, filter } = verdict.seen;
+    assert.deepEqual([id, created, filter], [parsed.id, parsed.created, requestFilterOf(sent)]);
+    assert.deepEqual([acknowledge, ackSpreadMs], [parsed.acknowledge, parsed.ackSpreadMs]);
+    return verdict.kind;
+  });
+  assert.deepEqual(kinds, ["new", "copy", "stale", "copy"]);
 });
 
-Deno.test("accept() gives a copy whose flush is to be tried again as it came", () => {
-  const state = newState();
-  const bytes = signed(fresh);
-  const first = accept(bytes, source, rules, state, clock);
-  assert.ok(first.kind === "new");
-  first.seen.result = { status: "failed", error: 5, entries: 0, micros: 0, reports: [] };
-  const copy = bytes.slice();
-  const again = accept(copy, source, rules, state, clock);
-  copy.fill(0xff);
-  assert.ok(again.kind === "new");
-  assert.deepEqual(again.request, first.request);
-});
+// 1: source and form.
 
 Deno.test("accept() refuses a source outside the allowed networks before it reads a byte", () => {
-  const isAllowed = (asked: typeof source) => asked !== source;
-  assert.equal(judge(signed(fresh), { isAllowed }), "source");
-  assert.equal(judge(new Uint8Array(0), { isAllowed }), "source");
-  const isLegacy = createLegacyCheck("secret");
-  assert.equal(judge(new TextEncoder().encode("secret"), { isAllowed, isLegacy }), "source");
+  const { judge, fresh, configure } = startHost();
+  const legacy = new TextEncoder().encode("secret");
+  configure({ isAllowed: (asked) => asked !== source, isLegacy: createLegacyCheck("secret") });
+  for (const bytes of [fresh(), new Uint8Array(0), legacy]) assert.equal(judge(bytes), "source");
 });
 
-Deno.test("accept() names every header fault", () => {
+Deno.test("accept() names every header fault, whoever signed it", () => {
+  const { judge, fresh } = startHost();
+  const set = (at: number, value: number) => broken(fresh(), (bytes) => bytes[at] = value);
   const faults: [string, Uint8Array][] = [
-    ["length", signed(fresh).subarray(1)],
+    ["length", fresh().subarray(1)],
     ["length", new Uint8Array(0)],
-    ["magic", tampered((bytes) => bytes[0]++)],
-    ["version", tampered((bytes) => bytes[4]++)],
-    ["type", tampered((bytes) => bytes[5]++)],
-    ["reserved", tampered((bytes) => bytes[7] |= 4)],
-    ["reserved", tampered((bytes) => bytes[47] = 1)],
+    ["magic", set(0, 0)],
+    ["version", set(4, 1)],
+    ["type", set(5, 2)],
+    ["action", set(6, 3)],
+    ["flags", set(7, 2)],
+    ["flags", set(7, 5)],
+    ["count", set(6, 2)],
+    ["reserved", set(39, 1)],
+    ["reserved", set(112, 1)],
+    ["reserved", set(151, 1)],
   ];
-  for (const [reason, bytes] of faults) {
-    assert.equal(requestHeaderFault(bytes), reason);
-    assert.equal(judge(bytes), reason);
+  for (const [reason, bytes] of faults) assert.equal(judge(bytes), reason);
+});
+
+Deno.test("accept() refuses a router it doesn't list, and every one when it lists none", () => {
+  const { judge, fresh, configure, time } = startHost();
+  assert.equal(judge(signed({ created: time.wall() }, otherRouter)), "key");
+  configure({ routerKeys: parseRouterKeys([]) });
+  assert.equal(judge(fresh()), "key");
+});
+
+// 2: filter.
+
+Deno.test("accept() refuses a wrong filter before anything that takes longer", () => {
+  const { judge, fresh, late, configure } = startHost();
+  configure({
+    isSignedBy() {
+      throw new Error("The signature was looked at");
+    },
+  });
+  for (const bytes of [fresh(), late(), fresh({ challenge: new Uint8Array(8).fill(1) })]) {
+    bytes[bytes.length - 1] ^= 1;
+    assert.equal(judge(bytes), "filter");
+  }
+  const content = broken(fresh(), (bytes) => bytes[48] = 0xff);
+  content[20] ^= 1;
+  assert.equal(judge(content), "filter");
+});
+
+// 3: what is known already.
+
+Deno.test("accept() checks no signature of a copy, fresh or not any more, accepted or stale", () => {
+  const { present, judge, fresh, late, time, configure } = startHost();
+  const [accepted, stale] = [fresh(), late()];
+  const first = present(accepted);
+  assert.equal(judge(stale), "stale");
+  configure({ isSignedBy: () => false });
+  time.pass(61_000);
+  time.step(86_400_000);
+  const copy = present(accepted);
+  assert.ok(first.kind === "new" && copy.kind === "copy");
+  assert.equal(copy.seen, first.seen);
+  const again = present(stale);
+  assert.ok(again.kind === "copy" && again.seen.isStale);
+});
+
+Deno.test("accept() refuses a known id under another filter, before its challenge and signature", () => {
+  for (const kind of ["fresh", "late"] as const) {
+    const host = startHost();
+    const id = new Uint8Array(16).fill(7);
+    host.judge(host[kind]({ id }));
+    assert.equal(host.judge(host.fresh({ id, sender: "r2" })), "id reused");
+    const other = host.fresh({ id, challenge: new Uint8Array(8).fill(1) });
+    assert.equal(host.judge(forged(other, 48)), "id reused");
   }
 });
 
-Deno.test("accept() refuses a key it doesn't hold, and every key when it holds none", () => {
-  assert.equal(judge(signed(fresh, otherKey)), "key");
-  assert.equal(judge(signed(fresh), { keyring: null }), "key");
-});
-
-Deno.test("accept() refuses a wrong MAC before it looks at the content", () => {
-  const bytes = signed(fresh);
-  bytes[6] = 9;
-  assert.equal(judge(bytes), "mac");
-  const last = signed(fresh);
-  last[last.length - 1] ^= 1;
-  assert.equal(judge(last), "mac");
-});
-
-Deno.test("accept() reads no clock for what is refused unsigned, and each once at most for the rest", () => {
-  let readings = "";
-  const counted: Clock = {
-    monotonic: () => (readings += "m", now.monotonic),
-    wall: () => (readings += "w", now.wall),
-  };
-  const state = newState();
-  const judgeTimed = (bytes: Uint8Array, changes: Partial<AcceptanceRules> = {}) => {
-    readings = "";
-    return word(accept(bytes, source, { ...rules, ...changes }, state, counted));
-  };
-  const genuine = signed(fresh);
-  const forged = genuine.with(-1, genuine.at(-1)! ^ 1);
-  const cases: [string, string, Uint8Array, Partial<AcceptanceRules>?][] = [
-    ["source", "", genuine, { isAllowed: () => false }],
-    ["length", "", new Uint8Array(5)],
-    ["key", "", signed(fresh, otherKey)],
-    ["mac", "", forged],
-    ["new", "mw", genuine],
-    ["repeat", "m", genuine],
-    ["stale", "mw", signed({ created: 5 })],
-  ];
-  for (const [word, read, bytes, changes] of cases) {
-    assert.equal(judgeTimed(bytes, changes), word);
-    assert.equal(readings, read, word);
-  }
-});
-
-Deno.test("accept() refuses a request with the right key id signed by another key", () => {
-  const bytes = signed(fresh, otherKey);
-  bytes.set(key.id, 8);
-  assert.equal(judge(bytes), "mac");
-});
-
-Deno.test("accept() refuses content that contradicts itself and names the key it came with", () => {
-  const bytes = tampered((bytes) => bytes[6] = 9);
-  const verdict = accept(bytes, source, rules, newState(), clock);
-  assert.deepEqual(verdict, { kind: "refused", reason: "content", key });
-});
-
-Deno.test("accept() refuses broken content before it asks whether the id was seen or fresh", () => {
-  const state = newState();
-  const bytes = signed(fresh);
-  assert.equal(judge(bytes, {}, state), "new");
-  assert.equal(judge(tampered((bytes) => bytes[6] = 9, bytes), {}, state), "content");
-});
-
-Deno.test("accept() calls a copy a repeat, also when it isn't fresh any more", () => {
-  const state = newState();
-  const bytes = signed(fresh);
-  assert.equal(judge(bytes, {}, state), "new");
-  assert.equal(judge(bytes, {}, state), "repeat");
-  const later = { monotonic: now.monotonic + 61_000, wall: now.wall + 61_000 };
-  assert.equal(judge(bytes, {}, state, later), "repeat");
-});
-
-Deno.test("accept() refuses a seen id under another MAC", () => {
-  const state = newState();
+Deno.test("accept() tells the ids of two routers apart", () => {
+  const { judge, configure, time } = startHost();
+  configure({ routerKeys: parseRouterKeys([router.publicText, otherRouter.publicText]) });
   const id = new Uint8Array(16).fill(7);
-  assert.equal(judge(signed({ ...fresh, id }), {}, state), "new");
-  assert.equal(judge(signed({ ...fresh, id, sender: "r2" }), {}, state), "id reused");
+  assert.equal(judge(signed({ id, created: time.wall() })), "new");
+  assert.equal(judge(signed({ id, created: time.wall() }, otherRouter)), "new");
 });
 
-Deno.test("accept() accepts a copy once more after its flush failed, and only then", () => {
-  const state = newState();
-  const bytes = signed(fresh);
-  const first = accept(bytes, source, rules, state, clock);
-  assert.ok(first.kind === "new");
-  const result = { error: 0, entries: 0, micros: 0, reports: [] };
-  first.seen.result = { ...result, status: "failed" };
-  const second = accept(bytes, source, rules, state, clock);
-  assert.ok(second.kind === "new");
-  assert.equal(second.seen, first.seen);
-  assert.equal(judge(bytes, {}, state), "repeat");
-  first.seen.result = { ...result, status: "flushed" };
-  assert.equal(judge(bytes, {}, state), "repeat");
+// 4: challenge, tolerance, floor, stale table.
+
+Deno.test("accept() refuses a challenge that isn't its own, before the signature", () => {
+  const { judge, fresh, state, time, configure } = startHost();
+  const isRight = (challenge: Uint8Array) => judge(fresh({ challenge }));
+  const own = challengeOf(state, time);
+  const otherStart = createAcceptanceState(0, new Uint8Array(32).fill(4));
+  assert.equal(isRight(own.with(7, own[7] ^ 1)), "challenge");
+  assert.equal(isRight(challengeOf(otherStart, time)), "challenge", "another start");
+  const ofOther = state.challenges.present(otherRouter.key.id, time.monotonic());
+  assert.equal(isRight(ofOther), "challenge", "another router's");
+  configure({ isSignedBy: () => false });
+  assert.equal(isRight(new Uint8Array(8).fill(1)), "challenge");
+  assert.equal(isRight(own), "signature");
+});
+
+Deno.test("accept() takes the present challenge and the last one", () => {
+  const { judge, state, time, late } = startHost();
+  // To the start of a slot of 30 s.
+  time.pass(30_000 - time.monotonic() % 30_000);
+  const challenge = challengeOf(state, time);
+  time.pass(59_999);
+  assert.equal(judge(late({ challenge })), "new");
+  time.pass(1);
+  assert.equal(judge(late({ challenge })), "challenge");
+});
+
+Deno.test("accept() doesn't look at the creation of a request with a right challenge", () => {
+  for (const created of [0, 5, Number.MAX_SAFE_INTEGER]) {
+    const { judge, repair } = startHost();
+    assert.equal(judge(repair({ created })), "new");
+  }
 });
 
 Deno.test("accept() calls a request stale outside the tolerance on either side, not inside", () => {
   for (const sign of [-1, 1]) {
-    assert.equal(judge(signed({ created: now.wall + sign * 60_000 })), "new");
-    assert.equal(judge(signed({ created: now.wall + sign * 60_001 })), "stale");
+    const { judge, fresh, time } = startHost();
+    assert.equal(judge(fresh({ created: time.wall() + sign * 60_000 })), "new");
+    assert.equal(judge(fresh({ created: time.wall() + sign * 60_001 })), "stale");
   }
 });
 
-Deno.test("accept() calls a request stale that was created before the service started", () => {
-  const state = newState(now.wall - 10);
-  assert.equal(judge(signed({ created: now.wall - 11 }), {}, state), "stale");
-  assert.equal(judge(signed({ created: now.wall - 10 }), {}, state), "new");
+Deno.test("accept() calls a request stale that was created no later than the service's start", () => {
+  const { judge, fresh, time } = startHost(10);
+  assert.equal(judge(fresh({ created: time.wall() - 10 })), "stale");
+  assert.equal(judge(fresh({ created: time.wall() - 9 })), "new");
 });
 
-Deno.test("accept() remembers nothing of a stale request", () => {
-  const state = newState();
-  const bytes = signed({ created: now.wall + 61_000 });
-  assert.equal(judge(bytes, {}, state), "stale");
-  const later = { monotonic: now.monotonic + 2_000, wall: now.wall + 2_000 };
-  assert.equal(judge(bytes, {}, state, later), "new");
+Deno.test("accept() forgets a stale request after a while, and takes it if it is fresh then", () => {
+  const { judge, fresh, time } = startHost();
+  const bytes = fresh({ created: time.wall() + 121_000 });
+  assert.equal(judge(bytes), "stale");
+  time.pass(120_999);
+  assert.equal(judge(bytes), "copy");
+  time.pass(1);
+  assert.equal(judge(bytes), "new");
 });
 
-Deno.test("accept() gives a stale verdict the clock that a correction gets through with", () => {
-  const state = newState();
-  const verdict = accept(signed({ created: 5 }), source, rules, state, clock);
-  assert.ok(verdict.kind === "stale");
-  assert.equal(verdict.clock, now.wall);
-  assert.equal(judge(signed({ created: verdict.clock }), {}, state), "new");
+Deno.test("accept() remembers 64 stale requests, then only what is created no earlier", () => {
+  const { judge, late, time } = startHost();
+  const base = time.wall() - 3_600_000;
+  const table = Array.from({ length: 64 }, (_, i) => late({ created: base + i }));
+  for (const bytes of table) assert.equal(judge(bytes), "stale");
+  const early = late({ created: base + 62 });
+  assert.equal(judge(early), "stale table full");
+  assert.equal(judge(forged(early, 48)), "stale table full", "before the signature");
+  // As late as the latest: it takes the place of the earliest.
+  assert.equal(judge(late({ created: base + 63 })), "stale");
+  assert.equal(judge(table[1]), "copy");
+  assert.equal(judge(table[0]), "stale table full");
 });
 
-Deno.test("accept() takes the legacy datagram only with a password, and its copies for copies", () => {
-  const bytes = new TextEncoder().encode("secret\n");
-  const isLegacy = createLegacyCheck("secret");
-  const state = newState();
-  assert.equal(judge(bytes), "length");
-  assert.equal(judge(bytes, { isLegacy }, state), "legacy");
-  assert.equal(judge(bytes, { isLegacy }, state), "legacy copy");
-  assert.equal(judge(new TextEncoder().encode("Secret"), { isLegacy }, state), "length");
+Deno.test("accept() remembers nothing stale that isn't signed", () => {
+  const { judge, late, time } = startHost();
+  for (let i = 0; i < 200; i++) {
+    assert.equal(judge(forged(late({ created: time.wall() + 86_400_000 }), 48)), "signature");
+  }
+  assert.equal(judge(late()), "stale");
 });
 
-Deno.test("accept() takes a long legacy password for what it is", () => {
-  const password = "p".repeat(128);
-  const bytes = new TextEncoder().encode(password);
-  assert.equal(requestHeaderFault(bytes), "length");
-  const magic = new TextEncoder().encode("p".repeat(38) + "\0" + "p".repeat(89));
-  assert.equal(requestHeaderFault(magic), "magic");
-  const isLegacy = createLegacyCheck(new TextDecoder().decode(magic));
-  assert.equal(judge(magic, { isLegacy }), "legacy");
+Deno.test("accept() takes fresh requests and repairs while its stale table is full", () => {
+  const { judge, late, fresh, repair, time } = startHost();
+  for (let i = 0; i < 64; i++) judge(late({ created: time.wall() + 86_400_000 }));
+  assert.equal(judge(late()), "stale table full");
+  assert.equal(judge(fresh()), "new");
+  assert.equal(judge(repair()), "new");
+});
+
+// 5: signature.
+
+Deno.test("accept() refuses each signature but the listed router's, of these bytes", () => {
+  const { judge, fresh, time, present } = startHost();
+  const insider = { ...router, sign: otherRouter.sign };
+  assert.equal(judge(signed({ created: time.wall() }, insider)), "signature");
+  const bytes = fresh();
+  assert.equal(judge(forged(bytes, bytes.length + signatureAt)), "signature");
+  const verdict = present(forged(bytes, 48));
+  assert.deepEqual(verdict, { kind: "refused", reason: "signature", key: undefined });
+  assert.equal(judge(bytes), "new", "nothing was remembered");
+});
+
+// 6: content.
+
+Deno.test("accept() refuses broken content of an authentic router and names its key", () => {
+  const listed = { action: "flush listed", addresses: [address("192.0.2.254")] } as const;
+  const changes: ((bytes: Uint8Array) => void)[] = [
+    (bytes) => bytes[48] = 0xff,
+    (bytes) => bytes[111] = 0x61,
+    (bytes) => bytes[112] = 5,
+    (bytes) => bytes[113] = 33,
+    (bytes) => bytes[113] = 8,
+    (bytes) => bytes[129] = 1,
+  ];
+  for (const change of changes) {
+    const { present, fresh, late, repair, judge } = startHost();
+    for (const make of [fresh, late, repair]) {
+      const bytes = make(listed);
+      const verdict = present(broken(bytes, change));
+      assert.deepEqual(verdict, { kind: "refused", reason: "content", key: routerKeys.keys[0] });
+      assert.notEqual(judge(bytes), "id reused", "nothing was remembered");
+    }
+  }
+});
+
+// 8: what is remembered, and for how long.
+
+Deno.test("accept() remembers an id for twice the tolerance and a second, by the tolerance then", () => {
+  const { judge, fresh, time, configure } = startHost();
+  configure({ toleranceMs: 300_000 });
+  const long = fresh();
+  assert.equal(judge(long), "new");
+  configure({ toleranceMs: 1_000 });
+  const short = fresh();
+  assert.equal(judge(short), "new");
+  time.pass(60_999);
+  assert.equal(judge(short), "copy", "a minute at least");
+  time.pass(1);
+  assert.equal(judge(short), "stale");
+  time.pass(601_000 - 61_001);
+  assert.equal(judge(long), "copy");
+  time.pass(1);
+  assert.equal(judge(long), "stale");
+});
+
+Deno.test("accept() calls what it has forgotten stale, wherever the clock was stepped", () => {
+  for (const step of [-3_600_000, -121_000, 0, 86_400_000]) {
+    const { judge, fresh, time } = startHost(86_400_000);
+    const bytes = fresh();
+    const earlier = fresh({ created: time.wall() - 1 });
+    assert.equal(judge(bytes), "new");
+    time.pass(121_000);
+    time.step(step);
+    assert.equal(judge(bytes), "stale");
+    time.step(-step - 121_000);
+    // Under the floor, though its own id was never seen.
+    assert.equal(judge(earlier), "stale");
+    assert.equal(judge(fresh({ created: time.wall() + 1 })), "new");
+  }
+});
+
+Deno.test("accept() lets no request with a challenge move the floor", () => {
+  const { judge, fresh, repair, time } = startHost();
+  const bytes = repair({ created: time.wall() + 86_400_000 });
+  assert.equal(judge(bytes), "new");
+  assert.equal(judge(bytes), "copy");
+  time.pass(121_000);
+  assert.equal(judge(bytes), "challenge");
+  assert.equal(judge(fresh()), "new");
+});
+
+Deno.test("accept() takes out a key and puts it in again: its ids and its floor are there", () => {
+  const { judge, fresh, late, time, configure } = startHost();
+  const [bytes, stale] = [fresh(), late()];
+  assert.equal(judge(bytes), "new");
+  assert.equal(judge(stale), "stale");
+  configure({ routerKeys: parseRouterKeys([otherRouter.publicText]) });
+  assert.equal(judge(bytes), "key");
+  configure({ routerKeys: parseRouterKeys([router.publicText]) });
+  assert.equal(judge(bytes), "copy");
+  assert.equal(judge(stale), "copy");
+  configure({ routerKeys: parseRouterKeys([]) });
+  time.pass(121_000);
+  time.step(-121_000);
+  configure({ routerKeys: parseRouterKeys([formatKey("public", key.publicKey)]) });
+  assert.equal(judge(bytes), "stale", "the floor rose when it was forgotten");
 });
 
 Deno.test("accept() changes nothing for what it refuses", () => {
-  const state = newState();
-  const id = new Uint8Array(16).fill(9);
-  const forged = signed({ ...fresh, id });
-  forged[forged.length - 1] ^= 1;
-  assert.equal(judge(forged, {}, state), "mac");
-  assert.equal(state.window.size, 0);
-  assert.equal(judge(signed({ ...fresh, id }), {}, state), "new");
+  const { judge, fresh, state } = startHost();
+  const bytes = fresh();
+  for (const at of [0, 8, 20, 40, 48, 112, bytes.length + signatureAt, bytes.length - 1]) {
+    const changed = bytes.slice();
+    changed[at] ^= 1;
+    judge(changed);
+    if (at !== bytes.length - 1) judge(forged(bytes, at));
+  }
+  assert.equal(state.windows.of(key).size, 0);
+  assert.equal(judge(bytes), "new");
+});
+
+Deno.test("accept() reads no clock for what is refused unsigned, and each once at most", () => {
+  const { state, fresh, late, time } = startHost();
+  let readings = "";
+  const counted: Clock = {
+    monotonic: () => (readings += "m", time.monotonic()),
+    wall: () => (readings += "w", time.wall()),
+  };
+  const genuine = fresh();
+  const cases: [string, string, Uint8Array, Partial<AcceptanceRules>?][] = [
+    ["source", "", genuine, { isAllowed: () => false }],
+    ["length", "", new Uint8Array(5)],
+    ["key", "", signed({}, otherRouter)],
+    ["filter", "", genuine.with(-1, genuine[genuine.length - 1] ^ 1)],
+    ["new", "mw", genuine],
+    ["copy", "m", genuine],
+    ["stale", "mw", late()],
+  ];
+  for (const [expected, read, bytes, changes] of cases) {
+    readings = "";
+    const verdict = accept(bytes, source, { ...rules, ...changes }, state, counted);
+    assert.equal(word(verdict), expected);
+    assert.equal(readings, read, expected);
+  }
+});
+
+Deno.test("accept() takes the legacy datagram only with a password, and its copies for copies", () => {
+  const { judge, configure } = startHost();
+  const bytes = new TextEncoder().encode("secret\n");
+  assert.equal(judge(bytes), "length");
+  configure({ isLegacy: createLegacyCheck("secret") });
+  assert.equal(judge(bytes), "legacy");
+  assert.equal(judge(bytes), "legacy copy");
+  assert.equal(judge(new TextEncoder().encode("Secret")), "length");
+});
+
+Deno.test("accept() takes a legacy password as long as a request for what it is", () => {
+  const { judge, configure } = startHost();
+  const password = "p".repeat(38) + "\0" + "p".repeat(193);
+  const bytes = new TextEncoder().encode(password);
+  assert.equal(requestHeaderFault(bytes), "magic");
+  configure({ isLegacy: createLegacyCheck(password) });
+  assert.equal(judge(bytes), "legacy");
 });
 
 const eth0 = { address: "192.0.2.7", cidr: "192.0.2.7/24" };
@@ -299,20 +471,20 @@ function onLink(own: readonly AddressInfo[]) {
 Deno.test("OnLinkSources allows the networks of own addresses and loopback, nothing else", () => {
   const isAllowed = onLink([eth0, linkLocal]);
   for (const text of ["192.0.2.1", "192.0.2.255", "fe80::2", "127.0.0.1", "127.9.9.9", "::1"]) {
-    assert.equal(isAllowed(parsePrefix(text)), true, text);
+    assert.equal(isAllowed(address(text)), true, text);
   }
   for (const text of ["192.0.3.1", "10.0.0.1", "fe80:0:0:1::1", "2001:db8::1", "0.0.0.0", "::"]) {
-    assert.equal(isAllowed(parsePrefix(text)), false, text);
+    assert.equal(isAllowed(address(text)), false, text);
   }
 });
 
 Deno.test("allowNetworks() allows those networks and loopback, not what is on-link", () => {
   const isAllowed = allowNetworks([parsePrefix("10.0.0.0/8"), parsePrefix("2001:db8::5")]);
   for (const text of ["10.255.0.1", "2001:db8::5", "127.0.0.1", "::1"]) {
-    assert.equal(isAllowed(parsePrefix(text)), true, text);
+    assert.equal(isAllowed(address(text)), true, text);
   }
   for (const text of ["11.0.0.1", "2001:db8::6", "::2"]) {
-    assert.equal(isAllowed(parsePrefix(text)), false, text);
+    assert.equal(isAllowed(address(text)), false, text);
   }
 });
 
@@ -322,7 +494,7 @@ Deno.test("OnLinkSources reads the interfaces anew for an unknown source, once a
   let own = [eth0];
   const sources = new OnLinkSources(() => (reads++, own), time);
   const isAllowed = (source: AddressPrefix) => sources.isAllowed(source);
-  const late = parsePrefix("10.0.0.1");
+  const late = address("10.0.0.1");
   assert.equal(reads, 0, "a start doesn't wait for it");
   sources.read();
   assert.equal(isAllowed(late), false);
@@ -344,7 +516,7 @@ Deno.test("OnLinkSources forgets a network that is gone after 30 s", () => {
   let own = [eth0];
   const sources = new OnLinkSources(() => own, time);
   const isAllowed = (source: AddressPrefix) => sources.isAllowed(source);
-  const source = parsePrefix("192.0.2.1");
+  const source = address("192.0.2.1");
   assert.equal(isAllowed(source), true);
   own = [];
   time.pass(29_999);
@@ -358,13 +530,13 @@ Deno.test("OnLinkSources has one timer while datagrams come, and none when it is
   const sources = new OnLinkSources(() => [eth0], time);
   assert.equal(time.timers, 0, "before the first datagram");
   for (let i = 0; i < 100; i++) {
-    sources.isAllowed(parsePrefix("10.0.0.1"));
+    sources.isAllowed(address("10.0.0.1"));
     assert.equal(time.timers, 1);
     time.pass(1_000);
   }
   time.pass(30_000);
   assert.equal(time.timers, 0, "when no more come");
-  sources.isAllowed(parsePrefix("192.0.2.1"));
+  sources.isAllowed(address("192.0.2.1"));
   sources.close();
   assert.equal(time.timers, 0);
 });
@@ -372,8 +544,8 @@ Deno.test("OnLinkSources has one timer while datagrams come, and none when it is
 Deno.test("OnLinkSources allows an own address that is alone in its network", () => {
   const alone = { address: "192.0.2.9", cidr: "192.0.2.9/32" };
   const isAllowed = onLink([alone]);
-  assert.equal(isAllowed(parsePrefix("192.0.2.9")), true);
-  assert.equal(isAllowed(parsePrefix("192.0.2.8")), false);
+  assert.equal(isAllowed(address("192.0.2.9")), true);
+  assert.equal(isAllowed(address("192.0.2.8")), false);
 });
 
 Deno.test("OnLinkSources leaves out an own address that it can't read, and takes the others", () => {
@@ -385,9 +557,9 @@ Deno.test("OnLinkSources leaves out an own address that it can't read, and takes
     eth0,
   ];
   const isAllowed = onLink(odd);
-  assert.equal(isAllowed(parsePrefix("192.0.2.1")), true);
+  assert.equal(isAllowed(address("192.0.2.1")), true);
   for (const text of ["10.0.0.7", "10.0.0.8", "203.0.113.1", "2001:db8::7", "2001:db8::8"]) {
-    assert.equal(isAllowed(parsePrefix(text)), false, text);
+    assert.equal(isAllowed(address(text)), false, text);
   }
 });
 
@@ -401,9 +573,9 @@ Deno.test("OnLinkSources keeps the last networks while the interfaces can't be r
   const isAllowed = (source: AddressPrefix) => sources.isAllowed(source);
   sources.read();
   broken = true;
-  assert.equal(isAllowed(parsePrefix("192.0.2.1")), true, "the first datagram");
+  assert.equal(isAllowed(address("192.0.2.1")), true, "the first datagram");
   time.pass(60_000);
-  assert.equal(isAllowed(parsePrefix("192.0.2.1")), true);
+  assert.equal(isAllowed(address("192.0.2.1")), true);
 });
 
 Deno.test("OnLinkSources understands the interfaces of this machine", () => {
@@ -415,16 +587,16 @@ Deno.test("OnLinkSources understands the interfaces of this machine", () => {
 });
 
 Deno.test("parseSource() unmaps IPv4 and leaves the zone out", () => {
-  assert.deepEqual(parseSource("::ffff:192.0.2.1"), parsePrefix("192.0.2.1"));
-  assert.deepEqual(parseSource("fe80::1%eth0"), parsePrefix("fe80::1"));
+  assert.deepEqual(parseSource("::ffff:192.0.2.1"), address("192.0.2.1"));
+  assert.deepEqual(parseSource("fe80::1%eth0"), address("fe80::1"));
   assert.equal(parseSource("example"), null);
 });
 
-const router1 = parsePrefix("192.0.2.1");
-const router2 = parsePrefix("192.0.2.2");
+const router1 = address("192.0.2.1");
+const router2 = address("192.0.2.2");
 
 Deno.test("isLegacyCopy() takes what comes within 5 s of the first for its copy", () => {
-  const isCopy = createAcceptanceState(0).isLegacyCopy;
+  const isCopy = createAcceptanceState(0, secret).isLegacyCopy;
   assert.equal(isCopy(router1, 1_000), false);
   for (const now of [1_000, 3_000, 5_999]) assert.equal(isCopy(router1, now), true);
   // Five seconds after the first, not after the last copy.
@@ -433,19 +605,19 @@ Deno.test("isLegacyCopy() takes what comes within 5 s of the first for its copy"
 });
 
 Deno.test("isLegacyCopy() tells sources apart, both families", () => {
-  const isCopy = createAcceptanceState(0).isLegacyCopy;
-  for (const source of [router1, router2, parsePrefix("2001:db8::1"), parsePrefix("2001:db8::2")]) {
+  const isCopy = createAcceptanceState(0, secret).isLegacyCopy;
+  for (const source of [router1, router2, address("2001:db8::1"), address("2001:db8::2")]) {
     assert.equal(isCopy(source, 0), false);
     assert.equal(isCopy(source, 1), true);
   }
 });
 
 Deno.test("isLegacyCopy() remembers 1,024 sources and calls no other one's request a copy", () => {
-  const isCopy = createAcceptanceState(0).isLegacyCopy;
-  for (let i = 0; i < 1_024; i++) isCopy(parsePrefix(`10.0.${i >> 8}.${i & 255}`), 0);
+  const isCopy = createAcceptanceState(0, secret).isLegacyCopy;
+  for (let i = 0; i < 1_024; i++) isCopy(address(`10.0.${i >> 8}.${i & 255}`), 0);
   assert.equal(isCopy(router1, 1), false);
   assert.equal(isCopy(router1, 2), false);
-  assert.equal(isCopy(parsePrefix("10.0.0.0"), 3), true);
+  assert.equal(isCopy(address("10.0.0.0"), 3), true);
   assert.equal(isCopy(router1, 5_000), false);
   assert.equal(isCopy(router1, 5_001), true);
 });

@@ -2,7 +2,6 @@
  * A receiver whose time a test advances and whose socket is a queue. What it receives and sends is
  * bytes, as on a real one.
  */
-import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { FlushScope, NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import type { EventName, EventValues, Report } from "../../../lib/log/events.ts";
@@ -12,23 +11,16 @@ import {
   type ReceiverParts,
   type ReceiverRules,
 } from "../../../lib/receiver/receiver.ts";
-import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
-import { createKey, createKeyring, type Key } from "../../../lib/wire/keys.ts";
-import { type FlushRequest, requestMacOf } from "../../../lib/wire/request.ts";
-import { signRequest } from "../../support/datagrams.ts";
+import type { FlushAck } from "../../../lib/wire/ack.ts";
+import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
+import { hostSigner, readAck, routerKeys } from "../../support/requests.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-
-export const key: Key = createKey(new Uint8Array(32).fill(1));
-export const otherKey: Key = createKey(new Uint8Array(32).fill(2));
-export const keyring = createKeyring([key]);
-
-/** The bytes of a request from r1. */
-export function signed(changes: Partial<FlushRequest> = {}, signer = key) {
-  return signRequest(signer, { sender: "r1", ...changes });
-}
 
 export const r1 = { transport: "udp", hostname: "192.0.2.1", port: 40_001 } as const;
 export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as const;
+
+/** The instance of the harness's receiver. */
+export const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 /** A datagram that the receiver sent. */
 export interface Sent {
@@ -51,7 +43,7 @@ export function notingCache(parts: Partial<NeighborCache> = {}): {
     flush(scope) {
       flushes.push(scope);
       if (failure !== null) return Promise.reject(failure);
-      return Promise.resolve({ removed: flushes.length, micros: 1_000, notes: [] });
+      return Promise.resolve({ removed: flushes.length, forgotten: [], micros: 1_000, notes: [] });
     },
     ...parts,
   };
@@ -74,13 +66,14 @@ export function keepReport(): { said: Said[]; report: Report; saidOf(event: Even
   };
 }
 
-/** The rules of a receiver that takes everything signed with the tests' key. */
+/** The rules of a receiver that takes everything signed with the tests' router. */
 export const testRules: ReceiverRules = {
   address: "0.0.0.0",
   port: 27_735,
   holdDownMs: 10_000,
   isAllowed: () => true,
-  keyring,
+  routerKeys,
+  isSignedBy,
   isLegacy: null,
   toleranceMs: 60_000,
 };
@@ -117,7 +110,10 @@ export function startHarness(
     time,
     random: () => 0.5,
     open: () => socket,
-    hostName: "host1",
+    hostName: () => "host1",
+    signer: hostSigner,
+    instance,
+    challengeSecret: new Uint8Array(32).fill(3),
     ...parts,
   });
   return {
@@ -145,11 +141,6 @@ export function startHarness(
 }
 
 /** The acks among sent datagrams, each an ack to these request bytes or the test fails. */
-export function acksTo(bytes: Uint8Array, sent: readonly Sent[], reportCount = 0): FlushAck[] {
-  return sent.map((one) => {
-    const request = { key, id: bytes.slice(20, 36), mac: requestMacOf(bytes), reportCount };
-    const ack = decodeAck(one.bytes, request);
-    assert.ok(typeof ack !== "string", `not an ack: ${ack}`);
-    return ack;
-  });
+export function acksTo(bytes: Uint8Array, sent: readonly Sent[]): FlushAck[] {
+  return sent.map((one) => readAck(one.bytes, bytes));
 }
