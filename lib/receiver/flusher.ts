@@ -102,8 +102,11 @@ function unionOf(a: FlushScope, b: FlushScope): FlushScope {
 export const maxNames = 5;
 /** Who asked for one flush, as far as they are counted. */
 const maxRequesters = 4_096;
-/** Runs of the cache that delete single addresses at once; more addresses become one run. */
-const maxDeletions = 4;
+/**
+ * Deletions of single addresses that run at once, each a process of some ms on Linux. More than a
+ * failover of all routers needs; what is asked for over that becomes one deletion that waits.
+ */
+const maxDeletions = 32;
 
 /** What a flusher works with. */
 interface FlusherParts {

@@ -54,7 +54,8 @@ export function request(changes: Partial<FlushRequest> = {}): FlushRequest {
     action: "flush all",
     acknowledge: true,
     report: false,
-    created: Date.now(),
+    // Later than the start of a service in this millisecond.
+    created: Date.now() + 1,
     id,
     ackSpreadMs: 0,
     challenge: new Uint8Array(8),

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
-import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
-import { Acknowledger, LookUps, type ReceivedRequest } from "../../../lib/receiver/answers.ts";
+import { foundWithout, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import {
+  Acknowledger,
+  AckSources,
+  LookUps,
+  type ReceivedRequest,
+  Reporter,
+} from "../../../lib/receiver/answers.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
-import { createRequest } from "../../support/datagrams.ts";
+import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { address, request } from "../../support/requests.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "./harness.ts";
 
@@ -81,14 +87,14 @@ Deno.test("Acknowledger survives acks that can't be made or sent and says so onc
   ]);
 });
 
-/** Look-ups over a cache whose resolutions end when the test says so. */
+/** Look-ups over a cache whose looks end when the test says so. */
 function startLookUps() {
   const kept = keepReport();
   const begun: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
   const cache = {
     ...createMemoryCache(),
-    resolve(addresses: readonly { bytes: Uint8Array }[]) {
+    look(addresses: readonly { bytes: Uint8Array }[]) {
       const name = String(addresses[0].bytes[3]);
       begun.push(name);
       return new Promise<never[]>((resolve, reject) =>
@@ -96,19 +102,20 @@ function startLookUps() {
       );
     },
   };
-  const lookUps = new LookUps({ cache, report: kept.report, time: createTestTime() });
+  const parts = { cache, report: kept.report, time: createTestTime() };
+  const lookUps = new LookUps(parts, new Reporter(parts));
   return {
     ...kept,
     begun,
-    /** Asks for the address 192.0.2.`number`. */
-    resolve(number: number) {
-      const asked = { report: true, addresses: [parsePrefix(`192.0.2.${number}`)] };
+    /** Looks at the address 192.0.2.`number`. */
+    look(number: number) {
+      const asked = { report: true, addresses: [address(`192.0.2.${number}`)] };
       const received: ReceivedRequest = {
-        request: createRequest(asked),
-        source: parsePrefix("192.0.2.1"),
+        request: request(asked),
+        source: address("192.0.2.1"),
         who: "r1",
       };
-      return lookUps.resolve(received);
+      return lookUps.look(received);
     },
     async end(number: number, error?: Error) {
       ends.get(String(number))?.(error);
@@ -118,21 +125,21 @@ function startLookUps() {
 }
 
 Deno.test("LookUps run four at once, then those that wait, in order", async () => {
-  const { begun, resolve, end } = startLookUps();
-  const results = [1, 2, 3, 4, 5, 6].map(resolve);
+  const { begun, look, end } = startLookUps();
+  const results = [1, 2, 3, 4, 5, 6].map(look);
   await settle();
   assert.deepEqual(begun, ["1", "2", "3", "4"]);
   await end(2);
   assert.deepEqual(begun.slice(4), ["5"]);
-  assert.deepEqual(await results[1], []);
+  assert.equal((await results[1]).status, "alive");
   for (const number of [1, 3, 4, 5, 6]) await end(number);
   await Promise.all(results);
   assert.deepEqual(begun.slice(4), ["5", "6"]);
 });
 
 Deno.test("LookUps share one that waits, not one that runs", async () => {
-  const { begun, resolve, end } = startLookUps();
-  const results = [1, 2, 3, 4, 5, 5, 1].map(resolve);
+  const { begun, look, end } = startLookUps();
+  const results = [1, 2, 3, 4, 5, 5, 1].map(look);
   await settle();
   for (const number of [1, 2, 3, 4, 5]) await end(number);
   await end(1);
@@ -141,17 +148,111 @@ Deno.test("LookUps share one that waits, not one that runs", async () => {
 });
 
 Deno.test("LookUps leave out what is over 64 that wait, say so once, and go on after a failure", async () => {
-  const { begun, resolve, end, saidOf } = startLookUps();
-  const results = Array.from({ length: 4 + 64 }, (_, i) => resolve(i));
+  const { begun, look, end, saidOf } = startLookUps();
+  const results = Array.from({ length: 4 + 64 }, (_, i) => look(i));
   for (const number of [100, 101]) {
-    const [{ state }] = await resolve(number);
-    assert.equal(state, "not looked at");
+    const { status, reports } = await look(number);
+    assert.deepEqual([status, reports[0].state], ["alive", "unknown"]);
   }
   assert.deepEqual(saidOf("lookOverload").map(({ values }) => values), [{ who: "r1" }]);
+  await settle();
   await end(0, new NeighborCacheError("ip hangs", 110));
-  assert.equal((await results[0])[0].state, "not looked at");
+  const { status, error } = await results[0];
+  assert.deepEqual([status, error], ["failed", 110]);
   assert.equal(begun.length, 5);
   for (let number = 1; number < 68; number++) await end(number);
   await Promise.all(results);
   assert.equal(begun.length, 68);
+});
+
+Deno.test("AckSources give each of 64 sources 8 acks of each status", () => {
+  const sources = new AckSources();
+  const places = Array.from({ length: 70 }, (_, i) => ({ ...to, port: 1_000 + i }));
+  for (const status of ["stale", "flushed"] as const) {
+    const counts = places.map((place) => {
+      let count = 0;
+      while (count < 20 && sources.mayAck(status, place)) count++;
+      return count;
+    });
+    assert.deepEqual(counts, [...Array(64).fill(8), ...Array(6).fill(0)]);
+  }
+  assert.ok(sources.mayAck("pending", { ...places[0], hostname: to.hostname }));
+  assert.ok(!sources.mayAck("pending", { ...places[0], hostname: "192.0.2.77" }));
+});
+
+Deno.test("AckSources tell who waits, each once, until the end", () => {
+  const sources = new AckSources();
+  assert.deepEqual(sources.waiting(true), []);
+  const other = { ...to, port: 6 };
+  for (const place of [to, other, to]) sources.wait(place);
+  assert.deepEqual(sources.waiting(false), [to, other]);
+  assert.deepEqual(sources.waiting(true), [to, other]);
+  assert.deepEqual(sources.waiting(true), []);
+  for (let port = 0; port < 100; port++) sources.wait({ ...to, port });
+  assert.equal(sources.waiting(true).length, 64);
+});
+
+const silent = foundWithout("no neighbor");
+
+function startReporter(nextHops: () => Promise<AddressPrefix[]> = () => Promise.resolve([])) {
+  const time = createTestTime();
+  const kept = keepReport();
+  let readings = 0;
+  const cache = { ...createMemoryCache(), nextHops: () => (readings++, nextHops()) };
+  const reporter = new Reporter({ cache, report: kept.report, time });
+  return { ...kept, time, reporter, readings: () => readings };
+}
+
+Deno.test("Reporter marks what a flush removed within 10 minutes, for flushes alone", async () => {
+  const { reporter, time } = startReporter();
+  const [one, two, prefix] = [
+    address("192.0.2.1"),
+    address("192.0.2.2"),
+    parsePrefix("192.0.0.0/8"),
+  ];
+  reporter.removed([one, address("192.0.0.0")]);
+  const cachedOf = async (afterFlush: boolean) =>
+    (await reporter.reports([one, two, prefix], [silent, silent, silent], afterFlush))
+      .map(({ cached }) => cached);
+  assert.deepEqual(await cachedOf(true), [true, false, false]);
+  assert.deepEqual(await cachedOf(false), [false, false, false]);
+  time.pass(599_999);
+  assert.deepEqual(await cachedOf(true), [true, false, false]);
+  time.pass(1);
+  assert.deepEqual(await cachedOf(true), [false, false, false]);
+});
+
+Deno.test("Reporter remembers the last 4,096 addresses that were removed", async () => {
+  const { reporter } = startReporter();
+  const many = Array.from({ length: 4_096 }, (_, i) => address(`10.0.${i >> 8}.${i & 255}`));
+  reporter.removed(many);
+  reporter.removed([many[0]]);
+  reporter.removed([address("192.0.2.1")]);
+  const reports = await reporter.reports(many, many.map(() => silent), true);
+  assert.deepEqual(reports.map(({ cached }) => cached), many.map((_, i) => i !== 1));
+});
+
+Deno.test("Reporter marks what a route goes through, and reads the routes once a second", async () => {
+  const { reporter, time, readings } = startReporter(() =>
+    Promise.resolve([address("192.0.2.1"), address("fe80::1")])
+  );
+  const asked = ["192.0.2.1", "192.0.2.2", "fe80::1"].map(address);
+  const gatewaysOf = async () =>
+    (await reporter.reports(asked, asked.map(() => silent), true)).map(({ gateway }) => gateway);
+  for (let i = 0; i < 10; i++) assert.deepEqual(await gatewaysOf(), [true, false, true]);
+  assert.equal(readings(), 1);
+  time.pass(1_000);
+  await gatewaysOf();
+  assert.equal(readings(), 2);
+});
+
+Deno.test("Reporter reports without routes where they can't be read, and tries again", async () => {
+  const { reporter, readings, saidOf } = startReporter(() =>
+    Promise.reject(new NeighborCacheError("ip hangs", 110))
+  );
+  const report = () => reporter.reports([address("192.0.2.1")], [silent], true);
+  assert.equal((await report())[0].gateway, false);
+  await report();
+  assert.equal(readings(), 2);
+  assert.equal(saidOf("lookFailed").length, 1);
 });

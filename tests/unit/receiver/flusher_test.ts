@@ -1,9 +1,14 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import type { FlushScope } from "../../../lib/neighbors/neighbor_cache.ts";
+import {
+  type FlushScope,
+  type NeighborCache,
+  NeighborCacheError,
+} from "../../../lib/neighbors/neighbor_cache.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { Flusher, FlushGate } from "../../../lib/receiver/flusher.ts";
 import { type AddressPrefix, parsePrefix, prefixContains } from "../../../lib/wire/addresses.ts";
+import { address } from "../../support/requests.ts";
 import { createTestTime, settle, type TestTime } from "../../support/test_time.ts";
 import { keepReport, notingCache } from "./harness.ts";
 
@@ -185,22 +190,35 @@ Deno.test("FlushGate keeps its promise in 10,000 random schedules", () => {
   assert.ok(started > 1_000 && delayed > 1_000, "schedules too easy to prove anything");
 });
 
-/** A flusher with a hold-down of 10 s, and at what time it told whom. */
-function startFlusher(time: TestTime = createTestTime()) {
+/** A flusher with a hold-down of 10 s, and when what was asked of it ended. */
+function startFlusher(time: TestTime = createTestTime(), parts: Partial<NeighborCache> = {}) {
   const begin = time.monotonic();
   const kept = keepReport();
-  const { cache, flushes } = notingCache();
-  const parts = { cache, report: kept.report, counters: new Counters(), time };
-  const flusher = new Flusher(parts, holdDown);
-  const told: string[] = [];
+  const noted = notingCache(parts);
+  const started: FlushScope[] = [];
+  const removed: AddressPrefix[] = [];
+  const flusher = new Flusher({
+    cache: noted.cache,
+    report: kept.report,
+    counters: new Counters(),
+    time,
+    started: (scope) => void started.push(scope),
+    removed: (addresses) => void removed.push(...addresses),
+  }, holdDown);
+  const ended: string[] = [];
   return {
     ...kept,
+    ...noted,
     time,
-    flushes,
-    told,
+    started,
+    removed,
+    ended,
     flusher,
-    request: (scope: FlushScope, who: string) =>
-      flusher.request(scope, who, () => void told.push(`${who} ${time.monotonic() - begin}`)),
+    request(scope: FlushScope, who: string) {
+      const flush = flusher.request(scope, who);
+      flush.ended.then(() => ended.push(`${who} ${time.monotonic() - begin}`));
+      return flush;
+    },
     async pass(ms: number) {
       time.pass(ms);
       await settle();
@@ -208,21 +226,32 @@ function startFlusher(time: TestTime = createTestTime()) {
   };
 }
 
-Deno.test("Flusher tells each requester when its flush has ended, pending ones when due", async () => {
-  const { request, pass, time, flushes, told, saidOf } = startFlusher();
-  for (const who of ["a", "b", "c", "d", "e"]) request("all", who);
+Deno.test("Flusher ends the flush of each requester, pending ones when due, by one flush", async () => {
+  const { request, pass, time, flushes, ended, saidOf, started } = startFlusher();
+  const asked = ["a", "b", "c", "d", "e"].map((who) => request("all", who));
+  assert.deepEqual(asked.map(({ hasStarted }) => hasStarted), [true, true, true, false, false]);
   assert.equal(flushes.length, 3);
+  assert.deepEqual(started, ["all", "all", "all"]);
   assert.equal(time.timers, 1);
   await settle();
-  assert.deepEqual(told, ["a 0", "b 0", "c 0"]);
+  assert.deepEqual(ended, ["a 0", "b 0", "c 0"]);
   await pass(holdDown - 1);
   assert.equal(flushes.length, 3);
   await pass(1);
-  assert.deepEqual(told.slice(3), [`d ${holdDown}`, `e ${holdDown}`]);
+  assert.deepEqual(ended.slice(3), [`d ${holdDown}`, `e ${holdDown}`]);
   assert.deepEqual(saidOf("flushed").map(({ values }) => values.who), ["a", "b", "c", "d, e"]);
   await pass(holdDown);
   assert.equal(flushes.length, 4);
   assert.equal(time.timers, 0);
+});
+
+Deno.test("Flusher says when the pending flush is due", async () => {
+  const { flusher, request, pass, time } = startFlusher();
+  assert.equal(flusher.due, null);
+  for (let i = 0; i < 4; i++) request("all", "a");
+  assert.equal(flusher.due, time.monotonic() + holdDown);
+  await pass(holdDown);
+  assert.equal(flusher.due, null);
 });
 
 Deno.test("Flusher has no timer while nothing is pending", () => {
@@ -247,11 +276,11 @@ Deno.test("Flusher waits on when a timer is early", async () => {
 });
 
 Deno.test("Flusher.finish() flushes at once for what is pending and leaves no timer", async () => {
-  const { flusher, request, time, flushes, told } = startFlusher();
-  for (let i = 0; i < 4; i++) request([parsePrefix("192.0.2.1")], `requester ${i}`);
+  const { flusher, request, time, flushes, ended } = startFlusher();
+  for (let i = 0; i < 4; i++) request([parsePrefix("192.0.2.0/24")], `requester ${i}`);
   await flusher.finish();
-  assert.deepEqual(flushes, Array(4).fill([parsePrefix("192.0.2.1")]));
-  assert.equal(told.at(-1), "requester 3 0");
+  assert.deepEqual(flushes, Array(4).fill([parsePrefix("192.0.2.0/24")]));
+  assert.equal(ended.at(-1), "requester 3 0");
   assert.equal(time.timers, 0);
   await flusher.finish();
   assert.equal(flushes.length, 4);
@@ -266,10 +295,60 @@ Deno.test("Flusher.setHoldDown() moves the timer of what is pending", async () =
   assert.equal(flushes.length, 4);
 });
 
-Deno.test("Flusher flushes for more requesters than it can tell", async () => {
-  const { request, pass, flushes, told } = startFlusher();
+Deno.test("Flusher flushes for more requesters than it names, and counts them", async () => {
+  const { request, pass, flushes, ended, saidOf } = startFlusher();
   for (let i = 0; i < 5_000; i++) request("all", `requester ${i}`);
   await pass(holdDown);
   assert.equal(flushes.length, 4);
-  assert.equal(told.length, 3 + 4_096);
+  assert.equal(ended.length, 5_000);
+  assert.match(String(saidOf("flushed")[3].values.who), / and 4091 more$/);
+});
+
+Deno.test("Flusher.delete() is never held down and takes no start from the gate", async () => {
+  const { flusher, request, flushes } = startFlusher();
+  for (let i = 0; i < 20; i++) {
+    flusher.delete([address(`192.0.2.${i}`)], "a");
+    await settle();
+  }
+  assert.equal(flushes.length, 20);
+  for (let i = 0; i < 3; i++) assert.ok(request("all", "a").hasStarted);
+  flusher.delete([address("192.0.2.1")], "a");
+  assert.equal(flushes.length, 24);
+});
+
+Deno.test("Flusher.delete() runs 32 at once, and one for all that ask meanwhile", async () => {
+  const turns: (() => void)[] = [];
+  const scopes: FlushScope[] = [];
+  const { flusher } = startFlusher(createTestTime(), {
+    flush(scope) {
+      scopes.push(scope);
+      return new Promise((resolve) =>
+        turns.push(() => resolve({ removed: 1, forgotten: [], micros: 1, notes: [] }))
+      );
+    },
+  });
+  const ended = Array.from({ length: 40 }, (_, i) => flusher.delete([address(`10.0.0.${i}`)], "a"));
+  assert.equal(scopes.length, 32);
+  turns[0]();
+  await settle();
+  assert.equal(scopes.length, 33);
+  assert.equal(scopes[32].length, 8);
+  const all = Promise.all(ended);
+  for (const end of turns) end();
+  assert.equal((await all).length, 40);
+});
+
+Deno.test("Flusher tells which addresses a flush removed, a failing one none", async () => {
+  const forgotten = [address("192.0.2.1")];
+  const { flusher, request, removed } = startFlusher(createTestTime(), {
+    flush: () => Promise.resolve({ removed: 2, forgotten, micros: 1, notes: [] }),
+  });
+  await request("all", "a").ended;
+  await flusher.delete([address("192.0.2.2")], "a");
+  assert.deepEqual(removed, [...forgotten, ...forgotten]);
+  const failing = startFlusher(createTestTime(), {
+    flush: () => Promise.reject(new NeighborCacheError("Not permitted", 1)),
+  });
+  assert.ok(await failing.request("all", "a").ended instanceof NeighborCacheError);
+  assert.deepEqual(failing.removed, []);
 });

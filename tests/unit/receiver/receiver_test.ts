@@ -1,8 +1,7 @@
 /** One request from datagram to ack: time advanced by the test, and over real sockets on loopback. */
 import assert from "node:assert/strict";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
-import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { allowNetworks } from "../../../lib/receiver/accept.ts";
 import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import {
@@ -11,27 +10,36 @@ import {
   type ReceiverRules,
 } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
-import { decodeAck, type FlushAck, type NeighborReport } from "../../../lib/wire/ack.ts";
-import { createKeyring } from "../../../lib/wire/keys.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
+import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
-import { encodeRequest, requestMacOf } from "../../../lib/wire/request.ts";
-import { createRequest } from "../../support/datagrams.ts";
+import type { FlushAck } from "../../../lib/wire/ack.ts";
+import {
+  address,
+  hostSigner,
+  key,
+  otherRouter,
+  readAck,
+  router,
+  routerKeys,
+  seal,
+  signed,
+} from "../../support/requests.ts";
 import { settle } from "../../support/test_time.ts";
 import {
   acksTo,
+  instance,
   keepReport,
-  key,
   notingCache,
-  otherKey,
   r1,
   r2,
-  signed,
   startHarness,
   testRules,
 } from "./harness.ts";
 
 const start = 1_700_000_000_000;
-const fresh = { created: start } as const;
+const fresh = { created: start + 1 } as const;
 
 Deno.test("Receiver acknowledges a copy again with the stored outcome and a new clock", async () => {
   const { deliver, pass, sent, flushes, receiver } = startHarness();
@@ -49,20 +57,61 @@ Deno.test("Receiver acknowledges a copy again with the stored outcome and a new 
   assert.equal(receiver.counters.counted.repeated, 1);
 });
 
-Deno.test("Receiver acknowledges one request id at most 8 times", async () => {
+Deno.test("Receiver acknowledges one request at most 8 times to each of 64 sources", async () => {
   const { deliver, sent, flushes } = startHarness();
   const bytes = signed(fresh);
   for (let i = 0; i < 20; i++) await deliver(bytes);
   assert.equal(sent.length, 8);
+  for (let port = 1; port <= 100; port++) await deliver(bytes, { ...r1, port });
+  assert.equal(sent.length, 8 + 63);
   assert.equal(flushes.length, 1);
 });
 
-Deno.test("Receiver acknowledges a failing request at most 8 times too", async () => {
-  const { deliver, sent, fail } = startHarness({}, { holdDownMs: 0 });
+Deno.test("Receiver tries a failed flush again by a copy, each 0.5 s at most, 8 times", async () => {
+  const { deliver, pass, sent, fail, flushes } = startHarness({}, { holdDownMs: 1_000 });
   fail(new NeighborCacheError("Not permitted", 1));
   const bytes = signed(fresh);
-  for (let i = 0; i < 20; i++) await deliver(bytes);
+  const flushesAfter: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    await deliver(bytes);
+    await pass(499);
+    await deliver(bytes);
+    await pass(1);
+    flushesAfter.push(flushes.length);
+  }
+  assert.deepEqual(flushesAfter, [1, 2, 3, 4, 5, 6, 7, 8, ...Array(12).fill(9)]);
   assert.equal(sent.length, 8);
+  assert.deepEqual(new Set(acksTo(bytes, sent).map(({ status }) => status)), new Set(["failed"]));
+});
+
+Deno.test("Receiver holds retries down as well, and flushes for one whose retries were used", async () => {
+  const { deliver, pass, sent, fail, flushes } = startHarness();
+  fail(new NeighborCacheError("Not permitted", 1));
+  const bytes = signed(fresh);
+  for (let i = 0; i < 4; i++) {
+    await deliver(bytes);
+    await pass(500);
+  }
+  assert.equal(flushes.length, 3);
+  fail(null);
+  await pass(10_000);
+  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), [
+    "failed",
+    "failed",
+    "failed",
+    "pending",
+    "flushed",
+  ]);
+});
+
+Deno.test("Receiver tries again for a copy that asks for no ack", async () => {
+  const { deliver, pass, fail, flushes, sent } = startHarness();
+  fail(new NeighborCacheError("Not permitted", 1));
+  const bytes = signed({ ...fresh, acknowledge: false });
+  await deliver(bytes);
+  await pass(500);
+  await deliver(bytes);
+  assert.deepEqual([flushes.length, sent.length], [2, 0]);
 });
 
 Deno.test("Receiver sends no ack that nobody asked for", async () => {
@@ -71,6 +120,7 @@ Deno.test("Receiver sends no ack that nobody asked for", async () => {
   await deliver(bytes);
   await deliver(bytes);
   await deliver(signed({ created: 5, acknowledge: false }));
+  await deliver(signed({ ...fresh, acknowledge: false, action: "probe" }));
   assert.equal(flushes.length, 1);
   assert.equal(sent.length, 0);
 });
@@ -80,7 +130,7 @@ Deno.test("Receiver acknowledges when the flush has ended, not before, copies on
   const { cache } = notingCache({
     async flush() {
       await promise;
-      return { removed: 7, micros: 5, notes: [] };
+      return { removed: 7, micros: 5, forgotten: [], notes: [] };
     },
   });
   const { deliver, sent } = startHarness({ cache });
@@ -93,18 +143,25 @@ Deno.test("Receiver acknowledges when the flush has ended, not before, copies on
   assert.deepEqual(sent[0].to, r1);
 });
 
-Deno.test("Receiver acknowledges a pending request to every source its copies came from", async () => {
+Deno.test("Receiver acknowledges pending and done to every source its copies came from", async () => {
   const { deliver, pass, sent, flushes } = startHarness();
   for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
   const bytes = signed(fresh);
   const sources = [r1, r2, { ...r1, port: 9 }, { ...r2, port: r1.port }];
-  for (const from of [...sources, r1]) await deliver(bytes, from);
+  await deliver(bytes);
+  await pass(4_000);
+  for (const from of [...sources.slice(1), r1]) await deliver(bytes, from);
   assert.equal(flushes.length, 3);
-  assert.equal(sent.length, 0);
-  await pass(10_000);
+  const pending = acksTo(bytes, sent);
+  assert.deepEqual(pending.map(({ status }) => status), Array(5).fill("pending"));
+  assert.deepEqual(pending.map(({ micros }) => micros), [10e6, 6e6, 6e6, 6e6, 6e6]);
+  await pass(6_000);
   assert.equal(flushes.length, 4);
-  assert.deepEqual(sent.map(({ to }) => to), sources);
-  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), Array(4).fill("flushed"));
+  const last = sent.slice(5);
+  assert.deepEqual(last.map(({ to }) => to), sources);
+  assert.deepEqual(acksTo(bytes, last).map(({ status }) => status), Array(4).fill("flushed"));
+  await deliver(bytes);
+  assert.equal(acksTo(bytes, sent).at(-1)?.status, "flushed");
 });
 
 Deno.test("Receiver bounds the sources that wait for one request", async () => {
@@ -113,7 +170,8 @@ Deno.test("Receiver bounds the sources that wait for one request", async () => {
   const bytes = signed(fresh);
   for (let port = 1; port <= 100; port++) await deliver(bytes, { ...r1, port });
   await pass(10_000);
-  assert.equal(sent.length, 8);
+  const statuses = acksTo(bytes, sent).map(({ status }) => status);
+  assert.deepEqual(statuses, [...Array(64).fill("pending"), ...Array(64).fill("flushed")]);
 });
 
 Deno.test("Receiver calls a sender without a name unnamed in the log", async () => {
@@ -125,23 +183,161 @@ Deno.test("Receiver calls a sender without a name unnamed in the log", async () 
 Deno.test("Receiver merges requests within the hold-down and acknowledges each", async () => {
   const { deliver, pass, sent, flushes, saidOf } = startHarness();
   for (let i = 0; i < 3; i++) await deliver(signed(fresh));
-  const listed = ["192.0.2.101", "192.0.2.102"].map((text) =>
+  const listed = ["10.1.0.0/16", "10.2.0.0/16"].map((text) =>
     signed({ ...fresh, action: "flush listed", addresses: [parsePrefix(text)] })
   );
   await deliver(listed[0], r1);
   await deliver(listed[1], r2);
-  assert.equal(sent.length, 3);
+  assert.deepEqual(listed.map((bytes, i) => acksTo(bytes, [sent[3 + i]])[0].status), [
+    "pending",
+    "pending",
+  ]);
   await pass(10_000);
-  assert.deepEqual(flushes.slice(3), [[parsePrefix("192.0.2.101"), parsePrefix("192.0.2.102")]]);
-  assert.equal(acksTo(listed[0], [sent[3]])[0].status, "flushed");
-  assert.equal(acksTo(listed[1], [sent[4]])[0].status, "flushed");
-  assert.deepEqual([sent[3].to, sent[4].to], [r1, r2]);
+  assert.deepEqual(flushes.slice(3), [[parsePrefix("10.1.0.0/16"), parsePrefix("10.2.0.0/16")]]);
+  assert.equal(acksTo(listed[0], [sent[5]])[0].status, "flushed");
+  assert.equal(acksTo(listed[1], [sent[6]])[0].status, "flushed");
+  assert.deepEqual([sent[5].to, sent[6].to], [r1, r2]);
   assert.deepEqual(saidOf("flushed")[3].values, {
-    scope: "192.0.2.101, 192.0.2.102",
+    scope: "10.1.0.0/16, 10.2.0.0/16",
     who: `r1 (192.0.2.1, key ${key.idText}), r1 (192.0.2.2, key ${key.idText})`,
     removed: 4,
     milliseconds: 1,
   });
+});
+
+Deno.test("Receiver flushes for whole addresses at once while everything else is held down", async () => {
+  const { deliver, pass, sent, flushes } = startHarness();
+  for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
+  const listed = [address("192.0.2.101"), address("2001:db8::1")];
+  const whole = signed({ ...fresh, action: "flush listed", addresses: listed });
+  for (let i = 0; i < 9; i++) {
+    await deliver(
+      i === 0 ? whole : signed({ ...fresh, action: "flush listed", addresses: listed }),
+    );
+  }
+  assert.deepEqual(flushes.slice(3), Array(9).fill(listed));
+  assert.deepEqual(sent.map(({ at }) => at), Array(9).fill(0));
+  assert.equal(acksTo(whole, [sent[0]])[0].status, "flushed");
+
+  const all = signed({ ...fresh, report: true, addresses: listed });
+  await deliver(all);
+  assert.deepEqual(flushes.slice(12), [listed]);
+  const [pending] = acksTo(all, [sent[9]]);
+  assert.deepEqual([pending.status, pending.reports.length], ["pending", 2]);
+  const mixed = [...listed, parsePrefix("10.0.0.0/8")];
+  const bytes = signed({ ...fresh, action: "flush listed", report: true, addresses: mixed });
+  await deliver(bytes);
+  assert.deepEqual(flushes.slice(13), [listed]);
+  assert.deepEqual(acksTo(bytes, [sent[10]])[0].reports.map(({ state }) => state), [
+    "no neighbor",
+    "no neighbor",
+    "not concerned",
+  ]);
+  await pass(10_000);
+  assert.deepEqual(flushes.slice(14), ["all"]);
+  assert.equal(acksTo(all, [sent[11]])[0].status, "flushed");
+  assert.equal(acksTo(bytes, [sent[12]])[0].status, "flushed");
+});
+
+Deno.test("Receiver resolves anew, and reports so, after a flush that was held down", async () => {
+  const states = ["no neighbor", "neighbor"] as const;
+  let resolved = 0;
+  const { cache } = notingCache({
+    resolve: () =>
+      Promise.resolve([{
+        state: states[resolved++],
+        cached: false,
+        linkLayerAddress: new Uint8Array(6),
+      }]),
+  });
+  const { deliver, pass, sent } = startHarness({ cache });
+  for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
+  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
+  await deliver(bytes);
+  await pass(10_000);
+  assert.deepEqual(
+    acksTo(bytes, sent).map(({ status, reports }) => [status, reports[0].state]),
+    [["pending", "no neighbor"], ["flushed", "neighbor"]],
+  );
+});
+
+Deno.test("Receiver sends no pending ack when the flush started before its report was there", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { cache } = notingCache({
+    async resolve() {
+      await promise;
+      return [{ state: "no neighbor", cached: false, linkLayerAddress: new Uint8Array(6) }];
+    },
+  });
+  const { deliver, pass, sent } = startHarness({ cache });
+  for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
+  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
+  await deliver(bytes);
+  await pass(10_000);
+  resolve();
+  await settle(200);
+  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), ["flushed"]);
+});
+
+Deno.test("Receiver fails what it can't delete, unless a flush of everything did it", async () => {
+  const { cache } = notingCache({
+    flush: (scope) =>
+      scope === "all"
+        ? Promise.resolve({ removed: 7, micros: 9, forgotten: [], notes: [] })
+        : Promise.reject(new NeighborCacheError("Not permitted", 1)),
+  });
+  const { deliver, sent } = startHarness({ cache });
+  const asked = { ...fresh, report: true, addresses: [address("192.0.2.101")] };
+  const [listed, all] = [signed({ ...asked, action: "flush listed" }), signed(asked)];
+  await deliver(listed);
+  await deliver(all);
+  const [failed] = acksTo(listed, [sent[0]]);
+  assert.deepEqual([failed.status, failed.error], ["failed", 1]);
+  const [flushed] = acksTo(all, [sent[1]]);
+  assert.deepEqual([flushed.status, flushed.entries, flushed.micros], ["flushed", 7, 9]);
+});
+
+Deno.test("Receiver tells an address that a flush removed from one never used", async () => {
+  const [used, unused, router] = ["192.0.2.101", "192.0.2.102", "192.0.2.1"].map(address);
+  const neighbor = { interfaceName: "e0", permanent: false };
+  const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 1);
+  const cache = createMemoryCache({
+    neighbors: [{ ...neighbor, address: used, linkLayerAddress }],
+    gateways: [router],
+  });
+  const { deliver, sent, pass } = startHarness({ cache });
+  const addresses = [used, unused, router];
+  const probe = signed({ ...fresh, action: "probe", report: true, addresses });
+  const flush = signed({ ...fresh, action: "flush listed", report: true, addresses });
+  await deliver(probe);
+  await deliver(flush);
+  await pass(600_000);
+  const late = signed({
+    created: start + 600_000,
+    action: "flush listed",
+    report: true,
+    addresses,
+  });
+  await deliver(late);
+  const flagsOf = (bytes: Uint8Array, i: number) =>
+    acksTo(bytes, [sent[i]])[0].reports.map((
+      { state, cached, gateway },
+    ) => [state, cached, gateway]);
+  assert.deepEqual(flagsOf(probe, 0), [
+    ["neighbor", true, false],
+    ["no neighbor", false, false],
+    ["no neighbor", false, true],
+  ]);
+  assert.deepEqual(flagsOf(flush, 1), [
+    ["no neighbor", true, false],
+    ["no neighbor", false, false],
+    ["no neighbor", false, true],
+  ]);
+  assert.deepEqual(flagsOf(late, 2), [
+    ["no neighbor", false, false],
+    ["no neighbor", false, false],
+    ["no neighbor", false, true],
+  ]);
 });
 
 Deno.test("Receiver delays acks by its share of the spread, repeated ones too", async () => {
@@ -157,77 +353,103 @@ Deno.test("Receiver delays acks by its share of the spread, repeated ones too", 
   assert.deepEqual(acksTo(bytes, sent).map(({ clock }) => clock), [start + 500, start + 1_000]);
 });
 
-Deno.test("Receiver answers stale with its clock, at most twice a second, and flushes nothing", async () => {
+Deno.test("Receiver answers stale with its challenge, copies too, and flushes nothing", async () => {
   const { deliver, pass, sent, flushes, saidOf, receiver } = startHarness();
   const bytes = signed({ created: start - 600_000 });
-  for (let i = 0; i < 5; i++) await deliver(bytes);
-  assert.equal(sent.length, 2);
-  await pass(999);
-  await deliver(bytes);
-  assert.equal(sent.length, 2);
-  await pass(1);
-  for (let i = 0; i < 5; i++) await deliver(bytes);
-  assert.equal(sent.length, 4);
+  for (let i = 0; i < 3; i++) await deliver(bytes);
+  await pass(30_000);
+  for (let i = 0; i < 10; i++) await deliver(bytes);
   const acks = acksTo(bytes, sent);
-  assert.deepEqual(acks.map(({ status }) => status), Array(4).fill("stale"));
-  assert.deepEqual(acks.map(({ clock }) => clock - start), [0, 0, 1_000, 1_000]);
+  assert.deepEqual(acks.map(({ status }) => status), Array(8).fill("stale"));
+  assert.deepEqual(acks.map(({ clock }) => clock - start), [
+    ...Array(3).fill(0),
+    ...Array(5).fill(30_000),
+  ]);
+  const challenges = acks.map(({ challenge }) => challenge?.toHex());
+  assert.equal(new Set(challenges.slice(0, 3)).size, 1);
+  assert.equal(new Set(challenges.slice(3)).size, 1);
+  assert.notEqual(challenges[0], challenges[3]);
   assert.equal(flushes.length, 0);
-  assert.equal(receiver.counters.counted.stale, 11);
+  assert.deepEqual([receiver.counters.counted.stale, receiver.counters.counted.repeated], [1, 12]);
   assert.deepEqual(saidOf("clockOffset").map(({ values }) => values.seconds), [-600]);
 });
 
-Deno.test("Receiver flushes for a request corrected by the stale ack's clock", async () => {
-  const { deliver, sent, flushes } = startHarness();
-  const bytes = signed({ created: start + 600_000 });
-  await deliver(bytes);
-  const [{ clock }] = acksTo(bytes, sent);
-  await deliver(signed({ created: clock }));
-  assert.equal(flushes.length, 1);
+Deno.test("Receiver flushes once for a repair with the stale ack's challenge", async () => {
+  for (const offset of [-600_000, 600_000]) {
+    const { deliver, sent, flushes } = startHarness();
+    const bytes = signed({ created: start + offset });
+    await deliver(bytes);
+    const [{ challenge }] = acksTo(bytes, sent);
+    assert.ok(challenge !== null);
+    const repair = signed({ created: start + offset, challenge });
+    await deliver(repair);
+    await deliver(repair);
+    assert.equal(flushes.length, 1);
+    assert.equal(acksTo(repair, sent.slice(1))[0].status, "flushed");
+  }
 });
 
-Deno.test("Receiver answers a stale request with a clock that is right after the spread", async () => {
+Deno.test("Receiver answers a stale request with what is right after the spread", async () => {
   const { deliver, pass, sent } = startHarness();
-  const bytes = signed({ created: 5, ackSpreadMs: 2_000 });
+  const bytes = signed({ created: 5, ackSpreadMs: 60_000 });
   await deliver(bytes);
-  await pass(1_000);
-  assert.deepEqual(acksTo(bytes, sent).map(({ clock }) => clock), [start + 1_000]);
+  await pass(30_000);
+  const [{ clock, challenge }] = acksTo(bytes, sent);
+  assert.equal(clock, start + 30_000);
+  assert.ok(challenge !== null);
+  await deliver(signed({ created: 5, challenge, ackSpreadMs: 0 }));
+  await deliver(signed({ created: 5, challenge, action: "probe" }));
+  assert.equal(sent.length, 3);
+});
+
+Deno.test("Receiver names itself, its instance and its key in each ack", async () => {
+  let name = "host1";
+  const { deliver, sent } = startHarness({ hostName: () => name });
+  const bytes = signed(fresh);
+  await deliver(bytes);
+  name = "host2";
+  await deliver(bytes);
+  const acks = acksTo(bytes, sent);
+  assert.deepEqual(acks.map(({ host }) => host), ["host1", "host2"]);
+  assert.deepEqual(acks[0].instance, instance);
 });
 
 Deno.test("Receiver reports as asked, and on nothing where the flush failed", async () => {
-  const reports: NeighborReport[] = [
-    { state: "neighbor", linkLayerAddress: Uint8Array.of(2, 0, 0, 0, 0, 1) },
-    { state: "no neighbor", linkLayerAddress: new Uint8Array(6) },
+  const found: FoundNeighbor[] = [
+    { state: "neighbor", cached: true, linkLayerAddress: Uint8Array.of(2, 0, 0, 0, 0, 1) },
+    { state: "no neighbor", cached: false, linkLayerAddress: new Uint8Array(6) },
   ];
   const asked: unknown[] = [];
   const { cache } = notingCache({
     resolve(addresses, source) {
       asked.push([addresses, source]);
-      return Promise.resolve(reports);
+      return Promise.resolve(found);
     },
   });
   const { deliver, sent } = startHarness({ cache });
-  const addresses = [parsePrefix("192.0.2.101"), parsePrefix("2001:db8::1")];
+  const addresses = [address("192.0.2.101"), address("2001:db8::1")];
   const bytes = signed({ ...fresh, report: true, addresses });
   await deliver(bytes);
-  assert.deepEqual(acksTo(bytes, sent, 2)[0].reports, reports);
-  assert.deepEqual(asked, [[addresses, parsePrefix(r1.hostname)]]);
+  const reports = found.map((one) => ({ ...one, gateway: false }));
+  assert.deepEqual(acksTo(bytes, sent)[0].reports, reports);
+  assert.deepEqual(asked, [[addresses, address(r1.hostname)]]);
 
   const failing = startHarness();
   failing.fail(new NeighborCacheError("Not permitted", 1));
   await failing.deliver(bytes);
-  const [ack] = acksTo(bytes, failing.sent, 2);
+  const [ack] = acksTo(bytes, failing.sent);
   assert.deepEqual([ack.status, ack.error, ack.reports], ["failed", 1, []]);
 });
 
-Deno.test("Receiver reports not looked at when the resolution fails after a good flush", async () => {
+Deno.test("Receiver reports unknown when the resolution fails after a good flush", async () => {
   const { cache } = notingCache({
     resolve: () => Promise.reject(new NeighborCacheError("ip hangs", 110)),
   });
   const { deliver, sent, saidOf } = startHarness({ cache });
-  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
+  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
   await deliver(bytes);
-  const [ack] = acksTo(bytes, sent, 1);
-  assert.deepEqual([ack.status, ack.reports[0].state], ["flushed", "not looked at"]);
+  const [ack] = acksTo(bytes, sent);
+  assert.deepEqual([ack.status, ack.reports[0].state], ["flushed", "unknown"]);
   assert.equal(saidOf("lookFailed")[0].values.error, "ip hangs");
 });
 
@@ -254,7 +476,7 @@ Deno.test("Receiver answers a probe without a flush, and a failing one with its 
 });
 
 Deno.test("Receiver turns what is no cache error into EIO and lives on", async () => {
-  const { deliver, sent, fail, flushes } = startHarness();
+  const { deliver, pass, sent, fail, flushes } = startHarness();
   fail(new TypeError("undefined is not a function"));
   const bytes = signed(fresh);
   await deliver(bytes);
@@ -263,6 +485,7 @@ Deno.test("Receiver turns what is no cache error into EIO and lives on", async (
     5,
   ]]);
   fail(null);
+  await pass(500);
   await deliver(bytes);
   assert.equal(acksTo(bytes, sent)[1].status, "flushed");
   assert.equal(flushes.length, 2);
@@ -270,7 +493,13 @@ Deno.test("Receiver turns what is no cache error into EIO and lives on", async (
 
 Deno.test("Receiver says what a flush did, its notes and its failures", async () => {
   const { cache } = notingCache({
-    flush: () => Promise.resolve({ removed: 3, micros: 1_449, notes: ["192.0.2.5 was put back"] }),
+    flush: () =>
+      Promise.resolve({
+        removed: 3,
+        micros: 1_449,
+        forgotten: [],
+        notes: ["192.0.2.5 was put back"],
+      }),
   });
   const { deliver, saidOf } = startHarness({ cache });
   await deliver(signed({ ...fresh, sender: "evil\n\u001b[31m" }));
@@ -307,12 +536,13 @@ Deno.test("Receiver flushes once for the copies of a legacy datagram and answers
 Deno.test("Receiver flushes for more requests than it can remember, for none of them twice", async () => {
   const { deliver, pass, flushes, saidOf, receiver } = startHarness();
   const copies: Uint8Array[] = [];
-  for (let i = 0; i < 4_100; i++) {
-    const bytes = signed({ created: start + (i < 4_096 ? 0 : i), acknowledge: false });
-    if (i >= 4_090) copies.push(bytes);
+  for (let i = 0; i < 4_101; i++) {
+    const bytes = signed({ created: start + (i < 4_097 ? 1 : i), acknowledge: false });
+    if (i >= 4_090 && i !== 4_096) copies.push(bytes);
     await deliver(bytes);
   }
   assert.equal(receiver.counters.counted.accepted, 4_100);
+  assert.equal(receiver.counters.refused["window full"], 1, "not created later than the rest");
   assert.equal(receiver.counters.counted.unremembered, 4);
   assert.deepEqual(saidOf("replayWindowFull").map(({ values }) => values.capacity), [4_096]);
   await pass(10_000);
@@ -330,15 +560,17 @@ Deno.test("Receiver counts and logs an authentic request that is broken, apart f
   const id = new Uint8Array(16).fill(7);
   await deliver(signed({ ...fresh, id, acknowledge: false }));
   await deliver(signed({ ...fresh, id, sender: "r2" }));
-  await deliver(signed(fresh, otherKey));
-  assert.equal(receiver.counters.refused["id reused"], 1);
-  assert.equal(receiver.counters.refused.key, 1);
+  await deliver(signed(fresh, otherRouter));
+  const broken = signed(fresh);
+  broken[48] = 0xff;
+  seal(broken);
+  await deliver(broken);
+  const { refused } = receiver.counters;
+  assert.deepEqual([refused["id reused"], refused.key, refused.content], [1, 1, 1]);
   assert.equal(sent.length, 0);
-  assert.deepEqual(said.find(({ event }) => event === "brokenRequest")?.values, {
-    key: key.idText,
-    source: "192.0.2.1",
-    reason: "id reused",
-  });
+  assert.deepEqual(said.filter(({ event }) => event === "brokenRequest").map((one) => one.values), [
+    { key: key.idText, source: "192.0.2.1", reason: "content" },
+  ]);
 });
 
 Deno.test("Receiver stopped does the pending flush, sends what waits, hears nothing more", async () => {
@@ -346,9 +578,10 @@ Deno.test("Receiver stopped does the pending flush, sends what waits, hears noth
   for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, ackSpreadMs: 60_000 }));
   const bytes = signed(fresh);
   await deliver(bytes);
-  assert.deepEqual([flushes.length, sent.length], [3, 0]);
+  // The fourth is told that it is pending.
+  assert.deepEqual([flushes.length, sent.length], [3, 1]);
   await receiver.stop();
-  assert.deepEqual([flushes.length, sent.length], [4, 4]);
+  assert.deepEqual([flushes.length, sent.length], [4, 5]);
   assert.equal(isClosed(), true);
   await deliver(signed(fresh));
   await settle();
@@ -361,7 +594,7 @@ Deno.test("Receiver hears nothing more while it waits for the last flush", async
   const { cache } = notingCache({
     async flush() {
       await promise;
-      return { removed: 1, micros: 1, notes: [] };
+      return { removed: 1, micros: 1, forgotten: [], notes: [] };
     },
   });
   const { deliver, receiver } = startHarness({ cache });
@@ -387,11 +620,11 @@ Deno.test("Receiver looks at nothing whose source it can't read", async () => {
 
 Deno.test("Receiver keeps its socket when new rules leave it where it is", async () => {
   const { deliver, receiver, isClosed, flushes } = startHarness();
-  await receiver.configure({ ...testRules, keyring: createKeyring([otherKey]) });
+  await receiver.configure({ ...testRules, routerKeys: parseRouterKeys([otherRouter.publicText]) });
   assert.equal(isClosed(), false);
   await deliver(signed(fresh));
   assert.equal(flushes.length, 0);
-  await deliver(signed(fresh, otherKey));
+  await deliver(signed(fresh, otherRouter));
   assert.equal(flushes.length, 1);
 });
 
@@ -400,16 +633,16 @@ Deno.test("Receiver stopped waits for the report of the last flush", async () =>
   const { cache } = notingCache({
     async resolve() {
       await promise;
-      return [{ state: "no neighbor", linkLayerAddress: new Uint8Array(6) }];
+      return [{ state: "no neighbor", cached: false, linkLayerAddress: new Uint8Array(6) }];
     },
   });
   const { deliver, sent, receiver } = startHarness({ cache });
-  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
+  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
   await deliver(bytes);
   const stopped = receiver.stop();
   resolve();
   await stopped;
-  assert.equal(acksTo(bytes, sent, 1)[0].reports[0].state, "no neighbor");
+  assert.equal(acksTo(bytes, sent)[0].reports[0].state, "no neighbor");
 });
 
 /** A receiver whose sockets do nothing but note where they were opened. */
@@ -442,7 +675,7 @@ Deno.test("Receiver.configure() applies each rule from the next datagram on", as
   const { deliver, receiver } = startHarness({}, testRules);
   await receiver.configure({ ...testRules, isAllowed: () => false });
   await deliver(signed(fresh));
-  await receiver.configure({ ...testRules, keyring: null });
+  await receiver.configure({ ...testRules, routerKeys: parseRouterKeys([]) });
   await deliver(signed(fresh));
   await receiver.configure({ ...testRules, toleranceMs: 1_000 });
   await deliver(signed({ created: fresh.created - 2_000 }));
@@ -477,7 +710,7 @@ Deno.test("Receiver.stop() looks at no datagram while it waits for a flush", asy
     async flush() {
       flushes++;
       await promise;
-      return { removed: 0, micros: 0, notes: [] };
+      return { removed: 0, micros: 0, forgotten: [], notes: [] };
     },
   });
   const { deliver, receiver } = startHarness({ cache }, testRules);
@@ -551,7 +784,7 @@ Deno.test("Receiver calls nothing broken but what came with a key", async () => 
   assert.deepEqual(saidOf("brokenRequest"), []);
 });
 
-const router = parsePrefix("192.0.2.1");
+const gateway = address("192.0.2.1");
 const failedRouter = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const newRouter = Uint8Array.of(2, 0, 0, 0, 0, 2);
 
@@ -565,7 +798,7 @@ function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRu
   const receiver = new Receiver({ ...rulesAt("127.0.0.1"), ...rules }, {
     cache: createMemoryCache({
       neighbors: [{
-        address: router,
+        address: gateway,
         interfaceName: "e0",
         linkLayerAddress: failedRouter,
         permanent: false,
@@ -576,7 +809,10 @@ function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRu
     time: systemTime,
     random: Math.random,
     open: openUdpSocket,
-    hostName: "host1",
+    hostName: () => "host1",
+    signer: hostSigner,
+    instance,
+    challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
     ...parts,
   });
   return { ...kept, receiver };
@@ -588,27 +824,17 @@ function startClient(port: number) {
   return {
     socket,
     send: (bytes: Uint8Array) => socket.send(bytes, to),
-    /** Sends a request and waits for its ack. */
-    async ask(asked = createRequest()): Promise<FlushAck> {
-      const bytes = encodeRequest(asked, key);
+    /** Sends a request's bytes and waits for its ack. */
+    async ask(bytes = signed()): Promise<FlushAck> {
       await socket.send(bytes, to);
-      return await this.ack(bytes, asked.report ? asked.addresses.length : 0);
+      return await this.ack(bytes);
     },
     /** The next datagram, which must come soon and be an ack to these bytes. */
-    async ack(bytes: Uint8Array, reportCount = 0): Promise<FlushAck> {
+    async ack(bytes: Uint8Array): Promise<FlushAck> {
       const timer = setTimeout(() => socket.close(), 10_000);
       const [answer] = await socket.receive();
       clearTimeout(timer);
-      const sent = {
-        key,
-        id: bytes.slice(20, 36),
-        mac: requestMacOf(bytes),
-        reportCount,
-      };
-      const ack = decodeAck(answer, sent);
-      assert.ok(typeof ack !== "string", `not an ack: ${ack}`);
-      assert.ok(answer.length <= bytes.length);
-      return ack;
+      return readAck(answer, bytes);
     },
     [Symbol.dispose]: () => socket.close(),
   };
@@ -622,17 +848,17 @@ Deno.test("Receiver flushes for a request and acknowledges with what it removed"
   assert.ok(Math.abs(ack.clock - Date.now()) < 5_000);
   await receiver.stop();
   assert.equal(saidOf("flushed").length, 1);
-  assert.equal(saidOf("flushed")[0].values.who, `router (127.0.0.1, key ${key.idText})`);
+  assert.equal(saidOf("flushed")[0].values.who, `r1 (127.0.0.1, key ${key.idText})`);
 });
 
 Deno.test("Receiver reports on the neighbors asked about, resolved after the flush", async () => {
   const { receiver } = startReal();
   using client = startClient(receiver.port);
-  const asked = { report: true, addresses: [router] };
-  const probe = await client.ask(createRequest({ ...asked, action: "probe" }));
+  const asked = { report: true, addresses: [gateway] };
+  const probe = await client.ask(signed({ ...asked, action: "probe" }));
   assert.deepEqual([probe.status, probe.entries], ["alive", 1]);
   assert.deepEqual(probe.reports[0].linkLayerAddress, failedRouter);
-  const flush = await client.ask(createRequest({ ...asked, action: "flush listed" }));
+  const flush = await client.ask(signed({ ...asked, action: "flush listed" }));
   assert.deepEqual([flush.status, flush.entries], ["flushed", 1]);
   assert.deepEqual(flush.reports[0].linkLayerAddress, newRouter);
   await receiver.stop();
@@ -647,9 +873,10 @@ Deno.test("Receiver answers a failed flush with its error, and its next copy tri
   });
   const { receiver, saidOf } = startReal({ cache });
   using client = startClient(receiver.port);
-  const asked = createRequest();
+  const asked = signed();
   const failed = await client.ask(asked);
   assert.deepEqual([failed.status, failed.error], ["failed", 1]);
+  await new Promise((resolve) => setTimeout(resolve, 500));
   assert.equal((await client.ask(asked)).status, "flushed");
   await receiver.stop();
   assert.equal(saidOf("flushFailed").length, 1);
@@ -663,7 +890,7 @@ Deno.test("Receiver answers the next request after 1,000 acks to a closed port",
   for (let i = 0; i < 1_000; i++) {
     const gone = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
     const to = { transport: "udp", hostname: "127.0.0.1", port: receiver.port } as const;
-    await gone.send(encodeRequest(createRequest({ action: "probe", ackSpreadMs: 1 }), key), to);
+    await gone.send(signed({ action: "probe", ackSpreadMs: 1 }), to);
     gone.close();
   }
   assert.equal((await client.ask()).status, "flushed");
@@ -675,13 +902,13 @@ Deno.test("Receiver answers the next request after 1,000 acks to a closed port",
 Deno.test("Receiver finds a genuine request among junk and answers none of that", async () => {
   const { receiver, saidOf } = startReal();
   using client = startClient(receiver.port);
-  const junk = [0, 1, 127, 128, 146, 1_226, 1_500, 9_000].map((length) =>
+  const junk = [0, 1, 231, 232, 250, 1_222, 1_500, 9_000].map((length) =>
     crypto.getRandomValues(new Uint8Array(length))
   );
   // In small portions: the kernel drops what overflows a socket's buffer.
   for (let portion = 0; portion < 25; portion++) {
     for (const bytes of junk) await client.send(bytes);
-    assert.equal((await client.ask(createRequest({ action: "probe" }))).status, "alive");
+    assert.equal((await client.ask(signed({ action: "probe" }))).status, "alive");
   }
   const { refused, counted } = receiver.counters;
   assert.equal(Object.values(refused).reduce((sum, count) => sum + count, 0), 200);
@@ -695,10 +922,10 @@ Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both"
   using client = startClient(receiver.port);
   assert.equal((await client.ask()).status, "flushed");
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 });
-  const bytes = encodeRequest(createRequest({ action: "probe" }), key);
+  const bytes = signed({ action: "probe" });
   await socket.send(bytes, { transport: "udp", hostname: "::1", port: receiver.port });
   const [answer] = await socket.receive();
-  assert.equal(answer.length, 128);
+  assert.equal(answer.length, 232);
   socket.close();
   await receiver.stop();
 });
@@ -706,13 +933,13 @@ Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both"
 Deno.test("Receiver never sends more bytes than it received", async () => {
   const { receiver } = startReal();
   using client = startClient(receiver.port);
-  for (let count = 1; count <= 61; count++) {
+  for (let count = 1; count <= 55; count++) {
     const addresses = Array.from({ length: count }, (_, i) => ({
-      ...router,
-      bytes: router.bytes.with(3, i),
+      ...gateway,
+      bytes: gateway.bytes.with(3, i),
     }));
     // client.ack compares the lengths.
-    const ack = await client.ask(createRequest({ action: "probe", report: true, addresses }));
+    const ack = await client.ask(signed({ action: "probe", report: true, addresses }));
     assert.equal(ack.reports.length, count);
   }
   await receiver.stop();
@@ -721,9 +948,8 @@ Deno.test("Receiver never sends more bytes than it received", async () => {
 Deno.test("Receiver moved by new rules keeps what it has seen", async () => {
   const { receiver } = startReal();
   using before = startClient(receiver.port);
-  const asked = createRequest();
-  const bytes = encodeRequest(asked, key);
-  assert.equal((await before.ask(asked)).status, "flushed");
+  const bytes = signed();
+  assert.equal((await before.ask(bytes)).status, "flushed");
   await receiver.configure(rulesAt("127.0.0.2"));
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   await socket.send(bytes, { transport: "udp", hostname: "127.0.0.2", port: receiver.port });
