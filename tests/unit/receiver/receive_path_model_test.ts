@@ -301,7 +301,7 @@ function acksOf(
   return acks;
 }
 
-Deno.test("the receive path keeps its promises in 1,000 random schedules", async () => {
+Deno.test("the receive path keeps its promises in 300 random schedules", async () => {
   const totals: Record<string, number> = {};
   await fc.assert(
     fc.asyncProperty(
@@ -313,9 +313,9 @@ Deno.test("the receive path keeps its promises in 1,000 random schedules", async
         }
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
   for (const [kind, count] of Object.entries(totals)) {
-    assert.ok(count > 30, `only ${count} ${kind}: schedules too easy to prove anything`);
+    assert.ok(count > 10, `only ${count} ${kind}: schedules too easy to prove anything`);
   }
 });
