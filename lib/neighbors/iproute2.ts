@@ -229,6 +229,8 @@ export interface KernelNeighbor {
   readonly device: string;
   /** Null while the kernel knows none, or if it isn't an Ethernet address. */
   readonly linkLayerAddress: Uint8Array | null;
+  /** It has a link-layer address that isn't an Ethernet address. */
+  readonly foreign: boolean;
   /**
    * Neighbor unreachability detection's state as `ip` spells it: REACHABLE, STALE, PERMANENT, …;
    * empty for none, as a router has that announced itself without its link-layer address.
@@ -250,6 +252,7 @@ export function parseNeighbors(line: string): KernelNeighbor[] {
       address,
       device: dev,
       linkLayerAddress,
+      foreign: typeof lladdr === "string" && linkLayerAddress === null,
       state: states.join(" "),
       permanent: states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row,
     }];

@@ -1,7 +1,6 @@
 /** The neighbor cache of Linux: the table of the network namespace this process is in. */
 import { messageOf } from "../errors.ts";
 import { sleep, systemTime, type Time } from "../time.ts";
-import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -28,7 +27,13 @@ import {
   unreadable,
   wasOvertaken,
 } from "./iproute2.ts";
-import { type FlushScope, type NeighborCache, NeighborCacheError } from "./neighbor_cache.ts";
+import {
+  type FlushScope,
+  type FoundNeighbor,
+  foundWithout,
+  type NeighborCache,
+  NeighborCacheError,
+} from "./neighbor_cache.ts";
 
 /** What the cache stands on. */
 export interface LinuxCacheOptions {
@@ -62,41 +67,54 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     time = systemTime,
   } = options;
 
-  async function report(
+  /** For each address where it can be a neighbor, in order; nowhere: it is of no concern. */
+  function placesOf(
     addresses: readonly AddressPrefix[],
     source: AddressPrefix | undefined,
-    read: (places: readonly Place[]) => Promise<KernelNeighbor[]>,
-  ): Promise<NeighborReport[]> {
+  ): Place[][] {
     const own = readInterfaces(interfaces);
-    const placesOf = addresses.map((address) =>
+    return addresses.map((address) =>
       isWholeAddress(address)
         ? interfacesToward(own, address, source).map((device) => ({ address, device }))
         : []
     );
-    const places = new Map(placesOf.flat().map((place) => [placeText(place), place]));
-    const neighbors = places.size === 0 ? [] : await read([...places.values()]);
-    return placesOf.map((places) => reportOf(neighbors, places));
   }
 
   return {
     description: "iproute2 (ip)",
     async list() {
       const neighbors = await readTable(ip, ["neigh show"]);
-      return neighbors.map(({ device, ...neighbor }) => ({ ...neighbor, interfaceName: device }));
+      return neighbors.map(({ address, device, linkLayerAddress, permanent }) => ({
+        address,
+        interfaceName: device,
+        linkLayerAddress,
+        permanent,
+      }));
     },
     async flush(scope) {
       const start = time.monotonic();
-      const removed = await flushScope(ip, scope);
-      return { removed, micros: Math.round((time.monotonic() - start) * 1000), notes: [] };
+      const flushed = await flushScope(ip, scope);
+      return { ...flushed, micros: Math.round((time.monotonic() - start) * 1000), notes: [] };
     },
-    resolve: (addresses, source) =>
-      report(addresses, source, (places) => resolveAnew(ip, places, time, resolveMs)),
-    look: (addresses, source) => report(addresses, source, () => readTable(ip, [showAll])),
+    async resolve(addresses, source, settled) {
+      return await resolveAnew(ip, placesOf(addresses, source), time, resolveMs, settled);
+    },
+    async look(addresses, source) {
+      const places = placesOf(addresses, source);
+      const isSomewhere = places.some((all) => all.length > 0);
+      const neighbors = isSomewhere ? await readTable(ip, [showAll]) : [];
+      return places.map((all) => findAt(neighbors, all));
+    },
     async gateways() {
       const [ipv4, ipv6] = await Promise.all(
         ["-4", "-6"].map((family) => readGateways(ip, family)),
       );
       return [...ipv4, ...ipv6];
+    },
+    async nextHops() {
+      const output = readIpResult(await ip(batchOptions, "route show table all\n"));
+      if (output.failure !== null) throw output.failure;
+      return output.lines.flatMap(parseGateways);
     },
   };
 }
@@ -133,18 +151,15 @@ export function interfacesToward(
 }
 
 /** What is known at the first of the places where there is a neighbor. */
-function reportOf(
-  neighbors: readonly KernelNeighbor[],
-  places: readonly Place[],
-): NeighborReport {
-  for (const place of places) {
-    const entry = entryAt(neighbors, place);
-    if (entry === undefined || entry.linkLayerAddress === null) continue;
-    const { permanent, linkLayerAddress } = entry;
-    return { state: permanent ? "permanent" : "neighbor", linkLayerAddress };
+function findAt(neighbors: readonly KernelNeighbor[], places: readonly Place[]): FoundNeighbor {
+  const entries = places.map((place) => entryAt(neighbors, place));
+  for (const entry of entries) {
+    const { permanent = false, linkLayerAddress = null } = entry ?? {};
+    if (linkLayerAddress === null) continue;
+    return { state: permanent ? "permanent" : "neighbor", cached: true, linkLayerAddress };
   }
-  const state = places.length === 0 ? "not looked at" : "no neighbor";
-  return { state, linkLayerAddress: new Uint8Array(6) };
+  if (entries.some((entry) => entry?.foreign)) return foundWithout("unknown", true);
+  return foundWithout(places.length === 0 ? "not concerned" : "no neighbor");
 }
 
 function entryAt(
@@ -188,16 +203,27 @@ function onlyLine(printed: readonly string[]): string {
   return printed[0];
 }
 
+/** What a flush removed, as far as nothing else removed entries at the same time. */
+interface Removed {
+  readonly removed: number;
+  /** The addresses of entries with a link-layer address. */
+  readonly forgotten: readonly AddressPrefix[];
+}
+
+function forgottenOf(entries: readonly KernelNeighbor[]): AddressPrefix[] {
+  return entries.filter(({ linkLayerAddress }) => linkLayerAddress !== null)
+    .map(({ address }) => address);
+}
+
 /**
- * Flushes; permanent entries stay. Returns how many entries it removed, as far as nothing else
- * removed entries at the same time.
+ * Flushes; permanent entries stay.
  *
  * `neigh flush` spares PERMANENT and NOARP entries, but not those that a routing program set
  * (extern_learn): its filter by state passes them whatever their state. The same filter of
  * `neigh show nud none` lists them and next to nothing else. Where there are some in the scope, and
  * where another flush came between, entries are deleted one by one.
  */
-async function flushScope(ip: IpCommand, scope: FlushScope): Promise<number> {
+async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
   const isInScope = ({ address }: KernelNeighbor) =>
     scope === "all" || scope.some((prefix) => prefixContains(prefix, address));
   const flushes = scope === "all"
@@ -206,16 +232,23 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<number> {
   let oneByOne = false;
   const result = await ip(["-statistics", ...batchOptions], "neigh show nud none\n", (line) => {
     oneByOne = parseNeighbors(line).some((entry) => entry.permanent && isInScope(entry));
-    return oneByOne ? "" : lines(flushes);
+    return oneByOne ? "" : lines(["neigh show", ...flushes]);
   });
   const { failure, lines: printed } = readIpResult(result);
   const { removed, ended } = readFlushes(printed);
   if (failure !== null && !wasOvertaken(failure)) throw failure;
-  if (oneByOne || failure !== null) return removed + (await removeEntries(ip, isInScope)).removed;
+  // Behind the line with what routing programs set comes the table before the flush.
+  const before = printed.length > 1 ? parseNeighbors(printed[1]) : [];
+  const forgotten = forgottenOf(before.filter((entry) => !entry.permanent && isInScope(entry)));
+  if (oneByOne || failure !== null) {
+    const rest = await removeEntries(ip, isInScope);
+    const all = new Map([...forgotten, ...rest.forgotten].map((one) => [formatAddress(one), one]));
+    return { removed: removed + rest.removed, forgotten: [...all.values()] };
+  }
   if (ended !== flushes.length) {
     throw unreadable(`${ended} flushes instead of ${flushes.length}`);
   }
-  return removed;
+  return { removed, forgotten };
 }
 
 /**
@@ -225,7 +258,7 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<number> {
 async function removeEntries(
   ip: IpCommand,
   isChosen: (entry: KernelNeighbor) => boolean,
-): Promise<{ readonly removed: number; readonly neighbors: KernelNeighbor[] }> {
+): Promise<Removed & { readonly neighbors: KernelNeighbor[] }> {
   let chosen: KernelNeighbor[] = [];
   const result = await ip(batchOptions, lines([showAll]), (line) => {
     chosen = parseNeighbors(line).filter((entry) => !entry.permanent && isChosen(entry));
@@ -240,37 +273,65 @@ async function removeEntries(
     if (failure !== null) throw failure;
   }
   const neighbors = parseNeighbors(onlyLine(printed.slice(1)));
-  return { removed: chosen.length - tolerated, neighbors };
+  return { removed: chosen.length - tolerated, forgotten: forgottenOf(chosen), neighbors };
 }
 
 const firstWaitMs = 10;
 const maxWaitMs = 160;
+/** When what nobody has answered is asked for anew: the kernel itself would wait a second. */
+const askAgainAfterMs = [300, 600];
 
 /**
- * The table after each place was resolved anew, or as far as that came within the time. Entries are
- * dropped first: a stale one would be used, and probed, for seconds before the kernel asks again.
- * What has a link-layer address afterwards was therefore learned meanwhile. A flush by somebody else
- * in between only costs time: what is missing is asked for again.
+ * What is found at the places of each address, resolved anew, as far as that comes within the time;
+ * `settled` is told each by its index as soon as waiting can't change it, and it stays as it was
+ * found then. Entries are dropped first: a stale one would be used, and probed, for seconds before
+ * the kernel asks again. What has a link-layer address afterwards was therefore learned meanwhile. A
+ * flush by somebody else in between only costs time: what is missing is asked for again.
  */
 async function resolveAnew(
   ip: IpCommand,
-  places: readonly Place[],
+  placesOf: readonly (readonly Place[])[],
   time: Time,
   resolveMs: number,
-): Promise<KernelNeighbor[]> {
-  const end = time.monotonic() + resolveMs;
-  const wanted = new Set(places.map(placeText));
-  let { neighbors } = await removeEntries(ip, (entry) => wanted.has(placeText(entry)));
+  settled: (index: number, found: FoundNeighbor) => void = () => {},
+): Promise<FoundNeighbor[]> {
+  const start = time.monotonic();
+  const found: FoundNeighbor[] = [];
+  const settle = (index: number, neighbors: readonly KernelNeighbor[]) => {
+    found[index] = findAt(neighbors, placesOf[index]);
+    settled(index, found[index]);
+  };
+  let waiting = placesOf.map((_, index) => index);
+  /** The places of what is waiting, each once. */
+  const places = () => {
+    const all = waiting.flatMap((index) => placesOf[index]);
+    return new Map(all.map((place) => [placeText(place), place]));
+  };
+  const unsettled = (place: Place) => !isSettled(entryAt(neighbors, place));
+  let neighbors: readonly KernelNeighbor[] = [];
+  const forget = async () => {
+    const wanted = new Set([...places()].filter(([, one]) => unsettled(one)).map(([text]) => text));
+    ({ neighbors } = await removeEntries(ip, (entry) => wanted.has(placeText(entry))));
+  };
+  const askAgain = [...askAgainAfterMs];
+  if (places().size > 0) await forget();
   for (let wait = firstWaitMs;; wait = Math.min(2 * wait, maxWaitMs)) {
-    const missing = places.filter((place) => entryAt(neighbors, place) === undefined);
+    const missing = [...places().values()].filter((one) => entryAt(neighbors, one) === undefined);
     if (missing.length > 0) neighbors = await solicit(ip, missing);
-    const left = end - time.monotonic();
-    if (left <= 0 || places.every((place) => isSettled(entryAt(neighbors, place)))) {
-      return neighbors;
+    for (const index of waiting.filter((index) => !placesOf[index].some(unsettled))) {
+      settle(index, neighbors);
     }
+    waiting = waiting.filter((index) => found[index] === undefined);
+    const left = resolveMs - (time.monotonic() - start);
+    if (waiting.length === 0) return found;
+    if (left <= 0) break;
     await sleep(time.after, Math.min(wait, left));
-    neighbors = await readTable(ip, [showAll]);
+    if (time.monotonic() - start < askAgain[0]) neighbors = await readTable(ip, [showAll]);
+    else if (askAgain.shift() !== undefined) await forget();
+    else neighbors = await readTable(ip, [showAll]);
   }
+  for (const index of waiting) settle(index, neighbors);
+  return found;
 }
 
 /**
@@ -287,7 +348,8 @@ function solicit(ip: IpCommand, places: readonly Place[]): Promise<KernelNeighbo
 /** Whether waiting can't change the answer: there is one, or the kernel has given up. */
 function isSettled(entry: KernelNeighbor | undefined): boolean {
   if (entry === undefined) return false;
-  return entry.linkLayerAddress !== null || entry.state === "FAILED" || entry.permanent;
+  const { linkLayerAddress, foreign, state, permanent } = entry;
+  return linkLayerAddress !== null || foreign || state === "FAILED" || permanent;
 }
 
 /** The gateways of the default routes of a family, `-4` or `-6`. */

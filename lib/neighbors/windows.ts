@@ -3,7 +3,6 @@ import { messageOf } from "../errors.ts";
 import { type IpHelper, openIpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
-import type { NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   isLinkLocal,
@@ -14,6 +13,8 @@ import {
   countRemoved,
   type FlushOutcome,
   type FlushScope,
+  type FoundNeighbor,
+  foundWithout,
   type NeighborCache,
   NeighborCacheError,
 } from "./neighbor_cache.ts";
@@ -22,10 +23,12 @@ import {
   chooseLink,
   defaultGateways,
   describeRow,
+  hasForeignAddress,
   isPermanent,
   isSystemRow,
   type Link,
   linkLayerAddressOf,
+  nextHops,
   readLinks,
   readRoutes,
   readRows,
@@ -58,9 +61,10 @@ export function openWindowsNeighborCache(
     description: `iphlpapi.dll (${flush})`,
     list: () => attempt(() => readRows(ip).map(toNeighbor)),
     flush: (scope) => attempt(() => flushRows(ip, scope, now)),
-    resolve: (addresses, source) => attempt(() => resolve(addresses, source)),
+    resolve: (addresses, source, settled) => attempt(() => resolve(addresses, source, settled)),
     look: (addresses, source) => attempt(() => lookAt(ip, addresses, source)),
     gateways: () => attempt(() => defaultGateways(readRoutes(ip))),
+    nextHops: () => attempt(() => nextHops(readRoutes(ip))),
   };
 }
 
@@ -209,16 +213,18 @@ export async function flushRows(
   if (failure !== undefined) throw callError(failure.call, failure.code);
   const removable = before.filter((row) => !isPermanent(row));
   const removed = countRemoved(removable.map(toNeighbor), rowsAfter.map(toNeighbor));
-  return { removed, micros, notes };
+  const forgotten = removable.filter((row) => {
+    const now = after.get(rowKey(row));
+    const isGone = now === undefined || !sameLinkLayerAddress(row, now);
+    return isGone && (linkLayerAddressOf(row) !== null || hasForeignAddress(row));
+  }).map(({ address }) => address);
+  return { removed, forgotten, micros, notes };
 }
 
 // Reports on neighbors: from the table as it is, or after asking the link anew.
 
-const notLookedAt: NeighborReport = {
-  state: "not looked at",
-  linkLayerAddress: new Uint8Array(6),
-};
-const noNeighbor: NeighborReport = { state: "no neighbor", linkLayerAddress: new Uint8Array(6) };
+const notConcerned = foundWithout("not concerned");
+const noNeighbor = foundWithout("no neighbor");
 
 /** Nobody answered: 67 is what ResolveIpNetEntry2 documents, the others say the same of the link. */
 const unanswered: readonly number[] = [
@@ -229,10 +235,13 @@ const unanswered: readonly number[] = [
 /** The interface is gone since the links were listed. */
 const interfaceGone: readonly number[] = [win32.fileNotFound, win32.notFound];
 
-function reportRow(row: IpNetRow | undefined): NeighborReport {
-  const linkLayerAddress = row === undefined ? null : linkLayerAddressOf(row);
-  if (row === undefined || linkLayerAddress === null) return noNeighbor;
-  return { state: isPermanent(row) ? "permanent" : "neighbor", linkLayerAddress };
+function reportRow(row: IpNetRow | undefined): FoundNeighbor {
+  if (row === undefined) return noNeighbor;
+  const linkLayerAddress = linkLayerAddressOf(row);
+  if (linkLayerAddress !== null) {
+    return { state: isPermanent(row) ? "permanent" : "neighbor", cached: true, linkLayerAddress };
+  }
+  return hasForeignAddress(row) ? foundWithout("unknown", true) : noNeighbor;
 }
 
 /** The row that names an address on a link, for the calls that take one. */
@@ -267,18 +276,15 @@ export function lookAt(
   ip: IpHelper,
   addresses: readonly AddressPrefix[],
   source?: AddressPrefix,
-): NeighborReport[] {
+): FoundNeighbor[] {
   const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
   return linksOf(ip, addresses, source).map((link, i) =>
-    link === null ? notLookedAt : reportRow(rows.get(rowKey(questionRow(addresses[i], link))))
+    link === null ? notConcerned : reportRow(rows.get(rowKey(questionRow(addresses[i], link))))
   );
 }
 
 /** Resolves addresses on the link; one question an address is under way at a time. */
-export type Resolver = (
-  addresses: readonly AddressPrefix[],
-  source?: AddressPrefix,
-) => Promise<NeighborReport[]>;
+export type Resolver = NeighborCache["resolve"];
 
 /**
  * A resolver that reports after `boundMillis` at the latest. ResolveIpNetEntry2 itself blocks a
@@ -286,17 +292,17 @@ export type Resolver = (
  * same address meanwhile joins the question under way.
  */
 export function createResolver(ip: IpHelper, boundMillis: number): Resolver {
-  const underWay = new Map<string, Promise<NeighborReport>>();
+  const underWay = new Map<string, Promise<FoundNeighbor>>();
 
-  async function ask(row: IpNetRow): Promise<NeighborReport> {
+  async function ask(row: IpNetRow): Promise<FoundNeighbor> {
     const { code, row: resolved } = await ip.resolveIpNetEntry2(row);
     if (code === win32.success) return reportRow(resolved ?? undefined);
     if (unanswered.includes(code)) return noNeighbor;
-    if (interfaceGone.includes(code)) return notLookedAt;
+    if (interfaceGone.includes(code)) return notConcerned;
     throw callError("ResolveIpNetEntry2", code);
   }
 
-  function askOnce(row: IpNetRow): Promise<NeighborReport> {
+  function askOnce(row: IpNetRow): Promise<FoundNeighbor> {
     const key = rowKey(row);
     const known = underWay.get(key);
     if (known !== undefined) return known;
@@ -305,21 +311,32 @@ export function createResolver(ip: IpHelper, boundMillis: number): Resolver {
     return asked;
   }
 
-  return async (addresses, source) => {
+  function find(
+    address: AddressPrefix,
+    link: Link | null,
+    rows: ReadonlyMap<string, IpNetRow>,
+    bound: Promise<FoundNeighbor>,
+  ): FoundNeighbor | Promise<FoundNeighbor> {
+    if (link === null) return notConcerned;
+    const question = questionRow(address, link);
+    const present = rows.get(rowKey(question));
+    // ResolveIpNetEntry2 would drop it: a permanent row is reported, never resolved.
+    if (present !== undefined && isPermanent(present)) return reportRow(present);
+    return Promise.race([askOnce(question), bound]);
+  }
+
+  return async (addresses, source, settled = () => {}) => {
     const links = linksOf(ip, addresses, source);
     const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const bound = new Promise<NeighborReport>((resolve) => {
+    const bound = new Promise<FoundNeighbor>((resolve) => {
       timer = setTimeout(() => resolve(noNeighbor), boundMillis);
     });
     try {
-      return await Promise.all(links.map((link, i) => {
-        if (link === null) return notLookedAt;
-        const question = questionRow(addresses[i], link);
-        const present = rows.get(rowKey(question));
-        // ResolveIpNetEntry2 would drop it: a permanent row is reported, never resolved.
-        if (present !== undefined && isPermanent(present)) return reportRow(present);
-        return Promise.race([askOnce(question), bound]);
+      return await Promise.all(links.map(async (link, i) => {
+        const found = await find(addresses[i], link, rows, bound);
+        settled(i, found);
+        return found;
       }));
     } finally {
       clearTimeout(timer);

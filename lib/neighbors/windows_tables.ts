@@ -93,6 +93,12 @@ export function linkLayerAddressOf(row: IpNetRow): Uint8Array | null {
   return physicalAddress.some(Boolean) ? physicalAddress : null;
 }
 
+/** Whether a row leads to a link-layer address that isn't an Ethernet address. */
+export function hasForeignAddress({ physicalAddress, state }: IpNetRow): boolean {
+  return state !== NlnsIncomplete && physicalAddress.length !== ethernetAddressLength &&
+    physicalAddress.some(Boolean);
+}
+
 /** A row as every platform reports it. */
 export function toNeighbor(row: IpNetRow): Neighbor {
   return {
@@ -146,6 +152,14 @@ export function defaultGateways(routes: readonly ForwardRow[]): AddressPrefix[] 
     if (!gateways.some((known) => samePrefix(known, address))) gateways.push(address);
   }
   return gateways;
+}
+
+/** The addresses that any route goes through, each once. */
+export function nextHops(routes: readonly ForwardRow[]): AddressPrefix[] {
+  const hops = routes.map(({ nextHop }) => nextHop.address).filter(({ bytes }) =>
+    bytes.some(Boolean)
+  );
+  return [...new Map(hops.map((address) => [formatAddress(address), address])).values()];
 }
 
 /**

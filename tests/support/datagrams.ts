@@ -1,15 +1,49 @@
-/** Signed requests and acks to them, for tests that speak to a real service or sender. */
-import { encodeAck, type FlushAck } from "../../lib/wire/ack.ts";
+/** Routers, hosts, signed requests and acks, for tests that speak to a real service or sender. */
+import {
+  decodeAck,
+  encodeAck,
+  type FlushAck,
+  type HostSigner,
+  type NeighborReport,
+  type SentRequest,
+} from "../../lib/wire/ack.ts";
 import { idLength } from "../../lib/wire/datagram.ts";
-import type { Key } from "../../lib/wire/keys.ts";
+import { createSyncSigner, createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { createRouterKey, formatKey, type RouterKey } from "../../lib/wire/keys.ts";
 import {
   encodeRequest,
   type FlushRequest,
   parseRequest,
-  requestMacOf,
+  requestFilterOf,
+  requestMessage,
+  sealRequest,
 } from "../../lib/wire/request.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** A router that signs. */
+export interface TestRouter {
+  readonly key: RouterKey;
+  /** What hosts list and what a key file holds. */
+  readonly publicText: string;
+  readonly secretText: string;
+  readonly sign: (message: Uint8Array) => Uint8Array;
+}
+
+/** The router of a seed of 32 equal bytes. */
+export function createRouter(fill: number): TestRouter {
+  const seed = new Uint8Array(32).fill(fill);
+  const { publicKey, sign } = createSyncSigner(seed);
+  return {
+    key: createRouterKey(publicKey),
+    publicText: formatKey("public", publicKey),
+    secretText: formatKey("secret", seed),
+    sign,
+  };
+}
+
+/** What signs the acks of the tests' host. */
+export const hostSigner: HostSigner = createSyncSigner(new Uint8Array(32).fill(9));
 
 /** A request to flush all, created now, with a random id, that asks for an ack. */
 export function createRequest(changes: Partial<FlushRequest> = {}): FlushRequest {
@@ -17,55 +51,85 @@ export function createRequest(changes: Partial<FlushRequest> = {}): FlushRequest
     action: "flush all",
     acknowledge: true,
     report: false,
-    created: Date.now(),
+    // Later than the start of a service in this very millisecond.
+    created: Date.now() + 1,
     id: crypto.getRandomValues(new Uint8Array(idLength)),
     ackSpreadMs: 0,
+    challenge: new Uint8Array(8),
     sender: "router",
     addresses: [],
     ...changes,
   };
 }
 
+/** Writes the router's signature and a right filter into the bytes of a request. */
+export function seal(bytes: Bytes, { key, sign }: Pick<TestRouter, "key" | "sign">): void {
+  sealRequest(bytes, sign(requestMessage(bytes)), key);
+}
+
 /** The bytes of `createRequest(changes)`. */
-export function signRequest(key: Key, changes: Partial<FlushRequest> = {}): Bytes {
-  return encodeRequest(createRequest(changes), key);
+export function signRequest(router: TestRouter, changes: Partial<FlushRequest> = {}): Bytes {
+  const bytes = encodeRequest(createRequest(changes), router.key);
+  seal(bytes, router);
+  return bytes;
 }
 
 /**
- * The ack of a host that flushed one entry at this moment, with a neighbor for each address in question;
- * `mac` is the request's.
+ * The ack of a host that flushed one entry at this moment, with a neighbor for each address in
+ * question; `filter` is the request's.
  */
 export function signAck(
   request: Uint8Array,
-  key: Key,
+  { key }: Pick<TestRouter, "key">,
   changes: Partial<FlushAck> = {},
-  mac = requestMacOf(request),
+  signer = hostSigner,
+  filter = requestFilterOf(request),
 ): Bytes {
-  const parsed = parseRequest(request);
-  if (parsed === null) throw new Error("Cannot acknowledge what is no request");
-  const { id, report, addresses } = parsed;
-  const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 1);
-  return encodeAck(
-    {
-      status: "flushed",
-      clock: Date.now(),
-      id,
-      error: 0,
-      entries: 1,
-      micros: 1,
-      host: "SQL01",
-      reports: report ? addresses.map(() => ({ state: "neighbor", linkLayerAddress })) : [],
-      ...changes,
-    },
-    key,
-    mac,
-  );
+  const { id, report, addresses } = parsed(request);
+  const neighbor: NeighborReport = {
+    state: "neighbor",
+    cached: true,
+    gateway: false,
+    linkLayerAddress: Uint8Array.of(2, 0, 0, 0, 0, 1),
+  };
+  const ack: FlushAck = {
+    status: "flushed",
+    clock: Date.now(),
+    id,
+    error: 0,
+    entries: 1,
+    micros: 1,
+    challenge: null,
+    host: "SQL01",
+    instance: new Uint8Array(8).fill(1),
+    reports: report ? addresses.map(() => neighbor) : [],
+    ...changes,
+  };
+  return encodeAck(ack, key, filter, signer);
 }
 
 /** What an ack to these bytes of a request has to fit, as `decodeAck` takes it. */
-export function sentRequest(request: Uint8Array, key: Key) {
-  const parsed = parseRequest(request);
-  if (parsed === null) throw new Error("Cannot wait for an ack to what is no request");
-  const { id, report, addresses } = parsed;
-  return { key, id, mac: requestMacOf(request), reportCount: report ? addresses.length : 0 };
+export function sentRequest(
+  request: Uint8Array,
+  { key }: Pick<TestRouter, "key">,
+): SentRequest {
+  const { id, action, acknowledge, report, addresses } = parsed(request);
+  const reportCount = report ? addresses.length : 0;
+  return { key, id, filter: requestFilterOf(request), action, acknowledge, reportCount };
+}
+
+/** The ack in a datagram to these bytes of a router's request; throws if it is none. */
+export function readAck(answer: Uint8Array, request: Uint8Array, router: TestRouter): FlushAck {
+  const decoded = decodeAck(answer, sentRequest(request, router));
+  if (typeof decoded === "string") throw new Error(`Not an ack: ${decoded}`);
+  const { ack, hostKey, message, signature } = decoded;
+  if (!createVerifier(hostKey)(message, signature)) throw new Error("The signature is wrong");
+  if (answer.length > request.length) throw new Error("The ack is longer than its request");
+  return ack;
+}
+
+function parsed(request: Uint8Array): FlushRequest {
+  const meaning = parseRequest(request);
+  if (meaning === null) throw new Error("The request is broken");
+  return meaning;
 }

@@ -80,6 +80,80 @@ Deno.test("createLinuxCache().resolve() ends when the kernel has given up", asyn
   assert.equal(ms, 70);
 });
 
+Deno.test("createLinuxCache().resolve() asks at 0, 0.3 and 0.6 s while nobody answers", async () => {
+  const double = createIpDouble();
+  const asked: number[] = [];
+  const time = virtualTime();
+  double.before = (command) => {
+    if (command.startsWith("neigh add")) asked.push(time.monotonic());
+  };
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
+  await time.until(cache.resolve([parsePrefix("192.0.2.1")]));
+  assert.equal(asked.length, 3);
+  for (const [i, at] of [0, 300, 600].entries()) {
+    assert.ok(asked[i] >= at && asked[i] <= at + 160, `asked at ${asked}`);
+  }
+});
+
+Deno.test("createLinuxCache().resolve() tells each as it was when it was settled", async () => {
+  const double = createIpDouble();
+  const time = virtualTime();
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
+  time.after(10, answers(double, "192.0.2.1", "e0"));
+  time.after(50, () => double.remove("192.0.2.1", "e0"));
+  const told: [number, string, number][] = [];
+  const found = await time.until(
+    cache.resolve(["192.0.2.1", "192.0.2.2", "10.0.0.1"].map(parsePrefix), undefined, (i, one) => {
+      told.push([i, one.state, time.monotonic()]);
+    }),
+  );
+  assert.deepEqual(told, [
+    [2, "not concerned", 0],
+    [0, "neighbor", 10],
+    [1, "no neighbor", 1000],
+  ]);
+  assert.deepEqual(found.map(({ state, cached }) => [state, cached]), [
+    ["neighbor", true],
+    ["no neighbor", false],
+    ["not concerned", false],
+  ]);
+});
+
+Deno.test("createLinuxCache() calls a link-layer address that isn't 6 bytes unknown", async () => {
+  const infiniband = Array(20).fill("02").join(":");
+  const row = { dst: "192.0.2.1", dev: "e0", lladdr: infiniband, state: ["REACHABLE"] };
+  const double = createIpDouble(row);
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => host });
+  const asked = [parsePrefix("192.0.2.1")];
+  for (const found of [await cache.look(asked), await lookAfter(double, row)]) {
+    assert.deepEqual(found.map(({ state, cached }) => [state, cached]), [["unknown", true]]);
+  }
+});
+
+/** Resolves an address that such a row comes up for. */
+async function lookAfter(double: IpDouble, row: Row) {
+  const time = virtualTime();
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
+  time.after(10, () => double.set(row));
+  return await time.until(cache.resolve([parsePrefix(row.dst)]));
+}
+
+Deno.test("createLinuxCache().flush() names what it removed that had a link-layer address", async () => {
+  const set = { ...stale("192.0.2.4", "e0"), extern_learn: null };
+  for (const rows of [[], [set]]) {
+    const double = createIpDouble(
+      stale("192.0.2.1", "e0"),
+      stale("198.51.100.1", "e0"),
+      { dst: "192.0.2.2", dev: "e0", state: ["INCOMPLETE"] },
+      { ...stale("192.0.2.3", "e0"), state: ["PERMANENT"] },
+      ...rows,
+    );
+    const cache = createLinuxCache({ ip: double.ip });
+    const { forgotten } = await cache.flush([parsePrefix("192.0.2.0/24")]);
+    assert.deepEqual(forgotten, [parsePrefix("192.0.2.1")]);
+  }
+});
+
 for (
   const row of [
     { ...stale("192.0.2.1", "e0"), state: ["PERMANENT"] },
@@ -139,7 +213,7 @@ Deno.test("createLinuxCache() never hands a name to ip -batch that its syntax wo
     const interfaces = () => lines([name, "192.0.2.5/24"], ["e1", "198.51.100.5/24"]);
     const cache = createLinuxCache({ ip: double.ip, interfaces, resolveMs: 0 });
     const reports = await cache.resolve(["192.0.2.1", "198.51.100.1"].map(parsePrefix));
-    assert.deepEqual(reports.map(({ state }) => state), ["not looked at", "no neighbor"], name);
+    assert.deepEqual(reports.map(({ state }) => state), ["not concerned", "no neighbor"], name);
     assert.equal(double.commands.some((command) => command.includes(name)), false);
   }
 });
@@ -148,7 +222,7 @@ Deno.test("createLinuxCache() doesn't run ip for addresses that are not looked a
   const double = createIpDouble();
   const cache = createLinuxCache({ ip: double.ip, interfaces: () => [] });
   const reports = await cache.resolve(["192.0.2.1", "192.0.2.0/24"].map(parsePrefix));
-  assert.deepEqual(reports.map(({ state }) => state), ["not looked at", "not looked at"]);
+  assert.deepEqual(reports.map(({ state }) => state), ["not concerned", "not concerned"]);
   assert.deepEqual(double.commands, []);
 });
 
@@ -170,6 +244,7 @@ Deno.test("createLinuxCache().flush() flushes prefixes of both families in one r
   const { removed, notes } = await createLinuxCache({ ip: double.ip }).flush(scope);
   assert.deepEqual([removed, notes], [1, []]);
   assert.deepEqual(double.commands.slice(1), [
+    "neigh show",
     "neigh flush to 192.0.2.1",
     "neigh flush to 198.51.100.0/24",
     "neigh flush to 0.0.0.0/0",

@@ -26,7 +26,9 @@ Deno.test("createMemoryCache().flush() removes all but permanent entries, and co
 
 Deno.test("createMemoryCache().flush() removes what the prefixes cover", async () => {
   const cache = createMemoryCache({ neighbors });
-  assert.equal((await cache.flush([parsePrefix("2001:db8::/32")])).removed, 1);
+  const { removed, forgotten } = await cache.flush([parsePrefix("2001:db8::/32")]);
+  assert.equal(removed, 1);
+  assert.deepEqual(forgotten, [parsePrefix("2001:db8::1")]);
   assert.deepEqual(await addresses(cache), ["192.0.2.1", "192.0.2.2"]);
 });
 
@@ -35,16 +37,16 @@ Deno.test("createMemoryCache().resolve() learns anew and reports in the given or
   const cache = createMemoryCache({ neighbors, answer });
   const asked = ["2001:db8::1", "192.0.2.2", "192.0.2.0/24", "192.0.2.1"].map(parsePrefix);
   assert.deepEqual(await cache.look(asked), [
-    { state: "neighbor", linkLayerAddress: oldMac },
-    { state: "permanent", linkLayerAddress: oldMac },
-    { state: "not looked at", linkLayerAddress: new Uint8Array(6) },
-    { state: "neighbor", linkLayerAddress: oldMac },
+    { state: "neighbor", cached: true, linkLayerAddress: oldMac },
+    { state: "permanent", cached: true, linkLayerAddress: oldMac },
+    { state: "not concerned", cached: false, linkLayerAddress: new Uint8Array(6) },
+    { state: "neighbor", cached: true, linkLayerAddress: oldMac },
   ]);
   assert.deepEqual(await cache.resolve(asked), [
-    { state: "no neighbor", linkLayerAddress: new Uint8Array(6) },
-    { state: "permanent", linkLayerAddress: oldMac },
-    { state: "not looked at", linkLayerAddress: new Uint8Array(6) },
-    { state: "neighbor", linkLayerAddress: newMac },
+    { state: "no neighbor", cached: false, linkLayerAddress: new Uint8Array(6) },
+    { state: "permanent", cached: true, linkLayerAddress: oldMac },
+    { state: "not concerned", cached: false, linkLayerAddress: new Uint8Array(6) },
+    { state: "neighbor", cached: true, linkLayerAddress: newMac },
   ]);
 });
 
@@ -71,7 +73,7 @@ Deno.test("createSimulatedCache() holds this machine's address at another, and h
   assert.equal(before.state, "neighbor");
   assert.notDeepEqual(before.linkLayerAddress, newMac);
   const [after] = await cache.resolve([router]);
-  assert.deepEqual(after, { state: "neighbor", linkLayerAddress: newMac });
+  assert.deepEqual(after, { state: "neighbor", cached: true, linkLayerAddress: newMac });
 });
 
 Deno.test("createSimulatedCache() works on a machine with nothing but a loopback", async () => {

@@ -40,7 +40,8 @@ Deno.test("flush() of everything is one FlushIpNetTable2 and counts from the tab
   const double = filled(createIpHelperDouble());
   let clock = 0;
   const cache = openWindowsNeighborCache({ ip: double, now: () => clock += 0.25 });
-  assert.deepEqual(await cache.flush("all"), { removed: 2, micros: 250, notes: [] });
+  const forgotten = ["192.0.2.1", "2001:db8::1"].map(parsePrefix);
+  assert.deepEqual(await cache.flush("all"), { removed: 2, forgotten, micros: 250, notes: [] });
   assert.deepEqual(double.calls, ["getIpNetTable2 0", "flushIpNetTable2 0", "getIpNetTable2 0"]);
   assert.deepEqual(left(double), ["4 12 22", "4 12 9"]);
 });

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
-import type { NeighborReport } from "../../../lib/wire/ack.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createIpHelperDouble, own, route, row } from "./ip_helper_double.ts";
 
 const permanent = 6;
 
-function texts(reports: readonly NeighborReport[]): string[] {
+function texts(reports: readonly FoundNeighbor[]): string[] {
   return reports.map(({ state, linkLayerAddress }) => `${state} ${linkLayerAddress.toHex()}`);
 }
 
@@ -34,9 +33,9 @@ Deno.test("resolve() looks at nothing off the links, no prefix and none of the h
   const cache = openWindowsNeighborCache({ ip: double });
   assert.deepEqual(
     texts(await cache.resolve(addresses)),
-    Array(5).fill(`not looked at ${nothing}`),
+    Array(5).fill(`not concerned ${nothing}`),
   );
-  assert.deepEqual(texts(await cache.look(addresses)), Array(5).fill(`not looked at ${nothing}`));
+  assert.deepEqual(texts(await cache.look(addresses)), Array(5).fill(`not concerned ${nothing}`));
   assert.ok(!double.calls.some((call) => call.startsWith("resolve")));
 });
 
@@ -49,14 +48,14 @@ Deno.test("resolve() reports a permanent row and never resolves it", async () =>
   assert.ok(!double.calls.some((call) => call.startsWith("resolve")));
 });
 
-Deno.test("resolve() takes the codes of silence as no neighbor and of a lost interface as not looked at", async () => {
+Deno.test("resolve() takes the codes of silence as no neighbor and of a lost interface as not concerned", async () => {
   for (
     const [code, state] of [
       [67, "no neighbor"],
       [1231, "no neighbor"],
       [1232, "no neighbor"],
-      [2, "not looked at"],
-      [1168, "not looked at"],
+      [2, "not concerned"],
+      [1168, "not concerned"],
     ] as const
   ) {
     const double = createIpHelperDouble();
@@ -156,6 +155,28 @@ Deno.test("look() reports the table as it is and changes nothing", async () => {
   assert.deepEqual(double.rows, before);
 });
 
+Deno.test("look() calls a link-layer address that isn't 6 bytes unknown, and in the cache", async () => {
+  const double = createIpHelperDouble();
+  const infiniband = { ...row("192.0.2.1", 12), physicalAddress: new Uint8Array(20).fill(2) };
+  const none = { ...row("192.0.2.2", 12), physicalAddress: new Uint8Array(20) };
+  double.rows = [infiniband, none];
+  const found = await openWindowsNeighborCache({ ip: double })
+    .look(["192.0.2.1", "192.0.2.2"].map(parsePrefix));
+  assert.deepEqual(found.map(({ state, cached }) => [state, cached]), [
+    ["unknown", true],
+    ["no neighbor", false],
+  ]);
+});
+
+Deno.test("resolve() tells each as soon as it has ended", async () => {
+  const double = createIpHelperDouble();
+  const addresses = ["10.0.0.1", "192.0.2.1"].map(parsePrefix);
+  const cache = openWindowsNeighborCache({ ip: double });
+  const told: string[] = [];
+  await cache.resolve(addresses, undefined, (i, { state }) => void told.push(`${i} ${state}`));
+  assert.deepEqual(told.sort(), ["0 not concerned", "1 no neighbor"]);
+});
+
 Deno.test("gateways() are the default routes' next hops, each once", async () => {
   const double = createIpHelperDouble();
   double.routes = [
@@ -167,6 +188,9 @@ Deno.test("gateways() are the default routes' next hops, each once", async () =>
   ];
   const cache = openWindowsNeighborCache({ ip: double });
   assert.deepEqual((await cache.gateways()).map(formatPrefix), ["192.0.2.1", "fe80::1"]);
+  const hops = (await cache.nextHops()).map(formatPrefix);
+  assert.ok(hops.includes("192.0.2.1") && hops.includes("fe80::1"));
+  assert.equal(new Set(hops).size, hops.length);
   double.routes = [];
   assert.deepEqual(await cache.gateways(), []);
 });

@@ -10,7 +10,7 @@ import {
 } from "../../../lib/receiver/answers.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
-import { address, request } from "../../support/requests.ts";
+import { createRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "./harness.ts";
 
@@ -109,10 +109,10 @@ function startLookUps() {
     begun,
     /** Looks at the address 192.0.2.`number`. */
     look(number: number) {
-      const asked = { report: true, addresses: [address(`192.0.2.${number}`)] };
+      const asked = { report: true, addresses: [parsePrefix(`192.0.2.${number}`)] };
       const received: ReceivedRequest = {
-        request: request(asked),
-        source: address("192.0.2.1"),
+        request: createRequest(asked),
+        source: parsePrefix("192.0.2.1"),
         who: "r1",
       };
       return lookUps.look(received);
@@ -206,11 +206,11 @@ function startReporter(nextHops: () => Promise<AddressPrefix[]> = () => Promise.
 Deno.test("Reporter marks what a flush removed within 10 minutes, for flushes alone", async () => {
   const { reporter, time } = startReporter();
   const [one, two, prefix] = [
-    address("192.0.2.1"),
-    address("192.0.2.2"),
+    parsePrefix("192.0.2.1"),
+    parsePrefix("192.0.2.2"),
     parsePrefix("192.0.0.0/8"),
   ];
-  reporter.removed([one, address("192.0.0.0")]);
+  reporter.removed([one, parsePrefix("192.0.0.0")]);
   const cachedOf = async (afterFlush: boolean) =>
     (await reporter.reports([one, two, prefix], [silent, silent, silent], afterFlush))
       .map(({ cached }) => cached);
@@ -224,19 +224,19 @@ Deno.test("Reporter marks what a flush removed within 10 minutes, for flushes al
 
 Deno.test("Reporter remembers the last 4,096 addresses that were removed", async () => {
   const { reporter } = startReporter();
-  const many = Array.from({ length: 4_096 }, (_, i) => address(`10.0.${i >> 8}.${i & 255}`));
+  const many = Array.from({ length: 4_096 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
   reporter.removed(many);
   reporter.removed([many[0]]);
-  reporter.removed([address("192.0.2.1")]);
+  reporter.removed([parsePrefix("192.0.2.1")]);
   const reports = await reporter.reports(many, many.map(() => silent), true);
   assert.deepEqual(reports.map(({ cached }) => cached), many.map((_, i) => i !== 1));
 });
 
 Deno.test("Reporter marks what a route goes through, and reads the routes once a second", async () => {
   const { reporter, time, readings } = startReporter(() =>
-    Promise.resolve([address("192.0.2.1"), address("fe80::1")])
+    Promise.resolve([parsePrefix("192.0.2.1"), parsePrefix("fe80::1")])
   );
-  const asked = ["192.0.2.1", "192.0.2.2", "fe80::1"].map(address);
+  const asked = ["192.0.2.1", "192.0.2.2", "fe80::1"].map(parsePrefix);
   const gatewaysOf = async () =>
     (await reporter.reports(asked, asked.map(() => silent), true)).map(({ gateway }) => gateway);
   for (let i = 0; i < 10; i++) assert.deepEqual(await gatewaysOf(), [true, false, true]);
@@ -250,7 +250,7 @@ Deno.test("Reporter reports without routes where they can't be read, and tries a
   const { reporter, readings, saidOf } = startReporter(() =>
     Promise.reject(new NeighborCacheError("ip hangs", 110))
   );
-  const report = () => reporter.reports([address("192.0.2.1")], [silent], true);
+  const report = () => reporter.reports([parsePrefix("192.0.2.1")], [silent], true);
   assert.equal((await report())[0].gateway, false);
   await report();
   assert.equal(readings(), 2);

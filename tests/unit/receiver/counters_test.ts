@@ -13,7 +13,7 @@ Deno.test("whenCounted() calls once, whatever is counted, and then nobody", () =
   const ways = [
     () => counters.count("accepted"),
     () => counters.count("entriesRemoved", 0),
-    () => counters.countRefused("mac"),
+    () => counters.countRefused("filter"),
     () => counters.countFlushed(0, 1),
     () => counters.countAuthentic("stale", 0, "01234567"),
   ];

@@ -8,7 +8,6 @@ import {
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { Flusher, FlushGate } from "../../../lib/receiver/flusher.ts";
 import { type AddressPrefix, parsePrefix, prefixContains } from "../../../lib/wire/addresses.ts";
-import { address } from "../../support/requests.ts";
 import { createTestTime, settle, type TestTime } from "../../support/test_time.ts";
 import { keepReport, notingCache } from "./harness.ts";
 
@@ -307,12 +306,12 @@ Deno.test("Flusher flushes for more requesters than it names, and counts them", 
 Deno.test("Flusher.delete() is never held down and takes no start from the gate", async () => {
   const { flusher, request, flushes } = startFlusher();
   for (let i = 0; i < 20; i++) {
-    flusher.delete([address(`192.0.2.${i}`)], "a");
+    flusher.delete([parsePrefix(`192.0.2.${i}`)], "a");
     await settle();
   }
   assert.equal(flushes.length, 20);
   for (let i = 0; i < 3; i++) assert.ok(request("all", "a").hasStarted);
-  flusher.delete([address("192.0.2.1")], "a");
+  flusher.delete([parsePrefix("192.0.2.1")], "a");
   assert.equal(flushes.length, 24);
 });
 
@@ -327,7 +326,10 @@ Deno.test("Flusher.delete() runs 32 at once, and one for all that ask meanwhile"
       );
     },
   });
-  const ended = Array.from({ length: 40 }, (_, i) => flusher.delete([address(`10.0.0.${i}`)], "a"));
+  const ended = Array.from(
+    { length: 40 },
+    (_, i) => flusher.delete([parsePrefix(`10.0.0.${i}`)], "a"),
+  );
   assert.equal(scopes.length, 32);
   turns[0]();
   await settle();
@@ -339,12 +341,12 @@ Deno.test("Flusher.delete() runs 32 at once, and one for all that ask meanwhile"
 });
 
 Deno.test("Flusher tells which addresses a flush removed, a failing one none", async () => {
-  const forgotten = [address("192.0.2.1")];
+  const forgotten = [parsePrefix("192.0.2.1")];
   const { flusher, request, removed } = startFlusher(createTestTime(), {
     flush: () => Promise.resolve({ removed: 2, forgotten, micros: 1, notes: [] }),
   });
   await request("all", "a").ended;
-  await flusher.delete([address("192.0.2.2")], "a");
+  await flusher.delete([parsePrefix("192.0.2.2")], "a");
   assert.deepEqual(removed, [...forgotten, ...forgotten]);
   const failing = startFlusher(createTestTime(), {
     flush: () => Promise.reject(new NeighborCacheError("Not permitted", 1)),

@@ -13,8 +13,19 @@ import {
 } from "../../../lib/receiver/receiver.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
-import { hostSigner, readAck, routerKeys } from "../../support/requests.ts";
+import { parseRouterKeys } from "../../../lib/wire/keys.ts";
+import type { FlushRequest } from "../../../lib/wire/request.ts";
+import { createRouter, hostSigner, readAck, signRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
+
+export const router = createRouter(1);
+export const otherRouter = createRouter(2);
+export const routerKeys = parseRouterKeys([router.publicText]);
+
+/** The bytes of a request of r1. */
+export function signed(changes: Partial<FlushRequest> = {}, by = router) {
+  return signRequest(by, { sender: "r1", ...changes });
+}
 
 export const r1 = { transport: "udp", hostname: "192.0.2.1", port: 40_001 } as const;
 export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as const;
@@ -142,5 +153,5 @@ export function startHarness(
 
 /** The acks among sent datagrams, each an ack to these request bytes or the test fails. */
 export function acksTo(bytes: Uint8Array, sent: readonly Sent[]): FlushAck[] {
-  return sent.map((one) => readAck(one.bytes, bytes));
+  return sent.map((one) => readAck(one.bytes, bytes, router));
 }

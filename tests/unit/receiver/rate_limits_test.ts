@@ -38,19 +38,19 @@ function start() {
 
 Deno.test("RefusalLog says the first refusal at once and sums up a minute's others", () => {
   const { time, said, log } = start();
-  log.refused({ reason: "mac" }, r1);
+  log.refused({ reason: "filter" }, r1);
   assert.deepEqual(said, [{
     event: "refused",
-    values: { count: 1, reasons: "1 mac", source: "192.0.2.1", sourceCount: 1 },
+    values: { count: 1, reasons: "1 filter", source: "192.0.2.1", sourceCount: 1 },
   }]);
   for (let i = 0; i < 5; i++) log.refused({ reason: "length" }, r2);
-  log.refused({ reason: "mac" }, r1);
+  log.refused({ reason: "filter" }, r1);
   time.pass(59_999);
   assert.equal(said.length, 1);
   time.pass(1);
   assert.deepEqual(said[1].values, {
     count: 6,
-    reasons: "5 length, 1 mac",
+    reasons: "5 length, 1 filter",
     source: "192.0.2.2",
     sourceCount: 5,
   });

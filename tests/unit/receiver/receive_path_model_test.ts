@@ -22,9 +22,17 @@ import {
 import type { AckStatus, FlushAck } from "../../../lib/wire/ack.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { actions, type FlushRequest, requestIdOf } from "../../../lib/wire/request.ts";
-import { otherRouter, readAck, router, signed } from "../../support/requests.ts";
+import { readAck } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-import { notingCache, r1, startHarness, testRules } from "./harness.ts";
+import {
+  notingCache,
+  otherRouter,
+  r1,
+  router,
+  signed,
+  startHarness,
+  testRules,
+} from "./harness.ts";
 
 const holdDown = 5_000;
 const routers = [router, otherRouter];

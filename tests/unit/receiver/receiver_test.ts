@@ -15,25 +15,19 @@ import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
-import {
-  address,
-  hostSigner,
-  key,
-  otherRouter,
-  readAck,
-  router,
-  routerKeys,
-  seal,
-  signed,
-} from "../../support/requests.ts";
+import { hostSigner, readAck, seal } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import {
   acksTo,
   instance,
   keepReport,
   notingCache,
+  otherRouter,
   r1,
   r2,
+  router,
+  routerKeys,
+  signed,
   startHarness,
   testRules,
 } from "./harness.ts";
@@ -177,7 +171,7 @@ Deno.test("Receiver bounds the sources that wait for one request", async () => {
 Deno.test("Receiver calls a sender without a name unnamed in the log", async () => {
   const { deliver, saidOf } = startHarness();
   await deliver(signed({ ...fresh, sender: "" }));
-  assert.equal(saidOf("accepted")[0].values.who, `unnamed (192.0.2.1, key ${key.idText})`);
+  assert.equal(saidOf("accepted")[0].values.who, `unnamed (192.0.2.1, key ${router.key.idText})`);
 });
 
 Deno.test("Receiver merges requests within the hold-down and acknowledges each", async () => {
@@ -199,7 +193,7 @@ Deno.test("Receiver merges requests within the hold-down and acknowledges each",
   assert.deepEqual([sent[5].to, sent[6].to], [r1, r2]);
   assert.deepEqual(saidOf("flushed")[3].values, {
     scope: "10.1.0.0/16, 10.2.0.0/16",
-    who: `r1 (192.0.2.1, key ${key.idText}), r1 (192.0.2.2, key ${key.idText})`,
+    who: `r1 (192.0.2.1, key ${router.key.idText}), r1 (192.0.2.2, key ${router.key.idText})`,
     removed: 4,
     milliseconds: 1,
   });
@@ -208,7 +202,7 @@ Deno.test("Receiver merges requests within the hold-down and acknowledges each",
 Deno.test("Receiver flushes for whole addresses at once while everything else is held down", async () => {
   const { deliver, pass, sent, flushes } = startHarness();
   for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
-  const listed = [address("192.0.2.101"), address("2001:db8::1")];
+  const listed = [parsePrefix("192.0.2.101"), parsePrefix("2001:db8::1")];
   const whole = signed({ ...fresh, action: "flush listed", addresses: listed });
   for (let i = 0; i < 9; i++) {
     await deliver(
@@ -252,7 +246,7 @@ Deno.test("Receiver resolves anew, and reports so, after a flush that was held d
   });
   const { deliver, pass, sent } = startHarness({ cache });
   for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
-  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
   await deliver(bytes);
   await pass(10_000);
   assert.deepEqual(
@@ -271,7 +265,7 @@ Deno.test("Receiver sends no pending ack when the flush started before its repor
   });
   const { deliver, pass, sent } = startHarness({ cache });
   for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
-  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
   await deliver(bytes);
   await pass(10_000);
   resolve();
@@ -287,7 +281,7 @@ Deno.test("Receiver fails what it can't delete, unless a flush of everything did
         : Promise.reject(new NeighborCacheError("Not permitted", 1)),
   });
   const { deliver, sent } = startHarness({ cache });
-  const asked = { ...fresh, report: true, addresses: [address("192.0.2.101")] };
+  const asked = { ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] };
   const [listed, all] = [signed({ ...asked, action: "flush listed" }), signed(asked)];
   await deliver(listed);
   await deliver(all);
@@ -298,7 +292,7 @@ Deno.test("Receiver fails what it can't delete, unless a flush of everything did
 });
 
 Deno.test("Receiver tells an address that a flush removed from one never used", async () => {
-  const [used, unused, router] = ["192.0.2.101", "192.0.2.102", "192.0.2.1"].map(address);
+  const [used, unused, router] = ["192.0.2.101", "192.0.2.102", "192.0.2.1"].map(parsePrefix);
   const neighbor = { interfaceName: "e0", permanent: false };
   const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 1);
   const cache = createMemoryCache({
@@ -427,12 +421,12 @@ Deno.test("Receiver reports as asked, and on nothing where the flush failed", as
     },
   });
   const { deliver, sent } = startHarness({ cache });
-  const addresses = [address("192.0.2.101"), address("2001:db8::1")];
+  const addresses = [parsePrefix("192.0.2.101"), parsePrefix("2001:db8::1")];
   const bytes = signed({ ...fresh, report: true, addresses });
   await deliver(bytes);
   const reports = found.map((one) => ({ ...one, gateway: false }));
   assert.deepEqual(acksTo(bytes, sent)[0].reports, reports);
-  assert.deepEqual(asked, [[addresses, address(r1.hostname)]]);
+  assert.deepEqual(asked, [[addresses, parsePrefix(r1.hostname)]]);
 
   const failing = startHarness();
   failing.fail(new NeighborCacheError("Not permitted", 1));
@@ -446,7 +440,7 @@ Deno.test("Receiver reports unknown when the resolution fails after a good flush
     resolve: () => Promise.reject(new NeighborCacheError("ip hangs", 110)),
   });
   const { deliver, sent, saidOf } = startHarness({ cache });
-  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
   await deliver(bytes);
   const [ack] = acksTo(bytes, sent);
   assert.deepEqual([ack.status, ack.reports[0].state], ["flushed", "unknown"]);
@@ -505,7 +499,7 @@ Deno.test("Receiver says what a flush did, its notes and its failures", async ()
   await deliver(signed({ ...fresh, sender: "evil\n\u001b[31m" }));
   assert.deepEqual(saidOf("flushed")[0].values, {
     scope: "all",
-    who: `evil??[31m (192.0.2.1, key ${key.idText})`,
+    who: `evil??[31m (192.0.2.1, key ${router.key.idText})`,
     removed: 3,
     milliseconds: 1.4,
   });
@@ -563,13 +557,13 @@ Deno.test("Receiver counts and logs an authentic request that is broken, apart f
   await deliver(signed(fresh, otherRouter));
   const broken = signed(fresh);
   broken[48] = 0xff;
-  seal(broken);
+  seal(broken, router);
   await deliver(broken);
   const { refused } = receiver.counters;
   assert.deepEqual([refused["id reused"], refused.key, refused.content], [1, 1, 1]);
   assert.equal(sent.length, 0);
   assert.deepEqual(said.filter(({ event }) => event === "brokenRequest").map((one) => one.values), [
-    { key: key.idText, source: "192.0.2.1", reason: "content" },
+    { key: router.key.idText, source: "192.0.2.1", reason: "content" },
   ]);
 });
 
@@ -637,7 +631,7 @@ Deno.test("Receiver stopped waits for the report of the last flush", async () =>
     },
   });
   const { deliver, sent, receiver } = startHarness({ cache });
-  const bytes = signed({ ...fresh, report: true, addresses: [address("192.0.2.101")] });
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
   await deliver(bytes);
   const stopped = receiver.stop();
   resolve();
@@ -784,7 +778,7 @@ Deno.test("Receiver calls nothing broken but what came with a key", async () => 
   assert.deepEqual(saidOf("brokenRequest"), []);
 });
 
-const gateway = address("192.0.2.1");
+const gateway = parsePrefix("192.0.2.1");
 const failedRouter = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const newRouter = Uint8Array.of(2, 0, 0, 0, 0, 2);
 
@@ -834,7 +828,7 @@ function startClient(port: number) {
       const timer = setTimeout(() => socket.close(), 10_000);
       const [answer] = await socket.receive();
       clearTimeout(timer);
-      return readAck(answer, bytes);
+      return readAck(answer, bytes, router);
     },
     [Symbol.dispose]: () => socket.close(),
   };
@@ -848,7 +842,7 @@ Deno.test("Receiver flushes for a request and acknowledges with what it removed"
   assert.ok(Math.abs(ack.clock - Date.now()) < 5_000);
   await receiver.stop();
   assert.equal(saidOf("flushed").length, 1);
-  assert.equal(saidOf("flushed")[0].values.who, `r1 (127.0.0.1, key ${key.idText})`);
+  assert.equal(saidOf("flushed")[0].values.who, `r1 (127.0.0.1, key ${router.key.idText})`);
 });
 
 Deno.test("Receiver reports on the neighbors asked about, resolved after the flush", async () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { AckSources } from "../../../lib/receiver/answers.ts";
 import { ReplayWindow, type SeenRequest } from "../../../lib/receiver/replay_window.ts";
-import { key } from "../../support/requests.ts";
+import { router } from "./harness.ts";
 
 const started = 1_700_000_000_000;
 const tolerance = 60_000;
@@ -18,7 +18,7 @@ function seenOf(number: number, created: number): SeenRequest {
   return {
     id: idOf(number),
     created,
-    key,
+    key: router.key,
     acknowledge: true,
     ackSpreadMs: 0,
     filter: new Uint8Array(16),

@@ -4,11 +4,10 @@ import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Resolutions } from "../../../lib/receiver/resolutions.ts";
 import { type AddressPrefix, formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
-import { address } from "../../support/requests.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "./harness.ts";
 
-const router = address("192.0.2.1");
+const router = parsePrefix("192.0.2.1");
 
 function found(last: number): FoundNeighbor {
   return {
@@ -94,8 +93,8 @@ function start(answersAfter: (address: string, begun: number) => number | null =
   };
 }
 
-const a = address("192.0.2.101");
-const b = address("192.0.2.102");
+const a = parsePrefix("192.0.2.101");
+const b = parsePrefix("192.0.2.102");
 
 Deno.test("Resolutions begin at once, all of a request by one call, and end each by itself", async () => {
   const { ask, pass, begun, ended, calls } = start((text) => text.endsWith("1") ? 50 : null);
@@ -130,7 +129,7 @@ Deno.test("Resolutions give a report for each of a request's addresses, equal on
 
 Deno.test("Resolutions begin 550 addresses in any second, the rest in order", async () => {
   const { ask, pass, begun, ended } = start(() => 1);
-  const many = Array.from({ length: 1_500 }, (_, i) => address(`10.0.${i >> 8}.${i & 255}`));
+  const many = Array.from({ length: 1_500 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
   for (let i = 0; i < many.length; i += 55) ask(many.slice(i, i + 55));
   assert.equal(begun.length, 550);
   await pass(3_000);
@@ -204,9 +203,9 @@ Deno.test("Resolutions report what fails as unknown, say so once, and go on", as
 
 Deno.test("Resolutions ask for a link-local address on the link of each source", async () => {
   const { ask, begun } = start();
-  const linkLocal = address("fe80::1");
-  ask([linkLocal, a], address("fe80::a"));
-  ask([linkLocal, a], address("fe80::b"));
+  const linkLocal = parsePrefix("fe80::1");
+  ask([linkLocal, a], parsePrefix("fe80::a"));
+  ask([linkLocal, a], parsePrefix("fe80::b"));
   await settle();
   assert.deepEqual(begun.map(({ address, source }) => [address, source]), [
     ["fe80::1", "fe80::a"],
@@ -217,7 +216,7 @@ Deno.test("Resolutions ask for a link-local address on the link of each source",
 
 Deno.test("Resolutions stopped leave what is queued unknown and no timer for it", async () => {
   const { ask, pass, ended, resolutions, time } = start(() => 1);
-  const many = Array.from({ length: 1_100 }, (_, i) => address(`10.0.${i >> 8}.${i & 255}`));
+  const many = Array.from({ length: 1_100 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
   for (const one of many) ask([one]);
   resolutions.stop();
   await pass(50);
@@ -257,7 +256,7 @@ Deno.test("Resolutions end within 2 s, begun after they were asked for, in any s
         }
         if (step.kind === "ask") {
           asked.push({ at: now(), texts: step.of });
-          ask(step.of.map(address));
+          ask(step.of.map(parsePrefix));
         }
       }
       await pass(2_100);
