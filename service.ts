@@ -2,7 +2,6 @@
 import { UsageError } from "./lib/errors.ts";
 import { parseServiceArguments, serviceUsageOn } from "./lib/service/arguments.ts";
 import { versionText } from "./lib/version.ts";
-import { generateKeyFile } from "./lib/wire/keys.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const command = parseServiceArguments(args);
@@ -13,9 +12,12 @@ async function main(args: readonly string[]): Promise<number> {
     case "version":
       console.log(versionText("arpflush-service").trimEnd());
       return 0;
-    case "keygen":
-      console.log(generateKeyFile(new Date()).trimEnd());
-      return 0;
+    case "host-key": {
+      if (Deno.build.os === "windows") {
+        return (await import("./lib/service/windows_program.ts")).printWindowsHostKey();
+      }
+      return (await import("./lib/service/program.ts")).printHostKey();
+    }
     default:
       // Asked for here, so that a missing permission is one line and not a failure further in.
       Deno.hostname();

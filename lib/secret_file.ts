@@ -1,44 +1,72 @@
-/** Files that hold a key or a password: read only if nobody but their owner can get at them. */
+/** Files that are read only if nobody but their owner can get at them, or change them. */
 import { systemReason } from "./errors.ts";
 
-/** More than a thousand keys; a larger file is a mistake (a device, a wrong path). */
-const bytesMost = 64 * 1024;
+/** More than a thousand keys; a larger file is a mistake (a wrong path). */
+const maxBytes = 64 * 1024;
 
-/** Permission bits of everybody but the owner: read, write, execute. */
-const othersRead = 0o044;
-const others = 0o077;
+/** Permission bits of everybody but the owner. */
+const others = { any: 0o077, read: 0o044, write: 0o022 } as const;
 
 /**
  * The text of a secret file, in UTF-8. Throws an Error whose message is one whole line that names
  * what the file is for, the path and the reason, and nothing of the content. On systems with file
- * modes it is refused when anybody but its owner, the group included, may do anything with it. The
- * mode is the opened file's own: no race with a rename.
+ * modes it is refused when anybody but its owner, the group included, may do anything with it.
  */
 export function readSecretFile(path: string, what = "key file"): string {
+  return readGuarded(path, what, (mode) => {
+    if ((mode & others.any) === 0) return null;
+    const can = (mode & others.read) !== 0 ? "read" : "use";
+    return `others can ${can} it (mode ${modeText(mode)}); run chmod 600`;
+  });
+}
+
+/**
+ * The text of a file that others may read, but that is refused, on systems with file modes, when
+ * anybody but its owner may change it. Otherwise as `readSecretFile`.
+ */
+export function readTrustedFile(path: string, what: string): string {
+  return readGuarded(
+    path,
+    what,
+    (mode) =>
+      (mode & others.write) === 0
+        ? null
+        : `others can change it (mode ${modeText(mode)}); run chmod go-w`,
+  );
+}
+
+function modeText(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, "0");
+}
+
+/**
+ * Reads a regular file whose mode is allowed: `fault` says why one isn't, and ends with the command
+ * that mends it. The file is looked at before it is opened, as opening a pipe or a device may wait or
+ * do something, and again when it is open, as it may be another one by then.
+ */
+function readGuarded(
+  path: string,
+  what: string,
+  fault: (mode: number) => string | null,
+): string {
   const cannot = (reason: string) => new Error(`Cannot read ${what} "${path}": ${reason}`);
   let file: Deno.FsFile;
   try {
+    if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file");
     file = Deno.openSync(path);
   } catch (error) {
     throw cannot(systemReason(error));
   }
   try {
-    const refused = modeFault(file.statSync().mode, path);
-    if (refused !== null) throw cannot(refused);
+    const { isFile, mode } = file.statSync();
+    if (!isFile) throw cannot("it is not a regular file");
+    // Windows has access control lists in the place of a mode.
+    const refused = mode === null || Deno.build.os === "windows" ? null : fault(mode);
+    if (refused !== null) throw cannot(`refused, ${refused} ${shellWord(path)}`);
     return readText(file, cannot);
   } finally {
     file.close();
   }
-}
-
-/** Why a file mode doesn't do for a secret, with the command that mends it; null if it does. */
-function modeFault(mode: number | null, path: string): string | null {
-  // Windows has access control lists in their place, and a mode that says nothing.
-  if (Deno.build.os === "windows") return null;
-  if (mode === null || (mode & others) === 0) return null;
-  const can = (mode & othersRead) !== 0 ? "read" : "use";
-  const digits = (mode & 0o7777).toString(8).padStart(4, "0");
-  return `refused, others can ${can} it (mode ${digits}); run chmod 600 ${shellWord(path)}`;
 }
 
 /** A path as one word of a shell command. */
@@ -47,7 +75,7 @@ function shellWord(path: string): string {
 }
 
 function readText(file: Deno.FsFile, cannot: (reason: string) => Error): string {
-  const buffer = new Uint8Array(bytesMost + 1);
+  const buffer = new Uint8Array(maxBytes + 1);
   let length = 0;
   try {
     while (length < buffer.length) {
@@ -58,7 +86,7 @@ function readText(file: Deno.FsFile, cannot: (reason: string) => Error): string 
   } catch (error) {
     throw cannot(systemReason(error));
   }
-  if (length > bytesMost) throw cannot(`it is larger than ${bytesMost / 1024} KiB`);
+  if (length > maxBytes) throw cannot(`it is larger than ${maxBytes / 1024} KiB`);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length));
   } catch {

@@ -1,7 +1,7 @@
 /** Settings from a TOML file. */
 import { parse, TomlError } from "smol-toml";
-import { systemReason } from "../errors.ts";
-import { readSecretFile } from "../secret_file.ts";
+import { messageOf, systemReason } from "../errors.ts";
+import { readSecretFile, readTrustedFile } from "../secret_file.ts";
 import { type LoadedSettings, parseSettings, SettingsError } from "./settings.ts";
 
 /** Where the service looks when no file is named. */
@@ -13,17 +13,26 @@ export const defaultConfigPath = "/etc/arpflush/arpflush.toml";
  */
 export function loadSettingsFile(path?: string): LoadedSettings {
   const name = path ?? defaultConfigPath;
+  if (path === undefined && isMissing(name)) return parseSettings([], "default");
   let text: string;
   try {
-    text = Deno.readTextFileSync(name);
+    // Who can change it can list a router of his own.
+    text = readTrustedFile(name, "settings");
   } catch (error) {
-    const isMissing = error instanceof Deno.errors.NotFound;
-    if (path === undefined && isMissing) return parseSettings([], "default");
-    throw new SettingsError([`Cannot read settings "${name}": ${systemReason(error)}`]);
+    throw new SettingsError([messageOf(error)]);
   }
   const loaded = parseSettingsText(text, name);
   if (loaded.settings.Password !== "") guardPassword(name);
   return loaded;
+}
+
+function isMissing(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }
 
 /** The settings of a file's text. `path` is the file's, for messages and origins. */

@@ -1,7 +1,4 @@
-/**
- * Settings from the registry, Windows only; and who may read a secret there, be it the settings'
- * registry key or a key file.
- */
+/** Settings from the registry, Windows only; and who may read or change an object there. */
 import { messageOf } from "../errors.ts";
 import {
   type ObjectAccess,
@@ -30,8 +27,6 @@ import {
 export const registryPath = "SOFTWARE\\NPSL\\ArpFlush";
 /** The same as people write it, in messages and origins. */
 export const registryName = `HKLM\\${registryPath}`;
-/** The key file where KeyFile isn't set. */
-export const windowsKeyPath = "C:\\ProgramData\\ArpFlush\\key";
 
 /** What reading the registry needs of Windows. */
 export interface RegistryParts {
@@ -40,22 +35,12 @@ export interface RegistryParts {
   readonly expand: (text: string) => string;
   /** The SID of the account this process runs as. */
   readonly ownSid: () => string;
-  /** Whether there is such a file. */
-  readonly fileExists: (path: string) => boolean;
 }
 
 const windowsParts: RegistryParts = {
   read: readLocalMachineKey,
   expand: expandEnvironment,
   ownSid,
-  fileExists(path) {
-    try {
-      Deno.statSync(path);
-      return true;
-    } catch (error) {
-      return !(error instanceof Deno.errors.NotFound);
-    }
-  },
 };
 
 /**
@@ -71,25 +56,27 @@ export function loadSettingsRegistry(parts: RegistryParts = windowsParts): Loade
   }
   const contents = "contents" in result ? result.contents : null;
   const values = contents?.values.map((value) => readValue(value, parts.expand)) ?? [];
-  const { settings, origins } = parseSettings(values, registryName);
-  if (contents !== null && settings.Password !== "") guardPassword(contents, parts.ownSid());
-  if (origins.KeyFile !== "default") return { settings, origins };
-  // Windows has a place of its own for the key; where none is, a password alone will do.
-  const passwordAlone = settings.Password !== "" && !parts.fileExists(windowsKeyPath);
-  return { settings: { ...settings, KeyFile: passwordAlone ? "" : windowsKeyPath }, origins };
+  const loaded = parseSettings(values, registryName);
+  if (contents !== null) guard(contents, loaded.settings.Password !== "", parts.ownSid());
+  return loaded;
 }
 
-function guardPassword({ access }: RegistryContents, own: string): void {
+/**
+ * Refuses a key that others can change, as they could list a router of their own, and one with a
+ * password that others can read.
+ */
+function guard({ access }: RegistryContents, hasPassword: boolean, own: string): void {
   let fault: string | null;
   try {
-    fault = accessFault(access(), own);
+    fault = hasPassword ? accessFault(access(), own) : changeFault(access(), own);
   } catch (error) {
     fault = `its permissions cannot be read: ${messageOf(error)}`;
   }
   if (fault === null) return;
+  const reason = hasPassword ? `it holds a Password and ${fault}` : fault;
   throw new SettingsError([
-    `${registryName}: refused because it holds a Password and ${fault}; ` +
-    "let only SYSTEM and Administrators in (install.ps1 does)",
+    `${registryName}: refused because ${reason}; ` +
+    `let only SYSTEM and Administrators ${hasPassword ? "in" : "change it"} (install.ps1 does)`,
   ]);
 }
 
@@ -149,16 +136,17 @@ function decodeUnits(data: Uint8Array): string {
 }
 
 /** SYSTEM and Administrators. */
-const trustedSids: readonly string[] = ["S-1-5-18", "S-1-5-32-544"];
+export const trustedSids: readonly string[] = ["S-1-5-18", "S-1-5-32-544"];
 /** Services under their own names, TrustedInstaller one of them. */
 const serviceSidPrefix = "S-1-5-80-";
 
 /**
- * Rights that let an account read what a secret says or change it, or give itself those rights:
- * FILE_READ_DATA and KEY_QUERY_VALUE, FILE_WRITE_DATA and KEY_SET_VALUE, FILE_APPEND_DATA,
- * WRITE_DAC, WRITE_OWNER, GENERIC_ALL, GENERIC_WRITE, GENERIC_READ.
+ * Rights that let an account change what an object says, or give itself that right: FILE_WRITE_DATA
+ * and KEY_SET_VALUE, FILE_APPEND_DATA, WRITE_DAC, WRITE_OWNER, GENERIC_ALL, GENERIC_WRITE.
  */
-const harmful = 0x1 | 0x2 | 0x4 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000 | 0x8000_0000;
+const changing = 0x2 | 0x4 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000;
+/** And to read it: FILE_READ_DATA and KEY_QUERY_VALUE, GENERIC_READ. */
+const reading = 0x1 | 0x8000_0000;
 
 /** Accounts that people know by name. */
 const names: Readonly<Record<string, string>> = {
@@ -177,11 +165,25 @@ function nameOf(sid: string): string {
  * Administrators, services by their own SIDs and the account this process runs as, `own`.
  */
 export function accessFault(access: ObjectAccess, own: string): string | null {
+  return faultOf(access, own, changing | reading, "read or change it");
+}
+
+/** Why an object's permissions don't do for what only trusted accounts may change; null if they do. */
+export function changeFault(access: ObjectAccess, own: string): string | null {
+  return faultOf(access, own, changing, "change it");
+}
+
+function faultOf(
+  { allowed, owner }: ObjectAccess,
+  own: string,
+  harmful: number,
+  what: string,
+): string | null {
   const isTrusted = (sid: string) =>
     trustedSids.includes(sid) || sid.startsWith(serviceSidPrefix) || (own !== "" && sid === own);
-  if (access.allowed === null) return "Everyone can read it (it has no access control list)";
-  const other = access.allowed.find(({ sid, mask }) => (mask & harmful) !== 0 && !isTrusted(sid));
-  if (other !== undefined) return `${nameOf(other.sid)} can read or change it`;
-  if (!isTrusted(access.owner)) return `its owner ${nameOf(access.owner)} can let others read it`;
+  if (allowed === null) return `Everyone can ${what} (it has no access control list)`;
+  const other = allowed.find(({ sid, mask }) => (mask & harmful) !== 0 && !isTrusted(sid));
+  if (other !== undefined) return `${nameOf(other.sid)} can ${what}`;
+  if (!isTrusted(owner)) return `its owner ${nameOf(owner)} can let others ${what}`;
   return null;
 }

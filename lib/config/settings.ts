@@ -12,6 +12,7 @@ import {
   parsePrefix,
 } from "../wire/addresses.ts";
 import { defaultPort } from "../wire/datagram.ts";
+import { keyPrefix, maxRouterKeys, parseRouterKeys } from "../wire/keys.ts";
 
 /** How a value is written: REG_DWORD, REG_DWORD 0 or 1, REG_SZ, REG_MULTI_SZ in the registry. */
 export type SettingKind = "number" | "boolean" | "text" | "list";
@@ -140,6 +141,23 @@ function parseWholeAddress(text: string): AddressPrefix {
   return prefix;
 }
 
+/** The texts of routers' public keys; one text counts as a list of one. */
+const routerKeys: Setting<readonly string[]> = {
+  ...plain,
+  kind: "list",
+  default: [],
+  allowed: `a list of at most ${maxRouterKeys} texts arpflush-public-…`,
+  description:
+    "Public keys of the routers that this host obeys, as arpflush --public-key prints them",
+  parse(given) {
+    const texts: unknown[] = Array.isArray(given) ? given : [given];
+    // Said without the value: somebody may have put a secret key there.
+    if (!texts.every((one) => typeof one === "string")) throw new Error("it is no list of texts");
+    parseRouterKeys(texts);
+    return texts;
+  },
+};
+
 /** Systems whose exporters' folders are known. */
 type System = "linux" | "windows";
 
@@ -190,7 +208,6 @@ function isFileName(name: string): boolean {
 
 const maxPasswordBytes = 1_000;
 const maxAllowedSources = 256;
-/** As many as a request may list. */
 const maxRefreshAddresses = 61;
 
 const utf8Length = (text: string) => new TextEncoder().encode(text).length;
@@ -202,10 +219,7 @@ const table = {
     allowed: "an IPv4 or IPv6 address",
     description: 'Address to listen on; "::" hears IPv6 too, on Linux together with IPv4',
   }),
-  KeyFile: text("/etc/arpflush/key", (text) => !text.includes("\0"), {
-    allowed: "a path, or empty for no key",
-    description: "File with the shared keys, one a line, readable by its owner alone; empty: none",
-  }),
+  RouterKeys: routerKeys,
   Password: text("", (text) => utf8Length(text) <= maxPasswordBytes, {
     allowed: `a text of at most ${maxPasswordBytes} bytes`,
     description: "Password of the 2009 datagram; empty: that datagram is not accepted",
@@ -213,10 +227,11 @@ const table = {
   }),
   HoldDownSeconds: wholeNumber(
     1,
-    300,
+    10,
     10,
     "s",
-    "At most 3 flushes start in any period of this length; more become one pending flush",
+    "At most 3 flushes of more than single addresses start in any period of this length; more " +
+      "become one pending flush",
   ),
   ClockToleranceSeconds: wholeNumber(
     1,
@@ -350,6 +365,8 @@ const maxShown = 100;
 
 function showValue(value: unknown): string {
   const text = typeof value === "bigint" ? String(value) : JSON.stringify(value) ?? String(value);
+  // Somebody may have taken one setting for another.
+  if (text.includes(keyPrefix("secret"))) return "a router's secret key";
   return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
 }
 
@@ -357,5 +374,6 @@ function showValue(value: unknown): string {
 export function settingText(name: keyof Settings, value: Settings[keyof Settings]): string {
   if (settingTable[name].secret && value !== "") return '"***"';
   if (typeof value !== "object") return JSON.stringify(value);
-  return `[${value.map((prefix) => `"${formatPrefix(prefix)}"`).join(", ")}]`;
+  const texts = value.map((one) => typeof one === "string" ? one : formatPrefix(one));
+  return `[${texts.map((text) => `"${text}"`).join(", ")}]`;
 }

@@ -20,7 +20,8 @@ const catalogue = {
   started: {
     id: 1,
     severity: "information",
-    text: "Started version {version} on {address} port {port}, keys {keys}, cache {cache}",
+    text:
+      "Started version {version} on {address} port {port}, keys {keys}, host key {hostKey}, cache {cache}",
     advice: "",
   },
   stopped: { id: 2, severity: "information", text: "Stopped", advice: "" },
@@ -47,6 +48,19 @@ const catalogue = {
     severity: "warning",
     text: "Cannot tell the service manager: {error}",
     advice: "Without READY=1 systemd stops the service after a while. Check NOTIFY_SOCKET.",
+  },
+
+  routerKeyListed: {
+    id: 7,
+    severity: "information",
+    text: "Obeys the router's key {key} from now on",
+    advice: "",
+  },
+  routerKeyTakenOut: {
+    id: 8,
+    severity: "information",
+    text: "Obeys the router's key {key} no more; what it has asked for is done",
+    advice: "",
   },
 
   flushed: {
@@ -93,22 +107,25 @@ const catalogue = {
     severity: "warning",
     text: "Refused {count} datagrams: {reasons}; most from {source} ({sourceCount})",
     advice:
-      "Said at most once a minute. Reason key or mac: compare the key files of sender and host by " +
-      "their ids. Reason source: see AllowedSources. Others: something else uses the port.",
+      "Said at most once a minute. Reason key: list the router's public key in RouterKeys, or find out " +
+      "who sends. Reason source: see AllowedSources. Reason filter, signature or challenge: somebody " +
+      "else made or repeats them. Others: something else uses the port.",
   },
   brokenRequest: {
     id: 21,
     severity: "warning",
     text: "Refused a request signed with key {key} from {source}: {reason}",
-    advice: "A sender that holds the key is broken or of another version: update it.",
+    advice:
+      "Reason content: the router is broken or of another version, update it. Reason window " +
+      "full: it sends far too many requests.",
   },
   clockOffset: {
     id: 22,
     severity: "warning",
-    text: "The request of {who} was created {seconds} s away from the clock requests are judged by",
+    text: "The request of {who} was created {seconds} s away from this host's clock",
     advice:
-      "Set both clocks (NTP). The sender repeats once with a corrected time, so nothing is lost. " +
-      "After this host's clock was stepped back, restart the service.",
+      "Set both clocks (NTP). The sender answers this host's challenge, so nothing is lost. A request " +
+      "created before the service's start, or repeated by somebody else, is stale too.",
   },
   replayWindowFull: {
     id: 23,
@@ -163,17 +180,11 @@ const catalogue = {
     text: "Cannot start: {error}",
     advice: "Correct the settings; --check shows all errors.",
   },
-  keyFileUnusable: {
-    id: 41,
-    severity: "error",
-    text: "Cannot start: {error}",
-    advice: "Correct the key file or its mode; it holds one key a line, in base64.",
-  },
   keyMissing: {
     id: 42,
     severity: "error",
     text: "Cannot start: {error}",
-    advice: "Make a key with --keygen or copy the routers' key file.",
+    advice: "List the public key of each router in RouterKeys.",
   },
   listenWaiting: {
     id: 43,
@@ -198,6 +209,15 @@ const catalogue = {
     severity: "error",
     text: "Stopped by an unexpected error: {error}",
     advice: "The service manager starts it again. Please report the text.",
+  },
+
+  hostKeyNotKept: {
+    id: 47,
+    severity: "warning",
+    text: "Has a host key for this start alone: {error}",
+    advice:
+      "Senders that have pinned this host's key find another one. Give the service its state folder " +
+      "(StateDirectory), or correct what the text names; delete a broken host key.",
   },
 
   metricsFailed: {

@@ -268,7 +268,8 @@ export class Receiver {
         this.#setResult(seen, this.#pendingResult(flush, entries, reports));
       }
       await flush.ended;
-      found = await this.#resolutions.resolve(whole, source);
+      // The end of the service doesn't wait another second.
+      if (!this.#isStopping) found = await this.#resolutions.resolve(whole, source);
     }
     const flushed = flush === null ? null : await flush.ended;
     if (flushed instanceof NeighborCacheError) return this.#setResult(seen, failedResult(flushed));

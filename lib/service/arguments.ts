@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 
 /** What a command line asks for. */
 export type ServiceCommand =
-  | { readonly kind: "help" | "version" | "keygen" }
+  | { readonly kind: "help" | "version" | "host-key" }
   | {
     readonly kind: "run" | "check";
     /** Undefined: the platform's own place, if there are settings. */
@@ -17,7 +17,7 @@ export const serviceOptions = {
   config: { value: "FILE" },
   check: {},
   simulate: {},
-  keygen: {},
+  "host-key": {},
   help: { letter: "h", isLast: true },
   version: {},
 } as const satisfies Record<string, Option>;
@@ -25,7 +25,7 @@ export const serviceOptions = {
 /** Reads a command line (without the program's name). Throws a `UsageError`. */
 export function parseServiceArguments(args: readonly string[]): ServiceCommand {
   const given = parseCommandLine(args, serviceOptions);
-  for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
+  for (const kind of ["help", "version", "host-key"] as const) if (given.has(kind)) return { kind };
   const [operand] = given.operands;
   if (operand !== undefined) throw new UsageError(`Unknown argument "${operand}"`);
   const configPath = given.value("config");
@@ -47,7 +47,7 @@ const commonOptions = `\
   --check        print the settings in effect, or every error in them, and exit
   --simulate     flush a neighbor cache in memory, not the real one; listens on
                  127.0.0.1 unless Listen is set
-  --keygen       print a new key file and exit
+  --host-key     print this host's public key and exit
   --help         print this text and exit
   --version      print the version and exit
 `;
@@ -59,12 +59,11 @@ Usage: arpflush-service [options]
 
   --config FILE  settings (TOML); default: /etc/arpflush/arpflush.toml, if there
 ${commonOptions}
-SIGHUP reads settings and keys again, SIGTERM and Ctrl+C end the service.
-Exit status: 0 ended as asked, 1 failure, 2 wrong options, settings or keys.
+SIGHUP reads the settings again, SIGTERM and Ctrl+C end the service.
+Exit status: 0 ended as asked, 1 failure, 2 wrong options or settings.
 
-Make a key, which routers and hosts share:
-  install -d -m 755 /etc/arpflush
-  (umask 077; arpflush-service --keygen >/etc/arpflush/key)
+Which routers it obeys, in /etc/arpflush/arpflush.toml:
+  RouterKeys = ["arpflush-public-..."]
 `;
 
 /** The help text on Windows. */
@@ -74,12 +73,12 @@ Usage: arpflush-service.exe [options]
 
   --config FILE  settings from a file (TOML) instead of the registry
 ${commonOptions}
-Settings: HKLM\\SOFTWARE\\NPSL\\ArpFlush; keys: C:\\ProgramData\\ArpFlush\\key.
+Settings: HKLM\\SOFTWARE\\NPSL\\ArpFlush, with RouterKeys among them.
 Started by hand it runs in the console until Ctrl+C. As a service it obeys:
   sc.exe stop ArpFlush
   sc.exe control ArpFlush 128            flush now
-  sc.exe control ArpFlush paramchange    read settings and keys again
-Exit status: 0 ended as asked, 1 failure, 2 wrong options, settings or keys.
+  sc.exe control ArpFlush paramchange    read the settings again
+Exit status: 0 ended as asked, 1 failure, 2 wrong options or settings.
 
-install.ps1 installs the service, and makes a key or takes that of the routers.
+install.ps1 installs the service and lists the routers' public keys.
 `;

@@ -1,74 +1,118 @@
-/** The keys that the settings name. */
-import { type Settings, settingTable } from "../config/settings.ts";
-import { systemReason } from "../errors.ts";
+/** The routers' keys that the settings list, and the key of this host. */
+import type { Settings } from "../config/settings.ts";
+import { messageOf, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
-import { type Keyring, parseKeyFile } from "../wire/keys.ts";
+import { contentLines } from "../text.ts";
+import { createSyncSigner, type SyncSigner } from "../wire/ed25519_node.ts";
+import { formatKey, keyLength, parseRouterKeys, type RouterKeys } from "../wire/keys.ts";
 import { StartError } from "./start_error.ts";
 
-/** The text of a key file; null when there is no such file. Throws an Error with one whole line. */
-export type ReadKeyFile = (path: string) => string | null;
-
-/** Reads a key file of the system, if nobody but its owner and group can. */
-export const readKeyFile: ReadKeyFile = (path) => {
-  try {
-    Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-  }
-  return readSecretFile(path);
-};
-
 /**
- * The keyring, or null: without a KeyFile, or without the default one, a Password alone will do.
- * Throws a `StartError` that says how to make a key where there is neither.
+ * The keys of the routers that this host obeys; none will do with a Password. Throws a `StartError`
+ * that says how to list one where there is neither.
  */
-export function loadKeyring(settings: Settings, read: ReadKeyFile): Keyring | null {
-  const { KeyFile: path, Password: password } = settings;
-  const text = path === "" ? null : readText(path, read);
-  if (text === null) {
-    const optional = path === "" || path === settingTable.KeyFile.default;
-    if (optional && password !== "") return null;
-    throw new StartError("keyMissing", missingText(path));
+export function loadRouterKeys({ RouterKeys: texts, Password: password }: Settings): RouterKeys {
+  if (texts.length === 0 && password === "") {
+    throw new StartError(
+      "keyMissing",
+      "RouterKeys is empty and no Password is set; " +
+        'list what "arpflush --public-key -k FILE" prints on each router',
+    );
   }
-  try {
-    return parseKeyFile(text);
-  } catch (error) {
-    const message = `Cannot read key file "${path}": ${systemReason(error)}`;
-    throw new StartError("keyFileUnusable", message);
-  }
-}
-
-function readText(path: string, read: ReadKeyFile): string | null {
-  try {
-    return read(path);
-  } catch (error) {
-    throw new StartError("keyFileUnusable", systemReason(error));
-  }
-}
-
-function missingText(path: string): string {
-  const makes = (file: string) =>
-    Deno.build.os === "windows"
-      ? "run install.ps1, or put the routers' key file there"
-      : `make a key with: (umask 077; ${keygenCommand()} >${file})`;
-  return path === ""
-    ? `KeyFile is empty and no Password is set; set KeyFile and ${makes("FILE")}`
-    : `Key file "${path}" does not exist; ${makes(path)}`;
-}
-
-/** How this program makes a key, as a line for the shell. */
-function keygenCommand(): string {
-  if (Deno.build.standalone) return `${Deno.execPath()} --keygen`;
-  const entry = Deno.mainModule.replace(/^file:\/\//, "");
-  return `${Deno.execPath()} run -q ${decodeURIComponent(entry)} --keygen`;
+  return parseRouterKeys(texts);
 }
 
 /** Key ids for the log. */
-export function keysText(keyring: Keyring | null): string {
-  return keyring === null ? "none (legacy only)" : keyIds(keyring).join(" ");
+export function keysText(routerKeys: RouterKeys): string {
+  return keyIds(routerKeys).join(" ") || "none (legacy only)";
 }
 
-/** The ids of a keyring's keys. */
-export function keyIds(keyring: Keyring | null): string[] {
-  return keyring === null ? [] : keyring.keys.map(({ idText }) => idText);
+/** The ids of the routers' keys. */
+export function keyIds({ keys }: RouterKeys): string[] {
+  return keys.map(({ idText }) => idText);
+}
+
+/** Where this host's key is kept. Its methods throw an Error whose message is one whole line. */
+export interface HostKeyStore {
+  /** The seed, or null if there is none yet. */
+  read(): Uint8Array | null;
+  /** Keeps a seed where nobody but the service can read it. */
+  write(seed: Uint8Array): void;
+}
+
+/** A host's key, and why it can't be kept, or null. */
+export interface HostKey {
+  readonly signer: SyncSigner;
+  readonly fault: string | null;
+}
+
+/**
+ * This host's key, which is made and kept at the first start. Where it can't be kept, or where there
+ * is no store, the key is for this start alone.
+ */
+export function loadHostKey(store: HostKeyStore | null): HostKey {
+  let seed = crypto.getRandomValues(new Uint8Array(keyLength));
+  let fault: string | null = null;
+  try {
+    const kept = store?.read() ?? null;
+    if (kept === null) store?.write(seed);
+    else seed = kept.slice();
+  } catch (error) {
+    fault = messageOf(error);
+  }
+  return { signer: createSyncSigner(seed), fault };
+}
+
+/** The state folder under systemd is StateDirectory's; of a service started by hand it is this. */
+const stateFolder = "/var/lib/arpflush";
+const prefix = "arpflush-host-secret-";
+
+/** Keeps the host's key in the state folder, in a file that its owner alone can read. */
+export function createHostKeyFile(
+  folder = Deno.env.get("STATE_DIRECTORY") || stateFolder,
+): HostKeyStore {
+  const path = `${folder}/host-key`;
+  return {
+    read() {
+      try {
+        Deno.statSync(path);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return null;
+      }
+      const lines = contentLines(readSecretFile(path, "host key"));
+      const seed = lines.length === 1 ? parseHostSeed(lines[0].content) : null;
+      if (seed === null) throw new Error(`Cannot read host key "${path}": it is broken`);
+      return seed;
+    },
+    write(seed) {
+      const publicText = formatKey("host", createSyncSigner(seed).publicKey);
+      const text =
+        "# ArpFlush's key of this host. It is made by the service and never leaves it.\n" +
+        `# Its public key: ${publicText}\n${formatHostSeed(seed)}\n`;
+      const temporary = `${path}.new`;
+      try {
+        Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+        Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
+        // The mode is only for a file that wasn't there.
+        Deno.chmodSync(temporary, 0o600);
+        Deno.renameSync(temporary, path);
+      } catch (error) {
+        throw new Error(`Cannot write host key "${path}": ${systemReason(error)}`);
+      }
+    },
+  };
+}
+
+function formatHostSeed(seed: Uint8Array): string {
+  return prefix + seed.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function parseHostSeed(text: string): Uint8Array | null {
+  if (!text.startsWith(prefix)) return null;
+  try {
+    const seed = Uint8Array.fromBase64(text.slice(prefix.length), { alphabet: "base64url" });
+    return seed.length === keyLength ? seed : null;
+  } catch {
+    return null;
+  }
 }

@@ -12,9 +12,12 @@ import {
 import type { Report } from "../log/events.ts";
 import { configureLog, createLineSink, createLineWriter, type LogSink } from "../log/logging.ts";
 import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
+import { createSyncSigner } from "../wire/ed25519_node.ts";
+import { formatKey } from "../wire/keys.ts";
 import type { ServiceCommand } from "./arguments.ts";
+import { messageOf } from "../errors.ts";
 import { runConsole } from "./console.ts";
-import { keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
+import { createHostKeyFile, type HostKeyStore, keysText, loadRouterKeys } from "./keys.ts";
 import type { ServiceParts } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
@@ -25,7 +28,7 @@ const maxLastLinesMs = 200;
 interface ProgramPlatform {
   /** Without a path the settings of the platform's own place. Throws as `loadSettingsFile`. */
   readonly load: (configPath?: string) => LoadedSettings;
-  readonly readKeyFile: ReadKeyFile;
+  readonly hostKeyStore: () => HostKeyStore;
   /** Where the log goes besides stderr. */
   readonly sinks: readonly LogSink[];
   /**
@@ -37,10 +40,25 @@ interface ProgramPlatform {
 
 const filePlatform: ProgramPlatform = {
   load: loadSettingsFile,
-  readKeyFile,
+  hostKeyStore: createHostKeyFile,
   sinks: [],
   host: runConsole,
 };
+
+/** Prints this host's public key; returns the exit status. */
+export function printHostKey(store = createHostKeyFile()): number {
+  try {
+    const seed = store.read();
+    if (seed !== null) {
+      console.log(formatKey("host", createSyncSigner(seed).publicKey));
+      return 0;
+    }
+    console.error("This host has no key yet: the service makes it at its first start");
+  } catch (error) {
+    console.error(messageOf(error));
+  }
+  return 1;
+}
 
 /** Runs the command; resolves with the exit status. */
 export async function runProgram(
@@ -51,7 +69,7 @@ export async function runProgram(
     const loaded = platform.load(configPath);
     return simulate ? onLoopback(loaded) : loaded;
   };
-  if (kind === "check") return check(load, platform.readKeyFile);
+  if (kind === "check") return check(load);
   const writer = createLineWriter(Deno.stderr);
   const logAs = ({ LogLevel: level, LogFormat: format }: Settings) =>
     configureLog({ level, sinks: [createLineSink(writer, format, simulate), ...platform.sinks] });
@@ -74,7 +92,7 @@ export async function runProgram(
       load,
       configureLog: logAs,
       openCache: simulate ? openSimulatedCache : openNeighborCache,
-      readKeyFile: platform.readKeyFile,
+      hostKeyStore: simulate ? null : platform.hostKeyStore(),
     }, report);
   } catch (error) {
     return await die(error);
@@ -96,9 +114,9 @@ function onLoopback(loaded: LoadedSettings): LoadedSettings {
   };
 }
 
-function check(load: () => LoadedSettings, read: ReadKeyFile): number {
+function check(load: () => LoadedSettings): number {
   try {
-    console.log(checkText(load(), read));
+    console.log(checkText(load()));
     return 0;
   } catch (error) {
     if (error instanceof SettingsError) console.error(error.problems.join("\n"));
@@ -110,17 +128,16 @@ function check(load: () => LoadedSettings, read: ReadKeyFile): number {
 
 /**
  * What `--check` prints: the settings in effect as TOML with where each comes from. Throws a
- * `StartError` when the keys are of no use.
+ * `StartError` when nobody is obeyed.
  */
-function checkText(loaded: LoadedSettings, read: ReadKeyFile): string {
+function checkText(loaded: LoadedSettings): string {
   const { settings, origins } = loaded;
   const lines = settingNames.map((name) => {
     const { unit } = settingTable[name];
     const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
     return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
-  const keyring = loadKeyring(settings, read);
-  return [...lines, `# Keys: ${keysText(keyring)}`].join("\n");
+  return [...lines, `# Key ids: ${keysText(loadRouterKeys(settings))}`].join("\n");
 }
 
 /**

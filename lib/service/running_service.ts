@@ -14,9 +14,10 @@ import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
 import { Receiver, type ReceiverRules } from "../receiver/receiver.ts";
 import { sleep, systemTime, type Time } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
-import type { Keyring } from "../wire/keys.ts";
+import { isSignedBy } from "../wire/ed25519_node.ts";
+import { formatKey, type RouterKeys } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
-import { keyIds, keysText, loadKeyring, type ReadKeyFile, readKeyFile } from "./keys.ts";
+import { type HostKeyStore, keyIds, keysText, loadHostKey, loadRouterKeys } from "./keys.ts";
 import { Refresher } from "./refresher.ts";
 import { StartError } from "./start_error.ts";
 
@@ -27,8 +28,8 @@ export interface ServiceParts {
   /** Sets the log up as settings want it; what it returns reports events from then on. */
   readonly configureLog: (settings: Settings) => Report;
   readonly openCache: () => Promise<NeighborCache>;
-  /** @default a file that others can't read */
-  readonly readKeyFile?: ReadKeyFile;
+  /** Null: a host key for this start alone. @default null */
+  readonly hostKeyStore?: HostKeyStore | null;
   /** @default the network isn't watched */
   readonly network?: NetworkWatch;
   /** @default the system's */
@@ -53,7 +54,6 @@ export interface NetworkWatch {
 interface RunningParts {
   readonly load: ServiceParts["load"];
   readonly configureLog: ServiceParts["configureLog"];
-  readonly readKeyFile: ReadKeyFile;
   readonly time: Time;
   readonly report: Report;
   readonly cache: NeighborCache;
@@ -62,7 +62,7 @@ interface RunningParts {
 }
 
 /**
- * Starts the service: reads settings and keys, listens, flushes (FlushOnStart), and only then
+ * Starts the service: reads the settings, listens, flushes (FlushOnStart), and only then
  * resolves. Rejects with a `StartError`, which it leaves to the host to report. `signal` ends the
  * waiting for a port.
  */
@@ -71,7 +71,7 @@ export async function startService(
   signal?: AbortSignal,
 ): Promise<RunningService> {
   const parts = {
-    readKeyFile,
+    hostKeyStore: null,
     time: systemTime,
     random: Math.random,
     open: openUdpSocket,
@@ -84,27 +84,40 @@ export async function startService(
   const cache = await parts.openCache().catch((error) => {
     throw new StartError("cacheUnusable", systemReason(error));
   });
-  const keyring = loadKeyring(settings, parts.readKeyFile);
+  const routerKeys = loadRouterKeys(settings);
+  const { signer, fault } = loadHostKey(parts.hostKeyStore);
   const onLink = new OnLinkSources(parts.readAddresses, time);
-  const rules = receiverRules(settings, keyring, onLink);
-  const hostName = Deno.hostname();
+  const rules = receiverRules(settings, routerKeys, onLink);
+  const receiverParts = {
+    cache,
+    report,
+    time,
+    random,
+    open,
+    signer,
+    hostName: Deno.hostname,
+    instance: crypto.getRandomValues(new Uint8Array(8)),
+    challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
+  };
   const receiver = await openWhenFree(
-    () => new Receiver(rules, { cache, report, time, random, open, hostName }),
+    () => new Receiver(rules, receiverParts),
     rules,
     report,
     time,
     signal,
   );
   const running = { ...parts, report, cache, onLink, receiver };
-  const service = new RunningService(settings, keyring, running);
+  const service = new RunningService(settings, routerKeys, running);
   if (settings.FlushOnStart) await service.flushNow("the start of the service");
   report("started", {
     version: arpflushVersion,
     address: receiver.address,
     port: receiver.port,
-    keys: keysText(keyring),
+    keys: keysText(routerKeys),
+    hostKey: formatKey("host", signer.publicKey),
     cache: cache.description,
   });
+  if (fault !== null) report("hostKeyNotKept", { error: fault });
   if (network !== undefined) {
     if (network.fault !== null) report("networkUnwatched", { error: network.fault });
     network.onChange(() => void service.flushNow("a change of the network"));
@@ -120,14 +133,14 @@ export class RunningService {
   readonly #parts: RunningParts;
   readonly #refresher: Refresher;
   readonly #metrics: MetricsFile;
-  #keyring: Keyring | null;
+  #routerKeys: RouterKeys;
   #stopping: Promise<void> | null = null;
   readonly #cancelFirstReading: () => void;
 
-  constructor(settings: Settings, keyring: Keyring | null, parts: RunningParts) {
+  constructor(settings: Settings, routerKeys: RouterKeys, parts: RunningParts) {
     const { cache, report, time, onLink } = parts;
     this.#parts = parts;
-    this.#keyring = keyring;
+    this.#routerKeys = routerKeys;
     this.#refresher = new Refresher(cache, report, time);
     this.#refresher.configure(settings);
     const startedAt = time.wall();
@@ -136,7 +149,7 @@ export class RunningService {
       text: () =>
         metricsText({
           counters: this.counters,
-          keyIds: keyIds(this.#keyring),
+          keyIds: keyIds(this.#routerKeys),
           startedAt,
           version: arpflushVersion,
           runtime: Deno.version.deno,
@@ -163,8 +176,9 @@ export class RunningService {
   }
 
   /**
-   * Reads settings and keys again and takes them over, or keeps everything as it was and reports
-   * why. The replay window and a pending flush stay in any case. Never rejects.
+   * Reads the settings again and takes them over, or keeps everything as it was and reports why.
+   * What was seen, that of a key that is taken out too, and a pending flush stay in any case. Never
+   * rejects.
    */
   async reload(): Promise<void> {
     const { load, configureLog, report } = this.#parts;
@@ -183,19 +197,28 @@ export class RunningService {
   }
 
   async #takeOver(settings: Settings): Promise<void> {
-    const { readKeyFile, onLink, receiver, report } = this.#parts;
-    const keyring = loadKeyring(settings, readKeyFile);
-    const rules = receiverRules(settings, keyring, onLink);
+    const { onLink, receiver, report } = this.#parts;
+    const routerKeys = loadRouterKeys(settings);
+    const rules = receiverRules(settings, routerKeys, onLink);
     try {
       await receiver.configure(rules);
     } catch (error) {
       throw new Error(listenText(rules, error));
     }
-    this.#keyring = keyring;
+    this.#reportKeys(routerKeys);
+    this.#routerKeys = routerKeys;
     this.#refresher.configure(settings);
     this.#metrics.configure(settings.MetricsFile);
     const { address, port } = receiver;
-    report("reloaded", { address, port, keys: keysText(keyring) });
+    report("reloaded", { address, port, keys: keysText(routerKeys) });
+  }
+
+  /** Says which keys a reload has listed and taken out. */
+  #reportKeys(next: RouterKeys): void {
+    const { report } = this.#parts;
+    const [before, after] = [keyIds(this.#routerKeys), keyIds(next)];
+    for (const key of after) if (!before.includes(key)) report("routerKeyListed", { key });
+    for (const key of before) if (!after.includes(key)) report("routerKeyTakenOut", { key });
   }
 
   async #stop(): Promise<void> {
@@ -224,7 +247,7 @@ function loadFirst(load: ServiceParts["load"]): Settings {
 
 function receiverRules(
   settings: Settings,
-  keyring: Keyring | null,
+  routerKeys: RouterKeys,
   onLink: OnLinkSources,
 ): ReceiverRules {
   const { AllowedSources: allowed, Password: password } = settings;
@@ -233,7 +256,8 @@ function receiverRules(
     port: settings.Port,
     holdDownMs: settings.HoldDownSeconds * 1_000,
     toleranceMs: settings.ClockToleranceSeconds * 1_000,
-    keyring,
+    routerKeys,
+    isSignedBy,
     isLegacy: password === "" ? null : createLegacyCheck(password),
     isAllowed: allowed === "on-link"
       ? (source) => onLink.isAllowed(source)

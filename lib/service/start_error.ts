@@ -4,7 +4,6 @@ import { events, type EventValues } from "../log/events.ts";
 /** Exit status of the process by reason; the reasons are events of the catalogue. */
 export const startFailures = {
   settingsInvalid: 2,
-  keyFileUnusable: 2,
   keyMissing: 2,
   listenFailed: 1,
   cacheUnusable: 1,

@@ -1,19 +1,34 @@
 /** The service as a process on Windows: settings from the registry, log in the event log. */
 import { loadSettingsFile } from "../config/file.ts";
-import { accessFault, loadSettingsRegistry } from "../config/registry.ts";
+import {
+  accessFault,
+  changeFault,
+  loadSettingsRegistry,
+  registryPath,
+  trustedSids,
+} from "../config/registry.ts";
+import { type LoadedSettings, SettingsError } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createEventLogSink } from "../log/windows_event_log.ts";
-import { readSecretFile } from "../secret_file.ts";
 import { systemAfter } from "../time.ts";
-import { accessOfFile, advapi32, type ObjectAccess, ownSid } from "../win32/advapi32.ts";
+import {
+  accessOfFile,
+  advapi32,
+  createProtectedKey,
+  ownSid,
+  readLocalMachineKey,
+  REG_BINARY,
+  type RegistryResult,
+} from "../win32/advapi32.ts";
 import { notifyIpInterfaceChange } from "../win32/iphlpapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
+import { keyLength } from "../wire/keys.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
-import type { ReadKeyFile } from "./keys.ts";
-import { runProgram } from "./program.ts";
+import type { HostKeyStore } from "./keys.ts";
+import { printHostKey, runProgram } from "./program.ts";
 import { type NetworkWatch, type ServiceParts, startService } from "./running_service.ts";
 import { serviceExitCode, StartError } from "./start_error.ts";
 import { runAsService } from "./windows_service.ts";
@@ -31,8 +46,8 @@ export function runWindowsProgram(
     console.error(`Cannot write to the event log: ${systemReason(error)}`)
   );
   return runProgram(command, {
-    load: (path) => path === undefined ? loadSettingsRegistry() : loadSettingsFile(path),
-    readKeyFile: createWindowsKeyReader(),
+    load: (path) => path === undefined ? loadSettingsRegistry() : loadGuardedFile(path),
+    hostKeyStore: createHostKeyRegistry,
     sinks: [(entry) => {
       if (isService) logToEventLog(entry);
     }],
@@ -97,34 +112,71 @@ function watchNetwork(): NetworkWatch {
   };
 }
 
-/** What of Windows says who may use a file. */
-interface FileAccess {
-  readonly accessOfFile: (path: string) => ObjectAccess;
+/** The settings of a file that only trusted accounts may change. */
+function loadGuardedFile(path: string): LoadedSettings {
+  const loaded = loadSettingsFile(path);
+  let fault: string | null;
+  try {
+    fault = changeFault(accessOfFile(path), ownSid());
+  } catch (error) {
+    fault = systemReason(error);
+  }
+  if (fault === null) return loaded;
+  throw new SettingsError([`Cannot read settings "${path}": refused, ${fault}`]);
+}
+
+/** Where the host's key is, below HKEY_LOCAL_MACHINE. */
+const hostKeyPath = `${registryPath}\\HostKey`;
+const seedName = "Seed";
+
+/** What keeping the host's key needs of Windows. */
+interface HostKeyParts {
+  readonly read: (path: string) => RegistryResult;
+  /** Makes a key that only these accounts may use, with one value; throws if it is there already. */
+  readonly createProtectedKey: (
+    path: string,
+    sids: readonly string[],
+    name: string,
+    data: Uint8Array,
+  ) => void;
   readonly ownSid: () => string;
 }
 
-/** Reads key files, if nobody but trusted accounts can read or change them. */
-export function createWindowsKeyReader(
-  windows: FileAccess = { accessOfFile, ownSid },
-): ReadKeyFile {
-  return (path) => {
-    try {
-      Deno.statSync(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return null;
-    }
-    const cannot = (reason: string) => new Error(`Cannot read key file "${path}": ${reason}`);
-    let fault: string | null;
-    try {
-      fault = accessFault(windows.accessOfFile(path), windows.ownSid());
-    } catch (error) {
-      throw cannot(systemReason(error));
-    }
-    if (fault !== null) {
-      throw cannot(
-        `refused, ${fault}; run icacls "${path}" /inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F`,
-      );
-    }
-    return readSecretFile(path);
+/**
+ * Keeps the host's key in a registry key of its own. It is made with its access rights in one call:
+ * at no moment can anybody else open it.
+ */
+export function createHostKeyRegistry(
+  parts: HostKeyParts = { read: readLocalMachineKey, createProtectedKey, ownSid },
+): HostKeyStore {
+  const place = `HKLM\\${hostKeyPath}`;
+  return {
+    read() {
+      const cannot = (reason: string) => new Error(`Cannot read host key ${place}: ${reason}`);
+      const result = parts.read(hostKeyPath);
+      if ("code" in result) {
+        if (result.code === win32.fileNotFound) return null;
+        throw cannot(describeWin32Error(result.code));
+      }
+      const { values, access } = result.contents;
+      const fault = accessFault(access(), parts.ownSid());
+      if (fault !== null) throw cannot(`refused, ${fault}; delete it`);
+      const seed = values.find(({ name }) => name === seedName);
+      if (seed?.type !== REG_BINARY || seed.data.length !== keyLength) throw cannot("it is broken");
+      return seed.data;
+    },
+    write(seed) {
+      try {
+        const sids = new Set([...trustedSids, parts.ownSid()].filter((sid) => sid !== ""));
+        parts.createProtectedKey(hostKeyPath, [...sids], seedName, seed);
+      } catch (error) {
+        throw new Error(`Cannot write host key ${place}: ${systemReason(error)}`);
+      }
+    },
   };
+}
+
+/** Prints this host's public key; returns the exit status. */
+export function printWindowsHostKey(): number {
+  return printHostKey(createHostKeyRegistry());
 }

@@ -55,6 +55,40 @@ const symbols = {
     ],
     result: LSTATUS,
   },
+  RegCreateKeyExW: {
+    parameters: [
+      /* HKEY hKey */ HANDLE,
+      /* LPCWSTR lpSubKey */ "buffer",
+      /* DWORD Reserved */ DWORD,
+      /* LPWSTR lpClass */ "usize",
+      /* DWORD dwOptions */ DWORD,
+      /* REGSAM samDesired */ DWORD,
+      /* LPSECURITY_ATTRIBUTES lpSecurityAttributes */ "buffer",
+      /* PHKEY phkResult */ "buffer",
+      /* LPDWORD lpdwDisposition */ "buffer",
+    ],
+    result: LSTATUS,
+  },
+  RegSetValueExW: {
+    parameters: [
+      /* HKEY hKey */ HANDLE,
+      /* LPCWSTR lpValueName */ "buffer",
+      /* DWORD Reserved */ DWORD,
+      /* DWORD dwType */ DWORD,
+      /* const BYTE *lpData */ "buffer",
+      /* DWORD cbData */ DWORD,
+    ],
+    result: LSTATUS,
+  },
+  ConvertStringSecurityDescriptorToSecurityDescriptorW: {
+    parameters: [
+      /* LPCWSTR StringSecurityDescriptor */ "buffer",
+      /* DWORD StringSDRevision */ DWORD,
+      /* PSECURITY_DESCRIPTOR *SecurityDescriptor */ "buffer",
+      /* PULONG SecurityDescriptorSize */ "buffer",
+    ],
+    result: BOOL,
+  },
   RegCloseKey: { parameters: [/* HKEY hKey */ HANDLE], result: LSTATUS },
   GetSecurityInfo: {
     parameters: [
@@ -261,6 +295,7 @@ export function ownSid(): string {
 /** Types of values (winnt.h). */
 export const REG_SZ = 1;
 export const REG_EXPAND_SZ = 2;
+export const REG_BINARY = 3;
 export const REG_DWORD = 4;
 export const REG_MULTI_SZ = 7;
 
@@ -314,6 +349,73 @@ export function readLocalMachineKey(path: string): RegistryResult {
     return { contents: { values, access: later(() => accessOf(key, SE_REGISTRY_KEY)) } };
   } finally {
     api.RegCloseKey(key);
+  }
+}
+
+const KEY_SET_VALUE = 2;
+const REG_CREATED_NEW_KEY = 1;
+const SDDL_REVISION_1 = 1;
+
+/**
+ * Makes a key below HKEY_LOCAL_MACHINE that only the accounts of these SIDs may use, from its first
+ * moment on, with one binary value. Throws an Error that names the call and the error, also when the
+ * key is there already: its rights are then somebody else's.
+ */
+export function createProtectedKey(
+  path: string,
+  sids: readonly string[],
+  name: string,
+  data: Uint8Array,
+): void {
+  const api = advapi32();
+  const descriptor = new BigUint64Array(1);
+  // Protected (no rights are inherited); KA: all rights to a key.
+  const rights = `D:P${sids.map((sid) => `(A;;KA;;;${sid})`).join("")}`;
+  const isConverted = api.ConvertStringSecurityDescriptorToSecurityDescriptorW(
+    toWide(rights),
+    SDDL_REVISION_1,
+    descriptor,
+    null,
+  );
+  if (isConverted === 0) {
+    throw lastError("ConvertStringSecurityDescriptorToSecurityDescriptorW");
+  }
+  try {
+    // SECURITY_ATTRIBUTES: DWORD nLength, padding, LPVOID lpSecurityDescriptor, BOOL bInheritHandle.
+    const attributes = BigUint64Array.of(24n, descriptor[0], 0n);
+    const result = new BigUint64Array(1);
+    const disposition = new Uint32Array(1);
+    const created = api.RegCreateKeyExW(
+      HKEY_LOCAL_MACHINE,
+      toWide(path),
+      0,
+      0n,
+      0,
+      KEY_SET_VALUE | KEY_WOW64_64KEY,
+      attributes,
+      result,
+      disposition,
+    );
+    if (created !== win32.success) {
+      throw new Error(`RegCreateKeyExW: ${describeWin32Error(created)}`);
+    }
+    try {
+      if (disposition[0] !== REG_CREATED_NEW_KEY) throw new Error("it is there already");
+      const bytes = data.slice();
+      const set = api.RegSetValueExW(
+        result[0],
+        toWide(name),
+        0,
+        REG_BINARY,
+        bytes,
+        bytes.length,
+      );
+      if (set !== win32.success) throw new Error(`RegSetValueExW: ${describeWin32Error(set)}`);
+    } finally {
+      api.RegCloseKey(result[0]);
+    }
+  } finally {
+    kernel32().LocalFree(descriptor[0]);
   }
 }
 

@@ -48,6 +48,11 @@ const keyTexts: Record<KeyKind, { prefix: string; name: string; belongs: string 
   },
 };
 
+/** What the texts of a kind of key begin with. */
+export function keyPrefix(kind: KeyKind): string {
+  return keyTexts[kind].prefix;
+}
+
 /** The text of 32 bytes as a key of this kind. */
 export function formatKey(kind: KeyKind, bytes: Uint8Array): string {
   return keyTexts[kind].prefix + bytes.toBase64({ alphabet: "base64url", omitPadding: true });
