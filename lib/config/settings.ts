@@ -345,7 +345,8 @@ function parseSetting(name: string, given: unknown): unknown {
     const value = parse(given);
     if (value !== undefined) return value;
   } catch (error) {
-    reason = `${messageOf(error)}; allowed is ${allowed}`;
+    const text = messageOf(error);
+    if (!text.includes(keyPrefix("secret"))) reason = `${text}; allowed is ${allowed}`;
   }
   if (secret) throw new Error(`${name}: the value is not ${allowed}`);
   throw new Error(`${name}: ${reason ?? `${showValue(given)} is not ${allowed}`}`);

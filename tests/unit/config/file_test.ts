@@ -81,3 +81,23 @@ Deno.test({
     });
   },
 });
+
+Deno.test({
+  name: "loadSettingsFile() refuses a file that others can change, and what is no regular file",
+  ignore: Deno.build.os === "windows",
+  fn() {
+    for (const [mode, digits] of [[0o664, "0664"], [0o646, "0646"]] as const) {
+      withFile("Port = 5\n", mode, (path) => {
+        assert.throws(() => loadSettingsFile(path), {
+          problems: [
+            `Cannot read settings "${path}": refused, others can change it (mode ${digits}); ` +
+            `run chmod go-w ${path}`,
+          ],
+        });
+      });
+    }
+    assert.throws(() => loadSettingsFile("/dev/null"), {
+      problems: ['Cannot read settings "/dev/null": it is not a regular file'],
+    });
+  },
+});

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   accessFault,
+  changeFault,
   loadSettingsRegistry,
   type RegistryParts,
 } from "../../../lib/config/registry.ts";
@@ -14,6 +15,9 @@ import {
   type RegistryValue,
 } from "../../../lib/win32/advapi32.ts";
 import { formatPrefix } from "../../../lib/wire/addresses.ts";
+import { createRouter } from "../../support/datagrams.ts";
+
+const [one, two] = [createRouter(1), createRouter(2)];
 
 function utf16(text: string): Uint8Array {
   return new Uint8Array(Uint16Array.from(text, (c) => c.charCodeAt(0)).buffer);
@@ -40,9 +44,8 @@ function holding(values: readonly RegistryValue[], others: Partial<RegistryParts
   const closed = { owner: "S-1-5-18", allowed: [{ sid: "S-1-5-18", mask: 0xf003f }] };
   return {
     read: () => ({ contents: { values, access: () => closed } }),
-    expand: (text: string) => text.replace("%ProgramData%", "D:\\Data"),
+    expand: (text: string) => text.replace("%Address%", "192.0.2.9"),
     ownSid: () => "S-1-5-18",
-    fileExists: () => true,
     ...others,
   };
 }
@@ -59,10 +62,9 @@ function problemsOf(parts: RegistryParts): readonly string[] {
 
 const key = "HKLM\\SOFTWARE\\NPSL\\ArpFlush";
 
-Deno.test("loadSettingsRegistry() gives the defaults without the key, with Windows' place of keys", () => {
+Deno.test("loadSettingsRegistry() gives the defaults without the key", () => {
   const { settings, origins } = loadSettingsRegistry(holding([], { read: () => ({ code: 2 }) }));
   assert.equal(settings.Port, 27735);
-  assert.equal(settings.KeyFile, "C:\\ProgramData\\ArpFlush\\key");
   assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
 });
 
@@ -70,13 +72,15 @@ Deno.test("loadSettingsRegistry() reads each type, whatever the letters' case", 
   const { settings, origins } = loadSettingsRegistry(holding([
     dword("port", 4711),
     dword("FlushOnStart", 0),
-    sz("KeyFile", "%ProgramData%\\key", REG_EXPAND_SZ),
+    sz("Listen", "%Address%", REG_EXPAND_SZ),
+    multi("RouterKeys", one.publicText, two.publicText),
     multi("AllowedSources", "192.0.2.0/24", "2001:db8::/32"),
     sz("REFRESHADDRESSES", "gateway"),
   ]));
   assert.equal(settings.Port, 4711);
   assert.equal(settings.FlushOnStart, false);
-  assert.equal(settings.KeyFile, "D:\\Data\\key");
+  assert.equal(settings.Listen, "192.0.2.9");
+  assert.deepEqual(settings.RouterKeys, [one.publicText, two.publicText]);
   assert.notEqual(settings.AllowedSources, "on-link");
   if (settings.AllowedSources === "on-link") return;
   assert.deepEqual(settings.AllowedSources.map(formatPrefix), ["192.0.2.0/24", "2001:db8::/32"]);
@@ -95,7 +99,7 @@ Deno.test("loadSettingsRegistry() says every problem with the same words as a fi
   ]));
   assert.deepEqual(problems, [
     `${key}: Port: 70000 is not a whole number from 1 to 65535`,
-    `${key}: HoldDownSeconds: "10" is not a whole number from 1 to 300`,
+    `${key}: HoldDownSeconds: "10" is not a whole number from 1 to 10`,
     `${key}: LogLevel: 1 is not one of "error", "warning", "info", "debug"`,
     `${key}: FlushOnStart: 2 is not true or false`,
     `${key}: RefreshAddresses: "192.0.2.0/24" is a network, not one address; ` +
@@ -109,14 +113,14 @@ Deno.test("loadSettingsRegistry() says what is wrong with a value's bytes, witho
   const problems = problemsOf(holding([
     { name: "Port", type: REG_DWORD, data: new Uint8Array(3) },
     { name: "Listen", type: REG_SZ, data: loneSurrogate },
-    { name: "KeyFile", type: REG_SZ, data: new Uint8Array(3) },
+    { name: "RouterKeys", type: REG_SZ, data: new Uint8Array(3) },
     { name: "LogLevel", type: 3, data: new Uint8Array(4) },
     sz("Password", "secret\0tail"),
   ]));
   assert.deepEqual(problems, [
     `${key}: Port: a DWORD of 3 bytes is broken`,
     `${key}: Listen: the text is not UTF-16`,
-    `${key}: KeyFile: the text is not UTF-16`,
+    `${key}: RouterKeys: the text is not UTF-16`,
     `${key}: LogLevel: a value of type 3 is none of DWORD (4), SZ (1), MULTI_SZ (7)`,
     `${key}: Password: a zero character inside the text is not allowed`,
   ]);
@@ -152,12 +156,22 @@ Deno.test("loadSettingsRegistry() refuses a Password that others can read, and n
   assert.equal(loadSettingsRegistry(holding(values)).settings.Password, "TopSecret!");
 });
 
-Deno.test("loadSettingsRegistry() needs no key file beside a Password", () => {
-  const values = [sz("Password", "TopSecret!")];
-  const load = (fileExists: boolean) =>
-    loadSettingsRegistry(holding(values, { fileExists: () => fileExists })).settings.KeyFile;
-  assert.equal(load(false), "");
-  assert.equal(load(true), "C:\\ProgramData\\ArpFlush\\key");
+Deno.test("loadSettingsRegistry() refuses settings that others can change, not only read", () => {
+  const values = [multi("RouterKeys", one.publicText)];
+  const load = (mask: number) =>
+    problemsOf(holding(values, {
+      read: () => ({
+        contents: {
+          values,
+          access: () => ({ owner: "S-1-5-18", allowed: [{ sid: "S-1-5-32-545", mask }] }),
+        },
+      }),
+    }));
+  assert.deepEqual(load(0x20019), []);
+  assert.deepEqual(load(0x2001f), [
+    `${key}: refused because Users can change it; ` +
+    "let only SYSTEM and Administrators change it (install.ps1 does)",
+  ]);
 });
 
 Deno.test("loadSettingsRegistry() says why the key can't be read", () => {
@@ -199,7 +213,25 @@ Deno.test("accessFault() passes over rights that give nothing away", () => {
 });
 
 Deno.test("accessFault() refuses a missing list, and an owner who could let others in", () => {
-  assert.match(accessFault({ owner: system, allowed: null }, own) ?? "", /^Everyone can read it/);
+  assert.match(
+    accessFault({ owner: system, allowed: null }, own) ?? "",
+    /^Everyone can read or change it \(/,
+  );
   assert.match(accessFault({ owner: users, allowed: [] }, own) ?? "", /^its owner Users can/);
   assert.match(accessFault({ owner: "", allowed: [] }, "") ?? "", /^its owner nobody can/);
+});
+
+Deno.test("changeFault() lets others read, but names who can change it", () => {
+  const allowed = (mask: number) => ({ owner: system, allowed: [{ sid: users, mask }] });
+  for (const mask of [1, 0x8000_0000, readAndExecute]) {
+    assert.equal(changeFault(allowed(mask), own), null);
+  }
+  for (const mask of [2, 4, 0x4_0000, 0x8_0000, 0x1000_0000, 0x4000_0000]) {
+    assert.equal(changeFault(allowed(mask), own), "Users can change it");
+  }
+  assert.match(changeFault({ owner: system, allowed: null }, own) ?? "", /^Everyone can change it/);
+  assert.match(
+    changeFault({ owner: users, allowed: [] }, own) ?? "",
+    /^its owner Users can let others change it/,
+  );
 });

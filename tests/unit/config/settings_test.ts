@@ -13,6 +13,7 @@ import {
   settingText,
 } from "../../../lib/config/settings.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { createRouter } from "../../support/datagrams.ts";
 
 function settingsOf(values: Record<string, unknown>): Settings {
   return parseSettings(Object.entries(values), "here").settings;
@@ -36,7 +37,7 @@ Deno.test("defaultSettings() are the documented ones", () => {
   assert.deepEqual(defaultSettings(), {
     Port: 27735,
     Listen: "0.0.0.0",
-    KeyFile: "/etc/arpflush/key",
+    RouterKeys: [],
     Password: "",
     HoldDownSeconds: 10,
     ClockToleranceSeconds: 60,
@@ -62,7 +63,7 @@ Deno.test("settingTable allows every default, and describes each setting in one 
 Deno.test("parseSettings() takes both limits of every number and nothing beyond or between", () => {
   const limits = {
     Port: [1, 65_535],
-    HoldDownSeconds: [1, 300],
+    HoldDownSeconds: [1, 10],
     ClockToleranceSeconds: [1, 3_600],
     RefreshSeconds: [1, 86_400],
   } as const;
@@ -141,6 +142,44 @@ Deno.test("parseSettings() takes a keyword or a list, also one text or a keyword
   assert.deepEqual(problemsOf({ RefreshAddresses: many.slice(1) }), []);
 });
 
+const [one, two] = [createRouter(1), createRouter(2)];
+
+Deno.test("parseSettings() takes routers' public keys, 64 at most, and one text as a list", () => {
+  const texts = [one.publicText, two.publicText];
+  assert.deepEqual(settingsOf({ RouterKeys: texts }).RouterKeys, texts);
+  assert.deepEqual(settingsOf({ RouterKeys: one.publicText }).RouterKeys, [one.publicText]);
+  assert.equal(settingText("RouterKeys", texts), `["${texts[0]}", "${texts[1]}"]`);
+  const many = Array.from({ length: 65 }, (_, i) => createRouter(i).publicText);
+  assert.deepEqual(problemsOf({ RouterKeys: many.slice(1) }), []);
+  assert.match(problemsOf({ RouterKeys: many })[0], /^RouterKeys: 65 keys are more than 64;/);
+});
+
+Deno.test("parseSettings() says which kind of text RouterKeys has in place of a public key", () => {
+  const cases: [unknown, string][] = [
+    [[one.publicText, two.secretText], "key 2 is a router's secret key: hosts need the router's"],
+    [one.secretText, "key 1 is a router's secret key: hosts need the router's public one"],
+    [[one.publicText, one.publicText], `key 2 has the id ${one.key.idText} of key 1`],
+    [[5, one.secretText], "it is no list of texts"],
+    [{ key: one.secretText }, "it is no list of texts"],
+    [[""], "key 1 is not a router's public key"],
+  ];
+  for (const [value, reason] of cases) {
+    const [problem] = problemsOf({ RouterKeys: value });
+    assert.ok(problem.startsWith(`RouterKeys: ${reason}`), problem);
+    assert.ok(!problem.includes(one.secretText.slice(20)) && !problem.includes("\n"), problem);
+  }
+});
+
+Deno.test("parseSettings() never shows a router's secret key, wherever it was put", () => {
+  for (const name of settingNames.filter((name) => name !== "Password")) {
+    for (const value of [one.secretText, [one.secretText]]) {
+      for (const problem of problemsOf({ [name]: value })) {
+        assert.ok(!problem.includes(one.secretText.slice(20)), problem);
+      }
+    }
+  }
+});
+
 Deno.test("parseSettings() never shows a password, right or wrong", () => {
   const secret = "TopSecret!";
   for (const value of [[secret], { secret }, secret.repeat(200)]) {
@@ -153,13 +192,13 @@ Deno.test("parseSettings() never shows a password, right or wrong", () => {
 });
 
 Deno.test("parseSettings() says which settings were given, falsy ones too", () => {
-  const given = Object.entries({ FlushOnStart: false, KeyFile: "" });
+  const given = Object.entries({ FlushOnStart: false, RouterKeys: [] });
   const { settings, origins } = parseSettings(given, "file.toml", "/etc/file.toml");
   const named = settingNames.filter((name) => origins[name] !== "default");
-  assert.deepEqual(named, ["KeyFile", "FlushOnStart"]);
-  assert.equal(origins.KeyFile, "/etc/file.toml");
+  assert.deepEqual(named, ["RouterKeys", "FlushOnStart"]);
+  assert.equal(origins.RouterKeys, "/etc/file.toml");
   assert.equal(settings.FlushOnStart, false);
-  assert.equal(settings.KeyFile, "");
+  assert.deepEqual(settings.RouterKeys, []);
 });
 
 Deno.test("parseSettings() names the setting whose value could not be read", () => {

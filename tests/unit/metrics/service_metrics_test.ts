@@ -74,7 +74,7 @@ Deno.test("metricsText() has every number there is, under its name", () => {
 Deno.test("metricsText() of a service that has done nothing counts from 0, and says of nothing when it was", () => {
   const samples = samplesOf(metricsText(measured(new Counters(), { keyIds: [] })));
   assert.equal(samples.get(requests("accepted")), 0);
-  assert.equal(samples.get(requests("refused", "mac")), 0);
+  assert.equal(samples.get(requests("refused", "filter")), 0);
   assert.equal(samples.get('arpflush_flushes_total{result="failed"}'), 0);
   const names = [...samples.keys()].join("\n");
   assert.doesNotMatch(names, /clock_offset|last_flush|key_/);

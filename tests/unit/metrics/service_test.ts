@@ -5,16 +5,16 @@ import { defaultSettings, type Settings } from "../../../lib/config/settings.ts"
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { startService } from "../../../lib/service/running_service.ts";
 import { arpflushVersion } from "../../../lib/version.ts";
-import { generateKeyFile, parseKeyFile } from "../../../lib/wire/keys.ts";
+import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { keepReport, notingCache, signed } from "../receiver/harness.ts";
 import { hasPromtool, promtool } from "./promtool.ts";
 import { requests, samplesOf } from "./samples.ts";
 
-const keyText = generateKeyFile(new Date());
-const newKeyText = generateKeyFile(new Date());
-const key = parseKeyFile(keyText).signing;
-const newKey = parseKeyFile(newKeyText).signing;
+const router = createRouter(11);
+const newRouter = createRouter(12);
+const { key } = router;
+const { key: newKey } = newRouter;
 const { origins } = parseSettingsText("", "arpflush.toml");
 
 /** A service that writes metrics into a folder of its own. */
@@ -24,7 +24,7 @@ async function start(changes: Partial<Settings> = {}) {
     ...defaultSettings(),
     Listen: "127.0.0.1",
     Port: 0,
-    KeyFile: "/k",
+    RouterKeys: [router.publicText],
     HoldDownSeconds: 1,
     MetricsFile: `${folder}/arpflush.prom`,
     ...changes,
@@ -32,12 +32,10 @@ async function start(changes: Partial<Settings> = {}) {
   const kept = keepReport();
   const noted = notingCache();
   const time = createTestTime(Date.now());
-  let keys = keyText;
   const service = await startService({
     load: () => ({ settings, origins }),
     configureLog: () => kept.report,
     openCache: () => Promise.resolve(noted.cache),
-    readKeyFile: () => keys,
     time,
   });
   const socket = openUdpSocket("127.0.0.1", 0);
@@ -50,11 +48,10 @@ async function start(changes: Partial<Settings> = {}) {
     time,
     service,
     /** A genuine request that is fresh now. */
-    fresh: (signer = key) => signed({ created: time.wall() }, signer),
+    fresh: (by = router) => signed({ created: time.wall() + 1 }, by),
     send: async (...datagrams: Uint8Array[]) => {
       for (const bytes of datagrams) await socket.send(bytes, to);
     },
-    setKeys: (text: string) => void (keys = text),
     async reload(changes: Partial<Settings>) {
       settings = { ...settings, ...changes };
       await service.reload();
@@ -111,8 +108,8 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
   const genuine = fresh();
   const forged = fresh();
   forged[forged.length - 1] ^= 1;
-  const late = signed({ created: time.wall() - 300_000 }, key);
-  await send(genuine, genuine, forged, fresh(newKey), late, new Uint8Array(3));
+  const late = signed({ created: time.wall() - 300_000 }, router);
+  await send(genuine, genuine, forged, fresh(newRouter), late, new Uint8Array(3));
   await samplesWhen(started, path, (samples) => samples.get(requests("refused", "length")) === 1);
   fail(new Error("not permitted"));
   await send(fresh());
@@ -125,7 +122,7 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
   assert.equal(of(requests("accepted")), 2);
   assert.equal(of(requests("repeated")), 1);
   assert.equal(of(requests("stale")), 1);
-  assert.equal(of(requests("refused", "mac")), 1);
+  assert.equal(of(requests("refused", "filter")), 1);
   assert.equal(of(requests("refused", "key")), 1);
   assert.equal(of(requests("refused", "length")), 1);
   assert.equal(of('arpflush_flushes_total{result="ok"}'), 2);
@@ -170,7 +167,7 @@ Deno.test("startService() without MetricsFile writes nothing", async () => {
 
 Deno.test("reload() turns metrics off and on, moves them, and publishes the new keys", async () => {
   await using started = await start({ MetricsFile: "" });
-  const { reload, folder, setKeys, send, fresh } = started;
+  const { reload, folder, send, fresh } = started;
   const [one, two] = [`${folder}/one.prom`, `${folder}/two.prom`];
   await reload({ MetricsFile: one });
   await samplesWhen(started, one, (samples) => samples.size > 0);
@@ -178,19 +175,17 @@ Deno.test("reload() turns metrics off and on, moves them, and publishes the new 
   const before = await samplesWhen(started, two, (samples) => samples.size > 0);
   assert.equal(before.get(`arpflush_key_info{key_id="${newKey.idText}"}`), undefined);
   assert.equal(await exists(one), false);
-  setKeys(`${keyText}${newKeyText}`);
-  await reload({ MetricsFile: two });
+  await reload({ MetricsFile: two, RouterKeys: [router.publicText, newRouter.publicText] });
   const both = await samplesWhen(
     started,
     two,
     (samples) => samples.has(`arpflush_key_info{key_id="${newKey.idText}"}`),
   );
   assert.equal(both.get(`arpflush_key_info{key_id="${key.idText}"}`), 1);
-  await send(fresh(), fresh(newKey));
+  await send(fresh(), fresh(newRouter));
   const used = (id: string) => `arpflush_key_last_request_timestamp_seconds{key_id="${id}"}`;
   await samplesWhen(started, two, (samples) => samples.has(used(newKey.idText)));
-  setKeys(newKeyText);
-  await reload({ MetricsFile: two });
+  await reload({ MetricsFile: two, RouterKeys: [newRouter.publicText] });
   const last = await samplesWhen(started, two, (samples) => !samples.has(used(key.idText)));
   assert.equal(last.has(`arpflush_key_info{key_id="${key.idText}"}`), false);
   assert.equal(last.has(used(newKey.idText)), true);

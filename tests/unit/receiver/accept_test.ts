@@ -271,7 +271,9 @@ Deno.test("accept() remembers 64 stale requests, then only what is created no ea
   const base = time.wall() - 3_600_000;
   const table = Array.from({ length: 64 }, (_, i) => late({ created: base + i }));
   // The earliest isn't the one that came first.
-  for (const bytes of [...table.slice(32), ...table.slice(0, 32)]) assert.equal(judge(bytes), "stale");
+  for (const bytes of [...table.slice(32), ...table.slice(0, 32)]) {
+    assert.equal(judge(bytes), "stale");
+  }
   const early = late({ created: base + 62 });
   assert.equal(judge(early), "stale table full");
   assert.equal(judge(forged(early, 48)), "stale table full", "before the signature");

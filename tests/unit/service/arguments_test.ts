@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { registryName, windowsKeyPath } from "../../../lib/config/registry.ts";
+import { registryName } from "../../../lib/config/registry.ts";
 import { UsageError } from "../../../lib/errors.ts";
 import {
   parseServiceArguments,
@@ -18,7 +18,7 @@ Deno.test("parseServiceArguments() reads every option", () => {
     configPath: undefined,
     simulate: true,
   });
-  for (const kind of ["keygen", "help", "version"]) {
+  for (const kind of ["host-key", "help", "version"]) {
     assert.deepEqual(parseServiceArguments(["--check", `--${kind}`]), { kind });
   }
   assert.deepEqual(parseServiceArguments(["-h"]), { kind: "help" });
@@ -54,17 +54,16 @@ for (const os of ["linux", "windows"] as const) {
 }
 
 Deno.test("serviceUsageOn() names the places and words of the system alone", () => {
-  const ofUnix = /\/etc\/|SIGHUP|SIGTERM|umask/;
-  const ofWindows = /HKLM\\SOFTWARE\\NPSL\\ArpFlush|C:\\ProgramData\\ArpFlush\\key|sc\.exe control/;
+  const ofUnix = /\/etc\/|SIGHUP|SIGTERM/;
+  const ofWindows = /HKLM\\SOFTWARE\\NPSL\\ArpFlush|sc\.exe control/;
   assert.match(serviceUsageOn("linux"), ofUnix);
   assert.doesNotMatch(serviceUsageOn("linux"), ofWindows);
   assert.match(serviceUsageOn("windows"), ofWindows);
   assert.doesNotMatch(serviceUsageOn("windows"), ofUnix);
 });
 
-Deno.test("serviceUsageOn() names where Windows' settings and keys really are", () => {
+Deno.test("serviceUsageOn() names where Windows' settings really are", () => {
   assert.ok(serviceUsageOn("windows").includes(registryName));
-  assert.ok(serviceUsageOn("windows").includes(windowsKeyPath));
 });
 
 Deno.test("service.ts without permissions exits 2 with one line that says how to run it", async () => {

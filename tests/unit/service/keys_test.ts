@@ -1,73 +1,132 @@
 import assert from "node:assert/strict";
 import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
-import { loadKeyring, readKeyFile } from "../../../lib/service/keys.ts";
+import {
+  createHostKeyFile,
+  type HostKeyStore,
+  keysText,
+  loadHostKey,
+  loadRouterKeys,
+} from "../../../lib/service/keys.ts";
 import { StartError } from "../../../lib/service/start_error.ts";
-import { generateKeyFile } from "../../../lib/wire/keys.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
+import { createRouter } from "../../support/datagrams.ts";
 
-const keyFile = generateKeyFile(new Date());
-const missing = () => null;
+const [one, two] = [createRouter(1), createRouter(2)];
 
 function withSettings(changes: Partial<Settings>): Settings {
   return { ...defaultSettings(), ...changes };
 }
 
-Deno.test("loadKeyring() reads the keys from the file that KeyFile names", () => {
-  const paths: string[] = [];
-  const ring = loadKeyring(withSettings({ KeyFile: "/k" }), (path) => {
-    paths.push(path);
-    return keyFile + generateKeyFile(new Date());
-  });
-  assert.equal(ring?.keys.length, 2);
-  assert.deepEqual(paths, ["/k"]);
+Deno.test("loadRouterKeys() gives the keys that RouterKeys lists", () => {
+  const keys = loadRouterKeys(withSettings({ RouterKeys: [one.publicText, two.publicText] }));
+  assert.equal(keysText(keys), `${one.key.idText} ${two.key.idText}`);
 });
 
-Deno.test("loadKeyring() is null without a key where a Password will do, and reads no file for it", () => {
-  const Password = "secret";
-  assert.equal(loadKeyring(withSettings({ Password }), missing), null);
-  const none = withSettings({ Password, KeyFile: "" });
-  assert.equal(loadKeyring(none, () => assert.fail("read a file")), null);
-  // With a Password and a key both are used.
-  assert.ok(loadKeyring(withSettings({ Password }), () => keyFile) !== null);
-});
-
-Deno.test("loadKeyring() says with which line to make a key", () => {
-  for (const [changes, file] of [[{}, "/etc/arpflush/key"], [{ KeyFile: "/k" }, "/k"]] as const) {
-    assert.throws(() => loadKeyring(withSettings(changes), missing), (error) => {
-      assert.ok(error instanceof StartError);
-      assert.equal(error.event, "keyMissing");
-      assert.equal(error.exitStatus, 2);
-      assert.ok(error.message.includes(`Key file "${file}" does not exist`), error.message);
-      assert.match(error.message, new RegExp(`umask 077; .* --keygen >${file}\\)$`));
-      return true;
-    });
-  }
-  assert.throws(
-    () => loadKeyring(withSettings({ KeyFile: "" }), missing),
-    /KeyFile is empty and no Password is set/,
-  );
-});
-
-Deno.test("loadKeyring() takes no Password for a key file that was named and is missing", () => {
-  const settings = withSettings({ Password: "secret", KeyFile: "/k" });
-  assert.throws(() => loadKeyring(settings, missing), /Key file "\/k" does not exist/);
-});
-
-Deno.test("loadKeyring() names file and line of a broken key, not the key", () => {
-  const broken = "# key\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
-  assert.throws(() => loadKeyring(withSettings({ KeyFile: "/k" }), () => broken), {
-    event: "keyFileUnusable",
-    message: 'Cannot read key file "/k": line 2 is not a key (32 bytes in base64)',
+Deno.test("loadRouterKeys() needs a key or a Password", () => {
+  const none = loadRouterKeys(withSettings({ Password: "secret" }));
+  assert.equal(keysText(none), "none (legacy only)");
+  assert.throws(() => loadRouterKeys(withSettings({})), (error) => {
+    assert.ok(error instanceof StartError);
+    assert.deepEqual([error.event, error.exitStatus], ["keyMissing", 2]);
+    assert.match(error.message, /^RouterKeys is empty and no Password is set; .*--public-key/);
+    return true;
   });
 });
 
-Deno.test("readKeyFile() tells a missing file from one that can't be read", () => {
+/** A store in memory that fails on command. */
+function createStore(kept: Uint8Array | null = null) {
+  const written: Uint8Array[] = [];
+  const store: HostKeyStore = {
+    read: () => kept,
+    write: (seed) => void written.push(seed.slice()),
+  };
+  return { store, written };
+}
+
+Deno.test("loadHostKey() makes a key once and keeps it", () => {
+  const { store, written } = createStore();
+  const made = loadHostKey(store);
+  assert.equal(made.fault, null);
+  assert.equal(written.length, 1);
+  const again = loadHostKey(createStore(written[0]).store);
+  assert.deepEqual(again.signer.publicKey, made.signer.publicKey);
+  assert.notDeepEqual(loadHostKey(createStore().store).signer.publicKey, made.signer.publicKey);
+});
+
+Deno.test("loadHostKey() has one for this start where it can't be kept or read, and says why", () => {
+  const fail = (what: string) => () => {
+    throw new Error(`Cannot ${what} host key`);
+  };
+  const { store } = createStore();
+  const unwritten = loadHostKey({ ...store, write: fail("write") });
+  assert.equal(unwritten.fault, "Cannot write host key");
+  const { store: other, written } = createStore();
+  const unread = loadHostKey({ ...other, read: fail("read") });
+  assert.equal(unread.fault, "Cannot read host key");
+  assert.equal(written.length, 0, "a key that is there is not written over");
+  assert.notDeepEqual(unread.signer.publicKey, unwritten.signer.publicKey);
+  assert.equal(loadHostKey(null).fault, null);
+});
+
+/** Runs a body with a folder of its own. */
+function withFolder(body: (folder: string) => void): void {
   const folder = Deno.makeTempDirSync();
   try {
-    assert.equal(readKeyFile(`${folder}/key`), null);
-    assert.throws(() => readKeyFile(folder), /^Error: Cannot read key file "/);
-    Deno.writeTextFileSync(`${folder}/key`, keyFile, { mode: 0o600 });
-    assert.equal(readKeyFile(`${folder}/key`), keyFile);
+    body(folder);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+}
+
+const linux = { ignore: Deno.build.os === "windows" };
+
+Deno.test("createHostKeyFile() keeps a key that its owner alone can read", linux, () => {
+  withFolder((folder) => {
+    const store = createHostKeyFile(`${folder}/state`);
+    assert.equal(store.read(), null);
+    const { signer, fault } = loadHostKey(store);
+    assert.equal(fault, null);
+    const path = `${folder}/state/host-key`;
+    assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
+    assert.equal((Deno.statSync(`${folder}/state`).mode ?? 0) & 0o777, 0o700);
+    const text = Deno.readTextFileSync(path);
+    assert.ok(text.includes(`: ${formatKey("host", signer.publicKey)}\n`));
+    assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name), [
+      "host-key",
+    ]);
+    const again = loadHostKey(createHostKeyFile(`${folder}/state`));
+    assert.deepEqual(again.signer.publicKey, signer.publicKey);
+  });
+});
+
+Deno.test(
+  "createHostKeyFile() refuses one that others can read, and one that is broken",
+  linux,
+  () => {
+    withFolder((folder) => {
+      const store = createHostKeyFile(folder);
+      store.write(new Uint8Array(32).fill(1));
+      const path = `${folder}/host-key`;
+      Deno.chmodSync(path, 0o644);
+      assert.throws(() => store.read(), {
+        message: `Cannot read host key "${path}": refused, others can read it (mode 0644); ` +
+          `run chmod 600 ${path}`,
+      });
+      Deno.chmodSync(path, 0o600);
+      for (const text of ["", "arpflush-host-secret-AA", "AAECAw", `${one.secretText}\n`]) {
+        Deno.writeTextFileSync(path, text);
+        assert.throws(() => store.read(), {
+          message: `Cannot read host key "${path}": it is broken`,
+        });
+      }
+    });
+  },
+);
+
+Deno.test("createHostKeyFile() says why it can't write", linux, () => {
+  withFolder((folder) => {
+    Deno.writeTextFileSync(`${folder}/file`, "");
+    const { fault } = loadHostKey(createHostKeyFile(`${folder}/file/state`));
+    assert.match(fault ?? "", /^Cannot (read|write) host key ".*\/host-key": Not a directory$/);
+  });
 });

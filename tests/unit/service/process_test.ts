@@ -3,36 +3,32 @@ import assert from "node:assert/strict";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { runProgram } from "../../../lib/service/program.ts";
 import { versionText } from "../../../lib/version.ts";
-import { generateKeyFile, parseKeyFile } from "../../../lib/wire/keys.ts";
 import type { Action } from "../../../lib/wire/request.ts";
+import { createRouter } from "../../support/datagrams.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { programLine, startServiceProcess } from "../../support/programs.ts";
 import { signed } from "../receiver/harness.ts";
 
-const keyText = generateKeyFile(new Date());
-const { signing: key } = parseKeyFile(keyText);
+const router = createRouter(11);
 const linux = Deno.build.os === "linux";
 
-/** A folder with a key and settings that name it and a free port; gone at the end. */
+/** A folder with settings that name a router and a free port; gone at the end. */
 async function openPlace(lines: readonly string[] = []) {
   const folder = await Deno.makeTempDir({ prefix: "arpflush" });
   const socket = openUdpSocket("127.0.0.1", 0);
   const port = socket.addr.transport === "udp" ? socket.addr.port : 0;
   socket.close();
   const config = `${folder}/arpflush.toml`;
-  const keyFile = `${folder}/key`;
   const timers: ReturnType<typeof setTimeout>[] = [];
-  await Deno.writeTextFile(keyFile, keyText, { mode: 0o600 });
-  const write = (more: readonly string[]) =>
+  const write = (more: readonly string[], keys = [router.publicText]) =>
     Deno.writeTextFile(
       config,
-      [`KeyFile = ${JSON.stringify(keyFile)}`, `Port = ${port}`, ...more, ""].join("\n"),
+      [`RouterKeys = ${JSON.stringify(keys)}`, `Port = ${port}`, ...more, ""].join("\n"),
     );
   await write(lines);
   return {
     folder,
     config,
-    keyFile,
     port,
     write,
     start(env: Record<string, string> = {}) {
@@ -52,7 +48,7 @@ async function openPlace(lines: readonly string[] = []) {
 async function ask(port: number, action: Action = "flush all"): Promise<number> {
   const socket = openUdpSocket("127.0.0.1", 0);
   const timer = setTimeout(() => socket.close(), 10_000);
-  await socket.send(signed({ action }, key), {
+  await socket.send(signed({ action }, router), {
     transport: "udp",
     hostname: "127.0.0.1",
     port,
@@ -97,8 +93,7 @@ Deno.test({
     assert.equal(await next(), "READY=1");
     await running.line(/reloadRefused .*arpflush\.toml: "Prot" is not a setting; is it Port\?/);
     assert.equal(await ask(place.port), flushed);
-    await place.write(['LogFormat = "json"']);
-    await Deno.writeTextFile(place.keyFile, generateKeyFile(new Date()) + keyText);
+    await place.write(['LogFormat = "json"'], [createRouter(12).publicText, router.publicText]);
     running.kill("SIGHUP");
     assert.match(await next(), /^RELOADING=1/);
     assert.equal(await next(), "READY=1");
@@ -144,7 +139,7 @@ Deno.test({
 /** Asks until somebody answers. */
 async function answers(port: number): Promise<void> {
   const socket = openUdpSocket("127.0.0.1", 0);
-  const bytes = signed({ action: "probe" }, key);
+  const bytes = signed({ action: "probe" }, router);
   const timer = setInterval(
     () => void socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port }),
     50,
@@ -174,12 +169,12 @@ async function check(configPath: string) {
 }
 
 Deno.test("service.ts --check prints the settings in effect, or every error, with exit status 2", async () => {
-  await using place = await openPlace(["HoldDownSeconds = 20"]);
+  await using place = await openPlace(["HoldDownSeconds = 5"]);
   const good = await service("--check", "--config", place.config);
   assert.deepEqual([good.code, good.stderr], [0, ""]);
-  assert.match(good.stdout, /^HoldDownSeconds = 20 +# s; .*arpflush\.toml$/m);
+  assert.match(good.stdout, /^HoldDownSeconds = 5 +# s; .*arpflush\.toml$/m);
   assert.match(good.stdout, /^ClockToleranceSeconds = 60 +# s; default$/m);
-  assert.match(good.stdout, new RegExp(`^# Keys: ${key.idText}$`, "m"));
+  assert.match(good.stdout, new RegExp(`^# Key ids: ${router.key.idText}$`, "m"));
   assert.deepEqual(await check(place.config), good);
   await place.write(["RefreshSeconds = 0", "LogLevle = 1"]);
   const bad = await check(place.config);
@@ -188,11 +183,14 @@ Deno.test("service.ts --check prints the settings in effect, or every error, wit
     "arpflush.toml: RefreshSeconds: 0 is not a whole number from 1 to 86400",
     'arpflush.toml: "LogLevle" is not a setting; is it LogLevel?',
   ]);
-  await place.write([`Listen = "::1"`]);
-  await Deno.remove(place.keyFile);
+  await place.write([`Listen = "::1"`], []);
   const keyless = await check(place.config);
   assert.equal(keyless.code, 2);
-  assert.match(keyless.stderr, /^Key file ".*" does not exist; make a key with: .*\n$/);
+  assert.match(keyless.stderr, /^RouterKeys is empty and no Password is set; [^\n]*\n$/);
+  await place.write([], [router.secretText]);
+  const secret = await check(place.config);
+  assert.match(secret.stderr, /^arpflush\.toml: RouterKeys: key 1 is a router's secret key: /);
+  assert.ok(!secret.stderr.includes(router.secretText.slice(20)));
 });
 
 Deno.test("service.ts --check shows no password", async () => {
@@ -200,23 +198,26 @@ Deno.test("service.ts --check shows no password", async () => {
   await Deno.remove(place.config);
   await Deno.writeTextFile(
     place.config,
-    `KeyFile = ""\nPassword = "TopSecret!"\nAllowedSources = ["10.0.0.0/8"]\n`,
+    `Password = "TopSecret!"\nAllowedSources = ["10.0.0.0/8"]\n`,
     { mode: 0o600 },
   );
   const { code, stdout } = await check(place.config);
   assert.equal(code, 0);
   assert.match(stdout, /^Password = "\*\*\*" /m);
   assert.match(stdout, /^AllowedSources = \["10\.0\.0\.0\/8"\] /m);
-  assert.match(stdout, /^# Keys: none \(legacy only\)$/m);
+  assert.match(stdout, /^# Key ids: none \(legacy only\)$/m);
   assert.doesNotMatch(stdout, /TopSecret/);
 });
 
 Deno.test("service.ts refuses to start with one line and exit status 2", async () => {
   await using place = await openPlace();
-  await Deno.writeTextFile(place.keyFile, "broken");
+  await place.write([], ["broken"]);
   const broken = await service("--simulate", "--config", place.config);
   assert.equal(broken.code, 2);
-  assert.match(broken.stderr, /^\S+ error keyFileUnusable \(41\): .*line 1 is not a key.*\n$/);
+  assert.match(
+    broken.stderr,
+    /^\S+ error settingsInvalid \(40\): .*key 1 is not a router.s public key.*\n$/,
+  );
   const unknown = await service("--frobnicate");
   assert.deepEqual([unknown.code, unknown.stderr], [
     2,
@@ -235,9 +236,7 @@ Deno.test("service.ts waiting for its port ends at once when told to", async () 
   holder.close();
 });
 
-Deno.test("service.ts --keygen makes a key that it takes, --version and --help print theirs", async () => {
-  const made = await service("--keygen");
-  assert.equal(parseKeyFile(made.stdout).keys.length, 1);
+Deno.test("service.ts --version and --help print theirs", async () => {
   assert.deepEqual(await service("--version"), {
     code: 0,
     stdout: versionText("arpflush-service"),

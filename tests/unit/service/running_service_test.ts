@@ -11,14 +11,14 @@ import {
   startService,
 } from "../../../lib/service/running_service.ts";
 import { StartError } from "../../../lib/service/start_error.ts";
-import { generateKeyFile, type Key, parseKeyFile } from "../../../lib/wire/keys.ts";
+import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
+import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport, notingCache, signed } from "../receiver/harness.ts";
 
-const oldText = generateKeyFile(new Date());
-const newText = generateKeyFile(new Date());
-const oldKey = parseKeyFile(oldText).signing;
-const newKey = parseKeyFile(newText).signing;
+const oldRouter = createRouter(11);
+const newRouter = createRouter(12);
 const { origins } = parseSettingsText("", "arpflush.toml");
 
 interface Changes extends Partial<ServiceParts> {
@@ -31,14 +31,18 @@ function createParts(changes: Partial<Settings> = {}, { cache, ...given }: Chang
   const kept = keepReport();
   const noted = notingCache();
   const levels: string[] = [];
-  let settings = { ...defaultSettings(), Listen: "127.0.0.1", Port: 0, KeyFile: "/k", ...changes };
-  let keyText: string | null = oldText;
+  let settings: Settings = {
+    ...defaultSettings(),
+    Listen: "127.0.0.1",
+    Port: 0,
+    RouterKeys: [oldRouter.publicText],
+    ...changes,
+  };
   let readings = 0;
   const parts: ServiceParts = {
     load: () => ({ settings, origins }),
     configureLog: ({ LogLevel }) => (levels.push(LogLevel), kept.report),
     openCache: () => Promise.resolve(cache ?? noted.cache),
-    readKeyFile: () => keyText,
     readAddresses: () => (readings++, []),
     time,
     ...given,
@@ -52,7 +56,6 @@ function createParts(changes: Partial<Settings> = {}, { cache, ...given }: Chang
     readings: () => readings,
     names: () => kept.said.map(({ event }) => event),
     set: (given: Partial<Settings>) => void (settings = { ...settings, ...given }),
-    setKeys: (text: string | null) => void (keyText = text),
   };
 }
 
@@ -68,7 +71,7 @@ function holdPort() {
   return { port: socket.addr.port, release: () => socket.close() };
 }
 
-const status = { alive: 1, flushed: 2, stale: 3 } as const;
+const status = { alive: 1, flushed: 2, stale: 3, pending: 5 } as const;
 
 /** Sends datagrams from one socket; gives the status and id bytes of the first answer. */
 async function ask(port: number, ...datagrams: Uint8Array[]) {
@@ -83,13 +86,13 @@ async function ask(port: number, ...datagrams: Uint8Array[]) {
   return { status: answer[6], id: answer.slice(20, 36) };
 }
 
-async function expectFlush(port: number, key: Key, bytes = signed({}, key)): Promise<void> {
+async function expectFlush(port: number, by: TestRouter, bytes = signed({}, by)): Promise<void> {
   assert.equal((await ask(port, bytes)).status, status.flushed);
 }
 
 /** The first answer must be that to a probe which was sent behind the datagram. */
-async function expectSilence(port: number, bytes: Uint8Array, key: Key): Promise<void> {
-  const probe = signed({ action: "probe" }, key);
+async function expectSilence(port: number, bytes: Uint8Array, by: TestRouter): Promise<void> {
+  const probe = signed({ action: "probe" }, by);
   const answer = await ask(port, bytes, probe);
   assert.deepEqual(answer, { status: status.alive, id: probe.slice(20, 36) });
 }
@@ -100,15 +103,49 @@ Deno.test("startService() sets the log up, listens, flushes, and says so", async
   assert.deepEqual(levels, ["info"]);
   assert.deepEqual(names(), ["flushed", "started"]);
   assert.equal(said[1].values.port, service.port);
-  assert.equal(said[1].values.keys, oldKey.idText);
-  await expectFlush(service.port, oldKey);
+  assert.equal(said[1].values.keys, oldRouter.key.idText);
+  await expectFlush(service.port, oldRouter);
   await service.stop();
   assert.equal(names().at(-1), "stopped");
 });
 
+Deno.test("startService() signs with the host's key, and says when that can't be kept", async () => {
+  const written: Uint8Array[] = [];
+  const hostKeyStore = {
+    read: () => null,
+    write: (seed: Uint8Array) => void written.push(seed.slice()),
+  };
+  const { service, said, names } = await start({}, { hostKeyStore });
+  const { publicKey } = createSyncSigner(written[0]);
+  assert.equal(said[1].values.hostKey, formatKey("host", publicKey));
+  const socket = openUdpSocket("127.0.0.1", 0);
+  const bytes = signed({}, oldRouter);
+  await socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port: service.port });
+  const [answer] = await socket.receive();
+  socket.close();
+  assert.deepEqual(answer.slice(120, 152), publicKey);
+  readAck(answer, bytes, oldRouter);
+  assert.ok(!names().includes("hostKeyNotKept"));
+  await service.stop();
+
+  const failing = await start({}, {
+    hostKeyStore: {
+      ...hostKeyStore,
+      write() {
+        throw new Error("Cannot write host key: No space left on device");
+      },
+    },
+  });
+  assert.deepEqual(failing.saidOf("hostKeyNotKept").map(({ values }) => values.error), [
+    "Cannot write host key: No space left on device",
+  ]);
+  await expectFlush(failing.service.port, oldRouter);
+  await failing.service.stop();
+});
+
 Deno.test("startService() without FlushOnStart flushes nothing, and old requests are stale all the same", async () => {
   const { service, flushes, time } = await start({ FlushOnStart: false });
-  const bytes = signed({ created: time.wall() - 5_000 }, oldKey);
+  const bytes = signed({ created: time.wall() - 5_000 }, oldRouter);
   assert.equal((await ask(service.port, bytes)).status, status.stale);
   assert.deepEqual(flushes, []);
   await service.stop();
@@ -130,7 +167,9 @@ Deno.test("startService() names what a start fails at, before it listens, and re
       },
     }],
     ["cacheUnusable", { openCache: () => Promise.reject(new Error("no iphlpapi.dll")) }],
-    ["keyMissing", { readKeyFile: () => null }],
+    ["keyMissing", {
+      load: () => ({ settings: { ...defaultSettings(), RouterKeys: [] }, origins }),
+    }],
   ];
   const open = () => assert.fail("it listens");
   for (const [event, changes] of cases) {
@@ -214,19 +253,25 @@ Deno.test("startService() flushes after a change of the network, or says that it
 });
 
 Deno.test("RunningService.reload() takes over keys, and leaves what was seen seen", async () => {
-  const { service, setKeys, flushes } = await start();
-  const bytes = signed({}, oldKey);
-  await expectFlush(service.port, oldKey, bytes);
-  await expectSilence(service.port, signed({}, newKey), oldKey);
-  setKeys(newText + oldText);
+  const { service, set, flushes, saidOf } = await start();
+  const bytes = signed({}, oldRouter);
+  await expectFlush(service.port, oldRouter, bytes);
+  await expectSilence(service.port, signed({}, newRouter), oldRouter);
+  set({ RouterKeys: [newRouter.publicText, oldRouter.publicText] });
   await service.reload();
-  await expectFlush(service.port, newKey);
+  await expectFlush(service.port, newRouter);
   const count = flushes.length;
-  await expectFlush(service.port, oldKey, bytes);
+  await expectFlush(service.port, oldRouter, bytes);
   assert.equal(flushes.length, count, "a replay after a reload flushed");
-  setKeys(newText);
+  set({ RouterKeys: [newRouter.publicText] });
   await service.reload();
-  await expectSilence(service.port, signed({}, oldKey), newKey);
+  await expectSilence(service.port, signed({}, oldRouter), newRouter);
+  assert.deepEqual(saidOf("routerKeyListed").map(({ values }) => values.key), [
+    newRouter.key.idText,
+  ]);
+  assert.deepEqual(saidOf("routerKeyTakenOut").map(({ values }) => values.key), [
+    oldRouter.key.idText,
+  ]);
   await service.stop();
 });
 
@@ -242,33 +287,29 @@ Deno.test("RunningService.reload() sets the log up anew, and keeps it when it is
 });
 
 Deno.test("RunningService.reload() keeps everything when keys, port or address are of no use", async () => {
-  const { service, set, setKeys, saidOf } = await start();
+  const { service, set, saidOf } = await start();
   const { port } = service;
-  setKeys("not a key");
+  set({ RouterKeys: [] });
   await service.reload();
-  setKeys(null);
-  await service.reload();
-  setKeys(oldText);
-  set({ Listen: "192.0.2.77" });
+  set({ Listen: "192.0.2.77", RouterKeys: [newRouter.publicText] });
   await service.reload();
   const errors = saidOf("reloadRefused").map(({ values }) => String(values.error));
-  assert.match(errors[0], /Cannot read key file "\/k": line 1 is not/);
-  assert.match(errors[1], /does not exist/);
+  assert.match(errors[0], /RouterKeys is empty/);
   assert.equal(
-    errors[2],
+    errors[1],
     "Cannot listen on 192.0.2.77 port 0: Cannot assign requested address",
   );
   assert.equal(service.port, port);
-  await expectFlush(port, oldKey);
-  assert.deepEqual(saidOf("reloaded"), []);
+  await expectFlush(port, oldRouter);
+  assert.deepEqual([saidOf("reloaded"), saidOf("routerKeyListed")], [[], []]);
   await service.stop();
 });
 
 Deno.test("RunningService.reload() moves to another port, and a pending flush is not lost", async () => {
-  const { service, set, flushes } = await start({ HoldDownSeconds: 300 });
-  for (let i = 0; i < 2; i++) await expectFlush(service.port, oldKey);
+  const { service, set, flushes } = await start();
+  for (let i = 0; i < 2; i++) await expectFlush(service.port, oldRouter);
   // The fourth start within the hold-down waits.
-  await expectSilence(service.port, signed({}, oldKey), oldKey);
+  assert.equal((await ask(service.port, signed({}, oldRouter))).status, status.pending);
   assert.equal(flushes.length, 3);
   const free = holdPort();
   free.release();
@@ -281,11 +322,11 @@ Deno.test("RunningService.reload() moves to another port, and a pending flush is
 });
 
 Deno.test("RunningService.reload() every second one broken, 200 times under load, loses no request", async () => {
-  const { service, setKeys, saidOf } = await start({ HoldDownSeconds: 1 });
+  const { service, set, saidOf } = await start({ HoldDownSeconds: 1 });
   const probes: ReturnType<typeof ask>[] = [];
   for (let i = 0; i < 200; i++) {
-    probes.push(ask(service.port, signed({ action: "probe" }, oldKey)));
-    setKeys(i % 2 === 0 ? oldText : "broken");
+    probes.push(ask(service.port, signed({ action: "probe" }, oldRouter)));
+    set({ RouterKeys: i % 2 === 0 ? [oldRouter.publicText] : [] });
     await service.reload();
     // Some at a time: sockets are bounded.
     if (probes.length < 20) continue;
@@ -294,19 +335,19 @@ Deno.test("RunningService.reload() every second one broken, 200 times under load
     }
   }
   assert.deepEqual([saidOf("reloaded").length, saidOf("reloadRefused").length], [100, 100]);
-  setKeys(oldText);
-  await expectFlush(service.port, oldKey);
+  set({ RouterKeys: [oldRouter.publicText] });
+  await expectFlush(service.port, oldRouter);
   await service.stop();
 });
 
 Deno.test("RunningService.reload() turns the legacy datagram on and off", async () => {
   const { service, set, flushes } = await start({ FlushOnStart: false });
   const legacy = new TextEncoder().encode("secret");
-  await expectSilence(service.port, legacy, oldKey);
+  await expectSilence(service.port, legacy, oldRouter);
   assert.equal(flushes.length, 0);
   set({ Password: "secret" });
   await service.reload();
-  await expectSilence(service.port, legacy, oldKey);
+  await expectSilence(service.port, legacy, oldRouter);
   assert.equal(flushes.length, 1);
   await service.stop();
 });
@@ -319,7 +360,7 @@ Deno.test("RunningService.flushNow() flushes through the gate and names the reas
 });
 
 Deno.test("RunningService.stop() does the pending flush first, and leaves no timer", async () => {
-  const { service, flushes, time } = await start({ HoldDownSeconds: 300 });
+  const { service, flushes, time } = await start({ HoldDownSeconds: 10 });
   for (let i = 0; i < 2; i++) await service.flushNow("a test");
   const pending = service.flushNow("a test");
   assert.equal(flushes.length, 3);
@@ -335,7 +376,7 @@ Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and say
     ...createMemoryCache(),
     async flush() {
       await promise;
-      return { removed: 0, micros: 0, notes: [] };
+      return { removed: 0, forgotten: [], micros: 0, notes: [] };
     },
   };
   const { service, names, time } = await start({ FlushOnStart: false }, { cache: hanging });

@@ -1,53 +1,79 @@
 import assert from "node:assert/strict";
-import { createWindowsKeyReader } from "../../../lib/service/windows_program.ts";
-import type { ObjectAccess } from "../../../lib/win32/advapi32.ts";
+import { createHostKeyRegistry } from "../../../lib/service/windows_program.ts";
+import type { ObjectAccess, RegistryValue } from "../../../lib/win32/advapi32.ts";
 
-const system = { sid: "S-1-5-18", mask: 0x1f01ff };
+const system = "S-1-5-18", administrators = "S-1-5-32-544";
+const path = "SOFTWARE\\NPSL\\ArpFlush\\HostKey";
+const seed = new Uint8Array(32).fill(7);
 
-/** A reader with a double of Windows' access control. */
-function createReader(access: () => ObjectAccess) {
-  return createWindowsKeyReader({ accessOfFile: access, ownSid: () => "S-1-5-18" });
+/** A store over a double of the registry: nothing of it, or a key with values and rights. */
+function createStore(
+  key: { values: RegistryValue[]; access?: ObjectAccess } | null,
+  { own = system, code = 2 } = {},
+) {
+  const made: unknown[][] = [];
+  const closed = { owner: system, allowed: [{ sid: system, mask: 0xf003f }] };
+  const store = createHostKeyRegistry({
+    read: (asked) => {
+      assert.equal(asked, path);
+      if (key === null) return { code };
+      return { contents: { values: key.values, access: () => key.access ?? closed } };
+    },
+    createProtectedKey: (...given) => void made.push(given),
+    ownSid: () => own,
+  });
+  return { store, made };
 }
 
-async function withKeyFile(work: (path: string) => void): Promise<void> {
-  const path = await Deno.makeTempFile();
-  try {
-    await Deno.writeTextFile(path, "a key\n");
-    await Deno.chmod(path, 0o600).catch(() => {}); // Windows has no modes.
-    work(path);
-  } finally {
-    await Deno.remove(path);
+Deno.test("createHostKeyRegistry() makes a key for SYSTEM, Administrators and the own account", () => {
+  const { store, made } = createStore(null);
+  assert.equal(store.read(), null);
+  store.write(seed);
+  assert.deepEqual(made, [[path, [system, administrators], "Seed", seed]]);
+  const own = "S-1-5-21-1-2-3-1001";
+  const other = createStore(null, { own });
+  other.store.write(seed);
+  assert.deepEqual(other.made[0][1], [system, administrators, own]);
+  const unknown = createStore(null, { own: "" });
+  unknown.store.write(seed);
+  assert.deepEqual(unknown.made[0][1], [system, administrators]);
+});
+
+Deno.test("createHostKeyRegistry() reads what it has kept", () => {
+  const { store } = createStore({ values: [{ name: "Seed", type: 3, data: seed }] });
+  assert.deepEqual(store.read(), seed);
+});
+
+Deno.test("createHostKeyRegistry() refuses a key that others can read, and one that is broken", () => {
+  const users = { owner: system, allowed: [{ sid: "S-1-5-32-545", mask: 0x20019 }] };
+  const values = [{ name: "Seed", type: 3, data: seed }];
+  assert.throws(() => createStore({ values, access: users }).store.read(), {
+    message: `Cannot read host key HKLM\\${path}: refused, Users can read or change it; delete it`,
+  });
+  const broken = [
+    [],
+    [{ name: "Seed", type: 1, data: seed }],
+    [{ name: "Seed", type: 3, data: new Uint8Array(31) }],
+    [{ name: "Other", type: 3, data: seed }],
+  ];
+  for (const values of broken) {
+    assert.throws(() => createStore({ values }).store.read(), {
+      message: `Cannot read host key HKLM\\${path}: it is broken`,
+    });
   }
-}
-
-Deno.test("createWindowsKeyReader() reads a file that only trusted accounts can read", async () => {
-  await withKeyFile((path) => {
-    const read = createReader(() => ({ owner: "S-1-5-32-544", allowed: [system] }));
-    assert.equal(read(path), "a key\n");
-  });
+  assert.throws(() => createStore(null, { code: 5 }).store.read(), /ERROR_ACCESS_DENIED/);
 });
 
-Deno.test("createWindowsKeyReader() refuses a file that Users can read, and says the cure", async () => {
-  await withKeyFile((path) => {
-    const users = { sid: "S-1-5-32-545", mask: 0x1200a9 };
-    const read = createReader(() => ({ owner: "S-1-5-18", allowed: [system, users] }));
-    assert.throws(() => read(path), {
-      message: `Cannot read key file "${path}": refused, Users can read or change it; run icacls ` +
-        `"${path}" /inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F`,
-    });
+Deno.test("createHostKeyRegistry() says why it can't keep a key", () => {
+  const store = createHostKeyRegistry({
+    read: () => ({ code: 2 }),
+    createProtectedKey() {
+      throw new Error("RegCreateKeyExW: ERROR_ACCESS_DENIED (5): Access is denied");
+    },
+    ownSid: () => system,
   });
-});
-
-Deno.test("createWindowsKeyReader() refuses a file whose permissions can't be read", async () => {
-  await withKeyFile((path) => {
-    const read = createReader(() => {
-      throw new Error("GetNamedSecurityInfoW: ERROR_ACCESS_DENIED (5): Access is denied");
-    });
-    assert.throws(() => read(path), /^Error: Cannot read key file .* GetNamedSecurityInfoW: ERROR/);
+  assert.throws(() => store.write(seed), {
+    message: `Cannot write host key HKLM\\${path}: ` +
+      "RegCreateKeyExW: ERROR_ACCESS_DENIED (5): Access is denied",
   });
-});
-
-Deno.test("createWindowsKeyReader() tells a missing file from a refused one", () => {
-  const read = createReader(() => ({ owner: "S-1-5-18", allowed: null }));
-  assert.equal(read("no such folder/key"), null);
 });
