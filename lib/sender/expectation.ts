@@ -1,86 +1,195 @@
-/** Who has to confirm: `--expect N|FILE`. */
+/**
+ * Who has to answer: `--expect N|FILE`. A line of the file is one host: its names, its addresses and
+ * its key, in any order, so that a line of /etc/hosts serves.
+ */
+import { messageOf } from "../errors.ts";
 import { contentLines } from "../text.ts";
+import { type AddressPrefix, formatAddress, parseAddress } from "../wire/addresses.ts";
+import { keyKindOf, parseKey } from "../wire/keys.ts";
 
-/** A number of hosts, or their names. */
+/** One host that has to answer. */
+export interface ExpectedHost {
+  /** As people know it: its first name, else its first address, else its key. */
+  readonly label: string;
+  /** For comparing: see `comparableName`. */
+  readonly names: readonly string[];
+  /** As `formatAddress` gives them. */
+  readonly addresses: readonly string[];
+  /** Public keys in hex, of which one must have signed; empty: whoever has the name or address. */
+  readonly pins: readonly string[];
+}
+
+/** A number of hosts, or which. */
 export type Expectation =
   | { readonly kind: "count"; readonly count: number }
-  | { readonly kind: "names"; readonly names: readonly string[] };
+  | { readonly kind: "hosts"; readonly hosts: readonly ExpectedHost[] };
 
 /** A host name for comparing: lower case, without the root's dot. */
 export function comparableName(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 
-/**
- * The names in a file: one a line, `#` starts a comment, blank lines and repeated names are
- * skipped. Throws an Error that names the line: `line 2 is not a host name: "a b"`.
- */
-export function parseExpectedNames(text: string): string[] {
-  const names = new Map<string, string>();
-  for (const { number, content: name } of contentLines(text)) {
-    if (/[\s\p{C}]/u.test(name)) {
-      throw new Error(`line ${number} is not a host name: ${JSON.stringify(name)}`);
+const maxFieldShown = 100;
+
+function fieldFault(field: string): string | null {
+  if (/^[\p{L}\p{Nd}._-]+$/u.test(field)) return null;
+  return `is neither a host name, an address nor a host's key: ${
+    JSON.stringify(field.slice(0, maxFieldShown))
+  }`;
+}
+
+/** The host of a line's fields; null if all it names is this machine itself or a group. */
+function parseFields(fields: readonly string[]): ExpectedHost | null {
+  const names: string[] = [];
+  const addresses: AddressPrefix[] = [];
+  const pins: string[] = [];
+  for (const field of fields) {
+    const address = parseAddress(field);
+    if (keyKindOf(field) !== null) pins.push(parseKey("host", field).toHex());
+    else if (address !== null) addresses.push(address);
+    else {
+      const fault = fieldFault(field);
+      if (fault !== null) throw new Error(`this ${fault}`);
+      names.push(field);
     }
-    if (!names.has(comparableName(name))) names.set(comparableName(name), name);
   }
-  if (names.size === 0) throw new Error("it names no host");
-  return [...names.values()];
+  const ofHosts = addresses.filter(isOfHost);
+  if (addresses.length > 0 && ofHosts.length === 0 && pins.length === 0) return null;
+  const texts = ofHosts.map(formatAddress);
+  return {
+    label: names[0] ?? texts[0] ?? fields[0],
+    names: names.map(comparableName),
+    addresses: texts,
+    pins,
+  };
 }
 
-/** How many hosts are expected. */
-export function expectedCount(expectation: Expectation): number {
-  return expectation.kind === "count" ? expectation.count : expectation.names.length;
+/** Not loopback, unspecified, multicast or broadcast, of which /etc/hosts has lines. */
+function isOfHost({ family, bytes }: AddressPrefix): boolean {
+  if (family === 4) return bytes[0] !== 0 && bytes[0] !== 127 && bytes[0] < 224;
+  return bytes[0] !== 0xff && bytes.slice(0, 15).some((byte) => byte !== 0);
 }
 
 /**
- * Who of the expected hosts has answered. Names match without regard to case, and a short name
- * matches a qualified one (`web1`, `web1.example.org`), whichever side is short. One host answers for
- * one expected name at most.
+ * The hosts in a file: one a line, `#` starts a comment, blank lines are skipped; so are lines of
+ * loopback and multicast addresses. Throws an Error that names the line:
+ * `line 2 is neither a host name, an address nor a host's key: "a;b"`.
  */
-export class RollCall {
-  readonly #noted = new Set<string>();
-  readonly #count: number;
-  readonly #isByName: boolean;
-  /** Expected names that nobody has answered for: as compared, and as expected. */
-  readonly #open: Map<string, string>;
-  readonly #byLabel: Map<string, string[]>;
+export function parseExpectedHosts(text: string): ExpectedHost[] {
+  if (text.includes("\0")) throw new Error("it is not UTF-8 text (UTF-16? save it as UTF-8)");
+  const hosts = new Map<string, ExpectedHost>();
+  for (const { number, content } of contentLines(text)) {
+    try {
+      const host = parseFields(content.split(/\s+/));
+      if (host !== null) hosts.set(JSON.stringify([host.names, host.addresses, host.pins]), host);
+    } catch (error) {
+      throw new Error(messageOf(error).replace(/^this/, `line ${number}`));
+    }
+  }
+  if (hosts.size === 0) throw new Error("it names no host");
+  return [...hosts.values()];
+}
 
-  constructor(expectation: Expectation) {
-    this.#count = expectedCount(expectation);
-    this.#isByName = expectation.kind === "names";
-    const names = expectation.kind === "names" ? expectation.names : [];
-    this.#open = new Map(names.map((name) => [comparableName(name), name]));
-    this.#byLabel = Map.groupBy(this.#open.keys(), (name) => name.split(".")[0]);
+/** Whom a host may be. */
+export interface Identity {
+  /** Its key in hex. */
+  readonly key: string;
+  /** Its own word; empty if it gave none. */
+  readonly name: string;
+  readonly addresses: Iterable<string>;
+}
+
+/** Who of the expected hosts is there. */
+export interface Roll<Host extends Identity> {
+  /** By expected host: whoever answers for it, several instances of a pinned key too. */
+  readonly present: ReadonlyMap<ExpectedHost, readonly Host[]>;
+  readonly missing: readonly ExpectedHost[];
+  /** Hosts under a name that is pinned to another key. */
+  readonly impostors: readonly Host[];
+}
+
+/** Finds whom hosts stand for. Made once, since a run asks often. */
+export interface ExpectedHosts {
+  readonly hosts: readonly ExpectedHost[];
+  isPinned(key: string): boolean;
+  /** The expected hosts that one may be, those it is likeliest first. */
+  candidates(host: Identity): ExpectedHost[];
+  call<Host extends Identity>(hosts: readonly Host[]): Roll<Host>;
+}
+
+/**
+ * An index of expected hosts. Where a line has a pin only the key counts. Else an address of the
+ * line says more than a name, since two hosts may have one name; names are compared without regard
+ * to case, and a short one matches a qualified one, whichever side is short. One host answers for
+ * one line at most, and one line has one host, unless the line has pins.
+ */
+export function createExpectedHosts(hosts: readonly ExpectedHost[]): ExpectedHosts {
+  const byPin = new Map<string, ExpectedHost>();
+  const byAddress = new Map<string, ExpectedHost[]>();
+  const byName = new Map<string, ExpectedHost[]>();
+  const byLabel = new Map<string, ExpectedHost[]>();
+  const pinnedNames = new Map<string, ExpectedHost[]>();
+  const add = (map: Map<string, ExpectedHost[]>, key: string, host: ExpectedHost) => {
+    const known = map.get(key);
+    if (known === undefined) map.set(key, [host]);
+    else if (!known.includes(host)) known.push(host);
+  };
+  for (const host of hosts) {
+    for (const pin of host.pins) byPin.set(pin, host);
+    const isPinned = host.pins.length > 0;
+    if (!isPinned) { for (const address of host.addresses) add(byAddress, address, host); }
+    for (const name of host.names) {
+      if (isPinned) add(pinnedNames, name, host);
+      else {
+        add(byName, name, host);
+        add(byLabel, name.split(".")[0], host);
+      }
+    }
   }
 
-  /** Notes a host; one that was noted before changes nothing. */
-  note(host: string): void {
-    const name = comparableName(host);
-    if (this.#noted.has(name)) return;
-    this.#noted.add(name);
-    const expected = this.#expectedNameOf(name);
-    if (expected !== undefined) this.#open.delete(expected);
+  function byItsName(name: string): ExpectedHost[] {
+    const own = comparableName(name);
+    if (own === "") return [];
+    const [label] = own.split(".");
+    const alike = (byLabel.get(label) ?? []).filter(({ names }) =>
+      own === label || names.includes(label)
+    );
+    return [...byName.get(own) ?? [], ...alike];
   }
 
-  /** The expected name that a host answers for, if any is still open. */
-  #expectedNameOf(host: string): string | undefined {
-    if (this.#open.has(host)) return host;
-    const [label] = host.split(".");
-    if (host !== label) return this.#open.has(label) ? label : undefined;
-    return this.#byLabel.get(label)?.find((name) => this.#open.has(name));
+  function candidates(host: Identity): ExpectedHost[] {
+    const pinned = byPin.get(host.key);
+    if (pinned !== undefined) return [pinned];
+    const byIts = [...host.addresses].flatMap((address) => byAddress.get(address) ?? []);
+    return [...new Set([...byIts, ...byItsName(host.name)])];
   }
 
-  isComplete(): boolean {
-    return this.missingCount() === 0;
-  }
-
-  /** How many of the expected hosts are missing. */
-  missingCount(): number {
-    return this.#isByName ? this.#open.size : Math.max(0, this.#count - this.#noted.size);
-  }
-
-  /** Their names, as expected; none when a number is expected. */
-  missingNames(): string[] {
-    return [...this.#open.values()];
-  }
+  return {
+    hosts,
+    isPinned: (key) => byPin.has(key),
+    candidates,
+    call<Host extends Identity>(given: readonly Host[]): Roll<Host> {
+      const present = new Map<ExpectedHost, Host[]>();
+      const rest: { readonly host: Host; readonly lines: ExpectedHost[] }[] = [];
+      for (const host of given) {
+        const lines = candidates(host);
+        const isSure = lines.length > 0 && (byPin.has(host.key) ||
+          [...host.addresses].some((address) => lines[0].addresses.includes(address)));
+        if (isSure && (byPin.has(host.key) || !present.has(lines[0]))) {
+          present.set(lines[0], [...present.get(lines[0]) ?? [], host]);
+        } else rest.push({ host, lines });
+      }
+      for (const { host, lines } of rest) {
+        const line = lines.find((one) => !present.has(one));
+        if (line !== undefined) present.set(line, [host]);
+      }
+      return {
+        present,
+        missing: hosts.filter((host) => !present.has(host)),
+        impostors: given.filter(({ key, name }) =>
+          !byPin.has(key) && pinnedNames.has(comparableName(name))
+        ),
+      };
+    },
+  };
 }

@@ -1,232 +1,225 @@
 /**
- * What acks say about hosts: acks in, results out. Pure, and the only place that judges an ack; the
- * exchange collects them, the outcome counts the results.
+ * What the hosts of one run have answered. A host is its key and its instance: not its name, which
+ * anybody can give himself, nor its address, of which it may have several. Only acks whose signature
+ * was verified come in here. The rules are docs/protocol.md's "What the sender believes".
  */
-import { listText } from "../text.ts";
-import type { AckStatus, FlushAck, NeighborState } from "../wire/ack.ts";
-import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
-import { comparableName } from "./expectation.ts";
-import type { Ownership } from "./targets.ts";
+import type { AckStatus, FlushAck } from "../wire/ack.ts";
+import type { AddressPrefix } from "../wire/addresses.ts";
+import type { Action } from "../wire/request.ts";
 
-/** An authentic ack to a request of this run. */
-export interface ReceivedAck {
+/** A request of the run as acks are judged by it; a repair is judged as the request it repairs. */
+export interface AskedRequest {
+  /** The request id in hex. */
+  readonly id: string;
+  readonly action: Action;
+  /** In the order of the datagram; a report has one entry for each. */
+  readonly addresses: readonly AddressPrefix[];
+  readonly report: boolean;
+  /** Requests with one number went out on the same link: who answers one must answer them all. */
+  readonly link: number;
+}
+
+/** A verified ack, and how it came. */
+export interface Answer {
+  readonly ack: FlushAck;
   /** The source address, with its zone if it needs one. */
   readonly address: string;
   /** ms from the first copy to this ack. */
   readonly ms: number;
-  readonly ack: FlushAck;
-  /** Addresses that the request asked a report on, in the order of the ack's reports. */
-  readonly addresses: readonly AddressPrefix[];
-  readonly clock: ClockOffset;
+  /** The host's clock less this machine's, in ms. */
+  readonly clockOffsetMs: number;
 }
 
-/** How far the host's clock is from this machine's, in ms. */
-export interface ClockOffset {
-  /** The host's clock less this machine's: positive is ahead. */
-  readonly ms: number;
-  /** The offset may be wrong by so much, either way. */
-  readonly errorMs: number;
+/** What may not change while a run lasts. */
+export interface HostsOptions {
+  readonly requests: readonly AskedRequest[];
+  /** Whether a host's key is pinned, as hex. */
+  isPinned(key: string): boolean;
+  /** Whether somebody is still waited for whom this may be; it then has room whatever else answers. */
+  isExpected(host: Host): boolean;
+  /** Whether an address is the sending machine's own. */
+  isOwn(address: string): boolean;
+  /**
+   * Which of two decided answers to a request is worse: a negative number if it is the first.
+   * Answers that tell the same are equal.
+   */
+  compare(a: FlushAck, b: FlushAck, request: AskedRequest): number;
+  /**
+   * Hosts that nobody waits for, and restarts of hosts, that have room.
+   * @default 10_000
+   */
+  readonly maxUnexpected?: number;
 }
+
+/** One host. */
+export interface Host {
+  /** Its public key in hex. */
+  readonly key: string;
+  /** Its instance in hex: it changes when the service restarts. */
+  readonly instance: string;
+  /** Its own word; empty while only stale acks came, which carry none. */
+  name: string;
+  /** The addresses it answered from, in the order of their first acks; at least one. */
+  readonly addresses: Set<string>;
+  /** It is the sending machine, which is shown apart and never waited for. */
+  readonly own: boolean;
+  /** Acks received from it, repeated ones included. */
+  acks: number;
+  /** What counts of its own answers, by the id of the request. */
+  readonly answers: Map<string, Standing>;
+  /** What the instances before it answered, by the id of the request. */
+  readonly inherited: ReadonlyMap<string, Answer>;
+}
+
+/** What counts of a host's answers to one request. */
+interface Standing {
+  first: Answer | null;
+  /** To the request's repair; counts as soon as there is one. */
+  repair: Answer | null;
+}
+
+/** What became of an ack. */
+export interface Noted {
+  readonly host: Host;
+  readonly request: AskedRequest;
+  readonly answer: Answer;
+}
+
+/** Why an ack changed nothing. */
+export type NotCounted = "replaced instance" | "too many hosts";
+
+/** An ack of a higher rank counts whatever came before or after it. */
+const rank = { stale: 0, pending: 1, failed: 2, decided: 3 } as const;
 
 /**
- * The offset of a host's clock as an ack shows it that came at `now`, after a round trip in ms: it
- * was read between the two, and nobody knows which way took longer, so the middle is taken (RFC 5905,
- * section 8).
+ * Whether an ack says what is true at the host: its flush is over, or the addresses in question were
+ * flushed and looked at, and only the rest of the cache waits.
  */
-export function clockOffset(hostClock: number, now: number, roundTripMs: number): ClockOffset {
-  return { ms: hostClock - (now - roundTripMs / 2), errorMs: roundTripMs / 2 };
+export function isDecided({ status, reports }: FlushAck, { addresses }: AskedRequest): boolean {
+  if (status === "alive" || status === "flushed") return true;
+  return status === "pending" && reports.length > 0 && addresses.every(isWhole);
 }
 
-/** A host that has answered: one by name, on however many interfaces. */
-export interface AnsweringHost {
-  /** Its own word, fit for a terminal; its address if it says nothing. */
-  readonly name: string;
-  /** In the order of arrival; at least one. */
-  readonly acks: ReceivedAck[];
-  /** A request dated by its own clock was sent to it. */
-  repaired: boolean;
+function isWhole({ family, length }: AddressPrefix): boolean {
+  return length === (family === 4 ? 32 : 128);
 }
 
-/** Hosts by `comparableName()`, in the order of their first acks. */
-export type AnsweringHosts = Map<string, AnsweringHost>;
-
-/** Adds an ack to its host, which is returned. */
-export function addAck(hosts: AnsweringHosts, received: ReceivedAck): AnsweringHost {
-  const name = printable(received.ack.host) || received.address;
-  const key = comparableName(name);
-  const host = hosts.get(key) ?? { name, acks: [], repaired: false };
-  hosts.set(key, host);
-  host.acks.push(received);
-  return host;
+function rankOf(ack: FlushAck, request: AskedRequest): number {
+  return isDecided(ack, request)
+    ? rank.decided
+    : rank[ack.status as Exclude<AckStatus, "alive" | "flushed">];
 }
 
-/**
- * How a host ended, worst first: the flush failed; its clock is off and the repeated request wasn't
- * confirmed; it still has a link-layer address that isn't this machine's; nobody answered it at an
- * address in question; it has this machine's; it flushed, and there was nothing to verify; it was
- * probed and has nothing wrong.
- */
-export type HostState =
-  | "failed"
-  | "stale"
-  | "stuck"
-  | "no answer"
-  | "healed"
-  | "flushed"
-  | "alive";
-
-/** Whether nothing is left to do at a host. */
-export function isWell(state: HostState): boolean {
-  return state === "healed" || state === "flushed" || state === "alive";
+/** The hosts of one run. */
+export interface Hosts {
+  /** Those that count, in the order of their first acks. */
+  all(): Host[];
+  /** Notes a verified ack to a request of the run, or to the repair of one. */
+  note(key: string, answer: Answer, request: AskedRequest, isRepair: boolean): Noted | NotCounted;
+  /** What counts of a host's answers to a request: its own, or the instance's before it. */
+  answerOf(host: Host, request: AskedRequest): Answer | null;
+  /** The requests that a host must answer: all that went out on a link as one that it answered. */
+  requestsOf(host: Host): AskedRequest[];
 }
 
-/** What a host reported on an address, and what that means. */
-interface Finding {
-  readonly address: AddressPrefix;
-  readonly state: NeighborState;
-  /** 6 bytes; null in the states without a neighbor. */
-  readonly linkLayerAddress: Uint8Array | null;
-  readonly finding: "healed" | "stuck" | "no answer" | "not judged";
-}
+/** Instances of one pinned key that have room, those that a restart replaced included. */
+const maxPinnedInstances = 100;
 
-/** A host, by all its acks so far. */
-export interface HostResult {
-  readonly name: string;
-  readonly state: HostState;
-  /** It did what was asked, whatever it found: neither failed nor stale. */
-  readonly confirmed: boolean;
-  /** The operating system's error code on the host; 0 unless `state` is "failed". */
-  readonly error: number;
-  /** Its source addresses, in the order of their first acks. */
-  readonly addresses: readonly string[];
-  /** All reports, in the requests' order, from each interface of the host. */
-  readonly findings: readonly Finding[];
-  /** ms from the first copy to the ack that decided. */
-  readonly ms: number;
-  /** Entries removed; probe: entries in the cache. */
-  readonly entries: number;
-  /** Microseconds that the flush took on the host. */
-  readonly micros: number;
-  readonly clock: ClockOffset;
-  /** Acks received, repeated ones included. */
-  readonly ackCount: number;
-  readonly repaired: boolean;
-}
+/** Hosts of which nobody has answered. */
+export function createHosts(options: HostsOptions): Hosts {
+  const { requests, isPinned, isExpected, isOwn, compare, maxUnexpected = 10_000 } = options;
+  /** By key and instance. */
+  const hosts = new Map<string, Host>();
+  /** The instance that answers from an address, by key and address. */
+  const atAddress = new Map<string, Host>();
+  /** Instances that a restart replaced, by key and instance. */
+  const replaced = new Set<string>();
+  const pinnedInstances = new Map<string, number>();
+  let unexpected = 0;
 
-/** What counts more: a copy may heal where an earlier one failed. */
-const rank: Record<AckStatus, number> = { stale: 0, failed: 1, alive: 2, flushed: 2 };
+  const identityOf = ({ key, instance }: Host) => `${key} ${instance}`;
 
-/**
- * The acks that tell how a host ended: of each source address the best, and of those the best ones.
- * The first of its kind counts, but the last of several failures.
- */
-function decisiveAcks(acks: readonly ReceivedAck[]): ReceivedAck[] {
-  const byAddress = new Map<string, ReceivedAck>();
-  for (const received of acks) {
-    const { address, ack: { status } } = received;
-    const known = byAddress.get(address)?.ack.status;
-    const replaces = known === undefined || rank[status] > rank[known] ||
-      status === "failed" && known === "failed";
-    if (replaces) byAddress.set(address, received);
+  /** Whether there is room for a host; takes it. */
+  function takeRoom(host: Host): boolean {
+    if (isPinned(host.key)) {
+      const instances = (pinnedInstances.get(host.key) ?? 0) + 1;
+      pinnedInstances.set(host.key, instances);
+      return instances <= maxPinnedInstances;
+    }
+    if (host.own || isExpected(host)) return true;
+    return ++unexpected <= maxUnexpected;
   }
-  const best = [...byAddress.values()];
-  const highest = Math.max(...best.map(({ ack }) => rank[ack.status]));
-  return best.filter(({ ack }) => rank[ack.status] === highest);
-}
 
-/** The result of a host; `ownership` tells this machine's link-layer addresses from others'. */
-export function judgeHost(
-  { name, acks, repaired }: AnsweringHost,
-  ownership: Ownership,
-): HostResult {
-  const decisive = decisiveAcks(acks);
-  const { ms, ack: { status, error, entries, micros } } = decisive[0];
-  const confirmed = status === "flushed" || status === "alive";
-  const findings = confirmed ? decisive.flatMap((ack) => findingsOf(ack, ownership)) : [];
+  /** Makes room for an instance not seen before, in the place of the one at its address. */
+  function admit(key: string, instance: string, answer: Answer): Host | null {
+    const earlier = atAddress.get(`${key} ${answer.address}`);
+    const host: Host = {
+      key,
+      instance,
+      name: answer.ack.host || (earlier?.name ?? ""),
+      addresses: new Set(),
+      own: isOwn(answer.address),
+      acks: 0,
+      answers: new Map(),
+      inherited: earlier === undefined ? new Map() : answersOf(earlier),
+    };
+    if (!takeRoom(host)) return null;
+    if (earlier !== undefined) {
+      replaced.add(identityOf(earlier));
+      hosts.delete(identityOf(earlier));
+    }
+    hosts.set(identityOf(host), host);
+    return host;
+  }
+
+  function answersOf(host: Host): Map<string, Answer> {
+    const answers = new Map(host.inherited);
+    for (const request of requests) {
+      const answer = answerOf(host, request);
+      if (answer !== null) answers.set(request.id, answer);
+    }
+    return answers;
+  }
+
+  function answerOf(host: Host, request: AskedRequest): Answer | null {
+    const standing = host.answers.get(request.id);
+    const own = standing?.repair ?? standing?.first ?? null;
+    if (own !== null && own.ack.status !== "stale") return own;
+    return host.inherited.get(request.id) ?? own;
+  }
+
+  /** The one of two answers that counts. */
+  function counting(current: Answer | null, next: Answer, request: AskedRequest): Answer {
+    if (current === null) return next;
+    const higher = rankOf(next.ack, request) - rankOf(current.ack, request);
+    if (higher !== 0) return higher > 0 ? next : current;
+    if (!isDecided(next.ack, request)) return next;
+    return compare(next.ack, current.ack, request) < 0 ? next : current;
+  }
+
   return {
-    name,
-    state: confirmed ? stateOf(status, findings) : status,
-    confirmed,
-    error: status === "failed" ? error : 0,
-    addresses: [...new Set(acks.map(({ address }) => address))],
-    findings,
-    ms,
-    entries,
-    micros,
-    // The shorter a round trip, the less of it can be misjudged.
-    clock: acks.map(({ clock }) => clock).reduce((a, b) => b.errorMs < a.errorMs ? b : a),
-    ackCount: acks.length,
-    repaired,
+    all: () => [...hosts.values()],
+    note(key, answer, request, isRepair) {
+      const instance = answer.ack.instance.toHex();
+      const identity = `${key} ${instance}`;
+      if (replaced.has(identity)) return "replaced instance";
+      const host = hosts.get(identity) ?? admit(key, instance, answer);
+      if (host === null) return "too many hosts";
+      host.acks++;
+      host.addresses.add(answer.address);
+      atAddress.set(`${key} ${answer.address}`, host);
+      if (answer.ack.host !== "") host.name = answer.ack.host;
+      const standing = host.answers.get(request.id) ?? { first: null, repair: null };
+      const part = isRepair ? "repair" : "first";
+      standing[part] = counting(standing[part], answer, request);
+      host.answers.set(request.id, standing);
+      return { host, request, answer };
+    },
+    answerOf,
+    requestsOf(host) {
+      const answered = (id: string) => host.answers.has(id) || host.inherited.has(id);
+      const links = new Set(requests.filter(({ id }) => answered(id)).map(({ link }) => link));
+      return requests.filter(({ link }) => links.has(link));
+    },
   };
-}
-
-function stateOf(status: "flushed" | "alive", findings: readonly Finding[]): HostState {
-  const has = (finding: Finding["finding"]) => findings.some((one) => one.finding === finding);
-  if (has("stuck")) return "stuck";
-  if (has("no answer")) return "no answer";
-  if (status === "alive") return "alive";
-  return has("healed") ? "healed" : "flushed";
-}
-
-function findingsOf(
-  { ack, address: source, addresses }: ReceivedAck,
-  ownership: Ownership,
-): Finding[] {
-  return ack.reports.map((report, i) => {
-    const address = addresses[i];
-    const { state } = report;
-    const linkLayerAddress = state === "neighbor" || state === "permanent"
-      ? report.linkLayerAddress
-      : null;
-    const reported = { address, state, linkLayerAddress };
-    if (state === "not looked at" || !ownership.isJudged(address, source)) {
-      return { ...reported, finding: "not judged" };
-    }
-    if (linkLayerAddress === null) {
-      // A probe only looks: without an entry the host will ask when it needs one.
-      return { ...reported, finding: ack.status === "alive" ? "not judged" : "no answer" };
-    }
-    return { ...reported, finding: ownership.isOwn(linkLayerAddress) ? "healed" : "stuck" };
-  });
-}
-
-/** Addresses that a line names before it counts the rest. */
-const maxAddresses = 3;
-
-/** A host's state in a few words: `STUCK 192.0.2.1 at 02:00:00:00:00:01`. */
-export function stateText({ state, error, findings, clock }: HostResult): string {
-  const found = findings.filter(({ finding }) => finding === state);
-  switch (state) {
-    case "failed":
-      return `FAILED, error ${error}`;
-    case "stale":
-      return `REFUSED as stale, its clock is ${offsetText(clock)}`;
-    case "stuck":
-      return `STUCK ${listText(found.map(stuckText), maxAddresses)}`;
-    case "no answer":
-      return `no answer ${
-        listText(found.map(({ address }) => formatPrefix(address)), maxAddresses)
-      }`;
-    default:
-      return state;
-  }
-}
-
-function stuckText({ address, linkLayerAddress, state }: Finding): string {
-  const at = linkLayerAddress === null ? "" : formatLinkLayerAddress(linkLayerAddress);
-  return `${formatPrefix(address)} at ${at}${state === "permanent" ? " (permanent)" : ""}`;
-}
-
-/**
- * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `within 31 ms` where the clocks may be
- * the same as far as can be told.
- */
-export function offsetText({ ms, errorMs }: ClockOffset): string {
-  const amount = Math.abs(ms);
-  if (amount <= errorMs) return `within ${Math.ceil(errorMs)} ms`;
-  const direction = ms < 0 ? "behind" : "ahead";
-  return amount < 1000
-    ? `${Math.round(amount)} ms ${direction}`
-    : `${(amount / 1000).toFixed(1)} s ${direction}`;
 }

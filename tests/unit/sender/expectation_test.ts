@@ -1,70 +1,107 @@
-import fc from "fast-check";
 import assert from "node:assert/strict";
-import { parseExpectedNames, RollCall } from "../../../lib/sender/expectation.ts";
+import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
 
-Deno.test("parseExpectedNames() takes a name a line, without comments and repetitions", () => {
-  const text = "\uFEFFweb1\r\n# all\n\n  db1.example.org  # main\nWEB1\nweb1.\nbüro";
-  assert.deepEqual(parseExpectedNames(text), ["web1", "db1.example.org", "büro"]);
+/** The base point, a key that nobody is refused. */
+const point = Uint8Array.fromHex(`58${"66".repeat(31)}`);
+const pin = formatKey("host", point);
+const key = point.toHex();
+const other = "ab".repeat(32);
+const host = (name: string, address = "192.0.2.99", key = other) => ({
+  key,
+  name,
+  addresses: [address],
 });
 
-Deno.test("parseExpectedNames() refuses a line that is no name, and a file without any", () => {
-  assert.throws(() => parseExpectedNames("web1\nweb2 web3\n"), {
-    message: 'line 2 is not a host name: "web2 web3"',
-  });
-  assert.throws(() => parseExpectedNames("a\0b"), { message: /^line 1 is not a host name/ });
-  assert.throws(() => parseExpectedNames("# none\n"), { message: "it names no host" });
-});
-
-/** The names missing after some hosts have answered. */
-function missing(names: string[], ...hosts: string[]): string[] {
-  const rollCall = new RollCall({ kind: "names", names });
-  hosts.forEach((host) => rollCall.note(host));
-  assert.equal(rollCall.missingCount(), rollCall.missingNames().length);
-  assert.equal(rollCall.isComplete(), rollCall.missingCount() === 0);
-  return rollCall.missingNames();
+/** Who stands for which line of a file, and what is missing, by labels. */
+function called(text: string, hosts: readonly ReturnType<typeof host>[]) {
+  const { present, missing, impostors } = createExpectedHosts(parseExpectedHosts(text)).call(hosts);
+  return {
+    present: Array.from(
+      present,
+      ([{ label }, found]) => [label, ...found.map(({ addresses }) => addresses[0])].join(" "),
+    ),
+    missing: missing.map(({ label }) => label),
+    impostors: impostors.map(({ addresses }) => addresses[0]),
+  };
 }
 
-Deno.test("RollCall matches names without regard to case and the root's dot", () => {
-  assert.deepEqual(missing(["Web1", "db1.Example.org."], "WEB1", "DB1.EXAMPLE.ORG"), []);
+Deno.test("parseExpectedHosts() reads names, addresses and pins in any order", () => {
+  const text = `# who answers\nweb1.Example.org. 192.0.2.21 web1\n\n${pin} db1 2001:DB8::7 # old\n`;
+  assert.deepEqual(parseExpectedHosts(text), [
+    {
+      label: "web1.Example.org.",
+      names: ["web1.example.org", "web1"],
+      addresses: ["192.0.2.21"],
+      pins: [],
+    },
+    { label: "db1", names: ["db1"], addresses: ["2001:db8::7"], pins: [key] },
+  ]);
 });
 
-Deno.test("RollCall matches a short name with a qualified one, whichever is short", () => {
-  assert.deepEqual(missing(["web1", "db1.example.org"], "web1.example.org", "db1"), []);
-  assert.deepEqual(missing(["web1.a.example"], "web1.b.example"), ["web1.a.example"]);
-  assert.deepEqual(missing(["web"], "web1", "eb"), ["web"]);
+Deno.test("parseExpectedHosts() takes an /etc/hosts file without its loopback and group lines", () => {
+  const text = "127.0.0.1 localhost\n::1 ip6-localhost\nff02::1 ip6-allnodes\n127.0.1.1 r1\n" +
+    "255.255.255.255 broadcasthost\n192.0.2.20\tsql01 sql01.example.org\n";
+  assert.deepEqual(parseExpectedHosts(text).map(({ label }) => label), ["sql01"]);
 });
 
-Deno.test("RollCall lets a host answer for one expected name at most", () => {
-  const names = ["web1.a.example", "web1.b.example"];
-  assert.deepEqual(missing(names, "web1", "web1", "WEB1"), ["web1.b.example"]);
-  assert.deepEqual(missing(names, "web1.b.example", "web1"), []);
+for (
+  const [text, message] of [
+    ["a\nb;c\n", /^line 2 is neither a host name, an address nor a host's key: "b;c"$/],
+    [`a\n${formatKey("secret", point)}`, /^line 2 is a router's secret key: /],
+    [formatKey("public", point), /^line 1 is a router's public key: /],
+    ["", /^it names no host$/],
+    ["# nobody\n127.0.0.1 localhost", /^it names no host$/],
+    ["\ufffds\0q\0l\0", /UTF-16/],
+  ] as const
+) {
+  Deno.test(`parseExpectedHosts() refuses ${JSON.stringify(text.slice(0, 24))}`, () => {
+    assert.throws(() => parseExpectedHosts(text), ({ message: said }: Error) => {
+      assert.ok(!said.includes(point.toBase64({ alphabet: "base64url", omitPadding: true })));
+      return message.test(said);
+    });
+  });
+}
+
+Deno.test("call() compares names without case, short ones with qualified ones", () => {
+  for (
+    const [line, name] of [
+      ["web1.example.org", "WEB1.example.org."],
+      ["web1.example.org", "web1"],
+      ["web1", "web1.example.net"],
+    ]
+  ) assert.deepEqual(called(line, [host(name)]).missing, [], `${line} ${name}`);
+  for (
+    const [line, name] of [
+      ["web1.example.org", "web1.example.net"],
+      ["web1", "web10"],
+      ["web1", ""],
+    ]
+  ) assert.deepEqual(called(line, [host(name)]).missing, [line], `${line} ${name}`);
 });
 
-Deno.test("RollCall doesn't mind hosts that nobody expects", () => {
-  assert.deepEqual(missing(["web1"], "web2", "web3"), ["web1"]);
+Deno.test("call() takes any of a line's addresses", () => {
+  const text = "192.0.2.20 192.0.2.21 sql01";
+  assert.deepEqual(called(text, [host("", "192.0.2.21")]).missing, []);
+  assert.deepEqual(called(text, [host("", "192.0.2.22")]).missing, ["sql01"]);
 });
 
-Deno.test("RollCall counts each host once", () => {
-  const rollCall = new RollCall({ kind: "count", count: 2 });
-  for (const host of ["web1", "WEB1", "web1."]) rollCall.note(host);
-  assert.equal(rollCall.missingCount(), 1);
-  assert.ok(!rollCall.isComplete());
-  rollCall.note("web2");
-  rollCall.note("web3");
-  assert.ok(rollCall.isComplete());
-  assert.equal(rollCall.missingCount(), 0);
-  assert.deepEqual(rollCall.missingNames(), []);
+Deno.test("call() has one host for one line, by its address before its name", () => {
+  const text = "192.0.2.20 web\n192.0.2.21 web\n";
+  const [a, b] = [host("web", "192.0.2.21"), host("web", "192.0.2.77")];
+  assert.deepEqual(called(text, [b, a]).missing, []);
+  assert.deepEqual(called(text, [a]).missing, ["web"]);
+  assert.deepEqual(called("web\n", [b, a]).present, ["web 192.0.2.77"]);
 });
 
-Deno.test("RollCall is complete once the expected names have answered, in any order", () => {
-  const names = fc.uniqueArray(fc.stringMatching(/^[a-z0-9]{1,8}$/), { minLength: 1 });
-  fc.assert(fc.property(names, fc.array(fc.nat()), (names, order) => {
-    const hosts = names.map((name, i) => ({ name: name.toUpperCase(), at: order[i] ?? 0 }))
-      .sort((a, b) => a.at - b.at).map(({ name }) => name);
-    assert.deepEqual(
-      missing(names, ...hosts.slice(1)),
-      names.filter((n) => n.toUpperCase() === hosts[0]),
-    );
-    assert.deepEqual(missing(names, ...hosts), []);
-  }));
+Deno.test("call() counts the key alone where a line has a pin, and each of its instances", () => {
+  const text = `sql01 192.0.2.20 ${pin}`;
+  const impostor = host("sql01", "192.0.2.20");
+  const [one, clone] = [host("renamed", "192.0.2.5", key), host("renamed", "192.0.2.6", key)];
+  assert.deepEqual(called(text, [impostor]), {
+    present: [],
+    missing: ["sql01"],
+    impostors: ["192.0.2.20"],
+  });
+  assert.deepEqual(called(text, [one, clone, impostor]).present, ["sql01 192.0.2.5 192.0.2.6"]);
 });

@@ -1,178 +1,166 @@
-import fc from "fast-check";
 import assert from "node:assert/strict";
-import {
-  clockOffset,
-  type HostResult,
-  judgeHost,
-  offsetText,
-  type ReceivedAck,
-  stateText,
-} from "../../../lib/sender/hosts.ts";
-import { Ownership } from "../../../lib/sender/targets.ts";
-import type { FlushAck } from "../../../lib/wire/ack.ts";
-import { ack, hostOf, inStep, prefix, received, report, router } from "./helpers.ts";
+import { createHosts, type HostsOptions } from "../../../lib/sender/hosts.ts";
+import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
+import type { AckStatus } from "../../../lib/wire/ack.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { answer, asked, instance, isOwnMac, reports } from "./answers.ts";
 
-const to = { id: new Uint8Array(16) };
-const addresses = ["192.0.2.1", "192.0.2.2"].map(prefix);
-const own = report("neighbor", "02:00:00:00:00:02");
-const foreign = report("neighbor", "02:00:00:00:00:01");
-const nobody = report("no neighbor");
-const unseen = report("not looked at");
+const one = asked("01");
+const two = asked("02", { addresses: [parsePrefix("192.0.2.5/32")], action: "flush listed" });
 
-function judge(...acks: ReceivedAck[]): HostResult {
-  return judgeHost(hostOf(...acks), new Ownership(router, true));
+function open(options: Partial<HostsOptions> = {}) {
+  const hosts = createHosts({
+    requests: [one],
+    isPinned: () => false,
+    isExpected: () => false,
+    isOwn: () => false,
+    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
+    ...options,
+  });
+  const states = () =>
+    hosts.all().map((host) => `${host.key} ${hostResult(host, hosts, isOwnMac).state}`);
+  return { ...hosts, states };
 }
 
-/** The result of a host that sends each ack from another address. */
-function result(...acks: FlushAck[]): HostResult {
-  return judge(...acks.map((ack, i) => received(`192.0.2.${10 + i}`, ack, { addresses })));
-}
+Deno.test("note() holds two keys under one name apart", () => {
+  const hosts = open();
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  hosts.note("bb", answer("failed", [], { address: "192.0.2.21" }), one, false);
+  assert.deepEqual(hosts.states(), ["aa healed", "bb failed"]);
+});
 
-/** The result of a host that sends all acks from one address. */
-function resultAtOne(...acks: FlushAck[]): HostResult {
-  return judge(...acks.map((ack) => received("192.0.2.7", ack, { addresses })));
-}
+Deno.test("note() takes answers of one instance from several addresses as one host's", () => {
+  const hosts = open();
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  hosts.note("aa", answer("flushed", [reports.own], { address: "192.0.2.21" }), one, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+  assert.deepEqual([...hosts.all()[0].addresses], ["192.0.2.20", "192.0.2.21"]);
+});
 
-/** What a flush that reports so comes to. */
-const flushes: [string, ReturnType<typeof report>[], string][] = [
-  ["own", [own, own], "healed"],
-  ["own and not looked at", [own, unseen], "healed"],
-  ["own and nobody", [own, nobody], "no answer 192.0.2.2"],
-  ["a foreign and nobody", [foreign, nobody], "STUCK 192.0.2.1 at 02:00:00:00:00:01"],
-  ["own and foreign", [own, foreign], "STUCK 192.0.2.2 at 02:00:00:00:00:01"],
-  [
-    "a permanent foreign one",
-    [report("permanent", "02:00:00:00:00:01"), own],
-    "STUCK 192.0.2.1 at 02:00:00:00:00:01 (permanent)",
-  ],
-  ["own as permanent", [report("permanent", "02:00:00:00:00:02"), unseen], "healed"],
-  ["nothing looked at", [unseen, unseen], "flushed"],
-  ["no reports", [], "flushed"],
+Deno.test("note() takes a second instance at another address as a clone, a host of its own", () => {
+  const hosts = open();
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  const clone = { address: "192.0.2.21", instance: instance(2) };
+  hosts.note("aa", answer("flushed", [reports.foreign], clone), one, false);
+  assert.deepEqual(hosts.states(), ["aa healed", "aa stuck"]);
+});
+
+Deno.test("note() puts a restarted service in the place of what it was", () => {
+  const hosts = open();
+  hosts.note("aa", answer("failed"), one, false);
+  hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+  // A datagram of the first instance that was late, or came by another address, changes nothing.
+  const late = hosts.note("aa", answer("failed", [], { address: "192.0.2.21" }), one, false);
+  assert.equal(late, "replaced instance");
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+Deno.test("answerOf() keeps what a replaced instance said until the new one says more than stale", () => {
+  const hosts = open();
+  hosts.note("aa", answer("flushed", [reports.foreign]), one, false);
+  hosts.note("aa", answer("stale", [], { instance: instance(2) }), one, false);
+  assert.deepEqual(hosts.states(), ["aa stuck"]);
+  assert.equal(hosts.all()[0].name, "sql01");
+  hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, true);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+Deno.test("answerOf() keeps it over two restarts", () => {
+  const hosts = open();
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  for (const n of [2, 3]) {
+    hosts.note("aa", answer("stale", [], { instance: instance(n) }), one, false);
+  }
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+/** What counts of answers to one request, whatever their order. */
+const ranking: readonly [AckStatus, AckStatus, string][] = [
+  ["flushed", "failed", "healed"],
+  ["flushed", "pending", "healed"],
+  ["flushed", "stale", "healed"],
+  ["failed", "pending", "failed"],
+  ["failed", "stale", "failed"],
+  ["pending", "stale", "pending"],
 ];
-for (const [what, reports, text] of flushes) {
-  Deno.test(`judgeHost() says "${text}" of a flush with ${what}`, () => {
-    assert.equal(stateText(result(ack(to, "flushed", { reports }))), text);
+for (const [a, b, state] of ranking) {
+  Deno.test(`note() counts ${a} and ${b} as ${state}, in any order`, () => {
+    for (const order of [[a, b], [b, a]]) {
+      const hosts = open();
+      for (const status of order) {
+        hosts.note("aa", answer(status, status === "flushed" ? [reports.own] : []), one, false);
+      }
+      assert.deepEqual(hosts.states(), [`aa ${state}`]);
+    }
   });
 }
 
-Deno.test("judgeHost() finds a stuck host by a probe, and nothing wrong with an empty cache", () => {
-  const probe = (...reports: ReturnType<typeof report>[]) =>
-    result(ack(to, "alive", { reports })).state;
-  assert.equal(probe(foreign, nobody), "stuck");
-  assert.equal(probe(nobody, nobody), "alive");
-  assert.equal(probe(own, unseen), "alive");
+Deno.test("note() counts the worse of two answers that say what is true", () => {
+  for (const order of [[reports.own, reports.foreign], [reports.foreign, reports.own]]) {
+    const hosts = open();
+    for (const report of order) hosts.note("aa", answer("flushed", [report]), one, false);
+    assert.deepEqual(hosts.states(), ["aa stuck"]);
+  }
 });
 
-Deno.test("judgeHost() gives the error of a failed flush", () => {
-  const failed = result(ack(to, "failed", { error: 110 }));
-  assert.deepEqual([failed.state, failed.error, failed.findings], ["failed", 110, []]);
-  assert.equal(stateText(failed), "FAILED, error 110");
-  assert.equal(result(ack(to, "stale", { error: 110 })).error, 0);
+Deno.test("note() takes a pending answer with a report for the truth on whole addresses alone", () => {
+  const hosts = open();
+  hosts.note("aa", answer("pending", [reports.own]), one, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+  assert.ok(hostResult(hosts.all()[0], hosts, isOwnMac).restPending);
+
+  const prefix = asked("03", { addresses: [parsePrefix("192.0.2.0/24")] });
+  const others = open({ requests: [prefix] });
+  others.note("aa", answer("pending", [reports.elsewhere]), prefix, false);
+  assert.deepEqual(others.states(), ["aa pending"]);
 });
 
-Deno.test("judgeHost() tells the clock of a host that refused as stale", () => {
-  const clock = { ms: 600_000, errorMs: 2 };
-  const stale = judge(received("192.0.2.7", ack(to, "stale"), { clock }));
-  assert.equal(stateText(stale), "REFUSED as stale, its clock is 600.0 s ahead");
+Deno.test("answerOf() takes a repair's answer as soon as there is one", () => {
+  const hosts = open();
+  hosts.note("aa", answer("stale"), one, false);
+  assert.deepEqual(hosts.states(), ["aa stale"]);
+  hosts.note("aa", answer("flushed", [reports.foreign]), one, true);
+  hosts.note("aa", answer("stale"), one, false);
+  assert.deepEqual(hosts.states(), ["aa stuck"]);
 });
 
-Deno.test("judgeHost() goes by the best that a host got to, over all its interfaces", () => {
-  const flushed = ack(to, "flushed", { reports: [own, own] });
-  assert.equal(result(ack(to, "failed"), flushed, ack(to, "stale")).state, "healed");
-  assert.equal(result(ack(to, "stale"), ack(to, "failed", { error: 5 })).state, "failed");
+Deno.test("requestsOf() wants an answer to each request that took the same link", () => {
+  const far = asked("04", { link: 1 });
+  const hosts = open({ requests: [one, two, far] });
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  assert.deepEqual(hosts.states(), ["aa unverified"]);
+  const { findings } = hostResult(hosts.all()[0], hosts, isOwnMac);
+  assert.deepEqual(findings.map(({ finding }) => finding), ["healed", "unverified"]);
+  hosts.note("aa", answer("flushed", [reports.own]), two, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
 });
 
-Deno.test("judgeHost() finds a host stuck if any of its interfaces is", () => {
-  const good = ack(to, "flushed", { reports: [own, own] });
-  const bad = ack(to, "flushed", { reports: [own, foreign] });
-  assert.equal(result(good, bad).state, "stuck");
-  assert.equal(result(bad, good).findings.length, 4);
+Deno.test("note() has room for so many that nobody waits for, and always for the others", () => {
+  const hosts = open({
+    maxUnexpected: 2,
+    isPinned: (key) => key === "pinned",
+    isExpected: ({ name }) => name === "sql02",
+    isOwn: (address) => address === "192.0.2.2",
+  });
+  const note = (key: string, options = {}) =>
+    hosts.note(key, answer("flushed", [reports.own], options), one, false);
+  note("a1");
+  note("a2");
+  assert.equal(note("a3"), "too many hosts");
+  assert.equal(note("a2", { instance: instance(2) }), "too many hosts");
+  note("pinned");
+  note("aa", { host: "sql02" });
+  note("r1", { address: "192.0.2.2" });
+  assert.deepEqual(hosts.all().map(({ key }) => key), ["a1", "a2", "pinned", "aa", "r1"]);
+  assert.deepEqual(hosts.all().map(({ own }) => own), [false, false, false, false, true]);
 });
 
-Deno.test("judgeHost() doesn't judge addresses of another link than the host's", () => {
-  const from = (source: string) => {
-    const acked = ack(to, "flushed", { reports: [nobody, nobody] });
-    return judgeHost(hostOf(received(source, acked, { addresses })), new Ownership(router, false));
-  };
-  assert.equal(from("198.51.100.7").state, "flushed");
-  assert.equal(from("192.0.2.7").state, "no answer");
-});
-
-Deno.test("judgeHost() goes by the addresses of the request that an ack is to", () => {
-  const acked = ack(to, "flushed", { reports: [nobody] });
-  const other = received("192.0.2.8", acked, { addresses: [prefix("192.0.2.9")] });
-  assert.equal(
-    stateText(judge(received("192.0.2.7", acked), other)),
-    "no answer 192.0.2.1, 192.0.2.9",
-  );
-});
-
-Deno.test("judgeHost() takes a host with several interfaces as one, whatever its name's case", () => {
-  const both = judge(
-    received("192.0.2.7", ack(to, "flushed", { host: "web1", entries: 3 })),
-    received("198.51.100.7", ack(to, "flushed", { host: "WEB1" })),
-    received("192.0.2.7", ack(to, "flushed", { host: "web1", entries: 9 })),
-  );
-  assert.equal(both.name, "web1");
-  assert.equal(both.ackCount, 3);
-  assert.deepEqual(both.addresses, ["192.0.2.7", "198.51.100.7"]);
-  assert.equal(both.entries, 3);
-});
-
-Deno.test("judgeHost() keeps the latest failure until a flush replaces it", () => {
-  const failed = (error: number) => ack(to, "failed", { error });
-  const two = resultAtOne(failed(1), failed(2));
-  assert.deepEqual([two.error, two.confirmed], [2, false]);
-  const healed = resultAtOne(failed(1), ack(to, "flushed"), failed(2));
-  assert.deepEqual([healed.state, healed.confirmed], ["flushed", true]);
-});
-
-Deno.test("judgeHost() keeps a failure when a stale ack comes from the same address", () => {
-  assert.equal(resultAtOne(ack(to, "failed"), ack(to, "stale")).state, "failed");
-});
-
-Deno.test("judgeHost() takes one of a host's addresses for a confirmation", () => {
-  assert.equal(result(ack(to, "flushed"), ack(to, "failed")).confirmed, true);
-  assert.equal(result(ack(to, "stale"), ack(to, "failed")).confirmed, false);
-  assert.equal(result(ack(to, "alive")).confirmed, true);
-});
-
-Deno.test("judgeHost() calls a host without a name by its address, and takes control out of names", () => {
-  assert.equal(result(ack(to, "alive", { host: "" })).name, "192.0.2.10");
-  assert.equal(result(ack(to, "alive", { host: "a\x1b[2Jb" })).name, "a?[2Jb");
-});
-
-Deno.test("judgeHost() takes the clock of the ack with the shortest round trip", () => {
-  const clocks = [[-30, 31], [1, 2], [40, 50]].map(([ms, errorMs]) => ({ ms, errorMs }));
-  const acks = clocks.map((clock) => received("192.0.2.7", ack(to, "flushed"), { clock }));
-  assert.deepEqual(judge(...acks).clock, { ms: 1, errorMs: 2 });
-});
-
-Deno.test("stateText() names three addresses and counts the rest", () => {
-  const many = Array.from({ length: 5 }, (_, i) => prefix(`192.0.2.${i}`));
-  const acked = ack(to, "flushed", { reports: many.map(() => nobody) });
-  const host = judge(received("192.0.2.9", acked, { addresses: many }));
-  assert.equal(stateText(host), "no answer 192.0.2.0, 192.0.2.1, 192.0.2.2 and 2 more");
-});
-
-Deno.test("clockOffset() counts half of the round trip for neither clock", () => {
-  // The very same clock, read when the datagram had travelled for 61 ms both ways.
-  assert.deepEqual(clockOffset(1_000_030.5, 1_000_061, 61), { ms: 0, errorMs: 30.5 });
-});
-
-Deno.test("clockOffset() is wrong by no more than it says, however the ways differ", () => {
-  const time = fc.integer({ min: 0, max: 10_000 });
-  fc.assert(fc.property(time, time, fc.integer(), (thereMs, backMs, offset) => {
-    const sentAt = 1_700_000_000_000;
-    const now = sentAt + thereMs + backMs;
-    const { ms, errorMs } = clockOffset(sentAt + thereMs + offset, now, thereMs + backMs);
-    assert.ok(Math.abs(ms - offset) <= errorMs);
-  }));
-});
-
-Deno.test("offsetText() speaks of seconds or milliseconds, or of clocks that may be the same", () => {
-  assert.equal(offsetText({ ms: -600_000, errorMs: 2 }), "600.0 s behind");
-  assert.equal(offsetText({ ms: 12.4, errorMs: 0.3 }), "12 ms ahead");
-  assert.equal(offsetText({ ms: -30.5, errorMs: 30.5 }), "within 31 ms");
-  assert.equal(offsetText(inStep), "within 1 ms");
+Deno.test("note() bounds the instances of one pinned key", () => {
+  const hosts = open({ isPinned: () => true });
+  const note = (n: number) =>
+    hosts.note("aa", answer("alive", [reports.own], { instance: instance(n) }), one, false);
+  for (let n = 0; n < 100; n++) assert.notEqual(note(n), "too many hosts");
+  assert.equal(note(100), "too many hosts");
+  assert.equal(hosts.all().length, 1);
 });
