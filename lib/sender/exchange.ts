@@ -1,265 +1,402 @@
 /**
- * Carries out a plan: its datagrams are sent as copies, the acks to them collected, and a host whose
- * clock is off is sent a request of its own. Sockets, clocks and timers are handed in.
+ * One run: its requests, signed once and sent as copies, the acks to them, and what goes to single
+ * hosts besides. Sockets, time and cryptography are handed in. Nothing that arrives ends a run or
+ * makes it throw; it ends at the latest at the last copy + 2 x `waitMs` + 15 s.
  */
-import { systemReason } from "../errors.ts";
 import { sleep, type Time } from "../time.ts";
-import { type AckFault, decodeAck, type SentRequest } from "../wire/ack.ts";
+import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wire/ack.ts";
 import { isLinkLocal, parseAddress } from "../wire/addresses.ts";
-import { idLength, offsets } from "../wire/datagram.ts";
-import type { Key } from "../wire/keys.ts";
-import { encodeLegacyRequest } from "../wire/legacy.ts";
-import { encodeRequest, requestMacOf } from "../wire/request.ts";
-import type { DatagramPort, OpenDatagramPort } from "./datagram_port.ts";
-import { RollCall } from "./expectation.ts";
+import { challengeLength, idLength, offsets } from "../wire/datagram.ts";
+import type { RouterKey } from "../wire/keys.ts";
 import {
-  addAck,
-  type AnsweringHost,
-  type AnsweringHosts,
-  clockOffset,
-  judgeHost,
-  type ReceivedAck,
+  encodeRequest,
+  type FlushRequest,
+  requestFilterOf,
+  requestMessage,
+  sealRequest,
+} from "../wire/request.ts";
+import { type Copies, type Schedule, sendCopies, sendOne, type TargetOutcome } from "./copies.ts";
+import type { DatagramPort, OpenDatagramPort } from "./datagram_port.ts";
+import type { ExpectedHosts } from "./expectation.ts";
+import { createFollowUps, type FollowUp, type FollowUps, pendingPatienceMs } from "./follow_ups.ts";
+import {
+  type Answer,
+  type AskedRequest,
+  createHosts,
+  type Host,
+  type Hosts,
+  isDecided,
+  type Noted,
 } from "./hosts.ts";
-import type { Plan, PlannedRequest } from "./preparation.ts";
 import type { Target } from "./targets.ts";
+
+/** One request of a run, and where it goes. */
+export interface PlannedRequest {
+  /** Everything but what the exchange sets. */
+  readonly fields: Omit<FlushRequest, "created" | "id" | "challenge">;
+  readonly targets: readonly Target[];
+  /** Requests with one number go out on the same link: who answers one must answer them all. */
+  readonly link: number;
+}
+
+/** What is to be sent, to whom, and when it is enough. */
+export interface ExchangePlan {
+  readonly requests: readonly PlannedRequest[];
+  readonly key: RouterKey;
+  /** The service's UDP port. */
+  readonly udpPort: number;
+  readonly schedule: Schedule;
+  /** How long acks are waited for after the last copy. */
+  readonly waitMs: number;
+  /** Hosts whose answers end the waiting; null: nobody's. */
+  readonly expected: { readonly count: number } | ExpectedHosts | null;
+  /** Whether the run goes to an address: a named target's, or on a link that it leaves through. */
+  wasSentTo(address: string): boolean;
+  /** Whether an address is the sending machine's own. */
+  isOwnAddress(address: string): boolean;
+  /** Which of two answers that say what is true is worse: see `compareAnswers`. */
+  compare(a: FlushAck, b: FlushAck, request: AskedRequest): number;
+}
+
+/** The router's signature, and the check of a host's. */
+export interface ExchangeCrypto {
+  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  /** Never rejects. */
+  verify(
+    publicKey: Uint8Array<ArrayBuffer>,
+    message: Uint8Array<ArrayBuffer>,
+    signature: Uint8Array<ArrayBuffer>,
+  ): Promise<boolean>;
+}
+
+/** Datagrams that don't count, by why. */
+export type Uncounted =
+  | AckFault
+  | "port"
+  | "signature"
+  | "replaced instance"
+  | "too many hosts"
+  | "too many at once";
 
 /** What has happened so far; the exchange goes on writing into it. */
 export interface ExchangeRecord {
   /** Unix time in ms. */
   readonly created: number;
-  /** Ids of the plan's requests, in its order; none for a password. */
-  readonly requestIds: readonly Uint8Array[];
+  readonly requests: readonly AskedRequest[];
   copies: number;
-  readonly targets: readonly TargetRecord[];
-  readonly hosts: AnsweringHosts;
-  /** Datagrams that were no acks to what was sent, by reason. */
-  readonly ignored: Map<AckFault, number>;
+  readonly targets: readonly TargetOutcome[];
+  readonly hosts: Hosts;
+  readonly uncounted: ReadonlyMap<Uncounted, number>;
+  /** Right acks from addresses that the run was not sent to, by address; 64 of them. */
+  readonly elsewhere: ReadonlyMap<string, number>;
+  /** Acks that were still to be verified when the run ended. */
+  unverified: number;
   /** ms from the first copy to the end. */
   elapsedMs: number;
-}
-
-/** What became of the copies to one target. */
-export interface TargetRecord {
-  readonly target: Target;
-  /** Copies that the system took. */
-  sent: number;
-  /** Why the latest copy that failed did; null if none did. */
-  error: string | null;
 }
 
 /** What a live report or a log wants to know when it happens. */
 export type ExchangeEvent =
   | { readonly kind: "copy"; readonly copy: number }
-  | { readonly kind: "ack"; readonly host: AnsweringHost; readonly received: ReceivedAck }
-  | { readonly kind: "repair"; readonly host: AnsweringHost }
-  | { readonly kind: "ignored"; readonly fault: AckFault; readonly address: string };
+  | { readonly kind: "ack"; readonly noted: Noted }
+  | { readonly kind: "follow-up"; readonly followUp: FollowUp }
+  | { readonly kind: "uncounted"; readonly why: Uncounted; readonly address: string }
+  | { readonly kind: "elsewhere"; readonly address: string };
 
-/** The bytes of a datagram that is sent in copies. */
-interface Outgoing {
-  readonly bytes: Uint8Array;
-  /** Monotonic time in ms when the latest copy was given to the system. */
-  latestCopyAt: number;
-}
+export type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
 
-/** A request with what its acks are read by. */
-interface SignedRequest extends Outgoing {
-  readonly request: PlannedRequest;
+/** Acks that wait for the check of their signature; further ones are dropped and counted. */
+const maxUnverified = 1_024;
+const maxElsewhere = 64;
+/** How often the end is looked for while acks come in: the look takes time with thousands of hosts. */
+const lookIntervalMs = 20;
+
+/** A request or a repair as it went out. */
+interface Sent {
+  readonly asked: AskedRequest;
   readonly sent: SentRequest;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly isRepair: boolean;
 }
 
-function sign(request: PlannedRequest, key: Key, created: number): SignedRequest {
-  const id = crypto.getRandomValues(new Uint8Array(idLength));
-  const bytes = encodeRequest({ ...request, created, id }, key);
-  const reportCount = request.report ? request.addresses.length : 0;
-  return {
-    request,
-    bytes,
-    latestCopyAt: 0,
-    sent: { key, id, mac: requestMacOf(bytes), reportCount },
-  };
-}
-
-/**
- * Carries out a plan and resolves with what happened. Rejects only if a request can't be encoded.
- * `watch` must not throw.
- */
+/** Carries out a plan. Rejects only if a request can't be encoded. `watch` must not throw. */
 export async function exchange(
-  plan: Omit<Plan, "opening" | "warnings" | "faults">,
+  plan: ExchangePlan,
   openPort: OpenDatagramPort,
   time: Time,
-  watch: (event: ExchangeEvent, record: ExchangeRecord) => void = () => {},
+  crypt: ExchangeCrypto,
+  watch: Watch = () => {},
 ): Promise<ExchangeRecord> {
-  const { content, expectation, ownership, schedule, udpPort, waitMs } = plan;
   const created = time.wall();
-  const requests = content.kind === "password"
-    ? []
-    : content.requests.map((request) => sign(request, content.key, created));
-  const record = emptyRecord(created, requests, plan.targets);
-  const start = time.monotonic();
-  const rollCall = expectation === null ? null : new RollCall(expectation);
-  /** Aborted when all expected hosts have confirmed. */
-  const enough = new AbortController();
-  /** Aborted, host by host, when a host whose clock is off has confirmed. */
-  const repaired = new Map<AnsweringHost, AbortController>();
-  const repairs: Promise<void>[] = [];
-
-  function receive(datagram: Uint8Array, address: string, sourcePort: number): void {
-    if (requests.length === 0) return;
-    const answered = findRequest(datagram, requests);
-    const ack = decodeAck(datagram, answered.sent);
-    if (typeof ack === "string") {
-      record.ignored.set(ack, (record.ignored.get(ack) ?? 0) + 1);
-      return watch({ kind: "ignored", fault: ack, address }, record);
-    }
-    const now = time.monotonic();
-    const clock = clockOffset(ack.clock, time.wall(), now - answered.latestCopyAt);
-    const { addresses } = answered.request;
-    const received = { address, ms: now - start, ack, addresses, clock };
-    const host = addAck(record.hosts, received);
-    watch({ kind: "ack", host, received }, record);
-    if (judgeHost(host, ownership).confirmed) {
-      repaired.get(host)?.abort();
-      rollCall?.note(host.name);
-      if (rollCall?.isComplete()) enough.abort();
-    } else if (ack.status === "stale" && !host.repaired) {
-      host.repaired = true;
-      watch({ kind: "repair", host }, record);
-      repairs.push(repair(host, answered, received, sourcePort));
-    }
-  }
-
-  /** Sends a host the request again, dated by its own clock, in copies until it has confirmed. */
-  async function repair(
-    host: AnsweringHost,
-    { request: planned, sent: { key } }: SignedRequest,
-    { address, clock }: ReceivedAck,
-    udpPort: number,
-  ): Promise<void> {
-    const request = sign(planned, key, Math.max(0, Math.round(time.wall() + clock.ms)));
-    requests.push(request);
-    const confirmed = new AbortController();
-    repaired.set(host, confirmed);
-    const targets = [{ target: sourceTarget(address, plan.targets), sent: 0, error: null }];
-    const signal = AbortSignal.any([enough.signal, confirmed.signal]);
-    await sendCopies(
-      { datagrams: [request], targets, udpPort, schedule },
-      socket,
-      time,
-      signal,
-    );
-    await sleep(time.after, waitMs, signal);
-  }
-
-  const socket = openPort(receive);
-  const datagrams = content.kind === "password"
-    ? [{ bytes: encodeLegacyRequest(content.password), latestCopyAt: 0 }]
-    : [...requests];
-  const copies = { datagrams, targets: record.targets, udpPort, schedule };
-  record.copies = await sendCopies(copies, socket, time, enough.signal, (copy) => {
-    record.copies = copy;
-    watch({ kind: "copy", copy }, record);
+  const signed = await Promise.all(
+    plan.requests.map((planned) => signRequest(planned, created, null, plan.key, crypt)),
+  );
+  const requests = signed.map(({ asked }) => asked);
+  const hosts = createHosts({
+    requests,
+    isPinned: (key) => isIndex(plan.expected) && plan.expected.isPinned(key),
+    isExpected: createExpectedRoom(plan.expected),
+    isOwn: plan.isOwnAddress,
+    compare: plan.compare,
   });
-  const isAnySent = record.targets.some(({ sent }) => sent > 0);
-  if (isAnySent && requests.length > 0) await sleep(time.after, waitMs, enough.signal);
-  for (let i = 0; i < repairs.length; i++) await repairs[i];
-  socket.close();
-  record.elapsedMs = time.monotonic() - start;
+  const copies: Copies[] = signed.map(({ bytes }, i) => ({
+    bytes,
+    outcomes: plan.requests[i].targets.map((target) => ({ target, sent: 0, error: null })),
+  }));
+  const record: WritableRecord = {
+    created,
+    requests,
+    copies: 0,
+    targets: copies.flatMap(({ outcomes }) => outcomes),
+    hosts,
+    uncounted: new Map(),
+    elsewhere: new Map(),
+    unverified: 0,
+    elapsedMs: 0,
+  };
+  await new Run(plan, signed, record, time, crypt, watch).carryOut(copies, openPort);
   return record;
 }
 
-function emptyRecord(
-  created: number,
-  requests: readonly SignedRequest[],
-  targets: readonly Target[],
-): ExchangeRecord {
-  return {
-    created,
-    requestIds: requests.map(({ sent }) => sent.id),
-    copies: 0,
-    targets: targets.map((target) => ({ target, sent: 0, error: null })),
-    hosts: new Map(),
-    ignored: new Map(),
-    elapsedMs: 0,
+function isIndex(expected: ExchangePlan["expected"]): expected is ExpectedHosts {
+  return expected !== null && "call" in expected;
+}
+
+/**
+ * Whether a host has room because somebody is still waited for whom it may be. Each expected host
+ * makes room once, so that nobody fills the memory by many keys under one expected name.
+ */
+function createExpectedRoom(expected: ExchangePlan["expected"]) {
+  if (!isIndex(expected)) return () => false;
+  const taken = new Set();
+  return (host: Host) => {
+    const line = expected.candidates(host).find((one) => !taken.has(one));
+    if (line !== undefined) taken.add(line);
+    return line !== undefined;
   };
 }
 
-/** The request with the id in a datagram; the first one if it has none of them. */
-function findRequest(datagram: Uint8Array, requests: readonly SignedRequest[]): SignedRequest {
-  const id = datagram.subarray(offsets.id, offsets.id + idLength);
-  const isSame = ({ sent }: SignedRequest) => sent.id.every((byte, i) => byte === id[i]);
-  return requests.find(isSame) ?? requests[0];
+/** A planned request with an id, signed; with a challenge it is a repair. */
+async function signRequest(
+  { fields, link }: PlannedRequest,
+  created: number,
+  repaired: { readonly asked: AskedRequest; readonly challenge: Uint8Array } | null,
+  key: RouterKey,
+  { sign }: ExchangeCrypto,
+): Promise<Sent> {
+  const id = crypto.getRandomValues(new Uint8Array(idLength));
+  const challenge = repaired?.challenge ?? new Uint8Array(challengeLength);
+  const bytes = encodeRequest({ ...fields, created, id, challenge }, key);
+  sealRequest(bytes, await sign(requestMessage(bytes)), key);
+  const { action, addresses, report, acknowledge } = fields;
+  return {
+    asked: repaired?.asked ?? { id: id.toHex(), action, addresses, report, link },
+    sent: {
+      key,
+      id,
+      filter: requestFilterOf(bytes),
+      action,
+      acknowledge,
+      reportCount: report ? addresses.length : 0,
+    },
+    bytes,
+    isRepair: repaired !== null,
+  };
 }
 
-/** The source of an ack as a target: a link-local address has lost its zone on the way. */
+/** The record, for the one who writes it. */
+type WritableRecord = ExchangeRecord & {
+  readonly uncounted: Map<Uncounted, number>;
+  readonly elsewhere: Map<string, number>;
+};
+
+/** The part of a run that lasts: what comes in, what goes out besides the copies, and the end. */
+class Run {
+  readonly #byId: Map<string, Sent>;
+  /** Repairs by host and request, made once: all their copies are the same bytes. */
+  readonly #repairs = new Map<string, Promise<Sent>>();
+  readonly #followUps: FollowUps;
+  readonly #bell: Bell;
+  #start = 0;
+  #lastCopyAt: number | null = null;
+  #ended = false;
+
+  constructor(
+    readonly plan: ExchangePlan,
+    readonly signed: readonly Sent[],
+    readonly record: WritableRecord,
+    readonly time: Time,
+    readonly crypt: ExchangeCrypto,
+    readonly watch: Watch,
+  ) {
+    this.#byId = new Map(signed.map((sent) => [sent.sent.id.toHex(), sent]));
+    this.#bell = new Bell(time);
+    const { expected, waitMs, wasSentTo } = plan;
+    this.#followUps = createFollowUps({
+      waitMs,
+      wasSentTo,
+      isPinned: (key) => this.#isPinned(key),
+      isExpected: (host) => isIndex(expected) && expected.candidates(host).length > 0,
+    });
+  }
+
+  async carryOut(copies: readonly Copies[], openPort: OpenDatagramPort) {
+    const { plan: { udpPort, schedule }, record, time } = this;
+    const port = openPort((bytes, address, source) => void this.#receive(bytes, address, source));
+    this.#start = time.monotonic();
+    const following = this.#sendFollowUps(port);
+    record.copies = await sendCopies(copies, udpPort, schedule, port, time, (copy) => {
+      record.copies = copy;
+      this.#tell({ kind: "copy", copy });
+    });
+    this.#lastCopyAt = time.monotonic();
+    if (record.targets.some(({ sent }) => sent > 0)) await this.#waitForAnswers(this.#lastCopyAt);
+    this.#ended = true;
+    this.#bell.ring();
+    await following;
+    port.close();
+    record.elapsedMs = time.monotonic() - this.#start;
+  }
+
+  #isPinned(key: string): boolean {
+    return isIndex(this.plan.expected) && this.plan.expected.isPinned(key);
+  }
+
+  #tell(event: ExchangeEvent) {
+    this.watch(event, this.record);
+  }
+
+  #leaveOut(why: Uncounted, address: string) {
+    const { uncounted } = this.record;
+    uncounted.set(why, (uncounted.get(why) ?? 0) + 1);
+    this.#tell({ kind: "uncounted", why, address });
+  }
+
+  async #receive(bytes: Uint8Array, address: string, sourcePort: number) {
+    const { plan, record, time } = this;
+    const ms = time.monotonic() - this.#start;
+    const wall = time.wall();
+    const known = this.#byId.get(bytes.subarray(offsets.id, offsets.id + idLength).toHex());
+    if (known === undefined) return this.#leaveOut("request id", address);
+    const decoded = decodeAck(bytes, known.sent);
+    if (typeof decoded === "string") return this.#leaveOut(decoded, address);
+    const { ack, hostKey, message, signature } = decoded;
+    const key = hostKey.toHex();
+    if (sourcePort !== plan.udpPort && !this.#isPinned(key)) return this.#leaveOut("port", address);
+    if (record.unverified >= maxUnverified) return this.#leaveOut("too many at once", address);
+    record.unverified++;
+    const isRight = await this.crypt.verify(hostKey, message, signature);
+    if (this.#ended) return;
+    record.unverified--;
+    this.#bell.ring();
+    if (!isRight) return this.#leaveOut("signature", address);
+    const mayAnswer = plan.wasSentTo(address) || plan.isOwnAddress(address) || this.#isPinned(key);
+    if (!mayAnswer) return this.#noteElsewhere(address);
+    this.#count(key, { ack, address, ms, clockOffsetMs: ack.clock - wall }, known);
+  }
+
+  #noteElsewhere(address: string) {
+    const { elsewhere } = this.record;
+    if (!elsewhere.has(address) && elsewhere.size >= maxElsewhere) return;
+    elsewhere.set(address, (elsewhere.get(address) ?? 0) + 1);
+    this.#tell({ kind: "elsewhere", address });
+  }
+
+  #count(key: string, answer: Answer, { asked, isRepair }: Sent) {
+    const noted = this.record.hosts.note(key, answer, asked, isRepair);
+    if (typeof noted === "string") return this.#leaveOut(noted, answer.address);
+    this.#followUps.note(noted, isRepair, this.time.monotonic(), this.#lastCopyAt);
+    this.#tell({ kind: "ack", noted });
+  }
+
+  /** The bytes of a follow-up: the request as it went out, or its repair. */
+  async #bytesOf({ host, request, challenge }: FollowUp, index: number): Promise<Uint8Array> {
+    if (challenge === null) return this.signed[index].bytes;
+    const id = `${host.key} ${host.instance} ${request.id}`;
+    let repair = this.#repairs.get(id);
+    if (repair === undefined) {
+      const { plan, time, crypt } = this;
+      const repaired = { asked: request, challenge };
+      repair = signRequest(plan.requests[index], time.wall(), repaired, plan.key, crypt);
+      this.#repairs.set(id, repair);
+    }
+    const sent = await repair;
+    this.#byId.set(sent.sent.id.toHex(), sent);
+    return sent.bytes;
+  }
+
+  async #sendFollowUps(port: DatagramPort) {
+    const { plan, record, time } = this;
+    while (!this.#ended) {
+      await this.#bell.until(this.#followUps.nextAt());
+      for (const followUp of this.#ended ? [] : this.#followUps.takeDue(time.monotonic())) {
+        const index = record.requests.indexOf(followUp.request);
+        const bytes = await this.#bytesOf(followUp, index);
+        const target = sourceTarget(followUp.address, plan.requests[index].targets);
+        await sendOne(bytes, { target, sent: 0, error: null }, plan.udpPort, port);
+        this.#tell({ kind: "follow-up", followUp });
+      }
+    }
+  }
+
+  /** Whether all that are expected have said what is true: nobody is waited for then. */
+  #isEnough(): boolean {
+    const { plan: { expected }, record: { hosts, unverified } } = this;
+    if (expected === null || unverified > 0) return false;
+    const others = hosts.all().filter(({ own }) => !own);
+    const hasSaid = (host: Host) =>
+      hosts.requestsOf(host).every((request) => {
+        const answer = hosts.answerOf(host, request);
+        return answer !== null && isDecided(answer.ack, request);
+      });
+    if (!isIndex(expected)) return others.length >= expected.count && others.every(hasSaid);
+    const { present, missing } = expected.call(others);
+    return missing.length === 0 && [...present.values()].every((found) => found.every(hasSaid));
+  }
+
+  async #waitForAnswers(since: number) {
+    const { plan: { waitMs }, record, time } = this;
+    const hardEnd = since + 2 * waitMs + pendingPatienceMs;
+    for (;;) {
+      const end = record.unverified > 0
+        ? hardEnd
+        : Math.min(hardEnd, this.#followUps.waitsUntil(since));
+      if (time.monotonic() >= end || this.#isEnough()) return;
+      await this.#bell.until(end);
+      // Thousands of acks at once are looked at together.
+      if (time.monotonic() < end) await sleep(time.after, lookIntervalMs);
+    }
+  }
+}
+
+/** A sleep that others can end. */
+class Bell {
+  #rung = Promise.withResolvers<void>();
+  #controller = new AbortController();
+
+  constructor(readonly time: Time) {}
+
+  ring() {
+    this.#rung.resolve();
+    this.#controller.abort();
+    this.#rung = Promise.withResolvers();
+    this.#controller = new AbortController();
+  }
+
+  /** Waits for a moment of the monotonic clock, or until the bell rings; Infinity: for the bell. */
+  async until(at: number) {
+    // A process's first timer keeps it busy for 10 ms: none is set as long as nothing is due.
+    if (at === Infinity) await this.#rung.promise;
+    else await sleep(this.time.after, at - this.time.monotonic(), this.#controller.signal);
+  }
+}
+
+/** The target that an ack's source is: a link-local source has lost its zone on the way. */
 function sourceTarget(source: string, targets: readonly Target[]): Target {
   const address = parseAddress(source);
-  const zone = address !== null && isLinkLocal(address)
+  const zone = address !== null && isLinkLocal(address) && !source.includes("%")
     ? targets.find((target) => target.hostname.includes("%"))?.interfaceNames[0]
     : undefined;
   const hostname = zone === undefined ? source : `${source}%${zone}`;
-  return { hostname, address, interfaceNames: [], named: false };
-}
-
-/** Copies of some datagrams: a lost datagram costs an interval, not a host. */
-interface Copies {
-  readonly datagrams: readonly Outgoing[];
-  readonly targets: readonly TargetRecord[];
-  readonly udpPort: number;
-  readonly schedule: Plan["schedule"];
-}
-
-/** How long the last copies may hang in the resolver before the run goes on without them. */
-const maxResolverMs = 5000;
-
-/**
- * Sends copies to each target, the first at once, until all are sent or the signal is aborted, and
- * resolves with how many there were. An error on one target is kept in its record and hinders
- * neither other targets nor later copies; a target whose name takes long to look up doesn't hold the
- * others up. `onCopy` is called when the first datagram of a copy is with the system, so that what it
- * starts takes no time from it, and not once the signal is aborted.
- */
-async function sendCopies(
-  { datagrams, targets, udpPort, schedule }: Copies,
-  port: DatagramPort,
-  time: Time,
-  signal: AbortSignal,
-  onCopy: (copy: number) => void = () => {},
-): Promise<number> {
-  const start = time.monotonic();
-  const pending: Promise<void>[] = [];
-  let copies = 0;
-  while (copies < schedule.count) {
-    await sleep(time.after, start + copies * schedule.intervalMs - time.monotonic(), signal);
-    if (signal.aborted) break;
-    for (const datagram of datagrams) datagram.latestCopyAt = time.monotonic();
-    const sends = targets.map((record) => sendTo(record, datagrams, udpPort, port));
-    pending.push(...sends);
-    const copy = ++copies;
-    Promise.race(sends).then(() => {
-      if (!signal.aborted) onCopy(copy);
-    });
-    // A process's first timer keeps it busy for 10 ms, and what the socket was given waits as long.
-    await Promise.all(sends.filter((_, i) => targets[i].target.address !== null));
-  }
-  const settled = new AbortController();
-  Promise.all(pending).then(() => settled.abort());
-  await sleep(time.after, maxResolverMs, AbortSignal.any([signal, settled.signal]));
-  for (const record of targets) {
-    if (record.sent === 0) record.error ??= "the resolver has not answered";
-  }
-  return copies;
-}
-
-async function sendTo(
-  record: TargetRecord,
-  datagrams: readonly Outgoing[],
-  udpPort: number,
-  port: DatagramPort,
-): Promise<void> {
-  try {
-    for (const { bytes } of datagrams) await port.send(bytes, record.target, udpPort);
-    record.sent++;
-  } catch (error) {
-    record.error = systemReason(error);
-  }
+  return { hostname, address, interfaceNames: zone === undefined ? [] : [zone], named: false };
 }

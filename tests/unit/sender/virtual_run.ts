@@ -1,0 +1,144 @@
+/** A run of the exchange on a virtual network, and hosts that answer it. Signatures are stand-ins. */
+import {
+  exchange,
+  type ExchangeEvent,
+  type ExchangePlan,
+  type ExchangeRecord,
+  type PlannedRequest,
+} from "../../../lib/sender/exchange.ts";
+import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
+import { encodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
+import { parseAddress, parsePrefix, prefixContains } from "../../../lib/wire/addresses.ts";
+import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
+import { createRouterKey } from "../../../lib/wire/keys.ts";
+import { type FlushRequest, parseRequest, requestFilterOf } from "../../../lib/wire/request.ts";
+import { isOwnMac, reports } from "./answers.ts";
+import { servicePort, type VirtualNetwork, virtualNetwork } from "./virtual_network.ts";
+import { type VirtualTime, virtualTime } from "./virtual_time.ts";
+
+export const routerKey = createRouterKey(createSyncSigner(new Uint8Array(32).fill(9)).publicKey);
+const rightSignature = new Uint8Array(64).fill(7);
+
+/** A host's public key by a small number. */
+export function hostKey(n: number): Uint8Array {
+  return createSyncSigner(new Uint8Array(32).fill(n)).publicKey;
+}
+
+/** An ack by what a test wants of it; the rest follows from the request. */
+export interface Reply extends Partial<FlushAck> {
+  readonly key?: number;
+  readonly from?: string;
+  readonly delayMs?: number;
+  readonly signature?: Uint8Array;
+}
+
+/** What a host does with a request that reached it for the n-th time, from 1. */
+export type Behavior = (request: FlushRequest, n: number, at: number) => readonly Reply[];
+
+/** The bytes of an ack to a request's bytes. */
+export function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8Array {
+  const { key = 1, signature = rightSignature, status = "flushed" } = reply;
+  const isStale = status === "stale";
+  const hasReports = request.report && !isStale && status !== "failed";
+  const ack: FlushAck = {
+    status,
+    clock: request.created,
+    id: request.id,
+    error: status === "failed" ? 5 : 0,
+    entries: 1,
+    micros: 100,
+    challenge: isStale ? Uint8Array.of(1, 2, 3, 4, 5, 6, 7, key) : null,
+    host: isStale ? "" : `sql0${key}`,
+    instance: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1),
+    reports: hasReports ? request.addresses.map(() => reports.own) : [],
+    ...reply,
+  };
+  return encodeAck(ack, routerKey, requestFilterOf(bytes), {
+    publicKey: hostKey(key),
+    sign: () => signature,
+  });
+}
+
+/** The request that the tests' runs send unless they say otherwise. */
+export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 0): PlannedRequest {
+  const target = {
+    hostname: "192.0.2.255",
+    address: parseAddress("192.0.2.255"),
+    interfaceNames: ["e0"],
+    named: false,
+  };
+  return {
+    fields: {
+      action: "flush all",
+      acknowledge: true,
+      report: true,
+      ackSpreadMs: 0,
+      sender: "r1",
+      addresses: [parsePrefix("192.0.2.1/32")],
+      ...options,
+    },
+    targets: [target],
+    link,
+  };
+}
+
+/** A run that has ended. */
+export interface EndedRun {
+  readonly record: ExchangeRecord;
+  readonly events: readonly ExchangeEvent[];
+  readonly network: VirtualNetwork;
+  readonly time: VirtualTime;
+  /** Each host: its name, its state. */
+  readonly states: readonly string[];
+}
+
+const network24 = parsePrefix("192.0.2.0/24");
+
+/** Carries out a run among hosts, each at its address; a broadcast reaches them all. */
+export async function run(
+  hosts: Readonly<Record<string, Behavior>>,
+  options: Partial<ExchangePlan> = {},
+): Promise<EndedRun> {
+  const time = virtualTime();
+  const seen = new Map<string, number>();
+  const network = virtualNetwork(time, ({ bytes, to, at }, reply) => {
+    const request = parseRequest(bytes);
+    if (request === null) throw new Error("A run sent what is no request");
+    for (const [address, behavior] of Object.entries(hosts)) {
+      if (to.hostname !== address && to.hostname !== "192.0.2.255") continue;
+      const n = (seen.get(address) ?? 0) + 1;
+      seen.set(address, n);
+      for (const one of behavior(request, n, at)) {
+        reply(replyTo(bytes, request, one), one.from ?? address, one.delayMs ?? 1);
+      }
+    }
+  });
+  const events: ExchangeEvent[] = [];
+  const plan: ExchangePlan = {
+    requests: [planned()],
+    key: routerKey,
+    udpPort: servicePort,
+    schedule: { count: 5, intervalMs: 1_000 },
+    waitMs: 2_000,
+    expected: null,
+    wasSentTo: (address) => {
+      const parsed = parseAddress(address);
+      return parsed !== null && prefixContains(network24, parsed);
+    },
+    isOwnAddress: (address) => address === "192.0.2.2",
+    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
+    ...options,
+  };
+  const crypt = {
+    sign: () => Promise.resolve(new Uint8Array(64)),
+    verify: (_key: Uint8Array, _message: Uint8Array, signature: Uint8Array) =>
+      Promise.resolve(signature.toHex() === rightSignature.toHex()),
+  };
+  const record = await time.until(
+    exchange(plan, network.open, time, crypt, (event) => void events.push(event)),
+  );
+  const states = record.hosts.all().map((host) =>
+    `${host.name || "?"} ${hostResult(host, record.hosts, isOwnMac).state}`
+  );
+  return { record, events, network, time, states };
+}
