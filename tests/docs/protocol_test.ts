@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { decodeAck } from "../../lib/wire/ack.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
-import { parseKeyFile } from "../../lib/wire/keys.ts";
+import { createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { createRouterKey, parseKey } from "../../lib/wire/keys.ts";
 import {
+  hasRightFilter,
   parseRequest,
+  requestFilterOf,
   requestHeaderFault,
-  requestMacOf,
-  verifyRequest,
+  requestMessage,
+  requestSignatureOf,
 } from "../../lib/wire/request.ts";
 
 const page = Deno.readTextFileSync(new URL("../../docs/protocol.md", import.meta.url));
@@ -18,14 +21,15 @@ function example(name: string): Uint8Array {
   return Uint8Array.fromHex(block[1].replaceAll(/#.*$|\s/gm, ""));
 }
 
-const keyText = /Key \(base64\) `([^`]+)`/.exec(page)?.[1] ?? "";
+const key = createRouterKey(parseKey("public", /`(arpflush-public-\w{43})`/.exec(page)?.[1] ?? ""));
 
 Deno.test("docs/protocol.md: the worked request is genuine and means what it says", () => {
-  const key = parseKeyFile(keyText).signing;
-  assert.ok(page.includes(`whose id is \`${key.idText}\``));
+  assert.ok(page.includes(`\`${key.idText}\``));
   const bytes = example("request");
   assert.equal(requestHeaderFault(bytes), null);
-  assert.ok(verifyRequest(bytes, key));
+  assert.ok(hasRightFilter(bytes, key));
+  const verify = createVerifier(key.publicKey);
+  assert.ok(verify(requestMessage(bytes), requestSignatureOf(bytes)));
   const request = parseRequest(bytes);
   assert.ok(request !== null);
   assert.equal(request.action, "flush all");
@@ -35,15 +39,24 @@ Deno.test("docs/protocol.md: the worked request is genuine and means what it say
 });
 
 Deno.test("docs/protocol.md: the worked ack answers the worked request", () => {
-  const key = parseKeyFile(keyText).signing;
   const request = example("request");
-  const id = request.slice(20, 36);
-  const ack = decodeAck(example("ack"), { key, id, mac: requestMacOf(request), reportCount: 1 });
-  assert.ok(typeof ack === "object");
+  const decoded = decodeAck(example("ack"), {
+    key,
+    id: request.slice(20, 36),
+    filter: requestFilterOf(request),
+    action: "flush all",
+    acknowledge: true,
+    reportCount: 1,
+  });
+  assert.ok(typeof decoded === "object");
+  const { ack, hostKey, message, signature } = decoded;
+  assert.ok(createVerifier(hostKey)(message, signature));
   assert.equal(ack.status, "flushed");
   assert.equal(ack.host, "SQL01");
   assert.equal(ack.entries, 14);
   assert.equal(ack.micros, 812);
   assert.equal(ack.clock, 1700000000500);
-  assert.equal(formatLinkLayerAddress(ack.reports[0].linkLayerAddress), "02:00:00:00:00:02");
+  const [report] = ack.reports;
+  assert.equal(formatLinkLayerAddress(report.linkLayerAddress), "02:00:00:00:00:02");
+  assert.ok(report.cached && report.gateway);
 });
