@@ -3,8 +3,9 @@ import { type CommandLine, type Option, parseCommandLine } from "../command_line
 import { messageOf, UsageError } from "../errors.ts";
 import { formatDuration, parseDuration } from "../time.ts";
 import { type AddressPrefix, parsePrefix } from "../wire/addresses.ts";
-import { addressesMost, defaultPort } from "../wire/datagram.ts";
+import { defaultPort } from "../wire/datagram.ts";
 import type { Action } from "../wire/request.ts";
+import { defaultSourcePorts, type PortRange } from "./datagram_port.ts";
 import { parseHost, type Target, uniquePrefixes } from "./targets.ts";
 
 /** All options; the help names each. */
@@ -15,9 +16,11 @@ export const senderOptions = {
   only: {},
   "no-verify": {},
   probe: {},
+  pins: {},
   expect: { value: "N|FILE" },
   "key-file": { letter: "k", value: "FILE" },
   port: { letter: "p", value: "N" },
+  "source-port": { value: "N[-N]" },
   count: { letter: "c", value: "N" },
   interval: { letter: "i", value: "TIME" },
   wait: { letter: "w", value: "TIME" },
@@ -30,6 +33,7 @@ export const senderOptions = {
   quiet: { letter: "q" },
   verbose: { letter: "v" },
   keygen: {},
+  "public-key": {},
   help: { letter: "h", isLast: true },
   version: {},
 } as const satisfies Record<string, Option>;
@@ -49,6 +53,8 @@ export interface SendOptions {
   readonly interfaceNames: readonly string[];
   readonly hosts: readonly Target[];
   readonly port: number;
+  /** Own ports, of which the first free one is taken. */
+  readonly sourcePorts: PortRange;
   /** How often the same bytes are sent. */
   readonly count: number;
   readonly intervalMs: number;
@@ -67,7 +73,8 @@ export interface SendOptions {
     | { readonly kind: "count"; readonly count: number }
     | { readonly kind: "file"; readonly path: string }
     | null;
-  readonly output: "text" | "json";
+  /** "pins": a line for an --expect file for each host, with its key. */
+  readonly output: "text" | "json" | "pins";
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly syslog: boolean;
@@ -79,6 +86,7 @@ export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "keygen" }
+  | { readonly kind: "public key"; readonly path: string }
   /** keepalived told of another state than MASTER; `line` says which. */
   | { readonly kind: "nothing"; readonly line: string; readonly verbose: boolean };
 
@@ -93,7 +101,7 @@ const keyFiles: Readonly<Record<Platform, string>> = {
   windows: "C:\\ProgramData\\ArpFlush\\key",
 };
 
-/** Where the key file is unless `--key-file` names another; the service looks in the same place. */
+/** Where a router's key file is unless `--key-file` names another. */
 export function keyFileOn(platform: Platform): string {
   return keyFiles[platform];
 }
@@ -116,6 +124,7 @@ export function parseArguments(args: readonly string[]): Command {
 function parseCommand(args: readonly string[]): Command {
   const given = parseCommandLine(args, senderOptions);
   for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
+  if (given.has("public-key")) return { kind: "public key", path: keyFileIn(given) };
   return { kind: "send", options: parseOptions(given) };
 }
 
@@ -123,6 +132,8 @@ function parseOptions(given: Given): SendOptions {
   const all = given.has("all");
   const interfaceNames = [...new Set(given.values("interface"))];
   refuseBoth(given, "quiet", "verbose");
+  refuseBoth(given, "pins", "json");
+  if (given.has("pins") && !given.has("probe")) throw new UsageError("Option --pins needs --probe");
   if (!all && given.operands.length === 0) throw new UsageError("Name a HOST, or give --all");
   if (!all && interfaceNames.length > 0) {
     throw new UsageError("Option --interface narrows --all; give both");
@@ -134,6 +145,7 @@ function parseOptions(given: Given): SendOptions {
     interfaceNames,
     hosts: given.operands.map(parseHost),
     port: parseWhole(given, "port", defaultPort, 1, 65_535),
+    sourcePorts: parseSourcePorts(given),
     count: parseWhole(given, "count", 5, 1, 1000),
     intervalMs: parseTime(given, "interval", 1000, 1),
     waitMs: parseTime(given, "wait", 2000, 0),
@@ -141,7 +153,7 @@ function parseOptions(given: Given): SendOptions {
     secret,
     ...parseSubject(given),
     expect: parseExpect(given),
-    output: given.has("json") ? "json" : "text",
+    output: given.has("pins") ? "pins" : given.has("json") ? "json" : "text",
     quiet: given.has("quiet"),
     verbose: given.has("verbose"),
     syslog: given.has("syslog"),
@@ -161,7 +173,11 @@ function parseSecret(given: Given): Secret {
   if (password !== undefined) return { kind: "password", password };
   const passwordFile = nonEmpty(given, "password-file");
   if (passwordFile !== undefined) return { kind: "password file", path: passwordFile };
-  return { kind: "key file", path: nonEmpty(given, "key-file") ?? keyFileOn(platform) };
+  return { kind: "key file", path: keyFileIn(given) };
+}
+
+function keyFileIn(given: Given): string {
+  return nonEmpty(given, "key-file") ?? keyFileOn(platform);
 }
 
 const needAcks = ["address", "only", "probe", "expect", "wait", "spread"] as const;
@@ -176,11 +192,6 @@ function parseSubject(given: Given): Pick<SendOptions, "action" | "verify" | "ad
   const verify = !given.has("no-verify");
   refuseBoth(given, "probe", "only");
   const addresses = uniquePrefixes(given.values("address").map(parseAddressOption));
-  if (addresses.length > addressesMost) {
-    throw new UsageError(
-      `Option --address is given ${addresses.length} times; a datagram holds ${addressesMost}`,
-    );
-  }
   if (addresses.length > 0 && !verify && !given.has("only")) {
     throw new UsageError("Option --address has no use with --no-verify unless --only is given");
   }
@@ -225,6 +236,17 @@ function parseWhole(
   if (value >= min && value <= max) return value;
   throw new UsageError(
     `Option --${name} must be a whole number from ${min} to ${max}, not "${text}"`,
+  );
+}
+
+function parseSourcePorts(given: Given): PortRange {
+  const text = given.value("source-port");
+  if (text === undefined) return defaultSourcePorts;
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const [first, last] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+  if (first >= 1 && first <= last && last <= 65_535) return { first, last };
+  throw new UsageError(
+    `Option --source-port must be a port or a range from 1 to 65535, as 27736-27799, not "${text}"`,
   );
 }
 

@@ -17,6 +17,8 @@ export interface TargetOutcome {
 export interface Copies {
   readonly bytes: Uint8Array;
   readonly outcomes: readonly TargetOutcome[];
+  /** Monotonic time in ms when the latest copy was given to the system. */
+  latestAt: number;
 }
 
 /** How often, and how far apart from start to start. */
@@ -48,6 +50,7 @@ export async function sendCopies(
   for (let copy = 1; copy <= schedule.count; copy++) {
     const due = start + (copy - 1) * schedule.intervalMs;
     if (copy > 1) await sleep(time.after, due - time.monotonic());
+    for (const request of requests) request.latestAt = time.monotonic();
     const sends = requests.flatMap(({ bytes, outcomes }) =>
       outcomes.map((outcome) => ({ outcome, sent: sendOne(bytes, outcome, udpPort, port) }))
     );
@@ -74,9 +77,8 @@ export async function sendOne(
   udpPort: number,
   port: DatagramPort,
 ): Promise<void> {
-  const { hostname, address } = outcome.target;
   try {
-    await port.send(bytes, { hostname, family: address?.family ?? null, port: udpPort });
+    await port.send(bytes, outcome.target, udpPort);
     outcome.sent++;
   } catch (error) {
     outcome.error = systemReason(error);

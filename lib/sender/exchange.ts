@@ -8,6 +8,7 @@ import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wi
 import { isLinkLocal, parseAddress } from "../wire/addresses.ts";
 import { challengeLength, idLength, offsets } from "../wire/datagram.ts";
 import type { RouterKey } from "../wire/keys.ts";
+import { encodeLegacyRequest } from "../wire/legacy.ts";
 import {
   encodeRequest,
   type FlushRequest,
@@ -22,6 +23,7 @@ import { createFollowUps, type FollowUp, type FollowUps, pendingPatienceMs } fro
 import {
   type Answer,
   type AskedRequest,
+  clockOffset,
   createHosts,
   type Host,
   type Hosts,
@@ -39,10 +41,19 @@ export interface PlannedRequest {
   readonly link: number;
 }
 
+/** What the datagrams of a run are made of. */
+export type Content =
+  | {
+    readonly kind: "signed";
+    readonly key: RouterKey;
+    readonly requests: readonly PlannedRequest[];
+  }
+  /** The datagram of 2009, which nobody acknowledges. */
+  | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] };
+
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {
-  readonly requests: readonly PlannedRequest[];
-  readonly key: RouterKey;
+  readonly content: Content;
   /** The service's UDP port. */
   readonly udpPort: number;
   readonly schedule: Schedule;
@@ -91,6 +102,8 @@ export interface ExchangeRecord {
   readonly elsewhere: ReadonlyMap<string, number>;
   /** Acks that were still to be verified when the run ended. */
   unverified: number;
+  /** Own ports outside the range that was asked for, which a firewall's rule may not know. */
+  readonly strayPorts: number[];
   /** ms from the first copy to the end. */
   elapsedMs: number;
 }
@@ -113,10 +126,13 @@ const lookIntervalMs = 20;
 
 /** A request or a repair as it went out. */
 interface Sent {
+  readonly planned: PlannedRequest;
   readonly asked: AskedRequest;
   readonly sent: SentRequest;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly isRepair: boolean;
+  /** Null for a repair. */
+  copies: Copies | null;
 }
 
 /** Carries out a plan. Rejects only if a request can't be encoded. `watch` must not throw. */
@@ -128,8 +144,9 @@ export async function exchange(
   watch: Watch = () => {},
 ): Promise<ExchangeRecord> {
   const created = time.wall();
-  const signed = await Promise.all(
-    plan.requests.map((planned) => signRequest(planned, created, null, plan.key, crypt)),
+  const { content } = plan;
+  const signed = content.kind === "password" ? [] : await Promise.all(
+    content.requests.map((planned) => signRequest(planned, created, null, content.key, crypt)),
   );
   const requests = signed.map(({ asked }) => asked);
   const hosts = createHosts({
@@ -139,10 +156,9 @@ export async function exchange(
     isOwn: plan.isOwnAddress,
     compare: plan.compare,
   });
-  const copies: Copies[] = signed.map(({ bytes }, i) => ({
-    bytes,
-    outcomes: plan.requests[i].targets.map((target) => ({ target, sent: 0, error: null })),
-  }));
+  const copies = content.kind === "password"
+    ? [copiesOf(encodeLegacyRequest(content.password), content.targets)]
+    : signed.map((sent) => sent.copies = copiesOf(sent.bytes, sent.planned.targets));
   const record: WritableRecord = {
     created,
     requests,
@@ -152,10 +168,16 @@ export async function exchange(
     uncounted: new Map(),
     elsewhere: new Map(),
     unverified: 0,
+    strayPorts: [],
     elapsedMs: 0,
   };
   await new Run(plan, signed, record, time, crypt, watch).carryOut(copies, openPort);
   return record;
+}
+
+function copiesOf(bytes: Uint8Array, targets: readonly Target[]): Copies {
+  const outcomes = targets.map((target) => ({ target, sent: 0, error: null }));
+  return { bytes, outcomes, latestAt: 0 };
 }
 
 function isIndex(expected: ExchangePlan["expected"]): expected is ExpectedHosts {
@@ -178,18 +200,20 @@ function createExpectedRoom(expected: ExchangePlan["expected"]) {
 
 /** A planned request with an id, signed; with a challenge it is a repair. */
 async function signRequest(
-  { fields, link }: PlannedRequest,
+  planned: PlannedRequest,
   created: number,
   repaired: { readonly asked: AskedRequest; readonly challenge: Uint8Array } | null,
   key: RouterKey,
   { sign }: ExchangeCrypto,
 ): Promise<Sent> {
+  const { fields, link } = planned;
   const id = crypto.getRandomValues(new Uint8Array(idLength));
   const challenge = repaired?.challenge ?? new Uint8Array(challengeLength);
   const bytes = encodeRequest({ ...fields, created, id, challenge }, key);
   sealRequest(bytes, await sign(requestMessage(bytes)), key);
   const { action, addresses, report, acknowledge } = fields;
   return {
+    planned,
     asked: repaired?.asked ?? { id: id.toHex(), action, addresses, report, link },
     sent: {
       key,
@@ -201,6 +225,7 @@ async function signRequest(
     },
     bytes,
     isRepair: repaired !== null,
+    copies: null,
   };
 }
 
@@ -217,6 +242,7 @@ class Run {
   readonly #repairs = new Map<string, Promise<Sent>>();
   readonly #followUps: FollowUps;
   readonly #bell: Bell;
+  #port: DatagramPort | null = null;
   #start = 0;
   #lastCopyAt: number | null = null;
   #ended = false;
@@ -234,7 +260,7 @@ class Run {
     const { expected, waitMs, wasSentTo } = plan;
     this.#followUps = createFollowUps({
       waitMs,
-      wasSentTo,
+      wasSentTo: (address) => wasSentTo(address) || this.#port?.found.has(address) === true,
       isPinned: (key) => this.#isPinned(key),
       isExpected: (host) => isIndex(expected) && expected.candidates(host).length > 0,
     });
@@ -243,6 +269,7 @@ class Run {
   async carryOut(copies: readonly Copies[], openPort: OpenDatagramPort) {
     const { plan: { udpPort, schedule }, record, time } = this;
     const port = openPort((bytes, address, source) => void this.#receive(bytes, address, source));
+    this.#port = port;
     this.#start = time.monotonic();
     const following = this.#sendFollowUps(port);
     record.copies = await sendCopies(copies, udpPort, schedule, port, time, (copy) => {
@@ -250,10 +277,12 @@ class Run {
       this.#tell({ kind: "copy", copy });
     });
     this.#lastCopyAt = time.monotonic();
-    if (record.targets.some(({ sent }) => sent > 0)) await this.#waitForAnswers(this.#lastCopyAt);
+    const isAnySent = record.targets.some(({ sent }) => sent > 0);
+    if (isAnySent && this.signed.length > 0) await this.#waitForAnswers(this.#lastCopyAt);
     this.#ended = true;
     this.#bell.ring();
     await following;
+    for (const stray of port.strayPorts) record.strayPorts.push(stray);
     port.close();
     record.elapsedMs = time.monotonic() - this.#start;
   }
@@ -290,9 +319,12 @@ class Run {
     record.unverified--;
     this.#bell.ring();
     if (!isRight) return this.#leaveOut("signature", address);
-    const mayAnswer = plan.wasSentTo(address) || plan.isOwnAddress(address) || this.#isPinned(key);
+    const wasAsked = plan.wasSentTo(address) || this.#port?.found.has(address);
+    const mayAnswer = wasAsked || plan.isOwnAddress(address) || this.#isPinned(key);
     if (!mayAnswer) return this.#noteElsewhere(address);
-    this.#count(key, { ack, address, ms, clockOffsetMs: ack.clock - wall }, known);
+    const roundTripMs = Math.max(0, this.#start + ms - (known.copies?.latestAt ?? this.#start));
+    const clock = clockOffset(ack.clock, wall, roundTripMs);
+    this.#count(key, { ack, address, ms, clock }, known);
   }
 
   #noteElsewhere(address: string) {
@@ -315,9 +347,9 @@ class Run {
     const id = `${host.key} ${host.instance} ${request.id}`;
     let repair = this.#repairs.get(id);
     if (repair === undefined) {
-      const { plan, time, crypt } = this;
+      const { planned, sent } = this.signed[index];
       const repaired = { asked: request, challenge };
-      repair = signRequest(plan.requests[index], time.wall(), repaired, plan.key, crypt);
+      repair = signRequest(planned, this.time.wall(), repaired, sent.key, this.crypt);
       this.#repairs.set(id, repair);
     }
     const sent = await repair;
@@ -332,7 +364,7 @@ class Run {
       for (const followUp of this.#ended ? [] : this.#followUps.takeDue(time.monotonic())) {
         const index = record.requests.indexOf(followUp.request);
         const bytes = await this.#bytesOf(followUp, index);
-        const target = sourceTarget(followUp.address, plan.requests[index].targets);
+        const target = sourceTarget(followUp.address, this.signed[index].planned.targets);
         await sendOne(bytes, { target, sent: 0, error: null }, plan.udpPort, port);
         this.#tell({ kind: "follow-up", followUp });
       }
@@ -391,12 +423,21 @@ class Bell {
   }
 }
 
-/** The target that an ack's source is: a link-local source has lost its zone on the way. */
+/** Where an ack's source is reached: a link-local one has lost its zone on the way. */
 function sourceTarget(source: string, targets: readonly Target[]): Target {
+  // Where two links have one network the routes know the way to only one of them.
+  const bound = targets.find((target) => target.source !== undefined);
+  if (bound !== undefined) return bound;
   const address = parseAddress(source);
   const zone = address !== null && isLinkLocal(address) && !source.includes("%")
     ? targets.find((target) => target.hostname.includes("%"))?.interfaceNames[0]
     : undefined;
   const hostname = zone === undefined ? source : `${source}%${zone}`;
-  return { hostname, address, interfaceNames: zone === undefined ? [] : [zone], named: false };
+  return {
+    hostname,
+    address,
+    interfaceNames: zone === undefined ? [] : [zone],
+    named: false,
+    networks: [],
+  };
 }

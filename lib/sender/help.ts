@@ -1,8 +1,10 @@
 /** What the sender says without sending: its help, its version, a new key. */
 import { versionText } from "../version.ts";
-import { generateKeyFile } from "../wire/keys.ts";
-import { keyFileOn, type Platform, platform } from "./arguments.ts";
+import { createSigner } from "../wire/ed25519_web.ts";
+import { formatKey, formatSecretKeyFile, keyLength } from "../wire/keys.ts";
+import { type Command, keyFileOn, type Platform, platform } from "./arguments.ts";
 import { say, write } from "./output.ts";
+import { readSeed } from "./preparation.ts";
 
 /** The help where the sender runs: on Windows there is neither keepalived nor a system log. */
 export function usageOn(platform: Platform): string {
@@ -21,9 +23,12 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --only             flush just these addresses, not the whole cache
       --no-verify        don't have hosts resolve and report these addresses
       --probe            change nothing: list hosts, clocks, stuck entries
-      --expect N|FILE    hosts that must confirm: how many, or names in a file
-  -k, --key-file FILE    default ${keyFileOn("unix")}
-  -p, --port N           default 27735
+      --pins             with --probe: lines with hosts' keys for --expect
+      --expect N|FILE    who must answer: how many, or a file with a line a
+                         host: names, addresses and its key, in any order
+  -k, --key-file FILE    this router's key, ${keyFileOn("unix")}
+  -p, --port N           of the services, default 27735
+      --source-port N-N  own, for acks: the first free of 27736-27799
   -c, --count N          copies of the datagram, default 5
   -i, --interval TIME    from copy to copy: 1s (default), 200ms, 0.5
   -w, --wait TIME        for acks after the last copy, default 2s
@@ -34,11 +39,13 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
                          act if the state among them is MASTER
       --syslog           one line of outcome to the system log
       --json             one JSON document instead of the table
-  -q, --quiet   -v, --verbose   --keygen (a new key file's text)
-  -h, --help    --version
+      --keygen           print a new key file for this router
+      --public-key       print this router's public key, for hosts
+  -q, --quiet   -v, --verbose   -h, --help   --version
 
-Exit: 0 all expected hosts healed (default: at least one)   1 nothing sent
-      2 usage, key or configuration     3 hosts missing, failed or stuck
+Exit: 0 all good (at least one host, or all expected)   1 nothing sent
+      2 usage, key, configuration   3 a host isn't good, or is missing
+      4 sent, but what was to be told could not be: see the message
 
   arpflush -a --syslog               in keepalived's notify_master
   arpflush -a --probe --expect 12    who would miss it, who is stuck now?
@@ -56,23 +63,35 @@ const windowsUsage: string = usage
   .replace(/^ {2}arpflush -a --syslog .*\n/m, "")
   .replaceAll(/^ {2}arpflush /gm, "  arpflush.exe ");
 
-/** Writes the information asked for to stdout and returns the exit code. */
-export function runInformation(kind: "help" | "version" | "keygen"): number {
-  if (kind === "keygen") return generateKey();
-  write("stdout", kind === "help" ? usageOn(platform) : versionText("arpflush"));
-  return 0;
+/** Writes the information asked for to stdout and resolves with the exit code. */
+export async function runInformation(
+  command: Exclude<Command, { readonly kind: "send" | "nothing" }>,
+): Promise<number> {
+  switch (command.kind) {
+    case "keygen":
+      return await generateKey();
+    case "public key": {
+      const { publicKey } = await createSigner(readSeed(command.path));
+      return write("stdout", `${formatKey("public", publicKey)}\n`) ? 0 : 1;
+    }
+    default:
+      write("stdout", command.kind === "help" ? usageOn(platform) : versionText("arpflush"));
+      return 0;
+  }
 }
 
-function generateKey(): number {
-  if (!write("stdout", generateKeyFile(new Date()))) {
+async function generateKey(): Promise<number> {
+  const seed = crypto.getRandomValues(new Uint8Array(keyLength));
+  const { publicKey } = await createSigner(seed);
+  if (!write("stdout", formatSecretKeyFile(seed, publicKey, new Date()))) {
     say("Cannot write the key to stdout");
     return 1;
   }
   if (Deno.stdout.isTerminal()) {
-    const file = keyFileOn("unix");
-    say(`Put both lines into ${file}, readable by root alone, on every router and host:`);
+    const file = keyFileOn(platform);
+    say(`Keep it in ${file}, readable by its user alone, on this router and nowhere else:`);
     say(`umask 077; arpflush --keygen > ${file}`);
-    if (platform === "windows") say("On a Windows host: .\\install.ps1 install -KeyFile FILE");
+    say("Hosts need the public key alone, as RouterKeys in their settings");
   }
   return 0;
 }

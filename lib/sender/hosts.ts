@@ -26,8 +26,24 @@ export interface Answer {
   readonly address: string;
   /** ms from the first copy to this ack. */
   readonly ms: number;
-  /** The host's clock less this machine's, in ms. */
-  readonly clockOffsetMs: number;
+  readonly clock: ClockOffset;
+}
+
+/** How far the host's clock is from this machine's, in ms. */
+export interface ClockOffset {
+  /** The host's clock less this machine's: positive is ahead. */
+  readonly ms: number;
+  /** The offset may be wrong by so much, either way. */
+  readonly errorMs: number;
+}
+
+/**
+ * The offset of a host's clock as an ack shows it that came at `now`, after a round trip in ms: it
+ * was read between the two, and nobody knows which way took longer, so the middle is taken (RFC 5905,
+ * section 8).
+ */
+export function clockOffset(hostClock: number, now: number, roundTripMs: number): ClockOffset {
+  return { ms: hostClock - (now - roundTripMs / 2), errorMs: roundTripMs / 2 };
 }
 
 /** What may not change while a run lasts. */
@@ -65,6 +81,8 @@ export interface Host {
   readonly own: boolean;
   /** Acks received from it, repeated ones included. */
   acks: number;
+  /** The offset that can be wrong by least: of the ack that came soonest behind a copy. */
+  clock: ClockOffset;
   /** What counts of its own answers, by the id of the request. */
   readonly answers: Map<string, Standing>;
   /** What the instances before it answered, by the id of the request. */
@@ -160,6 +178,7 @@ export function createHosts(options: HostsOptions): Hosts {
       addresses: new Set(),
       own: isOwn(answer.address),
       acks: 0,
+      clock: answer.clock,
       answers: new Map(),
       inherited: earlier === undefined ? new Map() : answersOf(earlier),
     };
@@ -206,6 +225,7 @@ export function createHosts(options: HostsOptions): Hosts {
       const host = hosts.get(identity) ?? admit(key, instance, answer);
       if (host === null) return "too many hosts";
       host.acks++;
+      if (answer.clock.errorMs < host.clock.errorMs) host.clock = answer.clock;
       host.addresses.add(answer.address);
       atAddress.set(`${key} ${answer.address}`, host);
       if (answer.ack.host !== "") host.name = answer.ack.host;

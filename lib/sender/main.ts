@@ -6,8 +6,9 @@
 import { messageOf, RunError, UsageError } from "../errors.ts";
 import { systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";
+import { verifySignature } from "../wire/ed25519_web.ts";
 import { parseArguments, type SendOptions } from "./arguments.ts";
-import { openDatagramPort } from "./datagram_port.ts";
+import { datagramPortOpener } from "./datagram_port.ts";
 import { exchange } from "./exchange.ts";
 import { exitCode, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
@@ -23,9 +24,9 @@ export async function main(args: readonly string[]): Promise<number> {
         return await send(command.options);
       case "nothing":
         if (command.verbose) say(command.line);
-        return exitCode.healed;
+        return exitCode.good;
       default:
-        return (await import("./help.ts")).runInformation(command.kind);
+        return await (await import("./help.ts")).runInformation(command);
     }
   } catch (error) {
     return await fail(error, args.includes("--syslog"));
@@ -33,16 +34,26 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function send(options: SendOptions): Promise<number> {
-  const plan = prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
+  const plan = await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
   let reporter: Promise<Reporter | null> | undefined;
   const report = () => reporter ??= loadReporter(options, plan);
-  const record = await exchange(plan, openDatagramPort, systemTime, (event, soFar) => {
+  const crypt = { sign: signWith(plan), verify: verifySignature };
+  const openPort = datagramPortOpener(options.sourcePorts);
+  const record = await exchange(plan.exchange, openPort, systemTime, crypt, (event, soFar) => {
     report().then((loaded) => loaded?.event(event, () => outcomeOf(plan, soFar)))
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   });
-  const outcome = outcomeOf(plan, record);
-  await (await report())?.end(outcome);
-  return outcome.exitCode;
+  const loaded = await report();
+  if (loaded === null) return outcomeOf(plan, record, ["the report could not be loaded"]).exitCode;
+  return await loaded.end(record);
+}
+
+/** A password's plan has no signer, and nothing to sign. */
+function signWith({ signer }: Plan): (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> {
+  return (message) => {
+    if (signer === null) throw new Error("Cannot sign: this run has no key");
+    return signer.sign(message);
+  };
 }
 
 /** The reporter; null if it can't be loaded: the copies go out all the same. */

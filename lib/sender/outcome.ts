@@ -1,19 +1,22 @@
 /** How a run ended: every host's result, who is missing, the exit code. */
 import type { Action } from "../wire/request.ts";
-import type { ExchangeRecord, TargetRecord } from "./exchange.ts";
-import { RollCall } from "./expectation.ts";
-import { type HostResult, isWell, judgeHost } from "./hosts.ts";
+import type { TargetOutcome } from "./copies.ts";
+import type { ExchangeRecord } from "./exchange.ts";
+import type { Host } from "./hosts.ts";
 import type { Plan } from "./preparation.ts";
+import { type HostResult, hostResult, hostStates, isGood } from "./verdict.ts";
 
 /** The sender's exit codes; `--help` has them too. */
 export const exitCode = {
-  /** All expected hosts have confirmed and healed. */
-  healed: 0,
+  /** Every host that answered or was expected is good, and there is at least one. */
+  good: 0,
   nothingSent: 1,
   /** Usage, key or configuration. */
   usage: 2,
-  /** Sent, but hosts are missing, failed or stuck. */
-  incomplete: 3,
+  /** Sent, but a host isn't good or is missing, or a target wasn't reached. */
+  notGood: 3,
+  /** Sent, and nothing is known to be wrong, but the report is not whole. */
+  hindered: 4,
 } as const;
 export type ExitCode = typeof exitCode[keyof typeof exitCode];
 
@@ -21,45 +24,79 @@ export type ExitCode = typeof exitCode[keyof typeof exitCode];
 export interface Outcome {
   readonly plan: Plan;
   readonly record: ExchangeRecord;
+  /** Those that count, the worst first. */
   readonly hosts: readonly HostResult[];
+  /** The sending machine, if it answered; it is never waited for. */
+  readonly own: readonly HostResult[];
   readonly missingCount: number;
-  /** Names of the missing, if names were expected. */
-  readonly missingNames: readonly string[];
+  /** The missing as they were expected, if hosts were named. */
+  readonly missing: readonly string[];
+  /** Hosts under a name that is pinned to another key. */
+  readonly impostors: readonly Host[];
+  /** What keeps the report from being whole, a line each. */
+  readonly hindrances: readonly string[];
   readonly exitCode: ExitCode;
 }
 
 /** What the hosts were asked for. */
-export function actionOf({ plan: { content } }: Outcome): Action | "password" {
-  return content.kind === "password" ? "password" : content.requests[0].action;
-}
-
-/** The outcome of an exchange, at its end or so far. Nobody acknowledges a password. */
-export function outcomeOf(plan: Plan, record: ExchangeRecord): Outcome {
-  const hosts = Array.from(record.hosts.values(), (host) => judgeHost(host, plan.ownership));
-  const sent = sentCode(record.targets, plan.faults);
-  if (plan.content.kind === "password") {
-    return { plan, record, hosts, missingCount: 0, missingNames: [], exitCode: sent };
-  }
-  const rollCall = new RollCall(plan.expectation ?? { kind: "count", count: 1 });
-  for (const { name } of hosts) rollCall.note(name);
-  const missingCount = rollCall.missingCount();
-  const isGood = missingCount === 0 && hosts.every(({ state }) => isWell(state));
-  return {
-    plan,
-    record,
-    hosts,
-    missingCount,
-    missingNames: rollCall.missingNames(),
-    exitCode: sent === exitCode.healed && !isGood ? exitCode.incomplete : sent,
-  };
+export function actionOf({ plan: { exchange: { content } } }: Outcome): Action | "password" {
+  return content.kind === "password" ? "password" : content.requests[0].fields.action;
 }
 
 /**
- * The exit code as far as sending goes. What `--all` found and couldn't reach (an interface that is
- * down) is a remark; what the command line named is not.
+ * The outcome of an exchange, at its end or so far; `hindrances` come on top of the plan's. Nobody
+ * acknowledges a password.
  */
-function sentCode(targets: readonly TargetRecord[], faults: readonly string[]): ExitCode {
-  if (targets.every(({ sent }) => sent === 0)) return exitCode.nothingSent;
-  const isLost = targets.some(({ target, sent }) => target.named && sent === 0);
-  return isLost || faults.length > 0 ? exitCode.incomplete : exitCode.healed;
+export function outcomeOf(
+  plan: Plan,
+  record: ExchangeRecord,
+  hindrances: readonly string[] = [],
+): Outcome {
+  const all = record.hosts.all()
+    .map((host) => hostResult(host, record.hosts, plan.isOwnLinkLayerAddress))
+    .sort((a, b) => hostStates.indexOf(a.state) - hostStates.indexOf(b.state));
+  const [own, hosts] = [true, false].map((own) => all.filter(({ host }) => host.own === own));
+  const roll = callRoll(plan, hosts.map(({ host }) => host));
+  const outcome = {
+    plan,
+    record,
+    hosts,
+    own,
+    ...roll,
+    hindrances: [...plan.hindrances, ...hindrances],
+  };
+  return { ...outcome, exitCode: codeOf(outcome) };
+}
+
+function callRoll(
+  { exchange: { expected, content } }: Plan,
+  hosts: readonly Host[],
+): Pick<Outcome, "missingCount" | "missing" | "impostors"> {
+  if (content.kind === "password") return { missingCount: 0, missing: [], impostors: [] };
+  if (expected !== null && "call" in expected) {
+    const { missing, impostors } = expected.call(hosts);
+    return {
+      missingCount: missing.length,
+      missing: missing.map(({ label }) => label),
+      impostors,
+    };
+  }
+  const missingCount = Math.max(0, (expected?.count ?? 1) - hosts.length);
+  return { missingCount, missing: [], impostors: [] };
+}
+
+/**
+ * The exit code. What `--all` found and couldn't reach (an interface that is down) is a remark; what
+ * the command line named is not.
+ */
+function codeOf(
+  { plan, record, hosts, missingCount, impostors, hindrances }: Omit<Outcome, "exitCode">,
+): ExitCode {
+  const isReached = ({ sent }: TargetOutcome) => sent > 0;
+  if (!record.targets.some(isReached)) return exitCode.nothingSent;
+  const isLost = record.targets.some((one) => one.target.named && !isReached(one));
+  const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
+    record.unverified > 0 || hosts.some(({ state }) => !isGood(state));
+  if (isWrong) return exitCode.notGood;
+  return hindrances.length > 0 ? exitCode.hindered : exitCode.good;
 }

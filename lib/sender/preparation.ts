@@ -1,112 +1,117 @@
 /** From options and this machine's interfaces to a whole plan, before anything is sent. */
 import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
-import { listText } from "../text.ts";
+import { listed } from "../text.ts";
 import {
   type AddressPrefix,
+  formatAddress,
   formatPrefix,
   isWholeAddress,
   type OwnInterface,
+  parseAddress,
   samePrefix,
 } from "../wire/addresses.ts";
-import { addressesMost } from "../wire/datagram.ts";
-import { type Key, parseKeyFile } from "../wire/keys.ts";
-import type { FlushRequest } from "../wire/request.ts";
+import { maxAddresses } from "../wire/datagram.ts";
+import { createSigner, type Signer } from "../wire/ed25519_web.ts";
+import { createRouterKey, parseSecretKeyFile, type RouterKey } from "../wire/keys.ts";
 import type { SendOptions } from "./arguments.ts";
-import { type Expectation, expectedCount, parseExpectedNames } from "./expectation.ts";
+import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
+import { createExpectedHosts, type ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
 import {
   chooseTargets,
-  defaultAddresses,
-  interfacesOf,
-  Ownership,
+  mayAnswerFrom,
+  ownLinkLayerAddresses,
   type Target,
+  type TargetGroup,
 } from "./targets.ts";
+import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
-/** A request but for its id and the time it was created, which it gets when it is sent. */
-export type PlannedRequest = Omit<FlushRequest, "created" | "id">;
-
-/** What the datagrams of a run are made of. */
-type Content =
-  | { readonly kind: "signed"; readonly key: Key; readonly requests: readonly PlannedRequest[] }
-  /** The datagram of 2009. */
-  | { readonly kind: "password"; readonly password: string };
+/** Who has to answer: a number of hosts, or which. Null: at least one. */
+export type Expectation = { readonly count: number } | ExpectedHosts | null;
 
 /** All that a run does, decided before its first datagram. */
 export interface Plan {
-  readonly content: Content;
-  readonly targets: readonly Target[];
-  /** The services' UDP port. */
-  readonly udpPort: number;
-  /** How often the datagrams are sent, and the time from copy to copy. */
-  readonly schedule: { readonly count: number; readonly intervalMs: number };
-  /** How long acks are waited for after the last copy. */
-  readonly waitMs: number;
-  /** When these have confirmed, nothing more is sent or waited for; null: all copies are sent. */
-  readonly expectation: Expectation | null;
-  /** Tells this machine's link-layer addresses from others' in reports. */
-  readonly ownership: Ownership;
+  readonly exchange: ExchangePlan;
+  /** What signs; null for the datagram of 2009. */
+  readonly signer: Signer | null;
+  readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
   /** What could not be used, a line each; the rest goes on without it. */
   readonly faults: readonly string[];
-  /** Remarks for stderr, a line each. */
+  /** What keeps the report from being whole, a line each: the datagrams go out all the same. */
+  readonly hindrances: readonly string[];
+  /** Remarks, a line each. */
   readonly warnings: readonly string[];
   /** The first line of a verbose run. */
   readonly opening: string;
 }
 
 /**
- * Makes the plan of a run on a machine with these interfaces and this host name. Throws a RunError
- * when there is nowhere to send to or nothing to flush, and for a file that is of no use.
+ * Makes the plan of a run on a machine with these interfaces and this host name. Rejects with a
+ * RunError when there is nowhere to send to or nothing to flush, and for a key that is of no use.
  */
-export function prepare(
+export async function prepare(
   options: SendOptions,
   interfaces: readonly OwnInterface[],
   sender: string,
-): Plan {
+): Promise<Plan> {
   const { secret, port: udpPort, count, intervalMs, waitMs, interfaceNames } = options;
-  const { targets, faults } = chooseTargets(options, interfaces);
-  if (targets.length === 0) {
+  const { groups, faults } = chooseTargets(options, interfaces);
+  if (groups.length === 0) {
     throw new RunError(faults.join("; "), interfaceNames.length > 0 ? 2 : 1);
   }
+  const targets = groups.flatMap((group) => group.targets);
+  const isOwn = ownLinkLayerAddresses(interfaces);
+  const own = new Set(
+    interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))),
+  );
   const common = {
-    targets,
-    faults,
     udpPort,
     schedule: { count, intervalMs },
     waitMs,
-    ownership: new Ownership(interfaces, options.addresses !== null),
+    wasSentTo: (text: string) => {
+      const address = parseAddress(text.replace(/%.*$/, ""));
+      return address !== null && mayAnswerFrom(address, targets);
+    },
+    isOwnAddress: (text: string) => own.has(text.replace(/%.*$/, "")),
+    compare: ((a, b, request) => compareAnswers(a, b, request, isOwn)) as ExchangePlan["compare"],
   };
-  if (secret.kind !== "key file") return { ...common, ...passwordPart(secret) };
-  const { addresses, warnings } = addressesInQuestion(options, targets, interfaces);
-  const key = readSigningKey(secret.path);
-  const expectation = readExpectation(options.expect);
-  const request: PlannedRequest = {
-    action: options.action,
-    acknowledge: true,
-    report: options.verify && addresses.length > 0,
-    ackSpreadMs: ackSpreadOf(options.spread, expectation),
+  const rest = { faults, isOwnLinkLayerAddress: isOwn };
+  if (secret.kind !== "key file") {
+    return { ...rest, ...passwordPart(secret, { ...common, expected: null }, targets) };
+  }
+  const signer = await createSigner(readSeed(secret.path));
+  const { expected, hindrances } = readExpectation(options.expect);
+  const { requests, warnings } = plannedRequests(options, groups, interfaces, {
+    ackSpreadMs: ackSpreadOf(options.spread, expected),
     sender,
-    addresses,
-  };
+  });
+  const key = createRouterKey(signer.publicKey);
   return {
-    ...common,
-    content: { kind: "signed", key, requests: [request] },
-    expectation,
+    ...rest,
+    exchange: { ...common, content: { kind: "signed", key, requests }, expected },
+    signer,
+    hindrances,
     warnings,
-    opening: `Key ${key.idText}, to ${targets.map(({ hostname }) => hostname).join(", ")}`,
+    opening: openingOf(key, targets),
   };
 }
 
-/** The part of a plan that is different for the datagram of 2009. */
+function openingOf(key: RouterKey, targets: readonly Target[]): string {
+  return `Key ${key.idText}, to ${targets.map(({ hostname }) => hostname).join(", ")}`;
+}
+
+/** The plan for the datagram of 2009. */
 function passwordPart(
   secret: SendOptions["secret"] & { readonly kind: "password" | "password file" },
-): Pick<Plan, "content" | "expectation" | "warnings" | "opening"> {
+  common: Omit<ExchangePlan, "content">,
+  targets: readonly Target[],
+): Omit<Plan, "faults" | "isOwnLinkLayerAddress"> {
   const isArgument = secret.kind === "password";
+  const password = isArgument ? secret.password : readPassword(secret.path);
   return {
-    content: {
-      kind: "password",
-      password: isArgument ? secret.password : readPassword(secret.path),
-    },
-    expectation: null,
+    exchange: { ...common, content: { kind: "password", password, targets } },
+    signer: null,
+    hindrances: [],
     warnings: [
       "Anyone on the wire can read this password and repeat it",
       ...isArgument
@@ -117,30 +122,51 @@ function passwordPart(
   };
 }
 
-/** The addresses that the request lists, and what there is to say about them. */
-function addressesInQuestion(
-  { action, verify, addresses }: SendOptions,
-  targets: readonly Target[],
+/**
+ * The requests of a run: for each group as many as its addresses need, the first with the run's
+ * action, the others for the rest of the addresses alone.
+ */
+function plannedRequests(
+  { action, verify, addresses: named }: SendOptions,
+  groups: readonly TargetGroup[],
   interfaces: readonly OwnInterface[],
-): { readonly addresses: readonly AddressPrefix[]; readonly warnings: readonly string[] } {
+  common: Pick<PlannedRequest["fields"], "ackSpreadMs" | "sender">,
+): { readonly requests: readonly PlannedRequest[]; readonly warnings: readonly string[] } {
   const isListed = action === "flush listed";
-  if (!verify && !isListed) return { addresses: [], warnings: [] };
-  if (addresses !== null) return { addresses, warnings: foreignWarnings(addresses, interfaces) };
-  const own = defaultAddresses(interfacesOf(targets, interfaces));
-  if (own.length === 0 && isListed) {
+  const needsAddresses = verify || isListed;
+  const requests = groups.flatMap(({ targets, addresses: own }, link) => {
+    const addresses = needsAddresses ? named ?? own : [];
+    if (isListed && addresses.length === 0) return [];
+    return chunksOf(addresses).map((addresses, i): PlannedRequest => ({
+      fields: {
+        ...common,
+        action: i === 0 || action === "probe" ? action : "flush listed",
+        acknowledge: true,
+        report: verify && addresses.length > 0,
+        addresses,
+      },
+      targets,
+      link,
+    }));
+  });
+  if (requests.length === 0) {
     throw new RunError("No address of this machine's own to flush: give --address", 2);
   }
-  if (own.length === 0) {
-    return {
-      addresses: [],
-      warnings: ["No address of this machine's own to verify: give --address"],
-    };
-  }
-  if (own.length <= addressesMost) return { addresses: own, warnings: [] };
-  const warning =
-    `${own.length} own addresses are too many for a datagram: the first ${addressesMost} are in ` +
-    "question; give --address to choose";
-  return { addresses: own.slice(0, addressesMost), warnings: [warning] };
+  const isBare = needsAddresses && requests.every(({ fields }) => fields.addresses.length === 0);
+  const warnings = [
+    ...isBare ? ["No address of this machine's own to verify: give --address"] : [],
+    ...named === null ? [] : foreignWarnings(named, interfaces),
+  ];
+  return { requests, warnings };
+}
+
+/** Addresses by as many as a datagram holds; one empty part if there are none. */
+function chunksOf(addresses: readonly AddressPrefix[]): AddressPrefix[][] {
+  const count = Math.max(1, Math.ceil(addresses.length / maxAddresses));
+  return Array.from(
+    { length: count },
+    (_, i) => addresses.slice(i * maxAddresses, (i + 1) * maxAddresses),
+  );
 }
 
 /** Who doesn't hold an address can't tell a right link-layer address for it from a wrong one. */
@@ -154,7 +180,7 @@ function foreignWarnings(
   );
   if (foreign.length === 0) return [];
   return [
-    `This machine does not hold ${listText(foreign.map(formatPrefix), 3)}: ` +
+    `This machine does not hold ${listed(foreign.map(formatPrefix), 3)}: ` +
     "any link-layer address reported for it counts as STUCK",
   ];
 }
@@ -167,13 +193,13 @@ function readSecret(path: string, what: string): string {
   }
 }
 
-/** The key that signs, the first of a key file. Throws a RunError without any part of a key. */
-function readSigningKey(path: string): Key {
+/** The seed that signs, from a key file. Throws a RunError without any part of a key. */
+export function readSeed(path: string): Uint8Array {
   const text = readSecret(path, "key file");
   try {
-    return parseKeyFile(text).signing;
+    return parseSecretKeyFile(text);
   } catch (error) {
-    throw new RunError(`Cannot read key file "${path}": ${messageOf(error)}`, 2);
+    throw new RunError(`Cannot use key file "${path}": ${messageOf(error)}`, 2);
   }
 }
 
@@ -185,21 +211,32 @@ function readPassword(path: string): string {
   return password;
 }
 
-/** Who is expected; a file of names is read. Throws a RunError. */
-function readExpectation(expect: SendOptions["expect"]): Expectation | null {
-  if (expect === null || expect.kind === "count") return expect;
-  const cannot = (reason: string) =>
-    new RunError(`Cannot read expected hosts from "${expect.path}": ${reason}`, 2);
-  let text: string;
+/** Who is expected. A file that can't be used hinders the report alone. */
+function readExpectation(
+  expect: SendOptions["expect"],
+): { readonly expected: Expectation; readonly hindrances: readonly string[] } {
+  if (expect === null) return { expected: null, hindrances: [] };
+  if (expect.kind === "count") return { expected: { count: expect.count }, hindrances: [] };
   try {
-    text = Deno.readTextFileSync(expect.path);
+    const hosts = parseExpectedHosts(readText(expect.path));
+    return { expected: createExpectedHosts(hosts), hindrances: [] };
   } catch (error) {
-    throw cannot(systemReason(error));
+    const what = `Cannot read expected hosts from "${expect.path}": ${messageOf(error)}`;
+    return { expected: null, hindrances: [what] };
+  }
+}
+
+function readText(path: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    throw new Error(systemReason(error));
   }
   try {
-    return { kind: "names", names: parseExpectedNames(text) };
-  } catch (error) {
-    throw cannot(messageOf(error));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Error("it is not UTF-8 text (UTF-16? save it as UTF-8)");
   }
 }
 
@@ -212,8 +249,12 @@ const acksPerSecond = 2_000;
 const maxAutoSpreadMs = 800;
 
 /** How far apart hosts are to send their acks, in ms, so that none is lost where all come at once. */
-function ackSpreadOf(spread: SendOptions["spread"], expectation: Expectation | null): number {
+function ackSpreadOf(spread: SendOptions["spread"], expected: Expectation): number {
   if (spread !== "auto") return spread;
-  const hosts = expectation === null ? 0 : expectedCount(expectation);
+  const hosts = expected === null
+    ? 0
+    : "count" in expected
+    ? expected.count
+    : expected.hosts.length;
   return Math.min(maxAutoSpreadMs, Math.floor(hosts * 1_000 / acksPerSecond));
 }

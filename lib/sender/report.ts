@@ -1,14 +1,16 @@
 /** Tells a person, a program and the system log how a run goes and ends. */
-import { printable } from "../wire/datagram.ts";
+import { arpflushVersion } from "../version.ts";
+import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
+import { printable, printableName } from "../wire/datagram.ts";
+import { formatKey } from "../wire/keys.ts";
 import type { SendOptions } from "./arguments.ts";
-import type { ExchangeEvent } from "./exchange.ts";
-import { offsetText } from "./hosts.ts";
-import { jsonReport } from "./json_report.ts";
-import { exitCode, type Outcome } from "./outcome.ts";
+import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
+import { actionOf, type ExitCode, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
 import { LiveTable, severityOf, summaryLine, tableLines } from "./table.ts";
+import { type HostResult, offsetText, stateText } from "./verdict.ts";
 
 /** A terminal that moves its cursor; "dumb" ones (an editor's shell) don't. */
 function isScreen(): boolean {
@@ -33,20 +35,26 @@ export class Reporter {
   readonly #options: SendOptions;
   readonly #color: boolean;
   readonly #isLive: boolean;
+  readonly #plan: Plan;
   #table: LiveTable | undefined;
+  /** Verbose lines in the present second, and when it began. */
+  #lines = 0;
+  #second = 0;
 
-  constructor(options: SendOptions, { faults, warnings, opening }: Plan) {
+  constructor(options: SendOptions, plan: Plan) {
     const { quiet, verbose, output } = options;
+    const { faults, hindrances, warnings, opening } = plan;
     this.#options = options;
+    this.#plan = plan;
     this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
-    if (!quiet) [...faults, ...warnings].forEach(say);
+    if (!quiet) [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
   /** Something happened in the exchange; `current` tells the outcome so far. */
   event(event: ExchangeEvent, current: () => Outcome): void {
-    if (this.#options.verbose) say(eventText(event));
+    if (this.#options.verbose) this.#sayEvent(event);
     if (!this.#isLive) return;
     if (this.#table !== undefined) return this.#table.update();
     const writeOut = (text: string) => void write("stdout", text);
@@ -57,20 +65,52 @@ export class Reporter {
     });
   }
 
-  /** The run is over. */
-  async end(outcome: Outcome): Promise<void> {
+  /** The network decides how many events there are: so many a second are said, the rest counted. */
+  #sayEvent(event: ExchangeEvent): void {
+    const second = Math.floor(performance.now() / 1_000);
+    if (second !== this.#second) {
+      if (this.#lines > maxLinesPerSecond) say(`${this.#lines - maxLinesPerSecond} more`);
+      this.#lines = 0;
+      this.#second = second;
+    }
+    if (++this.#lines <= maxLinesPerSecond) say(eventText(event));
+  }
+
+  /** The run is over: reports it, and resolves with the exit code. */
+  async end(record: ExchangeRecord): Promise<ExitCode> {
     const { quiet, verbose, output, syslog } = this.#options;
+    let outcome = outcomeOf(this.#plan, record);
+    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
+      const unlogged = "no system log took the line of --syslog";
+      say(unlogged);
+      outcome = outcomeOf(this.#plan, record, [unlogged]);
+    }
     if (verbose) lossTexts(outcome).forEach(say);
     const isSent = outcome.exitCode !== exitCode.nothingSent;
     if (output === "json") write("stdout", jsonReport(outcome));
-    else if (this.#table !== undefined) this.#table.finish(outcome);
+    else if (output === "pins") {
+      write(
+        "stdout",
+        outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
+      );
+    } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
       write("stdout", lines.map((line) => `${line}\n`).join(""));
     }
     if (!isSent && this.#table === undefined) say(summaryLine(outcome));
-    if (syslog) await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    return outcome.exitCode;
   }
+}
+
+/** Lines that -v says in a second before it counts the rest. */
+const maxLinesPerSecond = 200;
+
+/** A line for an --expect file that pins a host: its name, its first address, its key. */
+function pinLine({ host, name }: HostResult): string {
+  const [address] = host.addresses;
+  const names = name === address ? [address] : [name, address];
+  return [...names, formatKey("host", Uint8Array.fromHex(host.key))].join(" ");
 }
 
 function eventText(event: ExchangeEvent): string {
@@ -78,22 +118,105 @@ function eventText(event: ExchangeEvent): string {
     case "copy":
       return `Copy ${event.copy} sent`;
     case "ack": {
-      const { address, ms, ack: { status }, clock } = event.received;
+      const { host, answer: { address, ms, ack: { status }, clock } } = event.noted;
+      const name = printableName(host.name) || address;
       const clockText = `its clock is ${offsetText(clock)}`;
-      return `${event.host.name} at ${address}: ${status} after ${ms.toFixed(0)} ms, ${clockText}`;
+      return `${name} at ${address}: ${status} after ${ms.toFixed(0)} ms, ${clockText}`;
     }
-    case "repair":
-      return `${event.host.name}: repeated by its own clock`;
-    case "ignored":
-      return `Ignored a datagram from ${printable(event.address)}: ${event.fault}`;
+    case "follow-up": {
+      const { kind, address } = event.followUp;
+      return kind === "repair"
+        ? `${address}: asked again with its challenge`
+        : `${address}: asked again whether it has flushed`;
+    }
+    case "elsewhere":
+      return `Not counted, nothing was sent to ${printable(event.address)}`;
+    case "uncounted":
+      return `Ignored a datagram from ${printable(event.address)}: ${event.why}`;
   }
 }
 
 /** What came or went in vain. */
-function lossTexts({ record: { ignored, targets } }: Outcome): string[] {
+function lossTexts({ record: { uncounted, targets } }: Outcome): string[] {
   return [
-    ...Array.from(ignored, ([fault, count]) => `${count} datagrams ignored: ${fault}`),
+    ...Array.from(uncounted, ([why, count]) => `${count} datagrams ignored: ${why}`),
     ...targets.filter(({ sent, error }) => sent > 0 && error !== null)
       .map(({ target, error }) => `Not every copy went to ${target.hostname}: ${error}`),
   ];
+}
+
+/** Version of the JSON document: it is raised when a field goes or changes its meaning. */
+const documentVersion = 2;
+
+/** To microseconds, as clocks of 1 µs resolution tell it. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+function hostDocument(result: HostResult) {
+  const { host, name, state, error, ms, entries, micros, findings, restPending } = result;
+  return {
+    host: name,
+    key: formatKey("host", Uint8Array.fromHex(host.key)),
+    instance: host.instance,
+    addresses: [...host.addresses],
+    state,
+    text: stateText(result),
+    error,
+    ms: rounded(ms),
+    entries,
+    flushMicros: micros,
+    restPending,
+    clockOffsetMs: rounded(host.clock.ms),
+    clockErrorMs: rounded(host.clock.errorMs),
+    acks: host.acks,
+    expectLine: pinLine(result),
+    reports: findings.map(({ address, finding, linkLayerAddress, report }) => ({
+      address: formatPrefix(address),
+      finding,
+      state: report?.state ?? null,
+      cached: report?.cached ?? null,
+      gateway: report?.gateway ?? null,
+      linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
+    })),
+  };
+}
+
+/** The outcome as one JSON document with every field, indented, with a line break at its end. */
+export function jsonReport(outcome: Outcome): string {
+  const { plan, record } = outcome;
+  const { content } = plan.exchange;
+  const document = {
+    version: documentVersion,
+    arpflush: arpflushVersion,
+    exitCode: outcome.exitCode,
+    summary: summaryLine(outcome),
+    action: actionOf(outcome),
+    keyId: content.kind === "signed" ? content.key.idText : null,
+    created: new Date(record.created).toISOString(),
+    elapsedMs: rounded(record.elapsedMs),
+    requests: record.requests.map(({ id, action, addresses, link }) => ({
+      id,
+      action,
+      link,
+      addresses: addresses.map(formatPrefix),
+    })),
+    copies: record.copies,
+    targets: record.targets.map(({ target, sent, error }) => ({
+      target: target.hostname,
+      interfaces: target.interfaceNames,
+      sent,
+      error,
+    })),
+    faults: plan.faults,
+    hindrances: outcome.hindrances,
+    warnings: plan.warnings,
+    hosts: outcome.hosts.map(hostDocument),
+    thisMachine: outcome.own.map(hostDocument),
+    missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
+    elsewhere: Object.fromEntries(record.elsewhere),
+    uncounted: Object.fromEntries(record.uncounted),
+    unverified: record.unverified,
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -1,9 +1,10 @@
 /** The outcome as a table for people. */
-import { countText, listText } from "../text.ts";
+import { counted, listed } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
-import { type HostResult, type HostState, isWell, offsetText, stateText } from "./hosts.ts";
 import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
+import { defaultSourcePorts } from "./datagram_port.ts";
+import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
 
 /** How a line stands out on a terminal that knows colors. */
 type Tone = "plain" | "good" | "doubtful" | "bad" | "heading";
@@ -17,8 +18,8 @@ const tones: Record<Tone, string> = {
 };
 
 function toneOf(state: HostState): Tone {
-  if (state === "no answer" || state === "stale") return "doubtful";
-  return isWell(state) ? "good" : "bad";
+  if (state === "stuck" || state === "failed") return "bad";
+  return isGood(state) ? "good" : "doubtful";
 }
 
 /** A clock that is off by less is not worth a column, unless the clock was asked for. */
@@ -30,31 +31,33 @@ interface Row {
 }
 
 function hostRow(host: HostResult, showClock: boolean): Row {
-  const { name, state, addresses: [address, ...others], ms, entries, clock } = host;
+  const { name, state, ms, entries, host: { addresses, clock, own } } = host;
+  const [address, ...others] = addresses;
   return {
     cells: [
       name,
       others.length === 0 ? address : `${address} +${others.length}`,
       ms.toFixed(0),
-      state === "failed" || state === "stale" ? "-" : String(entries),
+      state === "failed" || state === "stale" || state === "pending" ? "-" : String(entries),
       ...showClock ? [offsetText(clock)] : [],
-      stateText(host),
+      own ? `${stateText(host)} (this machine)` : stateText(host),
     ],
-    tone: toneOf(state),
+    tone: own ? "plain" : toneOf(state),
   };
 }
 
 function rowsOf(outcome: Outcome): Row[] {
   const isProbe = actionOf(outcome) === "probe";
   const showClock = isProbe ||
-    outcome.hosts.some(({ clock }) => Math.abs(clock.ms) >= clockRemarkMs);
+    outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
   const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = outcome.missingNames.map((name): Row => ({
+  const missing = outcome.missing.map((name): Row => ({
     cells: [printable(name), ...Array(heading.length - 2).fill(""), "missing"],
     tone: "bad",
   }));
-  const rows = [...outcome.hosts.map((host) => hostRow(host, showClock)), ...missing];
+  const answered = [...outcome.hosts, ...outcome.own];
+  const rows = [...answered.map((host) => hostRow(host, showClock)), ...missing];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
@@ -65,7 +68,7 @@ function widthOf(text: string): number {
   return [...text].length;
 }
 
-function align(rows: readonly Row[]): string[] {
+function aligned(rows: readonly Row[]): string[] {
   const columns = rows[0]?.cells.length ?? 0;
   const widths = Array.from(
     { length: columns },
@@ -80,7 +83,7 @@ function align(rows: readonly Row[]): string[] {
 }
 
 /** Options of a table. */
-interface TableStyle {
+export interface TableStyle {
   readonly color: boolean;
   /** Lines are cut to this many columns; null: never. */
   readonly columns: number | null;
@@ -93,7 +96,7 @@ interface TableStyle {
 export function tableLines(outcome: Outcome, { color, columns }: TableStyle): string[] {
   const cut = (line: string) => columns === null ? line : [...line].slice(0, columns).join("");
   const rows = rowsOf(outcome);
-  const lines = align(rows).map((line, i) => {
+  const lines = aligned(rows).map((line, i) => {
     const tone = tones[rows[i].tone];
     return color && tone !== "" ? `${tone}${cut(line)}\x1b[0m` : cut(line);
   });
@@ -104,10 +107,12 @@ export function tableLines(outcome: Outcome, { color, columns }: TableStyle): st
 const maxNamed = 8;
 
 const stateWord: Record<HostState, string> = {
-  failed: "failed",
-  stale: "refused as stale",
   stuck: "STUCK",
+  failed: "failed",
   "no answer": "without answer",
+  unverified: "unverified",
+  stale: "refused as stale",
+  pending: "pending",
   healed: "healed",
   flushed: "flushed",
   alive: "alive",
@@ -126,7 +131,7 @@ function sentText(outcome: Outcome): string {
   }[actionOf(outcome)];
   return reached.length === 0
     ? `${subject} not sent`
-    : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
+    : `${subject}: ${counted(copies, "copy", "copies")} to ${listed(reached, maxNamed)}`;
 }
 
 /**
@@ -134,35 +139,74 @@ function sentText(outcome: Outcome): string {
  * by name those that something is wrong with.
  */
 export function summaryLine(outcome: Outcome): string {
-  const { hosts, missingCount, missingNames, record } = outcome;
+  const { hosts, missingCount, missing, record, plan } = outcome;
   const parts = [sentText(outcome)];
   const states = Map.groupBy(hosts, ({ state }) => state);
   const counts = Array.from(states, ([state, own]) => `${own.length} ${stateWord[state]}`);
   if (missingCount > 0) counts.push(`${missingCount} missing`);
-  if (actionOf(outcome) !== "password" && outcome.exitCode !== exitCode.nothingSent) {
-    const answered = `${countText(hosts.length, "host", "hosts")} answered`;
+  const isSigned = actionOf(outcome) !== "password";
+  if (isSigned && outcome.exitCode !== exitCode.nothingSent) {
+    const answered = `${counted(hosts.length, "host", "hosts")} answered`;
     parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
   }
-  const wrong = hosts.filter(({ state }) => !isWell(state))
+  const wrong = hosts.filter(({ state }) => !isGood(state))
     .map((host) => `${host.name} ${stateText(host)}`);
-  const named = [...wrong, ...missingNames.map((name) => `${printable(name)} missing`)];
-  if (named.length > 0) parts.push(listText(named, maxNamed));
+  const named = [...wrong, ...missing.map((name) => `${printable(name)} missing`)];
+  if (named.length > 0) parts.push(listed(named, maxNamed));
   for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
-  return [...parts, ...outcome.plan.faults].join("; ");
+  const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
+  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings].join("; ");
+}
+
+/** What else should be known of a run that asked for acks. */
+function remarks({ hosts, missingCount, impostors, record }: Outcome): string[] {
+  const { elsewhere, uncounted, unverified, strayPorts } = record;
+  const { first, last } = defaultSourcePorts;
+  const names = Map.groupBy(hosts, ({ name }) => name);
+  const twice = [...names].filter(([, own]) => new Set(own.map(({ host }) => host.key)).size > 1);
+  const tooMany = uncounted.get("too many hosts") ?? 0;
+  const dropped = uncounted.get("too many at once") ?? 0;
+  return [
+    ...missingCount > 0 && hosts.length === 0
+      ? [`no ack came in: a firewall here must let in UDP to ports ${first} to ${last}`]
+      : [],
+    ...strayPorts.length > 0
+      ? [`acks went to port ${strayPorts.join(", ")}, since ${first} to ${last} were taken`]
+      : [],
+    ...impostors.length > 0
+      ? [
+        `a pinned name was used by another key at ${
+          listed(impostors.flatMap(({ addresses }) => [...addresses]), maxNamed)
+        }`,
+      ]
+      : [],
+    ...twice.length > 0
+      ? [`several hosts are named ${listed(twice.map(([name]) => name), maxNamed)}`]
+      : [],
+    ...elsewhere.size > 0
+      ? [`acks from where nothing was sent to: ${listed([...elsewhere.keys()], maxNamed)}`]
+      : [],
+    ...unverified > 0
+      ? [`${counted(unverified, "ack was", "acks were")} not verified in time`]
+      : [],
+    ...tooMany > 0 ? [`${counted(tooMany, "ack", "acks")} of further hosts not counted`] : [],
+    ...dropped > 0 ? [`${counted(dropped, "ack", "acks")} came too fast to be verified`] : [],
+  ];
 }
 
 /** How loud the system log should be about an exit code. */
 export function severityOf(code: ExitCode): "info" | "warning" | "error" {
-  return code === exitCode.healed ? "info" : code === exitCode.incomplete ? "warning" : "error";
+  if (code === exitCode.good) return "info";
+  return code === exitCode.notGood || code === exitCode.hindered ? "warning" : "error";
 }
 
 /** The shortest time from one drawing to the next, in ms: hosts may answer by the hundred. */
 const drawIntervalMs = 50;
 
 /** What a live table needs of its terminal. */
-interface Screen {
+export interface Screen {
   readonly color: boolean;
   /** Its size now, in characters. */
   size(): { readonly columns: number; readonly rows: number };

@@ -7,10 +7,11 @@ import {
   addressBits,
   type AddressPrefix,
   formatAddress,
-  formatLinkLayerAddress,
+  formatPrefix,
   isLinkLocal,
   isLoopback,
   networkOf,
+  type OwnAddress,
   type OwnInterface,
   parseAddress,
   parsePrefix,
@@ -28,6 +29,13 @@ export interface Target {
   readonly interfaceNames: readonly string[];
   /** Named on the command line: not reaching it is a failure, not a remark. */
   readonly named: boolean;
+  /**
+   * The own address that the datagram leaves from, where another would take it to another link; the
+   * target then is the limited broadcast, which goes where its source is.
+   */
+  readonly source?: string;
+  /** Networks that answers come from, besides the target's own address. */
+  readonly networks: readonly AddressPrefix[];
 }
 
 function namedTarget(address: AddressPrefix, zone?: string): Target {
@@ -37,6 +45,7 @@ function namedTarget(address: AddressPrefix, zone?: string): Target {
     address,
     interfaceNames: zone === undefined ? [] : [zone],
     named: true,
+    networks: [],
   };
 }
 
@@ -63,7 +72,7 @@ export function parseHost(text: string): Target {
   const isName = text.length <= 253 && labels.every((part) => label.test(part)) &&
     !/^(\d+|0x[0-9a-f]*)$/i.test(labels[labels.length - 1]);
   if (!isName) throw new UsageError(`"${text}" is neither an address nor a host name`);
-  return { hostname: text, address: null, interfaceNames: [], named: true };
+  return { hostname: text, address: null, interfaceNames: [], named: true, networks: [] };
 }
 
 function parseAddressHost(text: string, address: AddressPrefix, zones: string[]): Target {
@@ -87,7 +96,7 @@ function parseNetworkHost(text: string): Target {
   }
   const broadcast = broadcastAddress(network);
   if (broadcast === null) throw new UsageError(`Network "${text}" has no broadcast address`);
-  return namedTarget(broadcast);
+  return { ...namedTarget(broadcast), networks: [network] };
 }
 
 /** Options of a command line that name targets. */
@@ -98,145 +107,203 @@ interface TargetOptions {
   readonly hosts: readonly Target[];
 }
 
+/** Targets that get the same requests: those on one link of this machine, or the named ones. */
+export interface TargetGroup {
+  readonly targets: readonly Target[];
+  /** Addresses that the hosts here are asked about unless the command line says which. */
+  readonly addresses: readonly AddressPrefix[];
+}
+
 /**
- * The targets of a command line on this machine, each once, broadcasts first, and a line for each
- * interface that can't be used.
+ * The groups of a command line on this machine, links first, and a line for each interface that
+ * can't be used.
  */
 export function chooseTargets(
   { all, interfaceNames, hosts }: TargetOptions,
   interfaces: readonly OwnInterface[],
-): { readonly targets: readonly Target[]; readonly faults: readonly string[] } {
-  const targets = new Map<string, Target>();
-  const faults: string[] = [];
-  const add = (target: Target) => {
-    const known = targets.get(target.hostname.toLowerCase());
-    const names = new Set([...known?.interfaceNames ?? [], ...target.interfaceNames]);
-    targets.set(target.hostname.toLowerCase(), {
-      ...target,
-      interfaceNames: [...names],
-      named: target.named || known?.named === true,
-    });
-  };
-  if (all) {
-    const { chosen, unknown } = chooseInterfaces(interfaceNames, interfaces);
-    faults.push(...unknown);
-    for (const candidate of chosen) broadcastTargets(candidate).forEach(add);
+): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
+  const { chosen, faults } = all
+    ? chooseInterfaces(interfaceNames, interfaces)
+    : { chosen: [], faults: [] };
+  const groups = linksOf(chosen).map((link): TargetGroup => ({
+    targets: uniqueTargets(
+      link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
+    ),
+    addresses: inOrder([
+      ...link.flatMap(({ addresses }) => addresses),
+      ...addressesWithoutLink(interfaces).filter((own) => isForLink(own, link, interfaces)),
+    ]),
+  }));
+  if (hosts.length > 0) {
+    // Who is named may be on any link, or behind a router: it says itself what is no matter of its.
+    const addresses = interfaces.flatMap((own) => own.addresses)
+      .filter(({ address }) => !isLinkLocal(address));
+    groups.push({ targets: uniqueTargets(hosts), addresses: inOrder(addresses) });
   }
-  hosts.forEach(add);
-  return { targets: [...targets.values()], faults };
+  return { groups, faults };
 }
 
-function broadcastTargets({ name, addresses }: OwnInterface): Target[] {
-  return addresses.flatMap(({ network }) => {
-    const address = broadcastAddress(network);
-    if (address === null) return [];
-    return [{ hostname: formatAddress(address), address, interfaceNames: [name], named: false }];
+function uniqueTargets(targets: readonly Target[]): Target[] {
+  const byName = targets.map((target): [string, Target] => [
+    `${target.hostname.toLowerCase()} ${target.source}`,
+    target,
+  ]);
+  return [...new Map(byName).values()];
+}
+
+/** All nodes on a link (RFC 4291, section 2.7.1). */
+const allNodes = "ff02::1";
+/** Goes where its source address is, whatever the routes say. */
+const limitedBroadcast = "255.255.255.255";
+
+/** Networks of more than one address that interfaces are on. */
+function networksOf(interfaces: readonly OwnInterface[]): AddressPrefix[] {
+  return uniquePrefixes(
+    interfaces.flatMap(({ addresses }) => addresses.map(({ network }) => network))
+      .filter((network) => network.length < addressBits(network.family)),
+  );
+}
+
+function shareNetwork(one: OwnInterface, other: OwnInterface): boolean {
+  const networks = networksOf([other]).filter((network) => !isLinkLocal(network));
+  return networksOf([one]).some((a) => networks.some((b) => samePrefix(a, b)));
+}
+
+/**
+ * The links behind interfaces: each is one, but a virtual router's interface is on the link of
+ * another one on its network.
+ */
+function linksOf(chosen: readonly OwnInterface[]): OwnInterface[][] {
+  const links = chosen.filter((own) => !isVirtualRouters(own)).map((own) => [own]);
+  for (const own of chosen.filter(isVirtualRouters)) {
+    const link = links.find(([first]) => shareNetwork(first, own));
+    if (link === undefined) links.push([own]);
+    else link.push(own);
+  }
+  return links;
+}
+
+/** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
+function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
+  return linkLayerAddress !== null && /^00005e000[12]/.test(linkLayerAddress.toHex());
+}
+
+/**
+ * The broadcast address of each IPv4 network of an interface; where there is none, all IPv6 nodes on
+ * its link. Where another link has the same network the routes would take every broadcast to one of
+ * the two: there it is the limited broadcast, from the interface's own address.
+ */
+function broadcastTargets(
+  own: OwnInterface,
+  networks: readonly AddressPrefix[],
+  interfaces: readonly OwnInterface[],
+): Target[] {
+  const common = { interfaceNames: [own.name], named: false, networks };
+  const hasTwin = (network: AddressPrefix) =>
+    interfaces.some((other) =>
+      other !== own && other.hasNeighbors && !isVirtualRouters(own) && !isVirtualRouters(other) &&
+      other.addresses.some((one) => samePrefix(one.network, network))
+    );
+  const targets = own.addresses.flatMap(({ address: source, network }): Target[] => {
+    const broadcast = broadcastAddress(network);
+    if (broadcast === null) return [];
+    if (!hasTwin(network)) {
+      return [{ ...common, hostname: formatAddress(broadcast), address: broadcast }];
+    }
+    const address = parseAddress(limitedBroadcast);
+    return [{ ...common, hostname: limitedBroadcast, address, source: formatAddress(source) }];
   });
+  if (targets.length > 0 || !own.addresses.some(({ address }) => isLinkLocal(address))) {
+    return targets;
+  }
+  return [{ ...common, hostname: `${allNodes}%${own.name}`, address: parseAddress(allNodes) }];
+}
+
+/** Whether a broadcast reaches hosts on an interface's link. */
+function canBroadcast(own: OwnInterface): boolean {
+  return own.hasNeighbors && broadcastTargets(own, [], []).length > 0;
 }
 
 function chooseInterfaces(
   names: readonly string[],
   interfaces: readonly OwnInterface[],
-): { readonly chosen: readonly OwnInterface[]; readonly unknown: readonly string[] } {
-  const able = interfaces.filter((candidate) =>
-    candidate.hasNeighbors && broadcastTargets(candidate).length > 0
-  );
+): { readonly chosen: readonly OwnInterface[]; readonly faults: readonly string[] } {
+  const able = interfaces.filter(canBroadcast);
   if (names.length === 0) {
-    const none = "No interface has an IPv4 broadcast address";
-    return { chosen: able, unknown: able.length === 0 ? [none] : [] };
+    const none = "No interface has a broadcast address";
+    return { chosen: able, faults: able.length === 0 ? [none] : [] };
   }
   const known = able.map(({ name }) => name).join(", ") || "none";
-  const unknown = names.filter((name) => !able.some((candidate) => candidate.name === name))
+  const faults = names.filter((name) => !able.some((own) => own.name === name))
     .map((name) =>
-      interfaces.some((candidate) => candidate.name === name)
-        ? `Interface "${name}" has no IPv4 broadcast address; those that have one: ${known}`
+      interfaces.some((own) => own.name === name)
+        ? `Interface "${name}" has no broadcast address; those that have one: ${known}`
         : `No interface "${name}" with an address; those with a broadcast address: ${known}`
     );
-  return { chosen: able.filter(({ name }) => names.includes(name)), unknown };
-}
-
-/** Whether an address is in one of an interface's networks. */
-function isOnLink(candidate: OwnInterface, address: AddressPrefix): boolean {
-  return candidate.addresses.some(({ network }) => prefixContains(network, address));
+  return { chosen: able.filter(({ name }) => names.includes(name)), faults };
 }
 
 /**
- * The interfaces that datagrams to these targets leave through. Exact for `--all`, zones and
- * addresses on a link; for a routed address or a name, which only the system's resolver knows, all
- * that have neighbors: a host says "not looked at" to an address that isn't on any of its links.
+ * Own addresses that are on no link of their own: on lo, a dummy, a virtual router's interface
+ * without a network, or under a label that hides its interface. Hosts on some link use them.
  */
-export function interfacesOf(
-  targets: readonly Target[],
+function addressesWithoutLink(interfaces: readonly OwnInterface[]): OwnAddress[] {
+  return interfaces
+    .filter((own) =>
+      !own.hasNeighbors || networksOf([own]).every((network) => isLinkLocal(network))
+    )
+    .flatMap(({ addresses }) => addresses)
+    .filter(({ address }) => !isLinkLocal(address));
+}
+
+/** Whether hosts on a link may use an address: it is in the link's networks, or in nobody's. */
+function isForLink(
+  { address }: OwnAddress,
+  link: readonly OwnInterface[],
   interfaces: readonly OwnInterface[],
-): OwnInterface[] {
-  const able = interfaces.filter((candidate) => candidate.hasNeighbors);
-  const chosen = targets.flatMap(({ address, interfaceNames }) => {
-    if (interfaceNames.length > 0) return able.filter(({ name }) => interfaceNames.includes(name));
-    if (address === null) return able;
-    if (isLoopback(address)) return [];
-    const onLink = able.filter((candidate) => isOnLink(candidate, address));
-    return onLink.length > 0 ? onLink : able;
-  });
-  return able.filter((candidate) => chosen.includes(candidate));
+): boolean {
+  const contains = (network: AddressPrefix) => prefixContains(network, address);
+  const linked = interfaces.filter(({ hasNeighbors }) => hasNeighbors);
+  return networksOf(link).some(contains) || !networksOf(linked).some(contains);
+}
+
+/** Whether an answer may come from an address: a target's own, or one on a link of the run. */
+export function mayAnswerFrom(address: AddressPrefix, targets: readonly Target[]): boolean {
+  return targets.some((target) =>
+    target.address !== null && samePrefix(target.address, address) ||
+    target.networks.some((network) => prefixContains(network, address)) ||
+    isLinkLocal(address) && target.interfaceNames.length > 0
+  );
 }
 
 /** Each prefix once, at its first place. */
 export function uniquePrefixes(prefixes: readonly AddressPrefix[]): AddressPrefix[] {
-  return prefixes.filter((prefix, i) => prefixes.findIndex((p) => samePrefix(p, prefix)) === i);
+  const known = new Set<string>();
+  return prefixes.filter((prefix) => {
+    const text = formatPrefix(prefix);
+    return known.has(text) ? false : known.add(text);
+  });
 }
 
 /**
- * The addresses held by interfaces, those first that matter most in a failover: IPv4 before IPv6,
- * and among each the ones without a network (length 32 or 128), as virtual addresses are added.
+ * Addresses, those first that matter most in a failover: IPv4 before IPv6, and among each the ones
+ * without a network (length 32 or 128), as virtual addresses are added.
  */
-export function defaultAddresses(interfaces: readonly OwnInterface[]): AddressPrefix[] {
-  const held = interfaces.flatMap(({ addresses }) => addresses);
-  const rank = ({ address, network }: typeof held[number]) =>
+function inOrder(held: readonly OwnAddress[]): AddressPrefix[] {
+  const rank = ({ address, network }: OwnAddress) =>
     (address.family === 4 ? 0 : 2) + (network.length === addressBits(network.family) ? 0 : 1);
   return uniquePrefixes(
-    held.toSorted((a, b) => rank(a) - rank(b)).map(({ address }) => address),
+    held.filter(({ address }) => !isLoopback(address)).toSorted((a, b) => rank(a) - rank(b))
+      .map(({ address }) => address),
   );
 }
 
-/** What this machine knows of a link-layer address that a host reports. */
-export class Ownership {
-  readonly #interfaces: readonly OwnInterface[];
-  /** Whether `--address` gave the addresses in question. */
-  readonly #isNamed: boolean;
-  readonly #linkLayerAddresses: ReadonlySet<string>;
-
-  constructor(interfaces: readonly OwnInterface[], isNamed: boolean) {
-    this.#interfaces = interfaces;
-    this.#isNamed = isNamed;
-    const known = interfaces.map((own) => own.linkLayerAddress).filter((bytes) => bytes !== null);
-    this.#linkLayerAddresses = new Set(known.map(formatLinkLayerAddress));
-  }
-
-  /** Whether a link-layer address is one of this machine's own, on any interface. */
-  isOwn(linkLayerAddress: Uint8Array): boolean {
-    return this.#linkLayerAddresses.has(formatLinkLayerAddress(linkLayerAddress));
-  }
-
-  /**
-   * Whether a report on an address says anything about a host that answers from `source`. It doesn't
-   * for an address on an interface whose link-layer address isn't known, nor for one that this machine
-   * holds on another link than the host's: unless `--address` named it and it isn't link-local.
-   */
-  isJudged(address: AddressPrefix, source: string): boolean {
-    const holding = this.#interfaces.filter(({ addresses }) =>
-      addresses.some((own) => samePrefix(own.address, address))
-    );
-    if (holding.length === 0) return true;
-    if (holding.some(({ linkLayerAddress }) => linkLayerAddress === null)) return false;
-    if (this.#isNamed && !isLinkLocal(address)) return true;
-    const [literal, zone] = source.split("%");
-    const from = parseAddress(literal);
-    if (from === null) return true;
-    const links = this.#interfaces.filter((own) =>
-      zone === undefined ? isOnLink(own, from) : own.name === zone
-    );
-    // A routed host: only link-local addresses can't be meant.
-    if (links.length === 0) return !isLinkLocal(address);
-    return links.some((link) => holding.includes(link));
-  }
+/** Whether a link-layer address is one of this machine's own, on any interface. */
+export function ownLinkLayerAddresses(
+  interfaces: readonly OwnInterface[],
+): (linkLayerAddress: Uint8Array) => boolean {
+  const own = new Set(
+    interfaces.flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
+  );
+  return (linkLayerAddress) => own.has(linkLayerAddress.toHex());
 }

@@ -3,8 +3,17 @@
  * good is only what was looked at and found at a link-layer address of this router.
  */
 import type { FlushAck, NeighborReport } from "../wire/ack.ts";
-import type { AddressPrefix } from "../wire/addresses.ts";
-import { type AskedRequest, type Host, type Hosts, isDecided } from "./hosts.ts";
+import { listed } from "../text.ts";
+import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
+import { printableName } from "../wire/datagram.ts";
+import {
+  type Answer,
+  type AskedRequest,
+  type ClockOffset,
+  type Host,
+  type Hosts,
+  isDecided,
+} from "./hosts.ts";
 
 /**
  * How a host stands, worst first: it has an address in question at another's link-layer address; its
@@ -50,6 +59,8 @@ export interface Finding {
 /** What is true of one host, as far as its answers say. */
 export interface HostResult {
   readonly host: Host;
+  /** Its own word, fit for a terminal; its address if it gave none. */
+  readonly name: string;
   readonly state: HostState;
   /** The operating system's error code; 0 unless the state is "failed". */
   readonly error: number;
@@ -57,6 +68,12 @@ export interface HostResult {
   readonly findings: readonly Finding[];
   /** Its addresses are healed and the rest of its cache waits for the hold-down. */
   readonly restPending: boolean;
+  /** ms from the first copy to the last of the answers that count. */
+  readonly ms: number;
+  /** Entries removed; probe: entries in the cache. */
+  readonly entries: number;
+  /** Microseconds that the flush took on the host. */
+  readonly micros: number;
 }
 
 /** Whether a link-layer address is one of this router's. */
@@ -130,10 +147,11 @@ export function compareAnswers(
 export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddress): HostResult {
   const findings: Finding[] = [];
   const states: HostState[] = [];
+  const answers: Answer[] = [];
   let error = 0;
-  let restPending = false;
   for (const request of hosts.requestsOf(host)) {
     const answer = hosts.answerOf(host, request);
+    if (answer !== null) answers.push(answer);
     if (answer === null) {
       if (!request.report) continue;
       findings.push(...request.addresses.map(unanswered));
@@ -142,12 +160,67 @@ export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddres
       const found = findingsOf(answer.ack, request, isOwn);
       findings.push(...found);
       states.push(stateOf(found, request.action === "probe"));
-      restPending ||= answer.ack.status === "pending";
     } else {
       if (answer.ack.status === "failed") error = answer.ack.error;
       states.push(answer.ack.status as HostState);
     }
   }
   const state = hostStates.find((one) => states.includes(one)) ?? "unverified";
-  return { host, state, error: state === "failed" ? error : 0, findings, restPending };
+  const most = (of: (answer: Answer) => number) =>
+    answers.reduce((most, answer) => Math.max(most, of(answer)), 0);
+  const flushed = answers.filter(({ ack }) => ack.status !== "pending" && ack.status !== "stale");
+  return {
+    host,
+    name: printableName(host.name) || [...host.addresses][0],
+    state,
+    error: state === "failed" ? error : 0,
+    findings,
+    restPending: answers.some(({ ack }) => ack.status === "pending") && state !== "pending",
+    ms: most(({ ms }) => ms),
+    entries: most(({ ack }) => ack.entries),
+    micros: flushed.reduce((most, { ack }) => Math.max(most, ack.micros), 0),
+  };
+}
+
+/** Addresses that a line names before it counts the rest. */
+const maxAddresses = 3;
+
+/** A host's state in a few words: `STUCK 192.0.2.1 at 02:00:00:00:00:01`. */
+export function stateText(result: HostResult): string {
+  const { state, error, findings, host, restPending } = result;
+  const found = findings.filter(({ finding }) => finding === state);
+  const named = (text: (finding: Finding) => string) => listed(found.map(text), maxAddresses);
+  switch (state) {
+    case "failed":
+      return `FAILED, error ${error}`;
+    case "stale":
+      return `REFUSED as stale, its clock is ${offsetText(host.clock)}`;
+    case "stuck":
+      return `STUCK ${named(stuckText)}`;
+    case "no answer":
+    case "unverified":
+      return `${state} ${named(({ address }) => formatPrefix(address))}`.trimEnd();
+    case "pending":
+      return "pending: its flush is held down";
+    default:
+      return restPending ? `${state}, the rest of its cache is held down` : state;
+  }
+}
+
+function stuckText({ address, linkLayerAddress, permanent }: Finding): string {
+  const at = linkLayerAddress === null ? "" : formatLinkLayerAddress(linkLayerAddress);
+  return `${formatPrefix(address)} at ${at}${permanent ? " (permanent)" : ""}`;
+}
+
+/**
+ * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `±31 ms` where the clocks may be the
+ * same as far as can be told.
+ */
+export function offsetText({ ms, errorMs }: ClockOffset): string {
+  const amount = Math.abs(ms);
+  if (amount <= errorMs) return `±${Math.ceil(errorMs)} ms`;
+  const direction = ms < 0 ? "behind" : "ahead";
+  return amount < 1000
+    ? `${Math.round(amount)} ms ${direction}`
+    : `${(amount / 1000).toFixed(1)} s ${direction}`;
 }

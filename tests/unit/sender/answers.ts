@@ -53,5 +53,5 @@ export function answer(
     reports: given,
     ...fields,
   };
-  return { ack, address, ms: 1, clockOffsetMs: 0 };
+  return { ack, address, ms: 1, clock: { ms: 0, errorMs: 1 } };
 }

@@ -6,7 +6,7 @@ import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
 import { servicePort } from "./virtual_network.ts";
-import { type Behavior, hostKey, planned, type Reply, run } from "./virtual_run.ts";
+import { type Behavior, hostKey, planned, type Reply, run, signed } from "./virtual_run.ts";
 
 const heals: Behavior = () => [{}];
 const isRepair = ({ challenge }: FlushRequest) => challenge.some((byte) => byte !== 0);
@@ -77,8 +77,8 @@ Deno.test("exchange() names a time of its own in a repair, whatever clock the ho
 Deno.test("exchange() asks a pending host again, and takes its last word", async () => {
   const pending: Behavior = (_, n) =>
     n <= 5 ? [{ status: "pending", micros: 4e6, reports: [] }] : [{ reports: [] }];
-  const requests = [planned({ report: false, addresses: [] })];
-  const { states, network, record } = await run({ "192.0.2.20": pending }, { requests });
+  const content = signed(planned({ report: false, addresses: [] }));
+  const { states, network, record } = await run({ "192.0.2.20": pending }, { content });
   assert.equal(network.sent.at(-1)?.to.hostname, "192.0.2.20");
   assert.deepEqual(states, ["sql01 flushed"]);
   assert.ok(record.elapsedMs < 7_000);
@@ -86,8 +86,8 @@ Deno.test("exchange() asks a pending host again, and takes its last word", async
 
 Deno.test("exchange() ends 15 s after the wait although a host stays pending", async () => {
   const pending: Behavior = () => [{ status: "pending", micros: 60e6, reports: [] }];
-  const requests = [planned({ report: false, addresses: [] })];
-  const { states, record } = await run({ "192.0.2.20": pending }, { requests });
+  const content = signed(planned({ report: false, addresses: [] }));
+  const { states, record } = await run({ "192.0.2.20": pending }, { content });
   assert.deepEqual(states, ["sql01 pending"]);
   assert.ok(record.elapsedMs >= 21_000 && record.elapsedMs < 21_100);
 });
@@ -120,7 +120,7 @@ Deno.test("exchange() counts nothing with a wrong signature, nor what no request
 Deno.test("exchange() wants each request answered that took the same link", async () => {
   const second = planned({ action: "flush listed", addresses: [parsePrefix("192.0.2.9/32")] });
   const half: Behavior = ({ action }) => action === "flush all" ? [{}] : [];
-  const options = { requests: [planned(), second] };
+  const options = { content: signed(planned(), second) };
   assert.deepEqual((await run({ "192.0.2.20": half }, options)).states, ["sql01 unverified"]);
   assert.deepEqual((await run({ "192.0.2.20": heals }, options)).states, ["sql01 healed"]);
 });

@@ -13,6 +13,7 @@ function noted(key: string, given: Answer, request: AskedRequest = one): Noted {
     addresses: new Set([given.address]),
     own: false,
     acks: 1,
+    clock: given.clock,
     answers: new Map(),
     inherited: new Map(),
   };

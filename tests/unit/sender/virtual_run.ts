@@ -66,6 +66,7 @@ export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 
     address: parseAddress("192.0.2.255"),
     interfaceNames: ["e0"],
     named: false,
+    networks: [],
   };
   return {
     fields: {
@@ -94,6 +95,11 @@ export interface EndedRun {
 
 const network24 = parsePrefix("192.0.2.0/24");
 
+/** The content of a run with requests. */
+export function signed(...requests: readonly PlannedRequest[]): ExchangePlan["content"] {
+  return { kind: "signed", key: routerKey, requests };
+}
+
 /** Carries out a run among hosts, each at its address; a broadcast reaches them all. */
 export async function run(
   hosts: Readonly<Record<string, Behavior>>,
@@ -115,8 +121,7 @@ export async function run(
   });
   const events: ExchangeEvent[] = [];
   const plan: ExchangePlan = {
-    requests: [planned()],
-    key: routerKey,
+    content: { kind: "signed", key: routerKey, requests: [planned()] },
     udpPort: servicePort,
     schedule: { count: 5, intervalMs: 1_000 },
     waitMs: 2_000,
