@@ -1,37 +1,45 @@
-/** The outcome for programs: one JSON document. */
+/** The outcome for programs: one JSON document, or lines that pin hosts. */
 import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
-import type { HostResult } from "./hosts.ts";
+import { formatKey } from "../wire/keys.ts";
 import { actionOf, type Outcome } from "./outcome.ts";
 import { summaryLine } from "./table.ts";
+import { type HostResult, stateText } from "./verdict.ts";
 
 /** Version of the JSON document: it is raised when a field goes or changes its meaning. */
-const documentVersion = 1;
+const documentVersion = 2;
 
-/** Rounded to microseconds. */
-function toMicroseconds(ms: number): number {
+/** To microseconds, as clocks of 1 µs resolution tell it. */
+function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-function hostDocument(host: HostResult) {
+function hostDocument(result: HostResult) {
+  const { host, name, state, error, ms, entries, micros, findings, restPending } = result;
   return {
-    host: host.name,
-    addresses: host.addresses,
-    state: host.state,
-    error: host.error,
-    ms: toMicroseconds(host.ms),
-    entries: host.entries,
-    flushMicros: host.micros,
-    clockOffsetMs: toMicroseconds(host.clock.ms),
-    clockErrorMs: toMicroseconds(host.clock.errorMs),
-    repaired: host.repaired,
-    acks: host.ackCount,
-    reports: host.findings.map(({ address, state, linkLayerAddress, finding }) => ({
+    host: name,
+    key: formatKey("host", Uint8Array.fromHex(host.key)),
+    instance: host.instance,
+    addresses: [...host.addresses],
+    state,
+    text: stateText(result),
+    error,
+    ms: rounded(ms),
+    entries,
+    flushMicros: micros,
+    restPending,
+    clockOffsetMs: rounded(host.clock.ms),
+    clockErrorMs: rounded(host.clock.errorMs),
+    acks: host.acks,
+    expectLine: pinLine(result),
+    reports: findings.map(({ address, finding, linkLayerAddress, report }) => ({
       address: formatPrefix(address),
-      state,
-      linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
       finding,
+      state: report?.state ?? null,
+      cached: report?.cached ?? null,
+      gateway: report?.gateway ?? null,
+      linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
     })),
   };
 }
@@ -39,18 +47,22 @@ function hostDocument(host: HostResult) {
 /** The outcome as one JSON document with every field, indented, with a line break at its end. */
 export function jsonReport(outcome: Outcome): string {
   const { plan, record } = outcome;
-  const signed = plan.content.kind === "signed" ? plan.content : null;
+  const { content } = plan.exchange;
   const document = {
     version: documentVersion,
     arpflush: arpflushVersion,
     exitCode: outcome.exitCode,
     summary: summaryLine(outcome),
     action: actionOf(outcome),
-    keyId: signed?.key.idText ?? null,
-    requestId: record.requestIds[0]?.toHex() ?? null,
+    keyId: content.kind === "signed" ? content.key.idText : null,
     created: new Date(record.created).toISOString(),
-    elapsedMs: toMicroseconds(record.elapsedMs),
-    addresses: (signed?.requests ?? []).flatMap(({ addresses }) => addresses.map(formatPrefix)),
+    elapsedMs: rounded(record.elapsedMs),
+    requests: record.requests.map(({ id, action, addresses, link }) => ({
+      id,
+      action,
+      link,
+      addresses: addresses.map(formatPrefix),
+    })),
     copies: record.copies,
     targets: record.targets.map(({ target, sent, error }) => ({
       target: target.hostname,
@@ -59,9 +71,21 @@ export function jsonReport(outcome: Outcome): string {
       error,
     })),
     faults: plan.faults,
+    hindrances: outcome.hindrances,
+    warnings: plan.warnings,
     hosts: outcome.hosts.map(hostDocument),
-    missing: { count: outcome.missingCount, names: outcome.missingNames.map(printable) },
-    ignored: Object.fromEntries(record.ignored),
+    thisMachine: outcome.own.map(hostDocument),
+    missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
+    elsewhere: Object.fromEntries(record.elsewhere),
+    uncounted: Object.fromEntries(record.uncounted),
+    unverified: record.unverified,
   };
   return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/** A line for an --expect file that pins a host: its name, its first address, its key. */
+export function pinLine({ host, name }: HostResult): string {
+  const [address] = host.addresses;
+  const names = name === address ? [address] : [name, address];
+  return [...names, formatKey("host", Uint8Array.fromHex(host.key))].join(" ");
 }

@@ -1,7 +1,7 @@
 /** From options and this machine's interfaces to a whole plan, before anything is sent. */
 import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
-import { listed } from "../text.ts";
+import { listText } from "../text.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -180,7 +180,7 @@ function foreignWarnings(
   );
   if (foreign.length === 0) return [];
   return [
-    `This machine does not hold ${listed(foreign.map(formatPrefix), 3)}: ` +
+    `This machine does not hold ${listText(foreign.map(formatPrefix), 3)}: ` +
     "any link-layer address reported for it counts as STUCK",
   ];
 }

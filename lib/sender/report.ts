@@ -1,16 +1,14 @@
 /** Tells a person, a program and the system log how a run goes and ends. */
-import { arpflushVersion } from "../version.ts";
-import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable, printableName } from "../wire/datagram.ts";
-import { formatKey } from "../wire/keys.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
-import { actionOf, type ExitCode, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
+import { jsonReport, pinLine } from "./json_report.ts";
+import { type ExitCode, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
 import { LiveTable, severityOf, summaryLine, tableLines } from "./table.ts";
-import { type HostResult, offsetText, stateText } from "./verdict.ts";
+import { offsetText } from "./verdict.ts";
 
 /** A terminal that moves its cursor; "dumb" ones (an editor's shell) don't. */
 function isScreen(): boolean {
@@ -106,13 +104,6 @@ export class Reporter {
 /** Lines that -v says in a second before it counts the rest. */
 const maxLinesPerSecond = 200;
 
-/** A line for an --expect file that pins a host: its name, its first address, its key. */
-function pinLine({ host, name }: HostResult): string {
-  const [address] = host.addresses;
-  const names = name === address ? [address] : [name, address];
-  return [...names, formatKey("host", Uint8Array.fromHex(host.key))].join(" ");
-}
-
 function eventText(event: ExchangeEvent): string {
   switch (event.kind) {
     case "copy":
@@ -143,80 +134,4 @@ function lossTexts({ record: { uncounted, targets } }: Outcome): string[] {
     ...targets.filter(({ sent, error }) => sent > 0 && error !== null)
       .map(({ target, error }) => `Not every copy went to ${target.hostname}: ${error}`),
   ];
-}
-
-/** Version of the JSON document: it is raised when a field goes or changes its meaning. */
-const documentVersion = 2;
-
-/** To microseconds, as clocks of 1 µs resolution tell it. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
-}
-
-function hostDocument(result: HostResult) {
-  const { host, name, state, error, ms, entries, micros, findings, restPending } = result;
-  return {
-    host: name,
-    key: formatKey("host", Uint8Array.fromHex(host.key)),
-    instance: host.instance,
-    addresses: [...host.addresses],
-    state,
-    text: stateText(result),
-    error,
-    ms: rounded(ms),
-    entries,
-    flushMicros: micros,
-    restPending,
-    clockOffsetMs: rounded(host.clock.ms),
-    clockErrorMs: rounded(host.clock.errorMs),
-    acks: host.acks,
-    expectLine: pinLine(result),
-    reports: findings.map(({ address, finding, linkLayerAddress, report }) => ({
-      address: formatPrefix(address),
-      finding,
-      state: report?.state ?? null,
-      cached: report?.cached ?? null,
-      gateway: report?.gateway ?? null,
-      linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
-    })),
-  };
-}
-
-/** The outcome as one JSON document with every field, indented, with a line break at its end. */
-export function jsonReport(outcome: Outcome): string {
-  const { plan, record } = outcome;
-  const { content } = plan.exchange;
-  const document = {
-    version: documentVersion,
-    arpflush: arpflushVersion,
-    exitCode: outcome.exitCode,
-    summary: summaryLine(outcome),
-    action: actionOf(outcome),
-    keyId: content.kind === "signed" ? content.key.idText : null,
-    created: new Date(record.created).toISOString(),
-    elapsedMs: rounded(record.elapsedMs),
-    requests: record.requests.map(({ id, action, addresses, link }) => ({
-      id,
-      action,
-      link,
-      addresses: addresses.map(formatPrefix),
-    })),
-    copies: record.copies,
-    targets: record.targets.map(({ target, sent, error }) => ({
-      target: target.hostname,
-      interfaces: target.interfaceNames,
-      sent,
-      error,
-    })),
-    faults: plan.faults,
-    hindrances: outcome.hindrances,
-    warnings: plan.warnings,
-    hosts: outcome.hosts.map(hostDocument),
-    thisMachine: outcome.own.map(hostDocument),
-    missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
-    elsewhere: Object.fromEntries(record.elsewhere),
-    uncounted: Object.fromEntries(record.uncounted),
-    unverified: record.unverified,
-  };
-  return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -1,5 +1,5 @@
 /** The outcome as a table for people. */
-import { counted, listed } from "../text.ts";
+import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
 import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
@@ -131,7 +131,7 @@ function sentText(outcome: Outcome): string {
   }[actionOf(outcome)];
   return reached.length === 0
     ? `${subject} not sent`
-    : `${subject}: ${counted(copies, "copy", "copies")} to ${listed(reached, maxNamed)}`;
+    : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
 }
 
 /**
@@ -146,13 +146,13 @@ export function summaryLine(outcome: Outcome): string {
   if (missingCount > 0) counts.push(`${missingCount} missing`);
   const isSigned = actionOf(outcome) !== "password";
   if (isSigned && outcome.exitCode !== exitCode.nothingSent) {
-    const answered = `${counted(hosts.length, "host", "hosts")} answered`;
+    const answered = `${countText(hosts.length, "host", "hosts")} answered`;
     parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
   }
   const wrong = hosts.filter(({ state }) => !isGood(state))
     .map((host) => `${host.name} ${stateText(host)}`);
   const named = [...wrong, ...missing.map((name) => `${printable(name)} missing`)];
-  if (named.length > 0) parts.push(listed(named, maxNamed));
+  if (named.length > 0) parts.push(listText(named, maxNamed));
   for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
@@ -178,21 +178,21 @@ function remarks({ hosts, missingCount, impostors, record }: Outcome): string[] 
     ...impostors.length > 0
       ? [
         `a pinned name was used by another key at ${
-          listed(impostors.flatMap(({ addresses }) => [...addresses]), maxNamed)
+          listText(impostors.flatMap(({ addresses }) => [...addresses]), maxNamed)
         }`,
       ]
       : [],
     ...twice.length > 0
-      ? [`several hosts are named ${listed(twice.map(([name]) => name), maxNamed)}`]
+      ? [`several hosts are named ${listText(twice.map(([name]) => name), maxNamed)}`]
       : [],
     ...elsewhere.size > 0
-      ? [`acks from where nothing was sent to: ${listed([...elsewhere.keys()], maxNamed)}`]
+      ? [`acks from where nothing was sent to: ${listText([...elsewhere.keys()], maxNamed)}`]
       : [],
     ...unverified > 0
-      ? [`${counted(unverified, "ack was", "acks were")} not verified in time`]
+      ? [`${countText(unverified, "ack was", "acks were")} not verified in time`]
       : [],
-    ...tooMany > 0 ? [`${counted(tooMany, "ack", "acks")} of further hosts not counted`] : [],
-    ...dropped > 0 ? [`${counted(dropped, "ack", "acks")} came too fast to be verified`] : [],
+    ...tooMany > 0 ? [`${countText(tooMany, "ack", "acks")} of further hosts not counted`] : [],
+    ...dropped > 0 ? [`${countText(dropped, "ack", "acks")} came too fast to be verified`] : [],
   ];
 }
 

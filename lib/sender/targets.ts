@@ -298,12 +298,20 @@ function inOrder(held: readonly OwnAddress[]): AddressPrefix[] {
   );
 }
 
-/** Whether a link-layer address is one of this machine's own, on any interface. */
+/**
+ * Tells whether a link-layer address is one of this machine's own, on any interface; null for one
+ * that isn't known, if the interface that holds the address has one that the system doesn't tell: all
+ * its addresses have labels.
+ */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],
-): (linkLayerAddress: Uint8Array) => boolean {
+): (linkLayerAddress: Uint8Array, address: AddressPrefix) => boolean | null {
+  const untold = interfaces.filter((own) => own.hasNeighbors && own.linkLayerAddress === null);
+  const isUntold = (address: AddressPrefix) =>
+    untold.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
   const own = new Set(
     interfaces.flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
   );
-  return (linkLayerAddress) => own.has(linkLayerAddress.toHex());
+  return (linkLayerAddress, address) =>
+    own.has(linkLayerAddress.toHex()) || (isUntold(address) ? null : false);
 }

@@ -3,7 +3,7 @@
  * good is only what was looked at and found at a link-layer address of this router.
  */
 import type { FlushAck, NeighborReport } from "../wire/ack.ts";
-import { listed } from "../text.ts";
+import { listText } from "../text.ts";
 import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printableName } from "../wire/datagram.ts";
 import {
@@ -76,8 +76,14 @@ export interface HostResult {
   readonly micros: number;
 }
 
-/** Whether a link-layer address is one of this router's. */
-export type IsOwnLinkLayerAddress = (address: Uint8Array) => boolean;
+/**
+ * Whether a link-layer address, at which a host has an address of this router, is this router's own;
+ * null where the system doesn't tell which it has on that link.
+ */
+export type IsOwnLinkLayerAddress = (
+  linkLayerAddress: Uint8Array,
+  address: AddressPrefix,
+) => boolean | null;
 
 /** What a report on an address in question means. */
 export function findingOf(
@@ -97,7 +103,14 @@ export function findingOf(
   switch (state) {
     case "neighbor":
     case "permanent":
-      return { ...common, finding: isOwn(report.linkLayerAddress) ? "healed" : "stuck" };
+      switch (isOwn(report.linkLayerAddress, address)) {
+        case true:
+          return { ...common, finding: "healed" };
+        case false:
+          return { ...common, finding: "stuck" };
+        default:
+          return { ...common, finding: "unverified" };
+      }
     case "no neighbor":
       // In a probe nobody was asked; the host will ask when it needs the address.
       return { ...common, finding: !isProbe && (cached || gateway) ? "no answer" : "no matter" };
@@ -189,7 +202,7 @@ const maxAddresses = 3;
 export function stateText(result: HostResult): string {
   const { state, error, findings, host, restPending } = result;
   const found = findings.filter(({ finding }) => finding === state);
-  const named = (text: (finding: Finding) => string) => listed(found.map(text), maxAddresses);
+  const named = (text: (finding: Finding) => string) => listText(found.map(text), maxAddresses);
   switch (state) {
     case "failed":
       return `FAILED, error ${error}`;
@@ -213,12 +226,12 @@ function stuckText({ address, linkLayerAddress, permanent }: Finding): string {
 }
 
 /**
- * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `±31 ms` where the clocks may be the
- * same as far as can be told.
+ * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `within 31 ms` where the clocks may be
+ * the same as far as can be told.
  */
 export function offsetText({ ms, errorMs }: ClockOffset): string {
   const amount = Math.abs(ms);
-  if (amount <= errorMs) return `±${Math.ceil(errorMs)} ms`;
+  if (amount <= errorMs) return `within ${Math.ceil(errorMs)} ms`;
   const direction = ms < 0 ? "behind" : "ahead";
   return amount < 1000
     ? `${Math.round(amount)} ms ${direction}`

@@ -184,7 +184,7 @@ export function isLinkLocal(address: AddressPrefix): boolean {
 }
 
 /** An address of this machine. */
-interface OwnAddress {
+export interface OwnAddress {
   readonly address: AddressPrefix;
   /** Its network on the link; of length 32 or 128 for an address added without one, as VIPs are. */
   readonly network: AddressPrefix;
