@@ -76,15 +76,24 @@ export function parseHost(text: string): Target {
 }
 
 function parseAddressHost(text: string, address: AddressPrefix, zones: string[]): Target {
-  if (zones.length === 0 && isLinkLocal(address)) {
+  if (zones.length === 0 && isOnOneLink(address)) {
     throw new UsageError(`"${text}" is link-local: append the interface, as in ${text}%eth0`);
   }
   if (zones.length === 0) return namedTarget(address);
   const zone = zones.join("%");
-  if (!isLinkLocal(address) || !/^[^\s%/]+$/.test(zone)) {
+  if (!isOnOneLink(address) || !/^[^\s%/]+$/.test(zone)) {
     throw new UsageError(`"${text}" is not an IPv6 link-local address with an interface`);
   }
   return namedTarget(address, zone);
+}
+
+/** Whether an address means nothing without its interface: link-local, and groups on a link. */
+function isOnOneLink(address: AddressPrefix): boolean {
+  return isLinkLocal(address) || isMulticast6(address) && (address.bytes[1] & 0x0f) <= 2;
+}
+
+function isMulticast6({ family, bytes }: AddressPrefix): boolean {
+  return family === 6 && bytes[0] === 0xff;
 }
 
 function parseNetworkHost(text: string): Target {
@@ -138,9 +147,17 @@ export function chooseTargets(
     // Who is named may be on any link, or behind a router: it says itself what is no matter of its.
     const addresses = interfaces.flatMap((own) => own.addresses)
       .filter(({ address }) => !isLinkLocal(address));
-    groups.push({ targets: uniqueTargets(hosts), addresses: inOrder(addresses) });
+    const targets = hosts.map((host) => withNetworks(host, interfaces));
+    groups.push({ targets: uniqueTargets(targets), addresses: inOrder(addresses) });
   }
   return { groups, faults };
+}
+
+/** A group's members answer from the networks of its interface. */
+function withNetworks(host: Target, interfaces: readonly OwnInterface[]): Target {
+  if (host.address === null || !isMulticast6(host.address)) return host;
+  const own = interfaces.filter(({ name }) => host.interfaceNames.includes(name));
+  return { ...host, networks: networksOf(own) };
 }
 
 function uniqueTargets(targets: readonly Target[]): Target[] {
