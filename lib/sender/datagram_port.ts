@@ -5,7 +5,7 @@ import type { Target } from "./targets.ts";
 export type Recipient = Pick<Target, "hostname" | "address" | "source">;
 
 /** Takes what arrives: the bytes (its own copy), and the source's address and port. */
-type Receive = (bytes: Uint8Array, address: string, port: number) => void;
+export type Receive = (bytes: Uint8Array, address: string, port: number) => void;
 
 /** Open sockets. */
 export interface DatagramPort {
@@ -14,15 +14,13 @@ export interface DatagramPort {
    * datagrams are not hindered by it.
    */
   send(bytes: Uint8Array, to: Recipient, udpPort: number): Promise<void>;
-  /** The addresses that names were found at so far. */
-  readonly found: ReadonlySet<string>;
   /** Own ports in use outside the range that was asked for: a firewall's rule may not know them. */
   readonly strayPorts: ReadonlySet<number>;
   close(): void;
 }
 
-/** Opens sockets that hand on what they receive. */
-export type OpenDatagramPort = (receive: Receive) => DatagramPort;
+/** Opens sockets that hand on what they receive, and note the addresses that names are found at. */
+export type OpenDatagramPort = (receive: Receive, found: Set<string>) => DatagramPort;
 
 /** Own ports to choose from. */
 export interface PortRange {
@@ -44,17 +42,20 @@ const pauseMs = 10;
  * survived.
  */
 export function datagramPortOpener(range: PortRange): OpenDatagramPort {
-  return (receive) => new Sockets(range, receive);
+  return (receive, found) => new Sockets(range, receive, found);
 }
 
 class Sockets implements DatagramPort {
   readonly #sockets = new Map<string, Deno.DatagramConn>();
   readonly #addresses = new Map<string, Promise<string[]>>();
-  readonly found = new Set<string>();
   readonly strayPorts = new Set<number>();
   #closed = false;
 
-  constructor(readonly range: PortRange, readonly receive: Receive) {}
+  constructor(
+    readonly range: PortRange,
+    readonly receive: Receive,
+    readonly found: Set<string>,
+  ) {}
 
   async send(bytes: Uint8Array, { hostname, address, source }: Recipient, port: number) {
     if (address !== null) {

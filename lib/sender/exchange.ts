@@ -17,7 +17,7 @@ import {
   sealRequest,
 } from "../wire/request.ts";
 import { type Copies, type Schedule, sendCopies, sendOne, type TargetOutcome } from "./copies.ts";
-import type { DatagramPort, OpenDatagramPort } from "./datagram_port.ts";
+import type { DatagramPort, OpenDatagramPort, Receive } from "./datagram_port.ts";
 import type { ExpectedHosts } from "./expectation.ts";
 import { createFollowUps, type FollowUp, type FollowUps, pendingPatienceMs } from "./follow_ups.ts";
 import {
@@ -102,6 +102,8 @@ export interface ExchangeRecord {
   readonly elsewhere: ReadonlyMap<string, number>;
   /** Acks that were still to be verified when the run ended. */
   unverified: number;
+  /** Addresses that names on the command line were found at. */
+  readonly named: Set<string>;
   /** Own ports outside the range that was asked for, which a firewall's rule may not know. */
   readonly strayPorts: number[];
   /** ms from the first copy to the end. */
@@ -153,7 +155,7 @@ export async function exchange(
     requests,
     isPinned: (key) => isIndex(plan.expected) && plan.expected.isPinned(key),
     isExpected: createExpectedRoom(plan.expected),
-    isOwn: plan.isOwnAddress,
+    isOwn: (address) => plan.isOwnAddress(address) && !record.named.has(address),
     compare: plan.compare,
   });
   const copies = content.kind === "password"
@@ -168,6 +170,7 @@ export async function exchange(
     uncounted: new Map(),
     elsewhere: new Map(),
     unverified: 0,
+    named: new Set(),
     strayPorts: [],
     elapsedMs: 0,
   };
@@ -242,7 +245,6 @@ class Run {
   readonly #repairs = new Map<string, Promise<Sent>>();
   readonly #followUps: FollowUps;
   readonly #bell: Bell;
-  #port: DatagramPort | null = null;
   #start = 0;
   #lastCopyAt: number | null = null;
   #ended = false;
@@ -260,7 +262,7 @@ class Run {
     const { expected, waitMs, wasSentTo } = plan;
     this.#followUps = createFollowUps({
       waitMs,
-      wasSentTo: (address) => wasSentTo(address) || this.#port?.found.has(address) === true,
+      wasSentTo: (address) => wasSentTo(address) || record.named.has(address),
       isPinned: (key) => this.#isPinned(key),
       isExpected: (host) => isIndex(expected) && expected.candidates(host).length > 0,
     });
@@ -268,8 +270,8 @@ class Run {
 
   async carryOut(copies: readonly Copies[], openPort: OpenDatagramPort) {
     const { plan: { udpPort, schedule }, record, time } = this;
-    const port = openPort((bytes, address, source) => void this.#receive(bytes, address, source));
-    this.#port = port;
+    const receive: Receive = (bytes, address, source) => void this.#receive(bytes, address, source);
+    const port = openPort(receive, record.named);
     this.#start = time.monotonic();
     const following = this.#sendFollowUps(port);
     record.copies = await sendCopies(copies, udpPort, schedule, port, time, (copy) => {
@@ -319,7 +321,7 @@ class Run {
     record.unverified--;
     this.#bell.ring();
     if (!isRight) return this.#leaveOut("signature", address);
-    const wasAsked = plan.wasSentTo(address) || this.#port?.found.has(address);
+    const wasAsked = plan.wasSentTo(address) || record.named.has(address);
     const mayAnswer = wasAsked || plan.isOwnAddress(address) || this.#isPinned(key);
     if (!mayAnswer) return this.#noteElsewhere(address);
     const roundTripMs = Math.max(0, this.#start + ms - (known.copies?.latestAt ?? this.#start));

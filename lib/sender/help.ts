@@ -23,33 +23,28 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --only             flush just these addresses, not the whole cache
       --no-verify        don't have hosts resolve and report these addresses
       --probe            change nothing: list hosts, clocks, stuck entries
-      --pins             with --probe: lines with hosts' keys for --expect
-      --expect N|FILE    who must answer: how many, or a file with a line a
-                         host: names, addresses and its key, in any order
-  -k, --key-file FILE    this router's key, ${keyFileOn("unix")}
+      --pins             with --probe: a line for --expect for each host
+      --expect N|FILE    who must answer; FILE: names, addresses, key a line
+  -k, --key-file FILE    default ${keyFileOn("unix")}
   -p, --port N           of the services, default 27735
-      --source-port N-N  own, for acks: the first free of 27736-27799
+      --source-port N-N  own, the first free one: default 27736-27799
   -c, --count N          copies of the datagram, default 5
   -i, --interval TIME    from copy to copy: 1s (default), 200ms, 0.5
   -w, --wait TIME        for acks after the last copy, default 2s
       --spread TIME      in which hosts answer; auto (default): by --expect
   -P, --password TEXT    send the 2009 datagram; nobody acknowledges it
       --password-file FILE   the same, with the password out of sight
-      --notify           for keepalived's notify, which appends four words:
-                         act if the state among them is MASTER
+      --notify           for keepalived's notify: act if it says MASTER
       --syslog           one line of outcome to the system log
       --json             one JSON document instead of the table
-      --keygen           print a new key file for this router
-      --public-key       print this router's public key, for hosts
+      --keygen, --public-key   a new key's file; the key that hosts list
   -q, --quiet   -v, --verbose   -h, --help   --version
 
-Exit: 0 all good (at least one host, or all expected)   1 nothing sent
-      2 usage, key, configuration   3 a host isn't good, or is missing
-      4 sent, but what was to be told could not be: see the message
+Exit: 0 good   1 nothing sent   2 usage, key or configuration
+      3 a host isn't good or is missing   4 sent, but not all could be told
 
   arpflush -a --syslog               in keepalived's notify_master
   arpflush -a --probe --expect 12    who would miss it, who is stuck now?
-  arpflush --only -A 192.0.2.1 web1.example.org 2001:db8::7
   arpflush -a -P TopSecret!          as the 2009 client did
 `;
 

@@ -64,6 +64,8 @@ export async function prepare(
   const own = new Set(
     interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))),
   );
+  // Who names an address of this machine asks this machine.
+  for (const { address } of options.hosts) if (address !== null) own.delete(formatAddress(address));
   const common = {
     udpPort,
     schedule: { count, intervalMs },

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { openDatagramPort } from "../../../lib/sender/datagram_port.ts";
+import { datagramPortOpener, type Receive } from "../../../lib/sender/datagram_port.ts";
 import { parseHost } from "../../../lib/sender/targets.ts";
+
+const openDatagramPort = (receive: Receive, found = new Set<string>()) =>
+  datagramPortOpener({ first: 27_736, last: 27_799 })(receive, found);
 
 const bytes = new Uint8Array([1, 2, 3]);
 
@@ -20,7 +23,7 @@ for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
     async fn() {
       const { socket, port: udpPort } = listen(hostname);
       const received = Promise.withResolvers<unknown[]>();
-      const port = openDatagramPort((...datagram) => received.resolve(datagram));
+      const port = openDatagramPort((...datagram: unknown[]) => received.resolve(datagram));
       try {
         await port.send(bytes, parseHost(hostname), udpPort);
         const [request, source] = await socket.receive();
@@ -35,18 +38,41 @@ for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
   });
 }
 
-Deno.test("openDatagramPort() finds names by the system's resolver", async () => {
-  // On a machine where the name is IPv6 first, the datagram goes through the other socket.
+Deno.test("openDatagramPort() sends to each address of a name, by the system's resolver", async () => {
   const ipv4 = listen("127.0.0.1");
-  const sockets = [ipv4, ...hasIpv6 ? [listen("::1", ipv4.port)] : []].map((one) => one.socket);
-  const port = openDatagramPort(() => {});
+  const found = new Set<string>();
+  const port = openDatagramPort(() => {}, found);
   try {
     await port.send(bytes, parseHost("localhost"), ipv4.port);
-    const [received] = await Promise.any(sockets.map((socket) => socket.receive()));
+    const [received] = await ipv4.socket.receive();
     assert.deepEqual(received, bytes);
+    assert.ok(found.has("127.0.0.1"));
   } finally {
     port.close();
-    for (const socket of sockets) socket.close();
+    ipv4.socket.close();
+  }
+});
+
+Deno.test("openDatagramPort() takes the first free port of its range, else any and says so", async () => {
+  const { socket, port: udpPort } = listen("127.0.0.1");
+  const [taken, free] = [listen("0.0.0.0"), listen("0.0.0.0")].sort((a, b) => a.port - b.port);
+  free.socket.close();
+  const from = async (first: number, last: number) => {
+    const port = datagramPortOpener({ first, last })(() => {}, new Set());
+    await port.send(bytes, parseHost("127.0.0.1"), udpPort);
+    const [, source] = await socket.receive();
+    const stray = [...port.strayPorts];
+    port.close();
+    return [(source as Deno.NetAddr).port, stray] as const;
+  };
+  try {
+    assert.deepEqual(await from(free.port, free.port), [free.port, []]);
+    const [own, stray] = await from(taken.port, taken.port);
+    assert.notEqual(own, taken.port);
+    assert.deepEqual(stray, [own]);
+  } finally {
+    taken.socket.close();
+    socket.close();
   }
 });
 
@@ -56,7 +82,7 @@ Deno.test("openDatagramPort() rejects for a name that nobody has, and goes on", 
   try {
     // Too long for a label: refused without a question to any name server.
     const nobody = { hostname: `${"a".repeat(64)}.invalid`, address: null };
-    await assert.rejects(port.send(bytes, nobody, udpPort), /lookup/);
+    await assert.rejects(port.send(bytes, nobody, udpPort), /ENOTFOUND|lookup|resolve/i);
     await port.send(bytes, parseHost("127.0.0.1"), udpPort);
     assert.deepEqual((await socket.receive())[0], bytes);
   } finally {

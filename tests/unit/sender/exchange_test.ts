@@ -51,7 +51,7 @@ Deno.test("exchange() repairs a stale request by one for that host alone, with i
   const repairs = network.sent.filter(({ to }) => to.hostname === "192.0.2.20");
   assert.deepEqual(states.toSorted(), ["sql01 healed", "sql02 healed"]);
   assert.equal(repairs.length, 1);
-  assert.equal(repairs[0].to.port, servicePort);
+  assert.equal(repairs[0].udpPort, servicePort);
 });
 
 Deno.test("exchange() sends an unanswered repair six times, the same bytes, and ends", async () => {

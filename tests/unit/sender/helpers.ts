@@ -1,37 +1,22 @@
-/** Builders for the sender's tests: a key, interfaces, plans, requests, acks, answering hosts. */
-import type { ExchangeRecord, TargetRecord } from "../../../lib/sender/exchange.ts";
-import type { AnsweringHost, ClockOffset, ReceivedAck } from "../../../lib/sender/hosts.ts";
-import { addAck } from "../../../lib/sender/hosts.ts";
-import type { Plan, PlannedRequest } from "../../../lib/sender/preparation.ts";
-import { Ownership, parseHost } from "../../../lib/sender/targets.ts";
-import type { AckStatus, FlushAck, NeighborReport, NeighborState } from "../../../lib/wire/ack.ts";
+/** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
+import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
+import type { TargetOutcome } from "../../../lib/sender/copies.ts";
+import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
+import { type Answer, type AskedRequest, createHosts } from "../../../lib/sender/hosts.ts";
+import { outcomeOf } from "../../../lib/sender/outcome.ts";
+import type { Plan } from "../../../lib/sender/preparation.ts";
+import { parseHost } from "../../../lib/sender/targets.ts";
+import { compareAnswers } from "../../../lib/sender/verdict.ts";
 import {
   type AddressPrefix,
   type OwnInterface,
   ownInterfaces,
-  parseLinkLayerAddress,
   parsePrefix,
 } from "../../../lib/wire/addresses.ts";
-import { defaultPort } from "../../../lib/wire/datagram.ts";
-import { createKey, type Key } from "../../../lib/wire/keys.ts";
-import {
-  type FlushRequest,
-  parseRequest,
-  requestHeaderFault,
-  verifyRequest,
-} from "../../../lib/wire/request.ts";
-
-export const key: Key = createKey(new Uint8Array(32).fill(1));
-export const otherKey: Key = createKey(new Uint8Array(32).fill(2));
+import { answer, asked, isOwnMac, reports } from "./answers.ts";
+import { hostKey, planned, signed } from "./virtual_run.ts";
 
 export const prefix: (text: string) => AddressPrefix = parsePrefix;
-
-/** 6 bytes; throws for a text that is no Ethernet address. */
-export function mac(text: string): Uint8Array {
-  const bytes = parseLinkLayerAddress(text);
-  if (bytes === null) throw new Error(`"${text}" is no link-layer address`);
-  return bytes;
-}
 
 /** Interfaces from `name address/length mac` lines, as `Deno.networkInterfaces()` lists them. */
 export function interfaces(...lines: readonly string[]): OwnInterface[] {
@@ -54,138 +39,115 @@ export const router = interfaces(
   "tun0 10.8.0.1/24",
 );
 
-export function report(state: NeighborState, linkLayer = "00:00:00:00:00:00"): NeighborReport {
-  return { state, linkLayerAddress: mac(linkLayer) };
-}
+/** The hosts of an --expect file. */
+export const expectedOf = (text: string) => createExpectedHosts(parseExpectedHosts(text));
 
-/** An ack to a request. */
-export function ack(
-  to: Pick<FlushRequest, "id">,
-  status: AckStatus,
-  changes: Partial<FlushAck> = {},
-): FlushAck {
+/** A plan of five copies, a second apart, to one broadcast address. */
+export function planOf(
+  changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
+): Plan {
   return {
-    status,
-    clock: Date.now(),
-    id: to.id,
-    error: 0,
-    entries: 0,
-    micros: 0,
-    host: "web1",
-    reports: [],
-    ...changes,
-  };
-}
-
-/** An ack that came from an address; the request asked for 192.0.2.1. */
-export function received(
-  address: string,
-  ack: FlushAck,
-  changes: Partial<ReceivedAck> = {},
-): ReceivedAck {
-  return { address, ms: 1, ack, addresses: [prefix("192.0.2.1")], clock: inStep, ...changes };
-}
-
-/** A clock that is the same, as far as can be told. */
-export const inStep: ClockOffset = { ms: 0, errorMs: 1 };
-
-/** The one host that these acks come from. */
-export function hostOf(...acks: readonly ReceivedAck[]): AnsweringHost {
-  const hosts = new Map<string, AnsweringHost>();
-  for (const one of acks) addAck(hosts, one);
-  const [host, ...others] = hosts.values();
-  if (others.length > 0) throw new Error("These acks are several hosts'");
-  return host;
-}
-
-/** A request that asks for nothing but a flush. */
-export const plannedRequest: PlannedRequest = {
-  action: "flush all",
-  acknowledge: true,
-  report: false,
-  ackSpreadMs: 0,
-  sender: "r1",
-  addresses: [],
-};
-
-/** A plan of five copies, a second apart, to one broadcast address, by the router. */
-export function planOf(changes: Partial<Plan> = {}): Plan {
-  return {
-    content: { kind: "signed", key, requests: [plannedRequest] },
-    targets: [parseHost("192.0.2.255")],
-    udpPort: defaultPort,
-    schedule: { count: 5, intervalMs: 1000 },
-    waitMs: 2000,
-    expectation: null,
-    ownership: new Ownership(router, false),
+    signer: null,
+    isOwnLinkLayerAddress: isOwnMac,
     faults: [],
+    hindrances: [],
     warnings: [],
     opening: "",
     ...changes,
+    exchange: {
+      content: signed(planned()),
+      udpPort: 27735,
+      schedule: { count: 5, intervalMs: 1_000 },
+      waitMs: 2_000,
+      expected: null,
+      wasSentTo: () => true,
+      isOwnAddress: () => false,
+      compare: () => 0,
+      ...changes.exchange,
+    },
   };
 }
 
-/** The request in a datagram of the tests' key; throws if it is none. */
-export function requestIn(bytes: Uint8Array, signer: Key = key): FlushRequest {
-  const fault = requestHeaderFault(bytes);
-  if (fault !== null) throw new Error(`Not a request: ${fault}`);
-  if (!verifyRequest(bytes, signer)) throw new Error("Not a request: MAC");
-  const request = parseRequest(bytes);
-  if (request === null) throw new Error("Not a request: it contradicts itself");
-  return request;
+/** An answer of the host with a number to the one request of `recordOf()`. */
+export interface Answered {
+  readonly key: number;
+  readonly answer: Answer;
 }
 
-/** A record of five copies to one broadcast address, and these acks. */
+/** The request that the records' hosts answered. */
+export const request: AskedRequest = asked("ab".repeat(16));
+
+/** A record of five copies to one broadcast address, and these answers. */
 export function recordOf(
-  acks: readonly ReceivedAck[],
-  changes: Partial<ExchangeRecord> = {},
+  answers: readonly Answered[],
+  changes: Partial<ExchangeRecord> & { readonly own?: string } = {},
 ): ExchangeRecord {
-  const hosts = new Map<string, AnsweringHost>();
-  for (const one of acks) addAck(hosts, one);
+  const { own = "", ...fields } = changes;
+  const requests = fields.requests ?? [request];
+  const hosts = createHosts({
+    requests,
+    isPinned: () => false,
+    isExpected: () => false,
+    isOwn: (address) => address === own,
+    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
+  });
+  for (const { key, answer } of answers) {
+    hosts.note(hostKey(key).toHex(), answer, requests[0], false);
+  }
   return {
     created: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
-    requestIds: [new Uint8Array(16).fill(0xab)],
+    requests,
     copies: 5,
-    targets: [targetRecord("192.0.2.255")],
+    targets: [targetOutcome("192.0.2.255")],
     hosts,
-    ignored: new Map(),
+    uncounted: new Map<Uncounted, number>(),
+    elsewhere: new Map(),
+    unverified: 0,
+    named: new Set(),
+    strayPorts: [],
     elapsedMs: 6000.1234,
-    ...changes,
+    ...fields,
   };
 }
 
 /** Five copies to a target, as the command line names it. */
-export function targetRecord(
+export function targetOutcome(
   hostname: string,
-  changes: Partial<TargetRecord> = {},
-): TargetRecord {
+  changes: Partial<TargetOutcome> = {},
+): TargetOutcome {
   return { target: parseHost(hostname), sent: 5, error: null, ...changes };
 }
 
-const acked = { id: new Uint8Array(16) };
+/** The outcome of a run by its answers and its plan. */
+export function outcome(
+  answers: readonly Answered[],
+  plan: Parameters<typeof planOf>[0] = {},
+  record: Parameters<typeof recordOf>[1] = {},
+) {
+  return outcomeOf(planOf(plan), recordOf(answers, record));
+}
 
-/** Acks of hosts that ended in different ways; the router's link-layer address ends in 02. */
-export const healed: ReceivedAck = received(
-  "192.0.2.7",
-  ack(acked, "flushed", {
-    host: "web1",
-    entries: 7,
-    micros: 800,
-    reports: [report("neighbor", "02:00:00:00:00:02")],
-  }),
-  { ms: 12.4 },
-);
-export const stuck: ReceivedAck = received(
-  "192.0.2.8",
-  ack(acked, "flushed", {
-    host: "db1",
-    entries: 12,
-    reports: [report("neighbor", "02:00:00:00:00:01")],
-  }),
-  { ms: 640 },
-);
-export const failed: ReceivedAck = received(
-  "192.0.2.9",
-  ack(acked, "failed", { host: "win1", error: 5 }),
-  { ms: 3 },
-);
+/** Hosts that ended in different ways. */
+export const healed: Answered = {
+  key: 1,
+  answer: {
+    ...answer("flushed", [reports.own], {
+      host: "web1",
+      entries: 7,
+      micros: 800,
+      address: "192.0.2.7",
+    }),
+    ms: 12.4,
+  },
+};
+export const stuck: Answered = {
+  key: 2,
+  answer: {
+    ...answer("flushed", [reports.foreign], { host: "db1", entries: 12, address: "192.0.2.8" }),
+    ms: 640,
+  },
+};
+export const failed: Answered = {
+  key: 3,
+  answer: { ...answer("failed", [], { host: "win1", address: "192.0.2.9" }), ms: 3 },
+};

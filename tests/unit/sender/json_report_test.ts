@@ -1,59 +1,89 @@
 import assert from "node:assert/strict";
-import { outcomeOf } from "../../../lib/sender/outcome.ts";
-import { jsonReport } from "../../../lib/sender/json_report.ts";
-import { healed, key, plannedRequest, planOf, prefix, recordOf, stuck } from "./helpers.ts";
+import { jsonReport, pinLine } from "../../../lib/sender/json_report.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
+import { expectedOf, healed, outcome, stuck } from "./helpers.ts";
+import { hostKey, routerKey } from "./virtual_run.ts";
+
+const keyText = (n: number) => formatKey("host", hostKey(n));
 
 Deno.test("jsonReport() holds every field", () => {
-  const request = { ...plannedRequest, report: true, addresses: [prefix("192.0.2.1")] };
-  const plan = planOf({
-    content: { kind: "signed", key, requests: [request] },
-    expectation: { kind: "names", names: ["web1", "cache9"] },
+  const ended = outcome([healed, stuck], { exchange: { expected: expectedOf("web1\ncache9") } }, {
+    uncounted: new Map([["mac", 2]]),
+    elsewhere: new Map([["198.51.100.7", 1]]),
   });
-  const record = recordOf([healed, stuck], { ignored: new Map([["mac", 2]]) });
-  const { arpflush, summary, ...document } = JSON.parse(jsonReport(outcomeOf(plan, record)));
+  const { arpflush, summary, ...document } = JSON.parse(jsonReport(ended));
   assert.match(arpflush, /^\d+\.\d+\.\d+$/);
   assert.match(summary, /^Flush: /);
-  const host = { error: 0, clockOffsetMs: 0, clockErrorMs: 1, repaired: false, acks: 1 };
-  const reported = { address: "192.0.2.1", state: "neighbor" };
+  const host = {
+    instance: "0000000000000001",
+    error: 0,
+    restPending: false,
+    clockOffsetMs: 0,
+    clockErrorMs: 1,
+    acks: 1,
+  };
+  const reported = { address: "192.0.2.1", state: "neighbor", cached: false, gateway: false };
   assert.deepEqual(document, {
-    version: 1,
+    version: 2,
     exitCode: 3,
     action: "flush all",
-    keyId: key.idText,
-    requestId: "ab".repeat(16),
+    keyId: routerKey.idText,
     created: "2026-01-02T03:04:05.006Z",
     elapsedMs: 6000.123,
-    addresses: ["192.0.2.1"],
+    requests: [{
+      id: "ab".repeat(16),
+      action: "flush all",
+      link: 0,
+      addresses: ["192.0.2.1"],
+    }],
     copies: 5,
     targets: [{ target: "192.0.2.255", interfaces: [], sent: 5, error: null }],
     faults: [],
+    hindrances: [],
+    warnings: [],
     hosts: [{
       ...host,
-      host: "web1",
-      addresses: ["192.0.2.7"],
-      state: "healed",
-      ms: 12.4,
-      entries: 7,
-      flushMicros: 800,
-      reports: [{ ...reported, linkLayerAddress: "02:00:00:00:00:02", finding: "healed" }],
-    }, {
-      ...host,
       host: "db1",
+      key: keyText(2),
       addresses: ["192.0.2.8"],
       state: "stuck",
+      text: "STUCK 192.0.2.1 at 02:00:00:00:00:01",
       ms: 640,
       entries: 12,
       flushMicros: 0,
+      expectLine: `db1 192.0.2.8 ${keyText(2)}`,
       reports: [{ ...reported, linkLayerAddress: "02:00:00:00:00:01", finding: "stuck" }],
+    }, {
+      ...host,
+      host: "web1",
+      key: keyText(1),
+      addresses: ["192.0.2.7"],
+      state: "healed",
+      text: "healed",
+      ms: 12.4,
+      entries: 7,
+      flushMicros: 800,
+      expectLine: `web1 192.0.2.7 ${keyText(1)}`,
+      reports: [{ ...reported, linkLayerAddress: "02:00:00:00:00:02", finding: "healed" }],
     }],
+    thisMachine: [],
     missing: { count: 1, names: ["cache9"] },
-    ignored: { mac: 2 },
+    elsewhere: { "198.51.100.7": 1 },
+    uncounted: { mac: 2 },
+    unverified: 0,
   });
 });
 
-Deno.test("jsonReport() of a password has no request", () => {
-  const plan = planOf({ content: { kind: "password", password: "x" } });
-  const outcome = outcomeOf(plan, recordOf([], { requestIds: [] }));
-  const { action, keyId, requestId, hosts, addresses } = JSON.parse(jsonReport(outcome));
-  assert.deepEqual([action, keyId, requestId, hosts, addresses], ["password", null, null, [], []]);
+Deno.test("jsonReport() of a password has no key", () => {
+  const ended = outcome([], {
+    exchange: { content: { kind: "password", password: "x", targets: [] } },
+  }, { requests: [] });
+  const { action, keyId, requests, hosts } = JSON.parse(jsonReport(ended));
+  assert.deepEqual([action, keyId, requests, hosts], ["password", null, [], []]);
+});
+
+Deno.test("pinLine() is a line of an --expect file that pins its host", () => {
+  const [{ host, ...result }] = outcome([healed]).hosts;
+  const [expected] = expectedOf(pinLine({ host, ...result })).hosts;
+  assert.deepEqual([expected.label, expected.pins], ["web1", [host.key]]);
 });

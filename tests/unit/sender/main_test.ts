@@ -1,14 +1,16 @@
 /** The sender as a process, with its own permissions, against a stand-in host on loopback. */
 import assert from "node:assert/strict";
-import { parseKeyFile } from "../../../lib/wire/keys.ts";
-import { ack, otherKey, report } from "./helpers.ts";
+import { parseExpectedHosts } from "../../../lib/sender/expectation.ts";
+import { parseSecretKeyFile } from "../../../lib/wire/keys.ts";
+import { createRouter } from "../../support/datagrams.ts";
+import { reports } from "./answers.ts";
 import type { CommandOutcome } from "../../support/command.ts";
 import { runCommand, runSender, senderCommand, withFolder } from "./sender_process.ts";
 import { type Answers, type ReceivedRequest, startStandInHost } from "./stand_in_host.ts";
 
 /** Short times: three copies within 0.1 s, and a wait that a busy machine keeps. */
 const quick = "-c 3 -i 50ms -w 500ms".split(" ");
-const flushed: Answers = (request) => [ack(request, "flushed", { host: "web1", entries: 3 })];
+const flushed: Answers = () => [{ host: "web1", entries: 3 }];
 
 /** What starts the sender against a host that answers so, with these arguments. */
 type Start = (line: readonly string[], folder: string) => Promise<CommandOutcome>;
@@ -40,8 +42,36 @@ Deno.test("send.ts --help and --version write to stdout and exit 0", async () =>
 Deno.test("send.ts --keygen writes a key file's text, a new one each time", async () => {
   const [one, two] = await Promise.all([runSender(["--keygen"]), runSender(["--keygen"])]);
   assert.deepEqual([one.code, one.stderr], [0, ""]);
-  const ids = [one, two].map(({ stdout }) => parseKeyFile(stdout).signing.idText);
+  const ids = [one, two].map(({ stdout }) => parseSecretKeyFile(stdout).toHex());
   assert.notEqual(ids[0], ids[1]);
+});
+
+Deno.test("send.ts --public-key prints what --keygen's comment names", () =>
+  withFolder(async (folder) => {
+    const { stdout } = await runSender(["--keygen"]);
+    await Deno.writeTextFile(`${folder}/new`, stdout, { mode: 0o600 });
+    const shown = await runSender(["--public-key", "-k", `${folder}/new`]);
+    assert.deepEqual([shown.code, shown.stderr], [0, ""]);
+    assert.match(shown.stdout, /^arpflush-public-[\w-]{43}\n$/);
+    assert.ok(stdout.includes(`public key: ${shown.stdout}`));
+  }));
+
+Deno.test("send.ts --probe --pins prints lines that pin the hosts that answered", async () => {
+  const alive: Answers = () => [{ status: "alive", host: "web1" }];
+  const { code, stdout } = await send(["--probe", "--pins", "--no-verify", ...quick], alive);
+  assert.equal(code, 0);
+  const [host] = parseExpectedHosts(stdout);
+  assert.deepEqual([host.label, host.pins.length], ["web1", 1]);
+});
+
+Deno.test("send.ts sends although it can't read whom to expect, says so and exits 4", async () => {
+  const args = ["--no-verify", ...quick, "--expect", "/nonexistent/hosts"];
+  const { code, stderr, received } = await send(args);
+  assert.deepEqual([code, received.length], [4, 3]);
+  assert.match(
+    stderr,
+    /^arpflush: Cannot read expected hosts from "\/nonexistent\/hosts": No such/,
+  );
 });
 
 Deno.test("send.ts exits 2 with one line for a wrong command line and for a run it can't prepare", async () => {
@@ -69,7 +99,7 @@ Deno.test("send.ts without permissions exits 2 with one line that says how to ru
 });
 
 Deno.test("send.ts exits 0 when the hosts have flushed", async () => {
-  const { code, stdout, stderr } = await send(["--no-verify", "--expect", "1"]);
+  const { code, stdout, stderr } = await send(["--no-verify", "--expect", "1", ...quick]);
   assert.deepEqual([code, stderr], [0, ""]);
   const [heading, row, summary] = stdout.split("\n");
   assert.match(heading, /^HOST +ADDRESS +MS +REMOVED +STATE$/);
@@ -88,15 +118,14 @@ Deno.test("send.ts sends all copies of one request without an expectation", asyn
 });
 
 Deno.test("send.ts exits 3 when a host is stuck or missing, and names it", async () => {
-  const reports = [report("neighbor", "00:00:5e:00:53:01")];
-  const answers: Answers = (request) => [ack(request, "flushed", { host: "web1", reports })];
+  const answers: Answers = () => [{ host: "web1", reports: [reports.foreign] }];
   const { code, stdout, stderr, received } = await send(
     ["-A", "203.0.113.177", "--expect", "2", ...quick],
     answers,
   );
   assert.equal(code, 3);
-  assert.match(stdout, / STUCK 203\.0\.113\.177 at 00:00:5e:00:53:01\n/);
-  assert.match(stdout, /1 host answered: 1 STUCK, 1 missing; web1 STUCK [^;]*\n$/);
+  assert.match(stdout, / STUCK 203\.0\.113\.177 at 02:00:00:00:00:01\n/);
+  assert.match(stdout, /1 host answered: 1 STUCK, 1 missing; web1 STUCK [^;]*; This machine/);
   assert.equal(
     stderr,
     "arpflush: This machine does not hold 203.0.113.177: any link-layer address reported for it " +
@@ -115,11 +144,11 @@ Deno.test("send.ts exits 1 when nothing could be sent, and says why even with -q
   }));
 
 Deno.test("send.ts --probe asks without flushing and shows clocks", async () => {
-  const alive: Answers = (request) => [
-    ack(request, "alive", { host: "web1", entries: 42, clock: Date.now() - 5000 }),
+  const alive: Answers = () => [
+    { status: "alive", host: "web1", entries: 42, clock: Date.now() - 5000 },
   ];
   const { code, stdout, received } = await send(
-    ["--probe", "--no-verify", "--expect", "1"],
+    ["--probe", "--no-verify", "--expect", "1", ...quick],
     alive,
   );
   assert.equal(code, 0);
@@ -130,17 +159,17 @@ Deno.test("send.ts --probe asks without flushing and shows clocks", async () => 
 
 Deno.test("send.ts --json writes one document and nothing else to stdout", async () => {
   const { code, stdout, stderr, received } = await send(
-    ["--no-verify", "--expect", "1", "--json"],
+    ["--no-verify", "--expect", "1", ...quick, "--json"],
   );
   assert.deepEqual([code, stderr], [0, ""]);
-  const { version, exitCode, requestId, hosts } = JSON.parse(stdout);
-  assert.deepEqual([version, exitCode, hosts[0].host], [1, 0, "web1"]);
-  assert.equal(requestId, received[0].request.id.toHex());
+  const { version, exitCode, requests, hosts } = JSON.parse(stdout);
+  assert.deepEqual([version, exitCode, hosts[0].host], [2, 0, "web1"]);
+  assert.equal(requests[0].id, received[0].request.id.toHex());
 });
 
 Deno.test("send.ts -v tells each step, and counts what it ignores", async () => {
   const { code, stderr } = await send(["--no-verify", ...quick, "-v"], flushed, {
-    signer: otherKey,
+    router: createRouter(2),
   });
   assert.equal(code, 3);
   assert.match(stderr, /^arpflush: Key [0-9a-f]{8}, to 127\.0\.0\.1\narpflush: Copy 1 sent\n/);
@@ -193,12 +222,12 @@ Deno.test("send.ts --notify exits 0 at once unless the state is MASTER, and says
 Deno.test("send.ts --notify sends when the state is MASTER", async () => {
   const words = ["127.0.0.1", "INSTANCE", "VI_1", "MASTER", "100"];
   const { code, received } = await send(
-    ["--no-verify", "--expect", "1", "--notify"],
+    ["--no-verify", "--expect", "1", ...quick, "--notify"],
     flushed,
     {},
     (line) => runSender([...line.slice(0, -1), ...words]),
   );
-  assert.deepEqual([code, received.length], [0, 1]);
+  assert.deepEqual([code, received.length], [0, 3]);
 });
 
 Deno.test({
@@ -232,8 +261,8 @@ Deno.test("send.ts runs several at once, each with its own acks", async () => {
     const ended = await Promise.all([1, 2, 3].map(() => runSender([...args, "127.0.0.1"])));
     const documents = ended.map(({ stdout }) => JSON.parse(stdout));
     assert.deepEqual(ended.map(({ code }) => code), [0, 0, 0]);
-    assert.equal(new Set(documents.map(({ requestId }) => requestId)).size, 3);
-    for (const { ignored } of documents) assert.deepEqual(ignored, {});
+    assert.equal(new Set(documents.map(({ requests }) => requests[0].id)).size, 3);
+    for (const { uncounted } of documents) assert.deepEqual(uncounted, {});
   });
 });
 
@@ -260,7 +289,7 @@ Deno.test({
     const args = ["--no-verify", "-c", "3", "-i", "200ms", "-w", "300ms"];
     const { code, stdout } = await send(args, answers, {}, (line) => onTerminal(line));
     assert.equal(code, 0);
-    assert.match(stdout, /^Flush: 1 copy to 127\.0\.0\.1; 0 hosts answered: 1 missing\r\n/);
+    assert.match(stdout, /^Flush: 1 copy to 127\.0\.0\.1; 0 hosts answered: 1 missing/);
     assert.ok(stdout.includes(`${up}Flush: 2 copies`), JSON.stringify(stdout));
     assert.ok(stdout.includes(`${green}web1  127.0.0.1 `));
     assert.match(stdout, /Flush: 3 copies to 127\.0\.0\.1; 1 host answered: 1 flushed\r\n$/);
@@ -302,6 +331,6 @@ Deno.test({
   ignore: !hasScript,
   async fn() {
     const { stdout } = await onTerminal(["--keygen"]);
-    assert.match(stdout, /arpflush: umask 077; arpflush --keygen > \/etc\/arpflush\/key\r\n$/);
+    assert.match(stdout, /arpflush: umask 077; arpflush --keygen > \/etc\/arpflush\/key\r\n/);
   },
 });

@@ -1,69 +1,85 @@
 import assert from "node:assert/strict";
-import { type ExchangeRecord } from "../../../lib/sender/exchange.ts";
-import { outcomeOf } from "../../../lib/sender/outcome.ts";
-import type { Plan } from "../../../lib/sender/preparation.ts";
-import { ack, failed, healed, planOf, received, recordOf, stuck, targetRecord } from "./helpers.ts";
+import { answer, reports } from "./answers.ts";
+import {
+  type Answered,
+  expectedOf,
+  failed,
+  healed,
+  outcome,
+  stuck,
+  targetOutcome,
+} from "./helpers.ts";
 
-const to = { id: new Uint8Array(16) };
-const flushed = received("192.0.2.7", ack(to, "flushed"));
-const alive = received("192.0.2.7", ack(to, "alive"));
-const names = (...names: string[]) => ({ kind: "names", names }) as const;
-const password: Partial<Plan> = { content: { kind: "password", password: "x" } };
+type Plan = Parameters<typeof outcome>[1];
+type Fields = Parameters<typeof outcome>[2];
+
+const expected = (text: string): Plan => ({ exchange: { expected: expectedOf(text) } });
+const count = (count: number): Plan => ({ exchange: { expected: { count } } });
+const password: Plan = {
+  exchange: { content: { kind: "password", password: "x", targets: [] } },
+};
 const down = { sent: 0, error: "Down" };
-const found = targetRecord("10.0.0.255", down);
+const found = targetOutcome("10.0.0.255", down);
+const unfound = { ...found, target: { ...found.target, named: false } };
+const state = (name: keyof typeof reports): Answered => ({
+  key: 4,
+  answer: answer("flushed", [reports[name]], { address: "192.0.2.10" }),
+});
+const pending: Answered = { key: 5, answer: answer("pending", [], { host: "x" }) };
+const stale: Answered = { key: 6, answer: answer("stale") };
 
-/** What ended how: acks, plan and targets, and the exit code. */
-const codes: [
-  what: string,
-  acks: Parameters<typeof recordOf>[0],
-  plan: Partial<Plan>,
-  targets: ExchangeRecord["targets"] | undefined,
-  code: number,
-][] = [
-  ["one host healed, none expected by name", [healed], {}, undefined, 0],
-  ["a host flushed and had nothing to verify", [flushed], {}, undefined, 0],
-  ["a host was probed and is well", [alive], {}, undefined, 0],
-  ["nobody answered", [], {}, undefined, 3],
-  ["a host is stuck", [healed, stuck], {}, undefined, 3],
-  ["a host failed", [healed, failed], {}, undefined, 3],
-  ["a host is missing", [healed], { expectation: names("web1", "db2") }, undefined, 3],
-  ["the expected hosts healed", [healed], { expectation: names("WEB1") }, undefined, 0],
-  ["too few answered", [healed], { expectation: { kind: "count", count: 2 } }, undefined, 3],
-  [
-    "one that nobody expected is stuck",
-    [healed, stuck],
-    { expectation: names("web1") },
-    undefined,
-    3,
-  ],
-  ["a named interface can't be used", [healed], { faults: ["No e9"] }, undefined, 3],
+/** What ended how: answers, plan and record, and the exit code. */
+const codes: [what: string, answers: readonly Answered[], code: number, Plan?, Fields?][] = [
+  ["one host healed, none expected", [healed], 0],
+  ["nobody answered", [], 3],
+  ["a host is stuck", [healed, stuck], 3],
+  ["a host failed", [healed, failed], 3],
+  ["nobody answered a host for an address it uses", [healed, state("nobodyCached")], 3],
+  ["an address could not be looked at", [healed, state("unknown")], 3],
+  ["a host is stale", [healed, stale], 3],
+  ["a host's flush is still to come", [healed, pending], 3],
+  ["a host never used the address", [healed, state("nobody")], 0],
+  ["a host is on none of the links", [state("elsewhere")], 0],
+  ["a host is missing", [healed], 3, expected("web1\ndb2")],
+  ["the expected hosts healed", [healed], 0, expected("WEB1")],
+  ["too few answered", [healed], 3, count(2)],
+  ["one that nobody expected is stuck", [healed, stuck], 3, expected("web1")],
+  ["only the sending machine answered", [healed], 3, count(1), { own: "192.0.2.7" }],
+  ["the sending machine alone is not good", [healed, failed], 0, {}, { own: "192.0.2.9" }],
+  ["acks were still to be verified", [healed], 3, {}, { unverified: 1 }],
+  ["a named interface can't be used", [healed], 3, { faults: ["No e9"] }],
+  ["the report was hindered", [healed], 4, { hindrances: ["No file"] }],
+  ["the report was hindered and a host is stuck", [stuck], 3, { hindrances: ["No file"] }],
   [
     "a target that --all found couldn't be reached",
     [healed],
-    {},
-    [targetRecord("192.0.2.255"), { ...found, target: { ...found.target, named: false } }],
     0,
+    {},
+    { targets: [targetOutcome("192.0.2.255"), unfound] },
   ],
   [
     "a target that was named couldn't be reached",
     [healed],
-    {},
-    [targetRecord("web1"), targetRecord("web2", down)],
     3,
+    {},
+    { targets: [targetOutcome("web1"), targetOutcome("web2", down)] },
   ],
-  ["nothing could be sent", [], {}, [targetRecord("192.0.2.255", down)], 1],
-  ["a password was sent", [], password, undefined, 0],
-  ["a password could not be sent", [], password, [targetRecord("web1", down)], 1],
+  ["nothing could be sent", [], 1, {}, { targets: [targetOutcome("192.0.2.255", down)] }],
+  ["a password was sent", [], 0, password],
+  ["a password could not be sent", [], 1, password, { targets: [targetOutcome("web1", down)] }],
 ];
-for (const [what, acks, plan, targets, code] of codes) {
+for (const [what, answers, code, plan, record] of codes) {
   Deno.test(`outcomeOf() gives exit code ${code} when ${what}`, () => {
-    const record = recordOf(acks, targets === undefined ? {} : { targets });
-    assert.equal(outcomeOf(planOf(plan), record).exitCode, code);
+    assert.equal(outcome(answers, plan, record).exitCode, code);
   });
 }
 
 Deno.test("outcomeOf() names the missing of those expected, and counts them", () => {
-  const plan = planOf({ expectation: names("web1", "db2", "cache9") });
-  const { missingNames, missingCount } = outcomeOf(plan, recordOf([healed]));
-  assert.deepEqual([missingNames, missingCount], [["db2", "cache9"], 2]);
+  const { missing, missingCount } = outcome([healed], expected("web1\ndb2\ncache9"));
+  assert.deepEqual([missing, missingCount], [["db2", "cache9"], 2]);
+});
+
+Deno.test("outcomeOf() puts the worst host first", () => {
+  const { hosts } = outcome([healed, failed, stuck]);
+  assert.deepEqual(hosts.map(({ name }) => name), ["db1", "win1", "web1"]);
 });

@@ -5,6 +5,10 @@ import {
   outcomeOf,
   type RunOptions,
 } from "../../support/command.ts";
+import { createRouter } from "../../support/datagrams.ts";
+
+/** Whose key the sender signs with. */
+export const testRouter = createRouter(1);
 
 const root = `${import.meta.dirname}/../../../`;
 
@@ -39,8 +43,7 @@ export async function withFolder(
   const folder = await Deno.makeTempDir();
   try {
     const keyFile = `${folder}/key`;
-    const secret = new Uint8Array(32).fill(1);
-    await Deno.writeTextFile(keyFile, `${btoa(String.fromCharCode(...secret))}\n`, { mode: 0o600 });
+    await Deno.writeTextFile(keyFile, `${testRouter.secretText}\n`, { mode: 0o600 });
     await test(folder, keyFile);
   } finally {
     await Deno.remove(folder, { recursive: true });

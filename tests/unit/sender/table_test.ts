@@ -1,93 +1,124 @@
 import assert from "node:assert/strict";
-import type { ReceivedAck } from "../../../lib/sender/hosts.ts";
-import { type Outcome, outcomeOf } from "../../../lib/sender/outcome.ts";
-import type { Plan } from "../../../lib/sender/preparation.ts";
 import { LiveTable, severityOf, summaryLine, tableLines } from "../../../lib/sender/table.ts";
 import { createTestTime } from "../../support/test_time.ts";
+import { answer, reports } from "./answers.ts";
 import {
-  ack,
+  type Answered,
+  expectedOf,
   failed,
   healed,
-  key,
-  plannedRequest,
-  planOf,
-  received,
-  recordOf,
-  report,
+  outcome,
   stuck,
-  targetRecord,
+  targetOutcome,
 } from "./helpers.ts";
+import { planned, signed } from "./virtual_run.ts";
 
-function outcome(acks: ReceivedAck[], plan: Partial<Plan> = {}): Outcome {
-  return outcomeOf(planOf(plan), recordOf(acks));
-}
-
-const names = (...names: string[]) => ({ kind: "names", names }) as const;
 const plain = { color: false, columns: null };
-const to = { id: new Uint8Array(16) };
+const expected = (text: string) => ({ exchange: { expected: expectedOf(text) } });
 
-Deno.test("tableLines() aligns a row for each host and each missing name, and sums up", () => {
-  const twice = { ...stuck, address: "198.51.100.8", ms: 650 };
-  const all = outcome([healed, stuck, twice, failed], { expectation: names("web1", "cache9") });
+/** A host by its number that failed. */
+const broken = (n: number): Answered => ({
+  key: 10 + n,
+  answer: answer("failed", [], { host: `h${n}`, error: 1, address: `192.0.2.${n}` }),
+});
+
+Deno.test("tableLines() aligns a row for each host, the worst first, and each missing name", () => {
+  const twice = { ...stuck, answer: { ...stuck.answer, address: "198.51.100.8", ms: 650 } };
+  const all = outcome([healed, stuck, twice, failed], expected("web1\ncache9"));
   assert.deepEqual(tableLines(all, plain), [
     "HOST    ADDRESS        MS  REMOVED  STATE",
-    "web1    192.0.2.7      12        7  healed",
     "db1     192.0.2.8 +1  640       12  STUCK 192.0.2.1 at 02:00:00:00:00:01",
     "win1    192.0.2.9       3        -  FAILED, error 5",
+    "web1    192.0.2.7      12        7  healed",
     "cache9                              missing",
-    "Flush: 5 copies to 192.0.2.255; 3 hosts answered: 1 healed, 1 STUCK, 1 failed, 1 missing; " +
+    "Flush: 5 copies to 192.0.2.255; 3 hosts answered: 1 STUCK, 1 failed, 1 healed, 1 missing; " +
     "db1 STUCK 192.0.2.1 at 02:00:00:00:00:01, win1 FAILED, error 5, cache9 missing",
   ]);
 });
 
+Deno.test("tableLines() shows the sending machine apart", () => {
+  const lines = tableLines(outcome([healed], {}, { own: "192.0.2.7" }), plain);
+  assert.match(lines[1], /healed \(this machine\)$/);
+  assert.match(lines[2], /0 hosts answered: 1 missing/);
+});
+
 Deno.test("tableLines() shows clocks to a probe, and when one is off", () => {
-  const probe = { ...plannedRequest, action: "probe" } as const;
-  const alive = ack(to, "alive", { host: "web1", entries: 9 });
-  const plan = { content: { kind: "signed", key, requests: [probe] } } as const;
-  const behind = received("192.0.2.7", alive, { ms: 2, clock: { ms: -12, errorMs: 1 } });
-  assert.deepEqual(tableLines(outcome([behind], plan), plain), [
+  const behind: Answered = {
+    key: 1,
+    answer: {
+      ...answer("alive", [reports.own], { host: "web1", entries: 9, address: "192.0.2.7" }),
+      ms: 2,
+      clock: { ms: -12, errorMs: 1 },
+    },
+  };
+  const plan = { exchange: { content: signed(planned({ action: "probe" })) } };
+  assert.deepEqual(tableLines(outcome([behind], plan), plain).slice(0, 2), [
     "HOST  ADDRESS    MS  ENTRIES  CLOCK         STATE",
-    "web1  192.0.2.7   2        9  12 ms behind  alive",
-    "Probe: 5 copies to 192.0.2.255; 1 host answered: 1 alive",
+    "web1  192.0.2.7   2        9  12 ms behind  healed",
   ]);
-  const off = { ...healed, clock: { ms: 600_000, errorMs: 1 } };
+  const off = { ...healed, answer: { ...healed.answer, clock: { ms: 600_000, errorMs: 1 } } };
   assert.match(tableLines(outcome([off]), plain)[1], /600\.0 s ahead {2}healed$/);
 });
 
 Deno.test("tableLines() is the summary alone when there is nobody to list", () => {
   assert.deepEqual(tableLines(outcome([]), plain), [
-    "Flush: 5 copies to 192.0.2.255; 0 hosts answered: 1 missing",
+    "Flush: 5 copies to 192.0.2.255; 0 hosts answered: 1 missing; no ack came in: a firewall here " +
+    "must let in UDP to ports 27736 to 27799",
   ]);
 });
 
 Deno.test("tableLines() colors states when asked to, and cuts lines without cutting colors", () => {
   const all = outcome([healed, stuck]);
-  const [heading, first, second] = tableLines(all, { color: true, columns: 20 });
+  const [heading, second, first] = tableLines(all, { color: true, columns: 20 });
   assert.equal(heading, "\x1b[1mHOST  ADDRESS     MS\x1b[0m");
   assert.equal(first, "\x1b[32mweb1  192.0.2.7   12\x1b[0m");
   assert.equal(second, "\x1b[31mdb1   192.0.2.8  640\x1b[0m");
   assert.ok(!tableLines(all, plain).join("").includes("\x1b"));
 });
 
-Deno.test("summaryLine() names eight hosts and counts the rest", () => {
-  const many = Array.from(
-    { length: 10 },
-    (_, i) => received(`192.0.2.${i}`, ack(to, "failed", { host: `h${i}`, error: 1 })),
-  );
+Deno.test("summaryLine() names eight hosts, the worst first, and counts the rest", () => {
+  const many = [...Array.from({ length: 10 }, (_, i) => broken(i)), stuck];
   const line = summaryLine(outcome(many));
-  assert.match(line, /; h0 FAILED, error 1, .*h7 FAILED, error 1 and 2 more$/);
+  assert.match(line, /; db1 STUCK [^,]*, h0 FAILED, error 1, .*h6 FAILED, error 1 and 3 more$/);
 });
 
 Deno.test("summaryLine() says why nothing was sent", () => {
-  const targets = [targetRecord("192.0.2.255", { sent: 0, error: "Network is unreachable" })];
-  assert.equal(
-    summaryLine(outcomeOf(planOf({ faults: ["No interface e9"] }), recordOf([], { targets }))),
-    "Flush not sent; cannot send to 192.0.2.255: Network is unreachable; No interface e9",
+  const targets = [targetOutcome("192.0.2.255", { sent: 0, error: "Network is unreachable" })];
+  assert.match(
+    summaryLine(outcome([], { faults: ["No interface e9"] }, { targets })),
+    /^Flush not sent; cannot send to 192\.0\.2\.255: Network is unreachable; No interface e9/,
   );
 });
 
+/** What a run's record adds to its line. */
+const remarks: [Parameters<typeof outcome>[2], RegExp][] = [
+  [{ strayPorts: [40_000] }, /; acks went to port 40000, since 27736 to 27799 were taken$/],
+  [
+    { elsewhere: new Map([["198.51.100.7", 2]]) },
+    /; acks from where nothing was sent to: 198\.51\.100\.7$/,
+  ],
+  [{ unverified: 3 }, /; 3 acks were not verified in time$/],
+  [{ uncounted: new Map([["too many hosts", 4]]) }, /; 4 acks of further hosts not counted$/],
+  [{ uncounted: new Map([["too many at once", 1]]) }, /; 1 ack came too fast to be verified$/],
+];
+for (const [fields, text] of remarks) {
+  Deno.test(`summaryLine() remarks on ${Object.keys(fields ?? {})[0]} ${text.source.slice(2, 20)}`, () => {
+    assert.match(summaryLine(outcome([healed], {}, fields)), text);
+  });
+}
+
+Deno.test("summaryLine() says that two hosts have one name, and who uses another's", () => {
+  const twin = { ...failed, answer: answer("failed", [], { host: "web1", address: "192.0.2.9" }) };
+  assert.match(summaryLine(outcome([healed, twin])), /; several hosts are named web1$/);
+});
+
+Deno.test("summaryLine() says what hinders the report", () => {
+  assert.match(summaryLine(outcome([healed], { hindrances: ["No file"] })), /; No file$/);
+});
+
 Deno.test("severityOf() warns of an incomplete run", () => {
-  assert.deepEqual(([0, 1, 2, 3] as const).map(severityOf), ["info", "error", "error", "warning"]);
+  const severities = ([0, 1, 2, 3, 4] as const).map(severityOf);
+  assert.deepEqual(severities, ["info", "error", "error", "warning", "warning"]);
 });
 
 /** What a terminal shows after sequences that go up some lines and clear from there to the end. */
@@ -117,13 +148,12 @@ Deno.test("LiveTable draws over itself, not too often, and leaves the whole tabl
     size: () => ({ columns: 40, rows: 6 }),
     write: (text: string) => void written.push(text),
   };
-  const acks: ReceivedAck[] = [];
+  const acks: Answered[] = [];
   const table = new LiveTable(() => outcome(acks), screen, time.after);
   assert.deepEqual(screenAfter(written.join("")), ["Flush: 5 copies to 192.0.2.255; 0 hosts", ""]);
-  const reports = [report("neighbor", "02:00:00:00:00:02")];
   for (let i = 0; i < 9; i++) {
-    const flushed = ack(to, "flushed", { host: `h${i}`, reports });
-    acks.push(received(`192.0.2.${i}`, flushed, { ms: i }));
+    const given = { host: `h${i}`, address: `192.0.2.${i}` };
+    acks.push({ key: 10 + i, answer: { ...answer("flushed", [reports.own], given), ms: i } });
     table.update();
   }
   time.pass(60);

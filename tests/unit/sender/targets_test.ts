@@ -2,14 +2,12 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   chooseTargets,
-  defaultAddresses,
-  interfacesOf,
-  Ownership,
+  ownLinkLayerAddresses,
   parseHost,
   uniquePrefixes,
 } from "../../../lib/sender/targets.ts";
 import { formatPrefix, networkOf } from "../../../lib/wire/addresses.ts";
-import { interfaces, mac, prefix, router } from "./helpers.ts";
+import { interfaces, prefix, router } from "./helpers.ts";
 
 const hosts: [text: string, hostname: string, address: string | null][] = [
   ["192.0.2.9", "192.0.2.9", "192.0.2.9"],
@@ -19,6 +17,7 @@ const hosts: [text: string, hostname: string, address: string | null][] = [
   ["2001:DB8:0::7", "2001:db8::7", "2001:db8::7"],
   ["::ffff:192.0.2.9", "192.0.2.9", "192.0.2.9"],
   ["fe80::1%e0", "fe80::1%e0", "fe80::1"],
+  ["ff02::1%e0", "ff02::1%e0", "ff02::1"],
   ["web1", "web1", null],
   ["web-1.Example.org.", "web-1.Example.org.", null],
   ["_x.büro", "_x.büro", null],
@@ -46,6 +45,7 @@ const wrongHosts: [string, string][] = [
   ["-web", '"-web" is neither an address nor a host name'],
   ["a..b", '"a..b" is neither an address nor a host name'],
   ["fe80::1", '"fe80::1" is link-local: append the interface, as in fe80::1%eth0'],
+  ["ff02::1", '"ff02::1" is link-local: append the interface, as in ff02::1%eth0'],
   ["fe80::1%", '"fe80::1%" is not an IPv6 link-local address with an interface'],
   ["2001:db8::1%e0", '"2001:db8::1%e0" is not an IPv6 link-local address with an interface'],
   ["192.0.2.1/24", '"192.0.2.1/24" has host bits set; the network is 192.0.2.0/24'],
@@ -79,18 +79,24 @@ Deno.test("parseHost() takes the last address of any network", () => {
 });
 
 function choose(options: Partial<Parameters<typeof chooseTargets>[0]>, machine = router) {
-  const { targets, faults } = chooseTargets(
+  const { groups, faults } = chooseTargets(
     { all: true, interfaceNames: [], hosts: [], ...options },
     machine,
   );
-  const shown = targets.map(({ hostname, interfaceNames, named }) =>
-    `${hostname} ${interfaceNames.join("+")}${named ? " named" : ""}`
+  const shown = groups.map(({ targets }) =>
+    targets.map(({ hostname, interfaceNames, named, source }) =>
+      [hostname, ...interfaceNames, ...named ? ["named"] : [], ...source ? [`from ${source}`] : []]
+        .join(" ")
+    )
   );
   return { shown, faults };
 }
 
-Deno.test("chooseTargets() broadcasts on each IPv4 network, but not on loopback and tunnels", () => {
-  assert.deepEqual(choose({}), { shown: ["192.0.2.255 e0", "198.51.100.127 e1"], faults: [] });
+Deno.test("chooseTargets() broadcasts on each link, but not on loopback and tunnels", () => {
+  assert.deepEqual(choose({}), {
+    shown: [["192.0.2.255 e0"], ["198.51.100.127 e1"]],
+    faults: [],
+  });
 });
 
 Deno.test("chooseTargets() leaves out networks of two addresses and lone addresses", () => {
@@ -99,38 +105,67 @@ Deno.test("chooseTargets() leaves out networks of two addresses and lone address
     "e0 10.0.1.1/32 02:00:00:00:00:02",
     "e1 10.0.2.1/30 02:00:00:00:00:03",
   );
-  assert.deepEqual(choose({}, machine).shown, ["10.0.2.3 e1"]);
+  assert.deepEqual(choose({}, machine).shown, [["10.0.2.3 e1"]]);
 });
 
-Deno.test("chooseTargets() names a broadcast address once, with all its interfaces", () => {
+Deno.test("chooseTargets() asks all nodes of a link that has IPv6 alone", () => {
+  const machine = interfaces(
+    "e0 fe80::2/64 02:00:00:00:00:02",
+    "e0 2001:db8::2/64 02:00:00:00:00:02",
+  );
+  assert.deepEqual(choose({}, machine).shown, [["ff02::1%e0 e0"]]);
+});
+
+Deno.test("chooseTargets() broadcasts once in a network that an interface has two addresses of", () => {
   const machine = interfaces(
     "e0 192.0.2.2/24 02:00:00:00:00:02",
     "e0 192.0.2.3/24 02:00:00:00:00:02",
-    "e1 192.0.2.4/24 02:00:00:00:00:03",
   );
-  assert.deepEqual(choose({}, machine).shown, ["192.0.2.255 e0+e1"]);
+  assert.deepEqual(choose({}, machine).shown, [["192.0.2.255 e0"]]);
+});
+
+Deno.test("chooseTargets() sends from the own address where two links have one network", () => {
+  const machine = interfaces(
+    "e1 192.0.2.2/24 02:00:00:00:00:02",
+    "e2 192.0.2.3/24 02:00:00:00:00:03",
+  );
+  const [e1, e2] = ["255.255.255.255 e1 from 192.0.2.2", "255.255.255.255 e2 from 192.0.2.3"];
+  assert.deepEqual(choose({}, machine).shown, [[e1], [e2]]);
+  assert.deepEqual(choose({ interfaceNames: ["e2"] }, machine).shown, [[e2]]);
+});
+
+Deno.test("chooseTargets() takes a virtual router's interface for one more on its network's link", () => {
+  const machine = interfaces(
+    "vrrp.51 192.0.2.1/24 00:00:5e:00:01:33",
+    "e0 192.0.2.2/24 02:00:00:00:00:02",
+  );
+  const { groups } = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine);
+  assert.deepEqual(groups.map(({ targets }) => targets.map(({ hostname }) => hostname)), [
+    ["192.0.2.255"],
+  ]);
+  assert.deepEqual(groups[0].addresses.map(formatPrefix), ["192.0.2.2", "192.0.2.1"]);
 });
 
 Deno.test("chooseTargets() narrows to named interfaces", () => {
   assert.deepEqual(choose({ interfaceNames: ["e1"] }), {
-    shown: ["198.51.100.127 e1"],
+    shown: [["198.51.100.127 e1"]],
     faults: [],
   });
 });
 
 Deno.test("chooseTargets() says which interfaces can't be used, and uses the others", () => {
   assert.deepEqual(choose({ interfaceNames: ["e0", "e9", "tun0", "lo"] }), {
-    shown: ["192.0.2.255 e0"],
+    shown: [["192.0.2.255 e0"]],
     faults: [
       'No interface "e9" with an address; those with a broadcast address: e0, e1',
-      'Interface "tun0" has no IPv4 broadcast address; those that have one: e0, e1',
-      'Interface "lo" has no IPv4 broadcast address; those that have one: e0, e1',
+      'Interface "tun0" has no broadcast address; those that have one: e0, e1',
+      'Interface "lo" has no broadcast address; those that have one: e0, e1',
     ],
   });
 });
 
 Deno.test("chooseTargets() says when no interface can broadcast", () => {
-  const fault = "No interface has an IPv4 broadcast address";
+  const fault = "No interface has a broadcast address";
   assert.deepEqual(choose({}, []), { shown: [], faults: [fault] });
   assert.deepEqual(choose({ interfaceNames: ["e0"] }, []).faults, [
     'No interface "e0" with an address; those with a broadcast address: none',
@@ -138,55 +173,14 @@ Deno.test("chooseTargets() says when no interface can broadcast", () => {
 });
 
 Deno.test("chooseTargets() adds hosts, each once whatever its case, and knows them as named", () => {
-  const named = ["192.0.2.255", "web1", "WEB1", "fe80::7%e1"].map(parseHost);
-  assert.deepEqual(choose({ hosts: named }).shown, [
-    "192.0.2.255 e0 named",
-    "198.51.100.127 e1",
-    "WEB1  named",
+  const named = ["192.0.2.255", "web1", "WEB1", "fe80::7%e1", "ff02::1%e0"].map(parseHost);
+  assert.deepEqual(choose({ all: false, hosts: named }).shown, [[
+    "192.0.2.255 named",
+    "WEB1 named",
     "fe80::7%e1 e1 named",
-  ]);
-  assert.deepEqual(choose({ all: false, hosts: named.slice(0, 1) }).shown, ["192.0.2.255  named"]);
-});
-
-function through(...hosts: string[]): string[] {
-  return interfacesOf(hosts.map(parseHost), router).map(({ name }) => name);
-}
-
-Deno.test("interfacesOf() finds the link of an address, in either family", () => {
-  assert.deepEqual(through("192.0.2.7"), ["e0"]);
-  assert.deepEqual(through("198.51.100.127"), ["e1"]);
-  assert.deepEqual(through("2001:db8::7"), ["e0"]);
-  assert.deepEqual(through("198.51.100.7", "192.0.2.7"), ["e0", "e1"]);
-});
-
-Deno.test("interfacesOf() goes by the zone of a link-local address", () => {
-  assert.deepEqual(through("fe80::7%e1"), ["e1"]);
-  assert.deepEqual(through("fe80::7%e9"), []);
-});
-
-Deno.test("interfacesOf() takes all interfaces with neighbors for a name or a routed address", () => {
-  assert.deepEqual(through("web1"), ["e0", "e1"]);
-  assert.deepEqual(through("203.0.113.7"), ["e0", "e1"]);
-});
-
-Deno.test("interfacesOf() knows none for this machine alone", () => {
-  assert.deepEqual(through("127.0.0.1", "::1"), []);
-});
-
-Deno.test("defaultAddresses() puts IPv4 first, and virtual addresses first in each family", () => {
-  const machine = interfaces(
-    "e0 2001:db8::2/64 02:00:00:00:00:02",
-    "e0 2001:db8::1/128 02:00:00:00:00:02",
-    "e0 192.0.2.2/24 02:00:00:00:00:02",
-    "e0 192.0.2.1/32 02:00:00:00:00:02",
-    "e1 192.0.2.1/32 02:00:00:00:00:03",
-  );
-  assert.deepEqual(defaultAddresses(machine).map(formatPrefix), [
-    "192.0.2.1",
-    "192.0.2.2",
-    "2001:db8::1",
-    "2001:db8::2",
-  ]);
+    "ff02::1%e0 e0 named",
+  ]]);
+  assert.equal(choose({ hosts: named }).shown.length, 3);
 });
 
 Deno.test("uniquePrefixes() tells an address from its network and keeps the order", () => {
@@ -194,36 +188,15 @@ Deno.test("uniquePrefixes() tells an address from its network and keeps the orde
   assert.deepEqual(uniquePrefixes(given).map(formatPrefix), ["192.0.2.0/24", "192.0.2.0", "::1"]);
 });
 
-Deno.test("Ownership knows the link-layer addresses of all interfaces", () => {
-  const own = new Ownership(router, false);
-  assert.ok(own.isOwn(mac("02:00:00:00:00:02")));
-  assert.ok(own.isOwn(mac("02:00:00:00:01:02")));
-  assert.ok(!own.isOwn(mac("02:00:00:00:00:01")));
-  assert.ok(!own.isOwn(mac("00:00:00:00:00:00")));
-});
-
-/** Whether a report on an address is judged that comes from a source. */
-const judged: [address: string, source: string, byDefault: boolean, ifNamed: boolean][] = [
-  ["192.0.2.1", "192.0.2.7", true, true],
-  ["192.0.2.1", "198.51.100.7", false, true],
-  ["192.0.2.1", "203.0.113.7", true, true],
-  ["fe80::2", "192.0.2.7", true, true],
-  ["fe80::2", "198.51.100.7", false, false],
-  ["fe80::2", "203.0.113.7", false, false],
-  ["fe80::2", "fe80::7%e0", true, true],
-  ["fe80::2", "fe80::7%e1", false, false],
-  ["fe80::2", "fe80::7", true, true],
-  ["203.0.113.1", "192.0.2.7", true, true],
-  ["192.0.2.1", "no address", true, true],
-];
-for (const [address, source, byDefault, ifNamed] of judged) {
-  Deno.test(`isJudged() is right about ${address} reported by ${source}`, () => {
-    assert.equal(new Ownership(router, false).isJudged(prefix(address), source), byDefault);
-    assert.equal(new Ownership(router, true).isJudged(prefix(address), source), ifNamed);
-  });
-}
-
-Deno.test("isJudged() doesn't judge by a link-layer address that isn't known", () => {
-  const own = new Ownership(interfaces("e0:vip 192.0.2.1/24"), true);
-  assert.equal(own.isJudged(prefix("192.0.2.1"), "192.0.2.7"), false);
+Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobody tells", () => {
+  const mac = (last: string) => Uint8Array.fromHex(`0200000000${last}`);
+  const isOwn = ownLinkLayerAddresses(interfaces(
+    "e0 192.0.2.2/24 02:00:00:00:00:02",
+    "e1:vip 198.51.100.1/24",
+  ));
+  const [vip, untold] = ["192.0.2.1", "198.51.100.1"].map(prefix);
+  assert.equal(isOwn(mac("02"), vip), true);
+  assert.equal(isOwn(mac("01"), vip), false);
+  assert.equal(isOwn(mac("02"), untold), true);
+  assert.equal(isOwn(mac("01"), untold), null);
 });

@@ -42,6 +42,7 @@ export function virtualNetwork(time: TestTime, deliver: Deliver): VirtualNetwork
           });
         });
       },
+      strayPorts: new Set(),
       close: () => void (closed = true),
     }),
   };

@@ -13,8 +13,8 @@ import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { createRouterKey } from "../../../lib/wire/keys.ts";
 import { type FlushRequest, parseRequest, requestFilterOf } from "../../../lib/wire/request.ts";
 import { isOwnMac, reports } from "./answers.ts";
+import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { servicePort, type VirtualNetwork, virtualNetwork } from "./virtual_network.ts";
-import { type VirtualTime, virtualTime } from "./virtual_time.ts";
 
 export const routerKey = createRouterKey(createSyncSigner(new Uint8Array(32).fill(9)).publicKey);
 const rightSignature = new Uint8Array(64).fill(7);
@@ -88,7 +88,7 @@ export interface EndedRun {
   readonly record: ExchangeRecord;
   readonly events: readonly ExchangeEvent[];
   readonly network: VirtualNetwork;
-  readonly time: VirtualTime;
+  readonly time: TestTime;
   /** Each host: its name, its state. */
   readonly states: readonly string[];
 }
@@ -105,7 +105,7 @@ export async function run(
   hosts: Readonly<Record<string, Behavior>>,
   options: Partial<ExchangePlan> = {},
 ): Promise<EndedRun> {
-  const time = virtualTime();
+  const time = createTestTime(1_700_000_000_000);
   const seen = new Map<string, number>();
   const network = virtualNetwork(time, ({ bytes, to, at }, reply) => {
     const request = parseRequest(bytes);
