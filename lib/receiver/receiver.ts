@@ -13,7 +13,12 @@ import {
 } from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
 import { encodeAck, type FlushAck, type HostSigner, type NeighborReport } from "../wire/ack.ts";
-import { type AddressPrefix, formatAddress, isWholeAddress } from "../wire/addresses.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  isLinkLocal,
+  isWholeAddress,
+} from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
 import type { RouterKey } from "../wire/keys.ts";
 import { type FlushRequest, parseRequest } from "../wire/request.ts";
@@ -52,6 +57,8 @@ export interface ReceiverParts {
   readonly instance: Uint8Array;
   /** 32 random bytes that nobody else has. */
   readonly challengeSecret: Uint8Array;
+  /** The zones of the host's links, as they are now: interface names or indexes. */
+  readonly linkZones: () => readonly (string | number)[];
 }
 
 /** What a reload may change. */
@@ -65,6 +72,8 @@ export interface ReceiverRules extends AcceptanceRules {
 /** A failed flush is tried again by a copy, no sooner than this after it was tried last. */
 const retryPauseMs = 500;
 const maxRetries = 8;
+/** Links that an ack to a link-local source goes out on. */
+const maxAckedLinks = 8;
 
 /** A running receiver. */
 export class Receiver {
@@ -105,7 +114,7 @@ export class Receiver {
     const removed = (addresses: readonly AddressPrefix[]) => this.#reporter.removed(addresses);
     this.#flusher = new Flusher({ ...shared, started, removed }, rules.holdDownMs);
     this.#lookUps = new LookUps(shared, this.#reporter);
-    this.#acknowledger = new Acknowledger(shared, (bytes, to) => this.#loop.send(bytes, to));
+    this.#acknowledger = new Acknowledger(shared, (bytes, to) => this.#send(bytes, to));
   }
 
   get address(): string {
@@ -140,6 +149,23 @@ export class Receiver {
     await this.#acknowledger.finish();
     this.#loop.stop();
     this.#refusals.close();
+  }
+
+  /**
+   * Sends an ack. The runtime drops the zone of a link-local source, so an ack to one goes out on
+   * each of the host's links. Rejects if none could be sent.
+   */
+  async #send(bytes: Uint8Array, to: Deno.NetAddr): Promise<void> {
+    const source = parseSource(to.hostname);
+    const isAmbiguous = source !== null && source.family === 6 && isLinkLocal(source) &&
+      !to.hostname.includes("%");
+    const zones = isAmbiguous ? this.#parts.linkZones().slice(0, maxAckedLinks) : [];
+    if (zones.length === 0) return await this.#loop.send(bytes, to);
+    const hostnames = zones.map((zone) => `${to.hostname}%${zone}`);
+    await Promise.any(hostnames.map((hostname) => this.#loop.send(bytes, { ...to, hostname })))
+      .catch(({ errors }: AggregateError) => {
+        throw errors[0];
+      });
   }
 
   #openLoop(): DatagramLoop {

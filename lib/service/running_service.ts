@@ -98,6 +98,7 @@ export async function startService(
     hostName: Deno.hostname,
     instance: crypto.getRandomValues(new Uint8Array(8)),
     challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
+    linkZones,
   };
   const receiver = await openWhenFree(
     () => new Receiver(rules, receiverParts),
@@ -123,6 +124,14 @@ export async function startService(
     network.onChange(() => void service.flushNow("a change of the network"));
   }
   return service;
+}
+
+/** The indexes of the interfaces that have a link-local address. */
+function linkZones(): number[] {
+  const linkLocal = Deno.networkInterfaces().filter(({ address, scopeid }) =>
+    /^fe80:/i.test(address) && (scopeid ?? 0) > 0
+  );
+  return [...new Set(linkLocal.map(({ scopeid }) => scopeid ?? 0))];
 }
 
 /** A stop takes a second at most; the rest of it is for the last metrics and log lines. */

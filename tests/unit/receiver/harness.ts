@@ -125,6 +125,7 @@ export function startHarness(
     signer: hostSigner,
     instance,
     challengeSecret: new Uint8Array(32).fill(3),
+    linkZones: () => [],
     ...parts,
   });
   return {

@@ -396,6 +396,65 @@ Deno.test("Receiver answers a stale request with what is right after the spread"
   assert.equal(sent.length, 3);
 });
 
+Deno.test("Receiver answers a link-local source on each of its links, 8 at most", async () => {
+  const zones = Array.from({ length: 10 }, (_, i) => i + 2);
+  const { deliver, sent, receiver } = startHarness({ linkZones: () => zones });
+  const bytes = signed(fresh);
+  await deliver(bytes, { ...r1, hostname: "fe80::1" });
+  assert.deepEqual(
+    sent.map(({ to }) => to),
+    zones.slice(0, 8).map((zone) => ({ ...r1, hostname: `fe80::1%${zone}` })),
+  );
+  assert.equal(receiver.counters.counted.acksSent, 1);
+  await deliver(signed(fresh), { ...r1, hostname: "fe80::1%e0" });
+  await deliver(signed(fresh), { ...r1, hostname: "2001:db8::1" });
+  await deliver(signed(fresh), { ...r1, hostname: "169.254.0.1" });
+  assert.deepEqual(sent.slice(8).map(({ to }) => "hostname" in to && to.hostname), [
+    "fe80::1%e0",
+    "2001:db8::1",
+    "169.254.0.1",
+  ]);
+});
+
+Deno.test("Receiver says of how long a held down flush is when the ack is sent", async () => {
+  const { deliver, pass, sent } = startHarness();
+  for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
+  const soon = signed({ ...fresh, ackSpreadMs: 8_000 });
+  const late = signed({ ...fresh, ackSpreadMs: 38_000 });
+  await deliver(soon);
+  await deliver(late);
+  await pass(4_000);
+  assert.deepEqual(acksTo(soon, sent).map(({ micros }) => micros), [6e6]);
+  // Its own has started when the late one is sent, and another one is held down.
+  await pass(11_000);
+  for (let i = 0; i < 3; i++) {
+    await deliver(signed({ created: start + 15_000, acknowledge: false }));
+  }
+  await pass(4_000);
+  const ofLate = sent.filter(({ at }) => at === 19_000);
+  assert.deepEqual(acksTo(late, ofLate).map(({ status, micros }) => [status, micros]), [
+    ["pending", 0],
+  ]);
+});
+
+Deno.test("Receiver stopped doesn't wait for resolutions that have not begun", async () => {
+  const { promise, resolve } = Promise.withResolvers<FoundNeighbor[]>();
+  const { cache } = notingCache({ resolve: () => promise });
+  const { deliver, receiver, sent } = startHarness({ cache });
+  const addresses = Array.from({ length: 55 }, (_, i) => parsePrefix(`192.0.2.${i}`));
+  const requests = Array.from({ length: 11 }, (_, i) =>
+    signed({
+      ...fresh,
+      action: "flush listed",
+      addresses: addresses.map((one) => ({ ...one, bytes: one.bytes.with(2, i) })),
+    }));
+  for (const bytes of requests) await deliver(bytes);
+  const stopped = receiver.stop();
+  resolve([]);
+  await stopped;
+  assert.equal(sent.length, 11);
+});
+
 Deno.test("Receiver names itself, its instance and its key in each ack", async () => {
   let name = "host1";
   const { deliver, sent } = startHarness({ hostName: () => name });
@@ -807,6 +866,7 @@ function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRu
     signer: hostSigner,
     instance,
     challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
+    linkZones: () => [],
     ...parts,
   });
   return { ...kept, receiver };

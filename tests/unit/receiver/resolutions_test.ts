@@ -183,6 +183,18 @@ Deno.test("Resolutions begin anew only for what the flush covers, and only in ti
   assert.deepEqual(ended.map(({ at }) => at), [1_950]);
 });
 
+Deno.test("Resolutions that had to wait for their turn begin anew like others", async () => {
+  const { ask, pass, begun, resolutions } = start();
+  const many = Array.from({ length: 550 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  ask(many);
+  ask([a]);
+  await pass(1_000);
+  assert.equal(begun.length, 551);
+  await pass(500);
+  resolutions.restart([a]);
+  assert.equal(begun.length, 552);
+});
+
 Deno.test("Resolutions report what fails as unknown, say so once, and go on", async () => {
   const { ask, pass, ended, fail, saidOf } = start(() => 1);
   fail(new NeighborCacheError("ip hangs", 110));
