@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { systemReason } from "../../../lib/errors.ts";
-import { readSecretFile } from "../../../lib/secret_file.ts";
+import { readSecretFile, readTrustedFile } from "../../../lib/secret_file.ts";
 
 const hasModes = Deno.build.os !== "windows";
 
@@ -111,4 +111,40 @@ Deno.test("systemReason() keeps the reason and cuts what only a programmer wants
   ];
   for (const [message, reason] of cases) assert.equal(systemReason(new Error(message)), reason);
   assert.equal(systemReason("a text"), "a text");
+});
+
+Deno.test({
+  name: "readTrustedFile() lets others read, but refuses what they can change",
+  ignore: !hasModes,
+  async fn() {
+    for (const mode of [0o600, 0o644, 0o755]) {
+      await withFile("a", mode, (path) => assert.equal(readTrustedFile(path, "settings"), "a"));
+    }
+    for (const mode of [0o664, 0o646, 0o620, 0o602]) {
+      await withFile("a", mode, (path) => {
+        const message = `Cannot read settings "${path}": refused, others can change it ` +
+          `(mode 0${mode.toString(8)}); run chmod go-w '${path}'`;
+        assert.throws(() => readTrustedFile(path, "settings"), { message });
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "readSecretFile() and readTrustedFile() read regular files alone, and never wait for one",
+  ignore: !hasModes,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const pipe = `${folder}/pipe`;
+      await new Deno.Command("mkfifo", { args: ["-m", "600", pipe] }).output();
+      for (const path of [pipe, folder, "/dev/zero"]) {
+        const message = `Cannot read key file "${path}": it is not a regular file`;
+        assert.throws(() => readSecretFile(path), { message });
+        assert.throws(() => readTrustedFile(path, "key file"), { message });
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });
