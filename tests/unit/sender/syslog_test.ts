@@ -50,6 +50,28 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: "logToSystem() uses a stream where a logger listens for streams",
+  ignore: !isUnix,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/log`;
+    const logger = Deno.listen({ transport: "unix", path });
+    try {
+      const logged = logToSystem("warning", "all", [path]);
+      const connection = await logger.accept();
+      const buffer = new Uint8Array(200);
+      const length = await connection.read(buffer);
+      connection.close();
+      assert.equal(await logged, true);
+      assert.equal(text(buffer.subarray(0, length ?? 0)), `<28>arpflush[${Deno.pid}]: all\0`);
+    } finally {
+      logger.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
 Deno.test("logToSystem() gives up without an error when nobody listens", async () => {
   const folder = await Deno.makeTempDir();
   try {
