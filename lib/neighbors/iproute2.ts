@@ -38,10 +38,13 @@ export interface IpCommandOptions {
 
 /** errno numbers (errno-base.h). */
 export const ENOENT = 2;
-const EACCES = 13;
+export const EACCES = 13;
 export const EEXIST = 17;
 export const ENODEV = 19;
+export const EINVAL = 22;
+export const ENETUNREACH = 101;
 const ETIMEDOUT = 110;
+export const EHOSTUNREACH = 113;
 
 /** An `IpCommand` that starts a process each time. */
 export function createIpCommand(options: IpCommandOptions = {}): IpCommand {
@@ -259,10 +262,21 @@ export function parseNeighbors(line: string): KernelNeighbor[] {
   });
 }
 
-/** The gateways in a line of JSON from `route show default`, each once, in its order. */
-export function parseGateways(line: string): AddressPrefix[] {
+/** Destinations of a default route, by whatever means it overrides another one. */
+const defaults: readonly unknown[] = [
+  "default",
+  "0.0.0.0/1",
+  "128.0.0.0/1",
+  "::/1",
+  "8000::/1",
+  "2000::/3",
+];
+
+/** The gateways in a line of JSON from `route show`, each once, in its order; of default routes? */
+export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[] {
   const texts = new Set<unknown>();
   for (const route of rowsOf(line)) {
+    if (ofDefaults && !defaults.includes(route.dst)) continue;
     const hops = Array.isArray(route.nexthops) ? route.nexthops.filter(isRecord) : [];
     for (const { gateway, via } of [route, ...hops]) {
       // `via` is an IPv6 gateway of an IPv4 route (RFC 5549).
@@ -271,6 +285,22 @@ export function parseGateways(line: string): AddressPrefix[] {
   }
   return Array.from(texts, (text) => typeof text === "string" ? parseAddress(text) : null)
     .filter((address) => address !== null);
+}
+
+/**
+ * The destinations in a line of JSON from `route get` that are on the link of their interface: there
+ * is no gateway, or the address is its own, as on a route that is `onlink`.
+ */
+export function parseOnLink(
+  line: string,
+): { readonly address: AddressPrefix; readonly device: string }[] {
+  return rowsOf(line).flatMap(({ dst, dev, gateway = dst, via, type }) => {
+    const address = typeof dst === "string" ? parseAddress(dst) : null;
+    const isOnLink = gateway === dst && via === undefined && type === undefined;
+    return isOnLink && address !== null && typeof dev === "string"
+      ? [{ address, device: dev }]
+      : [];
+  });
 }
 
 /** The objects in an array of JSON. */

@@ -6,7 +6,7 @@ import {
   formatAddress,
   formatPrefix,
   type InterfaceInfo,
-  isLoopback,
+  isLinkLocal,
   isWholeAddress,
   type OwnInterface,
   ownInterfaces,
@@ -15,13 +15,18 @@ import {
 } from "../wire/addresses.ts";
 import {
   createIpCommand,
+  EACCES,
   EEXIST,
+  EHOSTUNREACH,
+  EINVAL,
+  ENETUNREACH,
   ENODEV,
   ENOENT,
   type IpCommand,
   type KernelNeighbor,
   parseGateways,
   parseNeighbors,
+  parseOnLink,
   readFlushes,
   readIpResult,
   unreadable,
@@ -55,9 +60,9 @@ interface Place {
 }
 
 /**
- * The cache over iproute2. Changing it needs CAP_NET_ADMIN. What is on a link follows from the
- * addresses and prefix lengths of its interface: a network that is on-link by a route alone isn't
- * looked at.
+ * The cache over iproute2. Changing it needs CAP_NET_ADMIN. An address is on the link that the
+ * kernel's own route to it takes without a gateway; a link-local one, which routes don't tell, on the
+ * links of its source.
  */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
   const {
@@ -68,16 +73,18 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
   } = options;
 
   /** For each address where it can be a neighbor, in order; nowhere: it is of no concern. */
-  function placesOf(
+  async function placesOf(
     addresses: readonly AddressPrefix[],
     source: AddressPrefix | undefined,
-  ): Place[][] {
+  ): Promise<Place[][]> {
     const own = readInterfaces(interfaces);
-    return addresses.map((address) =>
-      isWholeAddress(address)
-        ? interfacesToward(own, address, source).map((device) => ({ address, device }))
-        : []
-    );
+    const isRouted = (address: AddressPrefix) => isWholeAddress(address) && !isLinkLocal(address);
+    const routed = await routesTo(ip, addresses.filter(isRouted));
+    return addresses.map((address) => {
+      if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
+      if (!isWholeAddress(address)) return [];
+      return linksOf(own, address, source).map((device) => ({ address, device }));
+    });
   }
 
   return {
@@ -97,24 +104,19 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
       return { ...flushed, micros: Math.round((time.monotonic() - start) * 1000), notes: [] };
     },
     async resolve(addresses, source, settled) {
-      return await resolveAnew(ip, placesOf(addresses, source), time, resolveMs, settled);
+      return await resolveAnew(ip, await placesOf(addresses, source), time, resolveMs, settled);
     },
     async look(addresses, source) {
-      const places = placesOf(addresses, source);
+      const places = await placesOf(addresses, source);
       const isSomewhere = places.some((all) => all.length > 0);
       const neighbors = isSomewhere ? await readTable(ip, [showAll]) : [];
       return places.map((all) => findAt(neighbors, all));
     },
     async gateways() {
-      const [ipv4, ipv6] = await Promise.all(
-        ["-4", "-6"].map((family) => readGateways(ip, family)),
-      );
-      return [...ipv4, ...ipv6];
+      return await readGateways(ip, true);
     },
     async nextHops() {
-      const output = readIpResult(await ip(batchOptions, "route show table all\n"));
-      if (output.failure !== null) throw output.failure;
-      return output.lines.flatMap(parseGateways);
+      return await readGateways(ip, false);
     },
   };
 }
@@ -127,22 +129,35 @@ function readInterfaces(interfaces: () => readonly InterfaceInfo[]): OwnInterfac
   }
 }
 
+/** What the kernel says where no route, or one that refuses, leads to an address. */
+const noRoute = [EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH];
+
+/** Of these addresses those that are on a link, with the interface that the kernel's route takes. */
+async function routesTo(ip: IpCommand, addresses: readonly AddressPrefix[]): Promise<Place[]> {
+  if (addresses.length === 0) return [];
+  const commands = addresses.map((address) => `route get ${formatAddress(address)}`);
+  const { failure, lines: printed } = readIpResult(
+    await ip(batchOptions, lines(commands)),
+    noRoute,
+  );
+  if (failure !== null) throw failure;
+  return printed.flatMap(parseOnLink).filter(({ device }) => isBatchWord(device));
+}
+
 /**
- * The names of the interfaces on which an address can be a neighbor: those with the longest prefix
- * that holds it; of several, those that `source` is on, if any. Empty for an address of the host
- * itself, a loopback address, and one that is on no link.
+ * The names of the interfaces on whose links a link-local address can be: those that have such
+ * addresses, of several those that `source` is on, if any. Empty for an address of the host itself.
  */
-export function interfacesToward(
+function linksOf(
   interfaces: readonly OwnInterface[],
   address: AddressPrefix,
-  source?: AddressPrefix,
+  source: AddressPrefix | undefined,
 ): string[] {
-  const own = interfaces.flatMap(({ addresses }) => addresses);
-  if (isLoopback(address) || own.some((one) => samePrefix(one.address, address))) return [];
-  const holding = own.filter(({ network }) => prefixContains(network, address));
-  const longest = Math.max(...holding.map(({ network }) => network.length));
+  const isOwn = ({ addresses }: OwnInterface) =>
+    addresses.some((own) => samePrefix(own.address, address));
+  if (interfaces.some(isOwn)) return [];
   const candidates = interfaces.filter(({ addresses }) =>
-    addresses.some((one) => one.network.length === longest && holding.includes(one))
+    addresses.some(({ network }) => prefixContains(network, address))
   );
   const near = candidates.filter(({ addresses }) =>
     source !== undefined && addresses.some(({ network }) => prefixContains(network, source))
@@ -352,10 +367,10 @@ function isSettled(entry: KernelNeighbor | undefined): boolean {
   return linkLayerAddress !== null || foreign || state === "FAILED" || permanent;
 }
 
-/** The gateways of the default routes of a family, `-4` or `-6`. */
-async function readGateways(ip: IpCommand, family: string): Promise<AddressPrefix[]> {
-  const result = await ip([family, "-json", "route", "show", "default"], "");
-  const { lines: printed, failure } = readIpResult(result);
-  if (failure !== null) throw failure;
-  return printed.flatMap(parseGateways);
+/** The gateways of all routes, or of the default ones, of both families and all tables. */
+async function readGateways(ip: IpCommand, ofDefaults: boolean): Promise<AddressPrefix[]> {
+  const output = readIpResult(await ip(batchOptions, "route show table all\n"));
+  if (output.failure !== null) throw output.failure;
+  const all = output.lines.flatMap((line) => parseGateways(line, ofDefaults));
+  return [...new Map(all.map((one) => [formatAddress(one), one])).values()];
 }

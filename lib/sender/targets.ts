@@ -230,9 +230,10 @@ function broadcastTargets(
     const address = parseAddress(limitedBroadcast);
     return [{ ...common, hostname: limitedBroadcast, address, source: formatAddress(source) }];
   });
-  if (targets.length > 0 || !own.addresses.some(({ address }) => isLinkLocal(address))) {
-    return targets;
-  }
+  // Without a network a virtual router's interface is on the link of the one it was made from.
+  const hasOwnLink = own.addresses.some(({ address }) => isLinkLocal(address)) &&
+    !isVirtualRouters(own);
+  if (targets.length > 0 || !hasOwnLink) return targets;
   return [{ ...common, hostname: `${allNodes}%${own.name}`, address: parseAddress(allNodes) }];
 }
 

@@ -9,7 +9,7 @@ import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { maxNames } from "../receiver/flusher.ts";
 import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
-import { formatPrefix } from "../wire/addresses.ts";
+import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 
 /** The settings it follows. */
 type RefreshRules = Pick<Settings, "RefreshAddresses" | "RefreshSeconds">;
@@ -60,7 +60,7 @@ export class Refresher {
       : listText(addresses.map(formatPrefix), maxNames);
     try {
       const resolved = addresses === "gateway" ? await this.#cache.gateways() : addresses;
-      if (typeof resolved !== "string" && resolved.length > 0) await this.#cache.resolve(resolved);
+      if (typeof resolved !== "string") await this.#resolve(resolved);
       if (this.#isFailing) this.#report("refreshWorks", { addresses: name });
       this.#isFailing = false;
     } catch (error) {
@@ -68,5 +68,14 @@ export class Refresher {
       if (!this.#isFailing) this.#report("refreshFailed", values);
       this.#isFailing = true;
     }
+  }
+
+  /** Throws an Error that names those that are on no link, or says that there is nobody. */
+  async #resolve(addresses: readonly AddressPrefix[]): Promise<void> {
+    if (addresses.length === 0) throw new Error("this host has no default gateway");
+    const found = await this.#cache.resolve(addresses);
+    const lost = addresses.filter((_, i) => found[i].state === "not concerned");
+    if (lost.length === 0) return;
+    throw new Error(`on none of this host's links: ${listText(lost.map(formatPrefix), maxNames)}`);
   }
 }

@@ -18,6 +18,8 @@ export interface IpDouble {
   /** Every command that ran. */
   readonly commands: string[];
   rows: Row[];
+  /** What `route get` prints for an address, without dst; null: no route. */
+  route: (dst: string) => Record<string, unknown> | null;
   /** Puts a row in the place of the one at the same address and interface. */
   set(row: Row): void;
   remove(dst: string, dev: string): void;
@@ -31,6 +33,7 @@ export function createIpDouble(...rows: Row[]): IpDouble {
   const double: IpDouble = {
     rows,
     commands: [],
+    route: (dst) => ({ dev: dst.includes(":") ? "e1" : "e0" }),
     before: () => {},
     set(row) {
       double.remove(row.dst, row.dev);
@@ -49,6 +52,13 @@ export function createIpDouble(...rows: Row[]): IpDouble {
         }
       };
       const execute = (command: string): string | void => {
+        if (command.startsWith("route get ")) {
+          const dst = command.split(" ")[2];
+          const route = double.route(dst);
+          if (route === null) return "RTNETLINK answers: Network is unreachable";
+          stdout += `${JSON.stringify([{ dst, ...route }])}\n`;
+          return;
+        }
         // neigh del 192.0.2.1 dev e0; neigh flush to 192.0.2.1; neigh show nud all
         const [, what, at, argument, device] = command.split(" ");
         const { rows } = double;

@@ -83,7 +83,7 @@ const routes = [
   { dst: "default", gateway: "192.0.2.2", dev: "e1", metric: 100, flags: [] },
 ];
 
-const gateways = (value: unknown) => parseGateways(JSON.stringify(value)).map(formatAddress);
+const gateways = (value: unknown) => parseGateways(JSON.stringify(value), false).map(formatAddress);
 
 Deno.test("parseGateways() names each gateway once, those of several hops included", () => {
   assert.deepEqual(gateways(routes), ["192.0.2.2", "fe80::1", "fe80::2", "2001:db8::2"]);
@@ -98,12 +98,12 @@ Deno.test("parseGateways() leaves out what is odd and reads the rest", () => {
 
 Deno.test("parseNeighbors() and parseGateways() read nothing from an empty table", () => {
   assert.deepEqual(parseNeighbors("[ ]"), []);
-  assert.deepEqual(parseGateways("[]"), []);
+  assert.deepEqual(parseGateways("[]", false), []);
 });
 
 for (const line of ["192.0.2.2 dev e0 STALE", "{}", "null", "", "x".repeat(5_000)]) {
   Deno.test(`parseNeighbors() and parseGateways() refuse ${JSON.stringify(line).slice(0, 30)}`, () => {
-    for (const parse of [parseNeighbors, parseGateways]) {
+    for (const parse of [parseNeighbors, (line: string) => parseGateways(line, false)]) {
       assert.throws(() => parse(line), {
         name: "NeighborCacheError",
         code: 5,

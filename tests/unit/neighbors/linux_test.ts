@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { IpCommand } from "../../../lib/neighbors/iproute2.ts";
-import { createLinuxCache, interfacesToward } from "../../../lib/neighbors/linux.ts";
+import { createLinuxCache } from "../../../lib/neighbors/linux.ts";
 import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import {
   type AddressPrefix,
+  formatAddress,
   formatLinkLayerAddress,
-  ownInterfaces,
   parsePrefix,
 } from "../../../lib/wire/addresses.ts";
 import { createTestTime } from "../../support/test_time.ts";
@@ -83,9 +83,10 @@ Deno.test("createLinuxCache().resolve() ends when the kernel has given up", asyn
 Deno.test("createLinuxCache().resolve() asks at 0, 0.3 and 0.6 s while nobody answers", async () => {
   const double = createIpDouble();
   const asked: number[] = [];
-  const time = virtualTime();
+  const time = createTestTime();
+  const start = time.monotonic();
   double.before = (command) => {
-    if (command.startsWith("neigh add")) asked.push(time.monotonic());
+    if (command.startsWith("neigh add")) asked.push(time.monotonic() - start);
   };
   const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
   await time.until(cache.resolve([parsePrefix("192.0.2.1")]));
@@ -97,14 +98,16 @@ Deno.test("createLinuxCache().resolve() asks at 0, 0.3 and 0.6 s while nobody an
 
 Deno.test("createLinuxCache().resolve() tells each as it was when it was settled", async () => {
   const double = createIpDouble();
-  const time = virtualTime();
+  double.route = (dst) => dst === "10.0.0.1" ? null : { dev: "e0" };
+  const time = createTestTime();
+  const start = time.monotonic();
   const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
   time.after(10, answers(double, "192.0.2.1", "e0"));
   time.after(50, () => double.remove("192.0.2.1", "e0"));
   const told: [number, string, number][] = [];
   const found = await time.until(
     cache.resolve(["192.0.2.1", "192.0.2.2", "10.0.0.1"].map(parsePrefix), undefined, (i, one) => {
-      told.push([i, one.state, time.monotonic()]);
+      told.push([i, one.state, time.monotonic() - start]);
     }),
   );
   assert.deepEqual(told, [
@@ -132,7 +135,7 @@ Deno.test("createLinuxCache() calls a link-layer address that isn't 6 bytes unkn
 
 /** Resolves an address that such a row comes up for. */
 async function lookAfter(double: IpDouble, row: Row) {
-  const time = virtualTime();
+  const time = createTestTime();
   const cache = createLinuxCache({ ip: double.ip, interfaces: () => host, time });
   time.after(10, () => double.set(row));
   return await time.until(cache.resolve([parsePrefix(row.dst)]));
@@ -212,6 +215,7 @@ Deno.test("createLinuxCache() never hands a name to ip -batch that its syntax wo
     const double = createIpDouble();
     const interfaces = () => lines([name, "192.0.2.5/24"], ["e1", "198.51.100.5/24"]);
     const cache = createLinuxCache({ ip: double.ip, interfaces, resolveMs: 0 });
+    double.route = (dst) => ({ dev: dst === "192.0.2.1" ? name : "e1" });
     const reports = await cache.resolve(["192.0.2.1", "198.51.100.1"].map(parsePrefix));
     assert.deepEqual(reports.map(({ state }) => state), ["not concerned", "no neighbor"], name);
     assert.equal(double.commands.some((command) => command.includes(name)), false);
@@ -221,7 +225,7 @@ Deno.test("createLinuxCache() never hands a name to ip -batch that its syntax wo
 Deno.test("createLinuxCache() doesn't run ip for addresses that are not looked at", async () => {
   const double = createIpDouble();
   const cache = createLinuxCache({ ip: double.ip, interfaces: () => [] });
-  const reports = await cache.resolve(["192.0.2.1", "192.0.2.0/24"].map(parsePrefix));
+  const reports = await cache.resolve(["fe80::1", "192.0.2.0/24"].map(parsePrefix));
   assert.deepEqual(reports.map(({ state }) => state), ["not concerned", "not concerned"]);
   assert.deepEqual(double.commands, []);
 });
@@ -304,56 +308,65 @@ Deno.test("createLinuxCache().list() rejects two tables", async () => {
   await assert.rejects(cache.list(), { name: "NeighborCacheError", code: 5 });
 });
 
-const interfaces = ownInterfaces(lines(
-  ["lo", "127.0.0.1/8"],
-  ["lo", "::1/128"],
-  ["e0", "192.0.2.5/24"],
-  ["e0", "fe80::5/64"],
-  ["e1", "198.51.100.5/24"],
-  ["e1", "10.1.0.5/16"],
-  ["e1", "fe80::6/64"],
-  ["e2", "10.0.0.5/8"],
-  ["tun0", "203.0.113.7/32"],
-));
-
-function toward(address: string, source?: string): string[] {
-  const from = source === undefined ? undefined : parsePrefix(source);
-  return interfacesToward(interfaces, parsePrefix(address), from);
-}
-
-Deno.test("interfacesToward() finds the interface whose network holds the address", () => {
-  assert.deepEqual(toward("192.0.2.1"), ["e0"]);
-  assert.deepEqual(toward("198.51.100.1"), ["e1"]);
-});
-
-Deno.test("interfacesToward() prefers the longest prefix", () => {
-  assert.deepEqual(toward("10.1.2.3"), ["e1"]);
-  assert.deepEqual(toward("10.2.2.3"), ["e2"]);
-});
-
-Deno.test("interfacesToward() names every link of a link-local address, or the source's", () => {
-  assert.deepEqual(toward("fe80::1"), ["e0", "e1"]);
-  assert.deepEqual(toward("fe80::1", "198.51.100.1"), ["e1"]);
-  assert.deepEqual(toward("fe80::1", "192.0.2.1"), ["e0"]);
-  assert.deepEqual(toward("fe80::1", "203.0.113.99"), ["e0", "e1"]);
-  assert.deepEqual(toward("fe80::1", "fe80::9"), ["e0", "e1"]);
-});
-
-for (
-  const [what, address] of [
-    ["the host's own address", "192.0.2.5"],
-    ["an own address on a loopback interface", "::1"],
-    ["a loopback address", "127.0.0.9"],
-    ["an address on no link", "203.0.113.8"],
-    ["an IPv6 address on no link", "2001:db8::1"],
-  ]
-) {
-  Deno.test(`interfacesToward() finds none for ${what}`, () => {
-    assert.deepEqual(toward(address), []);
+/** What a route to 203.0.113.1 says, and where that is looked for. */
+const routes: [what: string, route: Record<string, unknown> | null, device: string | null][] = [
+  ["by a network on the link", { dev: "e0" }, "e0"],
+  ["by a route that is onlink", { gateway: "203.0.113.1", dev: "e0" }, "e0"],
+  ["by a gateway", { gateway: "192.0.2.1", dev: "e0" }, null],
+  ["by an IPv6 gateway", { via: { family: "inet6", host: "fe80::1" }, dev: "e0" }, null],
+  ["to the host itself", { type: "local", dev: "lo" }, null],
+  ["that isn't there", null, null],
+];
+for (const [what, route, device] of routes) {
+  Deno.test(`createLinuxCache().look() finds an address with a route ${what}`, async () => {
+    const double = createIpDouble({ dst: "203.0.113.1", dev: "e0", lladdr: mac, state: ["STALE"] });
+    double.route = () => route;
+    const cache = createLinuxCache({ ip: double.ip, interfaces: () => host });
+    const [{ state }] = await cache.look([parsePrefix("203.0.113.1")]);
+    assert.equal(state, device === null ? "not concerned" : "neighbor");
   });
 }
 
-Deno.test("interfacesToward() finds none on a host without addresses", () => {
-  const address: AddressPrefix = parsePrefix("192.0.2.1");
-  assert.deepEqual(interfacesToward([], address), []);
+/** Where a link-local address is looked for, by the source of the request. */
+const near: [address: string, source: string | undefined, devices: string[]][] = [
+  ["fe80::1", undefined, ["e0", "e1"]],
+  ["fe80::1", "198.51.100.1", ["e1"]],
+  ["fe80::1", "192.0.2.1", ["e0"]],
+  ["fe80::1", "203.0.113.99", ["e0", "e1"]],
+  ["fe80::5", "192.0.2.1", []],
+];
+for (const [address, source, devices] of near) {
+  Deno.test(`createLinuxCache().resolve() looks for ${address} of ${source} on ${devices}`, async () => {
+    const double = createIpDouble();
+    const time = createTestTime();
+    const links = lines(
+      ["e0", "192.0.2.5/24"],
+      ["e0", "fe80::5/64"],
+      ["e1", "198.51.100.5/24"],
+      ["e1", "fe80::6/64"],
+    );
+    const cache = createLinuxCache({ ip: double.ip, interfaces: () => links, time });
+    const from = source === undefined ? undefined : parsePrefix(source);
+    await time.until(cache.resolve([parsePrefix(address)], from));
+    const asked = double.commands.filter((command) => command.startsWith("neigh add"));
+    assert.deepEqual([...new Set(asked.map((command) => command.split(" ")[4]))], devices);
+  });
+}
+
+Deno.test("createLinuxCache().gateways() are those of default routes in any table, in any form", async () => {
+  const routes = [
+    { dst: "default", gateway: "192.0.2.1" },
+    { dst: "0.0.0.0/1", gateway: "192.0.2.2", table: "7" },
+    { dst: "10.0.0.0/8", gateway: "192.0.2.3" },
+    { dst: "default", nexthops: [{ gateway: "192.0.2.1" }, { via: { host: "fe80::1" } }] },
+  ];
+  const cache = createLinuxCache({ ip: printing(JSON.stringify(routes)) });
+  const texts = (addresses: readonly AddressPrefix[]) => addresses.map(formatAddress);
+  assert.deepEqual(texts(await cache.gateways()), ["192.0.2.1", "192.0.2.2", "fe80::1"]);
+  assert.deepEqual(texts(await cache.nextHops()), [
+    "192.0.2.1",
+    "192.0.2.2",
+    "192.0.2.3",
+    "fe80::1",
+  ]);
 });

@@ -11,7 +11,6 @@ import {
 } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
-import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
@@ -26,7 +25,6 @@ import {
   r1,
   r2,
   router,
-  routerKeys,
   signed,
   startHarness,
   testRules,

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
-import { type NeighborCache, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import {
+  type FoundNeighbor,
+  foundWithout,
+  type NeighborCache,
+  NeighborCacheError,
+} from "../../../lib/neighbors/neighbor_cache.ts";
 import { Refresher } from "../../../lib/service/refresher.ts";
 import { formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
@@ -16,7 +21,7 @@ function start(parts: Partial<NeighborCache> = {}) {
     resolve(addresses) {
       if (failing) return Promise.reject(new NeighborCacheError("ip hangs", 110));
       resolved.push(addresses.map(formatAddress).join(" "));
-      return Promise.resolve([]);
+      return Promise.resolve(addresses.map(() => foundWithout("no neighbor")));
     },
     ...parts,
   };
@@ -72,14 +77,14 @@ Deno.test("Refresher follows new rules and stops, leaving no timer", async () =>
 });
 
 Deno.test("Refresher stopped during a resolution starts no other", async () => {
-  const { promise, resolve } = Promise.withResolvers<never[]>();
+  const { promise, resolve } = Promise.withResolvers<FoundNeighbor[]>();
   let count = 0;
   const { refresher, pass, time } = start({ resolve: () => (count++, promise) });
   refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.1")], RefreshSeconds: 1 });
   await pass(10_000);
   assert.equal(count, 1);
   refresher.stop();
-  resolve([]);
+  resolve([foundWithout("no neighbor")]);
   await pass(10_000);
   assert.equal(count, 1);
   assert.equal(time.timers, 0);
@@ -97,3 +102,25 @@ Deno.test("Refresher says once that it fails and once that it works again", asyn
     { event: "refreshWorks", values: { addresses: "192.0.2.1" } },
   ]);
 });
+
+/** What can't be refreshed though nothing fails, and what is said. */
+const lost: [what: string, Partial<NeighborCache>, error: string][] = [
+  [
+    "no default gateway",
+    { gateways: () => Promise.resolve([]) },
+    "this host has no default gateway",
+  ],
+  [
+    "a gateway on none of its links",
+    { resolve: (all) => Promise.resolve(all.map(() => foundWithout("not concerned"))) },
+    "on none of this host's links: 192.0.2.1, fe80::1",
+  ],
+];
+for (const [what, parts, error] of lost) {
+  Deno.test(`Refresher says that a host has ${what}`, async () => {
+    const { refresher, pass, said } = start(parts);
+    refresher.configure({ RefreshAddresses: "gateway", RefreshSeconds: 1 });
+    await pass(3_000);
+    assert.deepEqual(said, [{ event: "refreshFailed", values: { addresses: "gateway", error } }]);
+  });
+}
