@@ -289,6 +289,18 @@ Deno.test("Receiver fails what it can't delete, unless a flush of everything did
   assert.deepEqual([flushed.status, flushed.entries, flushed.micros], ["flushed", 7, 9]);
 });
 
+Deno.test("Receiver says at once that it can't delete, not that the rest is pending", async () => {
+  const { deliver, sent, fail } = startHarness();
+  for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
+  fail(new NeighborCacheError("Not permitted", 1));
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
+  await deliver(bytes);
+  assert.deepEqual(acksTo(bytes, sent).map(({ status, error }) => [status, error]), [[
+    "failed",
+    1,
+  ]]);
+});
+
 Deno.test("Receiver tells an address that a flush removed from one never used", async () => {
   const [used, unused, router] = ["192.0.2.101", "192.0.2.102", "192.0.2.1"].map(parsePrefix);
   const neighbor = { interfaceName: "e0", permanent: false };
