@@ -63,6 +63,13 @@ const catalogue = {
     advice: "",
   },
 
+  broadcastsUnheard: {
+    id: 9,
+    severity: "warning",
+    text: "Hears no broadcast on {address}: here only datagrams to that very address arrive",
+    advice: "Set Listen to 0.0.0.0, or name this host on the routers' command lines.",
+  },
+
   flushed: {
     id: 10,
     severity: "information",

@@ -18,7 +18,7 @@ import type { ServiceCommand } from "./arguments.ts";
 import { messageOf } from "../errors.ts";
 import { runConsole } from "./console.ts";
 import { createHostKeyFile, type HostKeyStore, keysText, loadRouterKeys } from "./keys.ts";
-import type { ServiceParts } from "./running_service.ts";
+import { hearsNoBroadcast, type ServiceParts } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
 /** The last lines of the log are waited for no longer than this. */
@@ -137,7 +137,10 @@ function checkText(loaded: LoadedSettings): string {
     const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
     return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
-  return [...lines, `# Key ids: ${keysText(loadRouterKeys(settings))}`].join("\n");
+  const remark = hearsNoBroadcast(settings)
+    ? [`# Hears no broadcast on ${settings.Listen}: only datagrams to that very address arrive`]
+    : [];
+  return [...lines, `# Key ids: ${keysText(loadRouterKeys(settings))}`, ...remark].join("\n");
 }
 
 /**

@@ -14,6 +14,7 @@ import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
 import { Receiver, type ReceiverRules } from "../receiver/receiver.ts";
 import { sleep, systemTime, type Time } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
+import { isLoopback, parseAddress } from "../wire/addresses.ts";
 import { isSignedBy } from "../wire/ed25519_node.ts";
 import { formatKey, type RouterKeys } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
@@ -119,11 +120,18 @@ export async function startService(
     cache: cache.description,
   });
   if (fault !== null) report("hostKeyNotKept", { error: fault });
+  if (hearsNoBroadcast(settings)) report("broadcastsUnheard", { address: settings.Listen });
   if (network !== undefined) {
     if (network.fault !== null) report("networkUnwatched", { error: network.fault });
     network.onChange(() => void service.flushNow("a change of the network"));
   }
   return service;
+}
+
+/** Whether only datagrams to the very address arrive: Linux keeps broadcasts from such sockets. */
+export function hearsNoBroadcast({ Listen }: Settings, os = Deno.build.os): boolean {
+  const address = parseAddress(Listen);
+  return os === "linux" && address !== null && !isLoopback(address) && address.bytes.some(Boolean);
 }
 
 /** The indexes of the interfaces that have a link-local address. */
@@ -220,6 +228,7 @@ export class RunningService {
     this.#metrics.configure(settings.MetricsFile);
     const { address, port } = receiver;
     report("reloaded", { address, port, keys: keysText(routerKeys) });
+    if (hearsNoBroadcast(settings)) report("broadcastsUnheard", { address: settings.Listen });
   }
 
   /** Says which keys a reload has listed and taken out. */

@@ -6,6 +6,7 @@ import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import {
+  hearsNoBroadcast,
   type NetworkWatch,
   type ServiceParts,
   startService,
@@ -411,3 +412,18 @@ Deno.test("startService() refreshes addresses as set, and as set anew", async ()
   assert.deepEqual(resolved, [1]);
   await service.stop();
 });
+
+for (
+  const [address, os, hears] of [
+    ["192.0.2.20", "linux", false],
+    ["2001:db8::20", "linux", false],
+    ["0.0.0.0", "linux", true],
+    ["::", "linux", true],
+    ["127.0.0.1", "linux", true],
+    ["192.0.2.20", "windows", true],
+  ] as const
+) {
+  Deno.test(`hearsNoBroadcast() is ${!hears} of ${address} on ${os}`, () => {
+    assert.equal(hearsNoBroadcast({ ...defaultSettings(), Listen: address }, os), !hears);
+  });
+}
