@@ -50,8 +50,8 @@ function eventsPage(): string {
     "Everything the service says: in its log on stderr (text, or JSON lines with " +
     '`LogFormat = "json"`) and on Windows in the application event log, source ArpFlush. The number is ' +
     "the event id there; numbers are never used again for another meaning. `{names}` stand for " +
-    "values, which the JSON lines also carry one by one. No event holds a key, a password or a " +
-    "datagram's content.";
+    "values, which the JSON lines carry one by one in `properties`, with `event` and `id`. No event holds " +
+    "a key, a password or a datagram's content.";
   return `# Events
 
 <!-- Made from lib/log/events.ts by \`deno task docs\`; change it there. -->

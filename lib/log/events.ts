@@ -4,8 +4,8 @@
  * meaning. `{name}` in a text stands for a value. docs/events.md is made from this.
  */
 
-/** Severities as Windows' event log has them, and one more for the console alone. */
-export type Severity = "error" | "warning" | "information" | "debug";
+/** LogTape's levels. Windows' event log has the first three; debug is for the console alone. */
+type Severity = "error" | "warning" | "info" | "debug";
 
 /** One kind of event. */
 export interface EventKind {
@@ -19,15 +19,15 @@ export interface EventKind {
 const catalogue = {
   started: {
     id: 1,
-    severity: "information",
+    severity: "info",
     text:
       "Started version {version} on {address} port {port}, keys {keys}, host key {hostKey}, cache {cache}",
     advice: "",
   },
-  stopped: { id: 2, severity: "information", text: "Stopped", advice: "" },
+  stopped: { id: 2, severity: "info", text: "Stopped", advice: "" },
   reloaded: {
     id: 3,
-    severity: "information",
+    severity: "info",
     text: "Reloaded the settings: listening on {address} port {port}, keys {keys}",
     advice: "",
   },
@@ -52,13 +52,13 @@ const catalogue = {
 
   routerKeyListed: {
     id: 7,
-    severity: "information",
+    severity: "info",
     text: "Obeys the router's key {key} from now on",
     advice: "",
   },
   routerKeyTakenOut: {
     id: 8,
-    severity: "information",
+    severity: "info",
     text: "Obeys the router's key {key} no more; what it has asked for is done",
     advice: "",
   },
@@ -69,10 +69,16 @@ const catalogue = {
     text: "Hears no broadcast on {address}: here only datagrams to that very address arrive",
     advice: "Set Listen to 0.0.0.0, or name this host on the routers' command lines.",
   },
+  linesLost: {
+    id: 48,
+    severity: "warning",
+    text: "Left out {count} lines of the log: it is written too slowly",
+    advice: "Find out what holds up the reader of the log, or set LogLevel to info.",
+  },
 
   flushed: {
     id: 10,
-    severity: "information",
+    severity: "info",
     text: "Flushed {scope} for {who}: {removed} entries removed in {milliseconds} ms",
     advice: "",
   },
@@ -104,7 +110,7 @@ const catalogue = {
   },
   refreshWorks: {
     id: 16,
-    severity: "information",
+    severity: "info",
     text: "Refreshing {addresses} works again",
     advice: "",
   },
@@ -163,7 +169,7 @@ const catalogue = {
   },
   socketReopened: {
     id: 32,
-    severity: "information",
+    severity: "info",
     text: "Listening again on {address} port {port}",
     advice: "",
   },
@@ -238,7 +244,7 @@ const catalogue = {
   },
   metricsWork: {
     id: 51,
-    severity: "information",
+    severity: "info",
     text: "Writing metrics to {path} works again",
     advice: "",
   },
@@ -262,7 +268,7 @@ export type EventValues = Readonly<Record<string, string | number>>;
 /** Says that something happened. Never throws: a log that fails must not stop the service. */
 export type Report = (event: EventName, values?: EventValues) => void;
 
-/** The text of an event with its values filled in. */
-export function eventText(event: EventName, values: EventValues = {}): string {
-  return events[event].text.replace(/\{(\w+)\}/g, (name, key) => String(values[key] ?? name));
+/** Whether a record's property names an event. */
+export function isEventName(name: unknown): name is EventName {
+  return typeof name === "string" && Object.hasOwn(events, name);
 }

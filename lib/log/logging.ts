@@ -1,184 +1,121 @@
 /**
- * The log of the service, over LogTape: `Report` is the one way to say something, events.ts the
- * catalogue of what can be said. A sink is where it goes: stderr here, Windows' event log beside it.
+ * The log of the service, by LogTape: a `Report` becomes a record of LogTape's, whose message is the
+ * event's text with its values, and whose properties are the values and the event's name and number.
  */
-import { configureSync, getLogger, type LogLevel as TapeLevel, type Sink } from "@logtape/logtape";
+import {
+  configureSync,
+  fromAsyncSink,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+  type Sink,
+  type TextFormatter,
+} from "@logtape/logtape";
 import type { Settings } from "../config/settings.ts";
 import { systemAfter, within } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
-import {
-  type EventName,
-  events,
-  eventText,
-  type EventValues,
-  type Report,
-  type Severity,
-} from "./events.ts";
+import { events, type EventValues, type Report } from "./events.ts";
 
-/** One thing said, as a sink gets it. */
-export interface LogEntry {
-  /** Unix time in ms. */
-  readonly time: number;
-  readonly event: EventName;
-  readonly text: string;
-  readonly values: EventValues;
+/** What is written to; `Deno.stderr` is one. */
+export interface ByteWriter {
+  write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Where entries go; what it throws is dropped. */
-export type LogSink = (entry: LogEntry) => void;
-
-/** What the log says and where. */
+/** Where the log goes. */
 export interface LogOptions {
-  readonly level: Settings["LogLevel"];
-  readonly sinks: readonly LogSink[];
+  /** @default Deno.stderr */
+  readonly stderr?: ByteWriter;
+  /** Where it goes besides stderr. @default nowhere */
+  readonly sinks?: readonly Sink[];
+  /** Marks each line: nothing real is flushed. @default false */
+  readonly simulated?: boolean;
 }
 
+/** The log of the process: there is one at a time. */
+export interface Log {
+  /** Takes over level and format. What it returned before goes on being a way to report, too. */
+  configure(settings: Pick<Settings, "LogLevel" | "LogFormat">): Report;
+  /** Resolves when the lines so far have been written, at the latest after a time in ms. */
+  drain(maxMs: number): Promise<void>;
+}
+
+/** Lines that wait for a slow stderr; one more is lost, and an event says how many were. */
+const maxWaiting = 10_000;
 const category = "arpflush";
-const tapeLevels = {
-  error: "error",
-  warning: "warning",
-  information: "info",
-  debug: "debug",
-} as const satisfies Record<Severity, TapeLevel>;
 
-/** Severities said at each level. */
-const severitiesOf: Readonly<Record<Settings["LogLevel"], readonly Severity[]>> = {
-  error: ["error"],
-  warning: ["error", "warning"],
-  info: ["error", "warning", "information"],
-  debug: ["error", "warning", "information", "debug"],
+const formatters: Readonly<Record<Settings["LogFormat"], TextFormatter>> = {
+  text: getTextFormatter({
+    timestamp: "rfc3339",
+    level: "full",
+    value: "bare",
+    format({ timestamp, level, message, record: { category, properties } }) {
+      const mark = category.includes("simulated") ? "[simulated] " : "";
+      return `${timestamp} ${level} ${properties.event} (${properties.id}): ${mark}${message}`;
+    },
+  }),
+  json: getJsonLinesFormatter(),
 };
-/** Kept beside LogTape's own level so that what isn't said costs next to nothing. */
-let lowest = severitiesOf.info;
 
-/** Sets up the log of the process, again as often as needed, and returns the way to say something. */
-export function configureLog({ level, sinks }: LogOptions): Report {
-  const named: Record<string, Sink> = {};
-  sinks.forEach((sink, i) => named[`sink ${i}`] = toTapeSink(sink));
-  lowest = severitiesOf[level];
-  configureSync({
-    reset: true,
-    sinks: named,
-    loggers: [
-      { category, lowestLevel: level, sinks: Object.keys(named) },
-      // LogTape's own remarks would go to the console, which may be what fails.
-      { category: ["logtape", "meta"], lowestLevel: null },
-    ],
+/** Opens the log; it says nothing before it is configured. */
+export function openLog(options: LogOptions = {}): Log {
+  const { stderr = Deno.stderr, sinks = [], simulated = false } = options;
+  let format = formatters.text;
+  let lost = 0;
+  const queue = fromAsyncSink(async (record) => {
+    try {
+      let bytes = new TextEncoder().encode(format(record));
+      while (bytes.length > 0) bytes = bytes.subarray(await stderr.write(bytes));
+    } catch {
+      // A closed pipe or a full disk: this line is lost, the next one is tried again.
+    }
+    if (lost === 0) return;
+    const count = lost;
+    lost = 0;
+    report("linesLost", { count });
+    // There is still no room: the next line tries again.
+    if (lost > 0) lost = count;
+  }, {
+    maxQueueSize: maxWaiting,
+    overflow: "drop-newest",
+    onDrop: ({ count }) => void (lost += count),
   });
-  return reportTo;
-}
+  // Handed over without its disposal: LogTape would end it when it is configured again.
+  const named: Record<string, Sink> = { stderr: (record) => queue(record) };
+  sinks.forEach((sink, i) => named[`sink ${i}`] = sink);
 
-const reportTo: Report = (event, given = {}) => {
-  const { severity } = events[event];
-  if (!lowest.includes(severity)) return;
-  try {
-    const values = cleaned(given);
-    const text = eventText(event, values);
-    getLogger(category)[tapeLevels[severity]]("{text}", { event, text, values });
-  } catch {
-    // A log that fails must not stop the service.
-  }
-};
+  const report: Report = (event, values = {}) => {
+    const { id, severity, text } = events[event];
+    try {
+      const logger = getLogger(simulated ? [category, "simulated"] : category);
+      if (!logger.isEnabledFor(severity)) return;
+      logger[severity](text, { event, id, ...printableValues(values) });
+    } catch {
+      // A log that fails must not stop the service.
+    }
+  };
+  return {
+    configure({ LogLevel, LogFormat }) {
+      format = formatters[LogFormat];
+      configureSync({
+        reset: true,
+        sinks: named,
+        loggers: [
+          { category, lowestLevel: LogLevel, sinks: Object.keys(named) },
+          // LogTape's own remarks would go to the console, which may be what fails.
+          { category: ["logtape", "meta"], lowestLevel: null },
+        ],
+      });
+      return report;
+    },
+    drain: (maxMs) => within(systemAfter, maxMs, queue.drain(), undefined),
+  };
+}
 
 /** Texts may come from the network: no control character of theirs reaches a log. */
-function cleaned(values: EventValues): EventValues {
+function printableValues(values: EventValues): EventValues {
   const entries = Object.entries(values).map(([name, value]) => [
     name,
     typeof value === "string" ? printable(value) : value,
   ]);
   return Object.fromEntries(entries);
-}
-
-function toTapeSink(sink: LogSink): Sink {
-  return ({ timestamp, properties }) => {
-    const { event, text, values } = properties;
-    if (!isEventName(event) || typeof text !== "string") return;
-    sink({ time: timestamp, event, text, values: isValues(values) ? values : {} });
-  };
-}
-
-function isEventName(name: unknown): name is EventName {
-  return typeof name === "string" && Object.hasOwn(events, name);
-}
-
-function isValues(values: unknown): values is EventValues {
-  return typeof values === "object" && values !== null;
-}
-
-/** Lines on a writer. `simulated` marks each one. */
-export function createLineSink(
-  writer: LineWriter,
-  format: Settings["LogFormat"],
-  simulated: boolean,
-): LogSink {
-  return (entry) =>
-    writer.write(format === "json" ? jsonLine(entry, simulated) : textLine(entry, simulated));
-}
-
-function textLine({ time, event, text }: LogEntry, simulated: boolean): string {
-  const { id, severity } = events[event];
-  const mark = simulated ? "[simulated] " : "";
-  return `${new Date(time).toISOString()} ${severity} ${event} (${id}): ${mark}${text}`;
-}
-
-function jsonLine({ time, event, text, values }: LogEntry, simulated: boolean): string {
-  const { id, severity } = events[event];
-  const fixed = { time: new Date(time).toISOString(), severity, id, event, text };
-  return JSON.stringify({ ...fixed, ...(simulated ? { simulated } : {}), values });
-}
-
-// Lines to a stream that may be slow, full or closed: they wait in a bounded queue, and whatever goes wrong there never reaches the caller.
-
-/** What is written to; `Deno.stderr` is one. */
-export interface ByteSink {
-  write(bytes: Uint8Array): Promise<number>;
-}
-
-/** Writes lines in their order. */
-export interface LineWriter {
-  /** Adds a line (without its end) to the queue; never throws and never waits. */
-  write(line: string): void;
-  /** Resolves when the queue is empty, at the latest after a time in ms. */
-  flush(atMostMs: number): Promise<void>;
-}
-
-/** Lines that wait at most; further ones are lost, and the next line that fits says how many. */
-const waitingMost = 1_000;
-
-/** A writer over a sink. */
-export function createLineWriter(sink: ByteSink): LineWriter {
-  const utf8 = new TextEncoder();
-  let waiting: string[] = [];
-  let lost = 0;
-  let writing: Promise<void> | null = null;
-
-  async function writeAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const lines = waiting;
-      waiting = [];
-      try {
-        let bytes = utf8.encode(lines.join("\n") + "\n");
-        while (bytes.length > 0) bytes = bytes.subarray(await sink.write(bytes));
-      } catch {
-        // A closed pipe or a full disk: these lines are lost, the next ones are tried again.
-      }
-    }
-    writing = null;
-  }
-
-  return {
-    write(line) {
-      if (waiting.length >= waitingMost) {
-        lost++;
-        return;
-      }
-      if (lost > 0) waiting.push(`(${lost} lines of the log are lost: it is written too slowly)`);
-      lost = 0;
-      waiting.push(line);
-      writing ??= writeAll();
-    },
-    async flush(atMostMs) {
-      if (writing !== null) await within(systemAfter, atMostMs, writing, undefined);
-    },
-  };
 }

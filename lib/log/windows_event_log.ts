@@ -1,4 +1,5 @@
 /** The Application event log of Windows as a sink of the log. */
+import { getTextFormatter, type Sink } from "@logtape/logtape";
 import {
   EVENTLOG_ERROR_TYPE,
   EVENTLOG_INFORMATION_TYPE,
@@ -6,8 +7,7 @@ import {
   type EventSource,
   openEventSource,
 } from "../win32/advapi32.ts";
-import { events } from "./events.ts";
-import type { LogEntry, LogSink } from "./logging.ts";
+import { events, isEventName } from "./events.ts";
 
 /** The source's name; install.ps1 registers it. */
 export const eventSourceName = "ArpFlush";
@@ -15,32 +15,32 @@ export const eventSourceName = "ArpFlush";
 const types = {
   error: EVENTLOG_ERROR_TYPE,
   warning: EVENTLOG_WARNING_TYPE,
-  information: EVENTLOG_INFORMATION_TYPE,
+  info: EVENTLOG_INFORMATION_TYPE,
 } as const;
 
-/** What an administrator reads: what happened, and what to do about it. */
-export function eventLogText({ event, text }: LogEntry): string {
-  const { advice } = events[event];
-  return advice === "" ? text : `${text}\r\n\r\n${advice}`;
-}
+const formatMessage = getTextFormatter({ value: "bare", format: ({ message }) => message });
 
 /**
- * A sink that writes events under their numbers; debug ones are not for the event log. Never throws.
- * When the log is full, or the log service isn't there yet, the entry is lost and `onFailure` hears
- * of it once; the next entry tries again.
+ * A sink that writes events under their numbers, each with what to do about it; debug ones are not
+ * for the event log. Never throws. When the log is full, or the log service isn't there yet, the
+ * event is lost and `onFailure` hears of it once; the next event tries again.
  */
 export function createEventLogSink(
   onFailure: (error: unknown) => void,
   open: () => EventSource = () => openEventSource(eventSourceName),
-): LogSink {
+): Sink {
   let source: EventSource | null = null;
   let failing = false;
-  return (entry) => {
-    const { id, severity } = events[entry.event];
+  return (record) => {
+    const { event } = record.properties;
+    if (!isEventName(event)) return;
+    const { id, severity, advice } = events[event];
     if (severity === "debug") return;
+    const message = formatMessage(record).trimEnd();
     try {
       source ??= open();
-      source.report(types[severity], id, eventLogText(entry));
+      const text = advice === "" ? message : `${message}\r\n\r\n${advice}`;
+      source.report(types[severity], id, text);
       failing = false;
     } catch (error) {
       source?.close();

@@ -1,16 +1,16 @@
 /** The service as a process: runs it or checks its settings, with the log on stderr. */
+import type { Sink } from "@logtape/logtape";
 import { loadSettingsFile } from "../config/file.ts";
 import {
   defaultSettings,
   type LoadedSettings,
   settingNames,
-  type Settings,
   SettingsError,
   settingTable,
   settingText,
 } from "../config/settings.ts";
 import type { Report } from "../log/events.ts";
-import { configureLog, createLineSink, createLineWriter, type LogSink } from "../log/logging.ts";
+import { openLog } from "../log/logging.ts";
 import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
 import { createSyncSigner } from "../wire/ed25519_node.ts";
 import { formatKey } from "../wire/keys.ts";
@@ -30,7 +30,7 @@ interface ProgramPlatform {
   readonly load: (configPath?: string) => LoadedSettings;
   readonly hostKeyStore: () => HostKeyStore;
   /** Where the log goes besides stderr. */
-  readonly sinks: readonly LogSink[];
+  readonly sinks: readonly Sink[];
   /**
    * Runs the service until it is told to end; resolves with the exit status. `report` is for a start
    * that fails.
@@ -70,13 +70,11 @@ export async function runProgram(
     return simulate ? onLoopback(loaded) : loaded;
   };
   if (kind === "check") return check(load);
-  const writer = createLineWriter(Deno.stderr);
-  const logAs = ({ LogLevel: level, LogFormat: format }: Settings) =>
-    configureLog({ level, sinks: [createLineSink(writer, format, simulate), ...platform.sinks] });
-  const report = logAs(defaultSettings());
+  const log = openLog({ sinks: platform.sinks, simulated: simulate });
+  const report = log.configure(defaultSettings());
   const die = async (error: unknown) => {
     report("unexpectedError", { error: String(error) });
-    await writer.flush(maxLastLinesMs);
+    await log.drain(maxLastLinesMs);
     return Deno.exit(1);
   };
   globalThis.addEventListener("unhandledrejection", (event) => {
@@ -90,14 +88,14 @@ export async function runProgram(
   try {
     return await platform.host({
       load,
-      configureLog: logAs,
+      configureLog: log.configure,
       openCache: simulate ? openSimulatedCache : openNeighborCache,
       hostKeyStore: simulate ? null : platform.hostKeyStore(),
     }, report);
   } catch (error) {
     return await die(error);
   } finally {
-    await writer.flush(maxLastLinesMs);
+    await log.drain(maxLastLinesMs);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The service as a process on Windows: settings from the registry, log in the event log. */
+import { withFilter } from "@logtape/logtape";
 import { loadSettingsFile } from "../config/file.ts";
 import {
   accessFault,
@@ -48,9 +49,7 @@ export function runWindowsProgram(
   return runProgram(command, {
     load: (path) => path === undefined ? loadSettingsRegistry() : loadGuardedFile(path),
     hostKeyStore: createHostKeyRegistry,
-    sinks: [(entry) => {
-      if (isService) logToEventLog(entry);
-    }],
+    sinks: [withFilter(logToEventLog, () => isService)],
     async host(parts, report) {
       const { promise: opened, resolve: open } = Promise.withResolvers<ServiceParts>();
       const asService = runAsService(openServiceControl(), {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type EventName, events, eventText } from "../../../lib/log/events.ts";
+import { type EventName, events } from "../../../lib/log/events.ts";
 
 const kinds = Object.entries(events);
 
@@ -16,16 +16,6 @@ Deno.test("events have one line of text without a period, and advice in sentence
     // Whoever reads of an error wants to know what to do.
     if (severity === "error") assert.notEqual(advice, "", name);
   }
-});
-
-Deno.test("eventText() fills in values and leaves what is missing to be seen", () => {
-  const values = { scope: "all", who: "r1", removed: 0 };
-  assert.equal(
-    eventText("flushed", values),
-    "Flushed all for r1: 0 entries removed in {milliseconds} ms",
-  );
-  // A value is not looked through for names again.
-  assert.equal(eventText("flushNote", { note: "{who}", who: "x" }), "Flush: {who}");
 });
 
 /** The names of events that a source file reports, and the values it gives where they are listed. */

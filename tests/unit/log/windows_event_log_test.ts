@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { events } from "../../../lib/log/events.ts";
-import type { LogEntry } from "../../../lib/log/logging.ts";
-import { createEventLogSink, eventLogText } from "../../../lib/log/windows_event_log.ts";
-
-function entry(event: LogEntry["event"], text: string): LogEntry {
-  return { time: 0, event, text, values: {} };
-}
+import { createEventLogSink } from "../../../lib/log/windows_event_log.ts";
+import { recordOf } from "./records.ts";
 
 /** A double of the event log: notes what is written, fails as long as it is told to. */
 function createLogDouble() {
@@ -32,12 +28,16 @@ Deno.test("createEventLogSink() writes each event under its number and type", ()
   const log = createLogDouble();
   const failures: unknown[] = [];
   const sink = createEventLogSink((error) => failures.push(error), log.open);
-  sink(entry("stopped", "Stopped"));
-  sink(entry("flushNote", "Flush: a note"));
-  sink(entry("listenFailed", "Cannot listen"));
-  sink(entry("accepted", "debug is not for the event log"));
+  sink(recordOf("stopped"));
+  sink(recordOf("flushNote", { note: "a note" }));
+  sink(recordOf("listenFailed", { address: "::", port: 5, error: "in use" }));
+  sink(recordOf("accepted", { action: "flush all", who: "r1" }));
   assert.deepEqual(log.written.map(([type, id]) => [type, id]), [[4, 2], [2, 12], [1, 44]]);
-  assert.equal(log.written[2][2], `Cannot listen\r\n\r\n${events.listenFailed.advice}`);
+  assert.deepEqual(log.written.map(([, , text]) => text), [
+    "Stopped",
+    "Flush: a note",
+    `Cannot listen on :: port 5: in use\r\n\r\n${events.listenFailed.advice}`,
+  ]);
   assert.equal(log.opened, 1);
   assert.deepEqual(failures, []);
 });
@@ -47,14 +47,14 @@ Deno.test("createEventLogSink() survives a full log, says so once, and works aga
   const failures: unknown[] = [];
   const sink = createEventLogSink((error) => failures.push(error), log.open);
   log.fault = "ReportEventW: ERROR_LOG_FILE_FULL (1502): The event log file is full";
-  for (let i = 0; i < 100; i++) sink(entry("stopped", "Stopped"));
+  for (let i = 0; i < 100; i++) sink(recordOf("stopped"));
   assert.equal(failures.length, 1);
   assert.deepEqual([log.opened, log.closed], [100, 100], "no handle is left open");
   log.fault = null;
-  sink(entry("stopped", "Stopped"));
+  sink(recordOf("stopped"));
   assert.equal(log.written.length, 1);
   log.fault = "again";
-  sink(entry("stopped", "Stopped"));
+  sink(recordOf("stopped"));
   assert.equal(failures.length, 2);
 });
 
@@ -63,14 +63,6 @@ Deno.test("createEventLogSink() survives a log service that isn't there", () => 
   const sink = createEventLogSink((error) => failures.push(error), () => {
     throw new Error("RegisterEventSourceW: RPC_S_SERVER_UNAVAILABLE (1722)");
   });
-  sink(entry("stopped", "Stopped"));
+  sink(recordOf("stopped"));
   assert.equal(failures.length, 1);
-});
-
-Deno.test("every event's number is one that EventCreate.exe has a message for", () => {
-  for (const { id } of Object.values(events)) assert.ok(id >= 1 && id <= 1000);
-});
-
-Deno.test("eventLogText() of an event without advice is its text alone", () => {
-  assert.equal(eventLogText(entry("stopped", "Stopped")), "Stopped");
 });

@@ -982,7 +982,10 @@ Deno.test("Receiver finds a genuine request among junk and answers none of that"
   assert.equal(saidOf("refused").reduce((sum, { values }) => sum + Number(values.count), 0), 200);
 });
 
-Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both", async () => {
+Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both", {
+  // On Windows a socket has one family.
+  ignore: Deno.build.os === "windows",
+}, async () => {
   const { receiver } = startReal({}, { address: "::" });
   using client = startClient(receiver.port);
   assert.equal((await client.ask()).status, "flushed");

@@ -105,8 +105,10 @@ Deno.test({
     assert.equal(await stopped, 0);
     assert.ok(performance.now() - before < 1_000);
     manager.close();
-    const { event, id, simulated, time } = JSON.parse(running.log.at(-1) ?? "");
-    assert.deepEqual({ event, id, simulated }, { event: "stopped", id: 2, simulated: true });
+    const { "@timestamp": time, logger, properties: { event, id } } = JSON.parse(
+      running.log.at(-1) ?? "",
+    );
+    assert.deepEqual([logger, event, id], ["arpflush.simulated", "stopped", 2]);
     assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
   },
 });
