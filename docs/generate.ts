@@ -29,8 +29,8 @@ function settingsPage(): string {
 On Linux the service reads \`/etc/arpflush/arpflush.toml\`, or the file that \`--config\` names. Without
 a file, and for every setting that a file leaves out, the defaults are in effect. \`--check\` prints
 the settings in effect and where each comes from, or every error at once. SIGHUP
-(\`systemctl reload arpflush\`) reads the settings again; if anything is wrong with them the old
-ones stay, and the log says why.
+(\`systemctl reload arpflush\`) reads the settings again; if anything is wrong with them the old ones
+stay, and the log says why.
 
 Whoever can change the settings can list a router of his own: a file that others can change is
 refused (mode 0644), and one with a Password must not be readable by others either (mode 0600).

@@ -27,7 +27,7 @@ import {
   requestMessage,
   requestSignatureOf,
 } from "../wire/request.ts";
-import { AckSources } from "./answers.ts";
+import { AckSources } from "./ack_sources.ts";
 import { type Challenges, createChallenges } from "./challenges.ts";
 import { ReplayWindows, type SeenRequest } from "./replay_window.ts";
 

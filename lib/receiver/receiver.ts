@@ -286,11 +286,11 @@ export class Receiver {
     const flush = this.#requestFlush(request, who);
     const isHeldDown = flush !== null && !flush.hasStarted;
     const deleted = whole.length === 0 ? null : await this.#flusher.delete(whole, who);
+    let found = await this.#resolutions.resolve(whole, source);
     // Held down it could not be told for seconds that nothing was flushed; a copy tries again.
     if (isHeldDown && deleted instanceof NeighborCacheError) {
       return this.#setResult(seen, failedResult(deleted));
     }
-    let found = await this.#resolutions.resolve(whole, source);
     const entries = deleted instanceof NeighborCacheError ? 0 : deleted?.removed ?? 0;
     if (isHeldDown) {
       const reports = await this.#reports(request, found);

@@ -12,7 +12,7 @@
 import type { FlushAck } from "../wire/ack.ts";
 import type { RouterKey } from "../wire/keys.ts";
 import type { FlushRequest } from "../wire/request.ts";
-import type { AckSources } from "./answers.ts";
+import type { AckSources } from "./ack_sources.ts";
 
 /** How a request stands, as its acks tell it. */
 export type RequestResult = Pick<FlushAck, "status" | "error" | "entries" | "micros" | "reports">;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { AckSources } from "../../../lib/receiver/answers.ts";
+import { AckSources } from "../../../lib/receiver/ack_sources.ts";
 import { ReplayWindow, type SeenRequest } from "../../../lib/receiver/replay_window.ts";
 import { router } from "./harness.ts";
 
