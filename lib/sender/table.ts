@@ -161,7 +161,8 @@ export function summaryLine(outcome: Outcome): string {
 }
 
 /** What else should be known of a run that asked for acks. */
-function remarks({ hosts, missingCount, impostors, record }: Outcome): string[] {
+function remarks(outcome: Outcome): string[] {
+  const { hosts, missingCount, impostors, record } = outcome;
   const { elsewhere, uncounted, unverified, strayPorts } = record;
   const { first, last } = defaultSourcePorts;
   const names = Map.groupBy(hosts, ({ name }) => name);
@@ -169,7 +170,7 @@ function remarks({ hosts, missingCount, impostors, record }: Outcome): string[] 
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
-    ...missingCount > 0 && hosts.length === 0
+    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent
       ? [`no ack came in: a firewall here must let in UDP to ports ${first} to ${last}`]
       : [],
     ...strayPorts.length > 0

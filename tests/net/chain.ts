@@ -4,8 +4,8 @@
  */
 import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
-import { generateKeyFile } from "../../lib/wire/keys.ts";
 import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
+import { createRouter } from "../support/datagrams.ts";
 import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
 import { programLine, type ServiceProcess, startServiceProcess } from "../support/programs.ts";
 
@@ -15,15 +15,21 @@ export const deadMac = "02:00:00:00:00:99";
 /** The router's virtual addresses; its own end in 2, and hosts are 192.0.2.100 + n and so on. */
 export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
 
-/** A folder with the key and settings, on the file system that the tier has of its own. */
+/** A folder with the router's key and the hosts' settings, on the file system of the tier's own. */
 export const folder = "/run/arpflush";
 const keyFile = `${folder}/key`;
+const router = createRouter(1);
+
+/** What a host's settings file holds: it obeys the router, and has these lines besides. */
+export function settingsText(lines: readonly string[]): string {
+  return [`RouterKeys = ["${router.publicText}"]`, ...lines, ""].join("\n");
+}
 
 /** The router and the wire to it. */
 export interface Segment extends AsyncDisposable {
   /** Adds a host, its number counting from 0. */
   host(): Promise<Host>;
-  /** Runs the sender on the router with the segment's key, to its end. */
+  /** Runs the sender on the router with the segment's key, to its end; its copies follow fast. */
   send(...args: readonly string[]): Promise<CommandOutcome>;
   /** The same without a key. */
   sendWithoutKey(...args: readonly string[]): Promise<CommandOutcome>;
@@ -33,6 +39,8 @@ export interface Segment extends AsyncDisposable {
 export interface Host {
   readonly name: string;
   readonly namespace: NetworkNamespace;
+  /** Where its services keep its key. */
+  readonly stateFolder: string;
   /** Starts the service with these lines of settings; resolves when it listens. */
   serve(settings?: readonly string[], start?: ServeOptions): Promise<ServiceProcess>;
   /** Puts the router's virtual addresses at a link-layer address that nobody has. */
@@ -54,7 +62,7 @@ export async function openSegment(): Promise<Segment> {
   const parts = new AsyncDisposableStack();
   await Deno.mkdir(folder, { mode: 0o700 });
   parts.defer(() => Deno.remove(folder, { recursive: true }));
-  await Deno.writeTextFile(keyFile, generateKeyFile(new Date()), { mode: 0o600 });
+  await Deno.writeTextFile(keyFile, `${router.secretText}\n`, { mode: 0o600 });
   await ip(null, [`link add name br0 address ${routerMac} type bridge`]);
   parts.defer(async () => void await ip(null, ["link del br0"]));
   await run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/br0/accept_dad"]);
@@ -64,7 +72,7 @@ export async function openSegment(): Promise<Segment> {
   let count = 0;
   return {
     host: () => openHost(count++, parts),
-    send: (...args) => outcomeOf(programLine("sender", ["-k", keyFile, ...args])),
+    send: (...args) => outcomeOf(programLine("sender", ["-i", "100ms", "-k", keyFile, ...args])),
     sendWithoutKey: (...args) => outcomeOf(programLine("sender", args)),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
@@ -82,15 +90,18 @@ async function openHost(number: number, parts: AsyncDisposableStack): Promise<Ho
   });
   // The kernel takes a namespace away some time after its last process; the next test needs the name.
   parts.defer(async () => void await outcomeOf(["ip", "link", "del", port]));
-  await ip(null, [`link set ${port} master br0`]);
+  // A port of a bridge is no link of the router's.
+  await ip(null, [`link set ${port} master br0`, `link set ${port} addrgenmode none`]);
+  const stateFolder = `${folder}/${name}`;
   return {
     name,
     namespace,
+    stateFolder,
     serve: async (settings = [], { argv = [], preload } = {}) => {
       const file = `${folder}/${name}-${crypto.randomUUID()}.toml`;
-      const lines = [`KeyFile = "${keyFile}"`, ...settings, ""];
-      await Deno.writeTextFile(file, lines.join("\n"), { mode: 0o600 });
-      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], preload };
+      await Deno.writeTextFile(file, settingsText(settings), { mode: 0o600 });
+      const env = { STATE_DIRECTORY: stateFolder };
+      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], env, preload };
       const service = parts.use(startServiceProcess(line));
       await service.line(/Started/);
       return service;

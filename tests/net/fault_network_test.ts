@@ -5,7 +5,8 @@ import { openSegment, type Segment } from "./chain.ts";
 import { openFaultyHost } from "./faulty_host.ts";
 
 async function heals(segment: Segment, from?: RegExp): Promise<void> {
-  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+  // The service may have read its addresses a second ago.
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1", "-i", "500ms");
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, from ?? /^host0 .* healed$/m);
 }

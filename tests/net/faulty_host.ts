@@ -4,9 +4,9 @@
  */
 import { run } from "../support/command.ts";
 import { type ServiceProcess, startServiceProcess } from "../support/programs.ts";
-import { folder, type Host } from "./chain.ts";
+import { folder, type Host, settingsText } from "./chain.ts";
 
-/** The key file of the segment. */
+/** The key file of the segment's router. */
 export const keyFile = `${folder}/key`;
 
 /** How its service is started. */
@@ -31,7 +31,10 @@ export interface FaultyHost extends AsyncDisposable {
 }
 
 /** Prepares a host with a working `ip`; its files are in /run/faulty-NAME. */
-export async function openFaultyHost({ namespace }: Host, name: string): Promise<FaultyHost> {
+export async function openFaultyHost(
+  { namespace, stateFolder }: Host,
+  name: string,
+): Promise<FaultyHost> {
   const place = `/run/faulty-${name}`;
   const settingsFile = `${place}/arpflush.toml`;
   const realIp = (await run(["sh", "-c", "command -v ip"])).trim();
@@ -49,8 +52,7 @@ export async function openFaultyHost({ namespace }: Host, name: string): Promise
     return replaceFile(`${place}/ip`, text, 0o755);
   }
   function writeSettings(lines: readonly string[]): Promise<void> {
-    const text = [`KeyFile = "${keyFile}"`, ...lines, ""].join("\n");
-    return replaceFile(settingsFile, text, 0o600);
+    return replaceFile(settingsFile, settingsText(lines), 0o600);
   }
   await replaceIp(workingIp);
 
@@ -63,7 +65,8 @@ export async function openFaultyHost({ namespace }: Host, name: string): Promise
       const script = `${before}; echo $$ > ${place}/pid; exec "$@" ${redirection}`;
       const shell = ["env", `PATH=${place}`, "/bin/sh", "-c", script, "sh"];
       const argv = [...namespace.argv, ...shell];
-      return startServiceProcess({ argv, args: ["--config", settingsFile] });
+      const env = { STATE_DIRECTORY: stateFolder };
+      return startServiceProcess({ argv, args: ["--config", settingsFile], env });
     },
     pid: async () => Number(await Deno.readTextFile(`${place}/pid`)),
     [Symbol.asyncDispose]: () => Deno.remove(place, { recursive: true }),

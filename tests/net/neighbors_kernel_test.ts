@@ -182,7 +182,7 @@ async function states(method: "look" | "resolve", addresses: readonly string[]) 
   );
 }
 
-const notLookedAt = [["not looked at"], ["not looked at"], ["not looked at"], ["not looked at"]];
+const notConcerned = [["not concerned"], ["not concerned"], ["not concerned"], ["not concerned"]];
 
 Deno.test("createLinuxCache().look() reports the table as it is and changes nothing", async () => {
   await using _other = await openLinks();
@@ -195,7 +195,7 @@ Deno.test("createLinuxCache().look() reports the table as it is and changes noth
     ["no neighbor"],
     ["permanent", deadMac],
     ["permanent", deadMac],
-    ...notLookedAt,
+    ...notConcerned,
   ]);
   assert.equal(await ip(null, ["neigh show nud all"]), before);
 });
@@ -211,7 +211,7 @@ Deno.test("createLinuxCache().resolve() asks the links anew and leaves permanent
     ["no neighbor"],
     ["permanent", deadMac],
     ["permanent", deadMac],
-    ...notLookedAt,
+    ...notConcerned,
   ]);
   // 192.0.2.77 doesn't answer: the second is used up, and not much more.
   const took = performance.now() - start;

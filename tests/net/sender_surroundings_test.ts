@@ -1,6 +1,6 @@
 /** The sender as keepalived starts it: its system log, its environment, its file system. */
 import assert from "node:assert/strict";
-import { ack, report } from "../unit/sender/helpers.ts";
+import { reports } from "../unit/sender/answers.ts";
 import { runCommand, runSender, senderCommand, withFolder } from "../unit/sender/sender_process.ts";
 import { startStandInHost } from "../unit/sender/stand_in_host.ts";
 
@@ -23,16 +23,16 @@ function listenAsLogger(path: string) {
 const journal = "/run/systemd/journal/dev-log";
 await Deno.mkdir("/run/systemd/journal", { recursive: true });
 
-/** Options for a run that ends with the first ack and tells the system log alone. */
+/** Options for a run of one copy that tells the system log alone. */
 function quietOnce(keyFile: string, port: number): string[] {
-  const end = ["--no-verify", "--expect", "1", "--syslog", "-q"];
+  const end = ["-c", "1", "--no-verify", "--expect", "1", "--syslog", "-q"];
   return ["-k", keyFile, "-p", `${port}`, ...end];
 }
 
 Deno.test("send.ts --syslog logs a good outcome at level info", () =>
   withFolder(async (_, keyFile) => {
     using logger = listenAsLogger(journal);
-    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    await using host = startStandInHost(() => [{}]);
     const args = quietOnce(keyFile, host.port);
     const { code } = await runSender([...args, "127.0.0.1"]);
     assert.equal(code, 0);
@@ -46,14 +46,13 @@ Deno.test("send.ts --syslog logs stuck and missing hosts at level warning", () =
   withFolder(async (folder, keyFile) => {
     using logger = listenAsLogger(journal);
     await Deno.writeTextFile(`${folder}/hosts`, "web1\ndb1\n");
-    const reports = [report("neighbor", "02:00:00:00:00:09")];
-    await using host = startStandInHost((request) => [ack(request, "flushed", { reports })]);
+    await using host = startStandInHost(() => [{ host: "web1", reports: [reports.foreign] }]);
     const args = ["-k", keyFile, "-p", `${host.port}`, "-A", "192.0.2.1", "-c", "1", "-w", "500ms"];
     const rest = ["--expect", `${folder}/hosts`, "--syslog", "127.0.0.1"];
     assert.equal((await runSender([...args, ...rest])).code, 3);
     assert.match(
       await logger.line(),
-      /^<28>arpflush\[\d+\]: .*; web1 STUCK 192\.0\.2\.1 at 02:00:00:00:00:09, db1 missing$/,
+      /^<28>arpflush\[\d+\]: .*; web1 STUCK 192\.0\.2\.1 at 02:00:00:00:00:01, db1 missing; This machine does not hold 192\.0\.2\.1: .*$/,
     );
   }));
 
@@ -76,11 +75,13 @@ Deno.test("send.ts --notify logs nothing unless the state is MASTER", async () =
   assert.match(await logger.line(), /Unknown option/);
 });
 
-Deno.test("send.ts --syslog is not hindered by a missing log", () =>
+Deno.test("send.ts --syslog sends without a log, says that nobody took its line, and exits 4", () =>
   withFolder(async (_, keyFile) => {
-    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    await using host = startStandInHost(() => [{}]);
     const args = quietOnce(keyFile, host.port);
-    assert.deepEqual(await runSender([...args, "127.0.0.1"]), { code: 0, stdout: "", stderr: "" });
+    const { code, stderr } = await runSender([...args, "127.0.0.1"]);
+    assert.deepEqual([code, host.received.length], [4, 1]);
+    assert.equal(stderr, "arpflush: no system log took the line of --syslog\n");
   }));
 
 /** Runs the sender with /etc replaced by a folder. */
@@ -94,11 +95,11 @@ function runWithEtc(etc: string, args: readonly string[]) {
 Deno.test("send.ts logs through a link in /etc/arpflush, and finds its key there", () =>
   withFolder(async (folder, keyFile) => {
     using logger = listenAsLogger("/run/logger");
-    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    await using host = startStandInHost(() => [{}]);
     await Deno.mkdir(`${folder}/etc/arpflush`, { recursive: true });
     await Deno.rename(keyFile, `${folder}/etc/arpflush/key`);
     await Deno.symlink("/run/logger", `${folder}/etc/arpflush/log`);
-    const args = ["-p", `${host.port}`, "--no-verify", "--expect", "1", "--syslog", "127.0.0.1"];
+    const args = ["-p", `${host.port}`, "-c", "1", "--no-verify", "--syslog", "127.0.0.1"];
     const { code, stderr } = await runWithEtc(`${folder}/etc`, args);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(await logger.line(), /^<30>arpflush\[\d+\]: Flush: /);
@@ -106,11 +107,11 @@ Deno.test("send.ts logs through a link in /etc/arpflush, and finds its key there
 
 Deno.test("send.ts runs with an empty environment on a file system that can't be written", () =>
   withFolder(async (_, keyFile) => {
-    await using host = startStandInHost((request) => [ack(request, "flushed")]);
+    await using host = startStandInHost(() => [{}]);
     // The bind mount keeps what is mounted below, such as the folder of the key.
     const script =
       'mount -n -o remount,bind,ro / && ! touch /arpflush-test 2>/dev/null && exec "$@"';
-    const args = ["-k", keyFile, "-p", `${host.port}`, "--no-verify", "--expect", "1", "127.0.0.1"];
+    const args = ["-k", keyFile, "-p", `${host.port}`, "-c", "1", "--no-verify", "127.0.0.1"];
     const line = ["unshare", "--mount", "sh", "-c", script, "sh", "env", "-i"];
     // Without HOME the cache would be looked for where root's is, whoever really runs this.
     const { denoDir } = JSON.parse((await runCommand([Deno.execPath(), "info", "--json"])).stdout);
