@@ -42,7 +42,7 @@ async function play(folder: string, signal: AbortSignal): Promise<boolean> {
   await service.line(/Started/);
 
   const router = await routerOf(createSimulatedCache());
-  const common = ["-k", key, "-p", String(port), "-A", router.address, "--expect", "1"];
+  const common = ["-k", key, "-p", String(port), "-A", router.address, "--expect", "1", "-c", "2"];
   const send = async (...more: readonly string[]) => {
     const line = programLine("sender", [...common, ...more, "127.0.0.1"]);
     const outcome = await outcomeOf(line, { signal });

@@ -11,6 +11,8 @@ import { programLine, startServiceProcess } from "../support/programs.ts";
 import { writeDemoFiles } from "./files.ts";
 import { conclude, show } from "./show.ts";
 
+/** One that the service may write to; the namespaces have a /run of their own. */
+const folder = "/run/arpflush";
 const virtualAddress = "192.0.2.1";
 const firstRouter = "02:00:00:00:00:0a";
 const secondRouter = "02:00:00:00:00:0b";
@@ -36,7 +38,7 @@ async function learnRouter(host: NetworkNamespace): Promise<void> {
 
 async function play(): Promise<boolean> {
   show("Two network namespaces and a link between them; the tables are the kernel's own.");
-  const { key, settings } = await writeDemoFiles("/run/arpflush-demo", []);
+  const { key, settings } = await writeDemoFiles(folder, []);
   await using router = await openNetworkNamespace("router");
   await using host = await openNetworkNamespace("host");
   await connect(
@@ -48,7 +50,11 @@ async function play(): Promise<boolean> {
     },
     { namespace: host, name: "e0", addresses: ["192.0.2.10/24"] },
   );
-  await using service = startServiceProcess({ argv: host.argv, args: ["--config", settings] });
+  await using service = startServiceProcess({
+    argv: host.argv,
+    args: ["--config", settings],
+    env: { STATE_DIRECTORY: folder },
+  });
   await service.line(/Started/);
   await learnRouter(host);
   // Nothing tells the host: it is like one that ignores gratuitous ARP.
@@ -59,12 +65,18 @@ async function play(): Promise<boolean> {
     await ip(host, ["neigh show"]),
   );
 
-  const sender = programLine("sender", ["-a", "-k", key, "--expect", "1"]);
-  const report = await outcomeOf([...router.argv, ...sender]);
-  show("The new router runs send.ts --all --expect 1:", report.stdout + report.stderr);
+  const send = async (...args: readonly string[]) => {
+    const line = programLine("sender", ["-a", "-k", key, "-c", "2", ...args]);
+    const outcome = await outcomeOf([...router.argv, ...line]);
+    show(`The new router runs send.ts -a ${args.join(" ")}:`, outcome.stdout + outcome.stderr);
+    return outcome;
+  };
+  const probe = await send("--probe");
+  const report = await send("--expect", "1");
   const after = await linkLayerAddressAt(host);
   show("The host's table now:", await ip(host, ["neigh show"]));
-  const healed = before === firstRouter && after === secondRouter && report.code === 0;
+  const isStuck = probe.code !== 0 && probe.stdout.includes(` STUCK ${virtualAddress} `);
+  const healed = before === firstRouter && isStuck && after === secondRouter && report.code === 0;
   return conclude(healed, report.stdout, "host");
 }
 

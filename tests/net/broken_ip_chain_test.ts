@@ -26,7 +26,7 @@ async function serveWithScript(host: Host) {
 
 /** Sends a request that is to fail with an error code, and one that is to heal after that. */
 async function failsAndHeals(segment: Segment, code: number, mend: () => Promise<void>) {
-  const wait = code === etimedout ? "7s" : "500ms";
+  const wait = code === etimedout ? "14s" : "500ms";
   const failed = await segment.send("-a", "--expect", "1", "-c", "1", "-w", wait);
   assert.equal(failed.code, 3, failed.stdout + failed.stderr);
   assert.match(failed.stdout, new RegExp(`^host0 .* FAILED, error ${code}$`, "m"));

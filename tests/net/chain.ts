@@ -78,6 +78,12 @@ export async function openSegment(): Promise<Segment> {
   };
 }
 
+/** Makes an interface a port of the segment's bridge, on which the router itself speaks to nobody. */
+export async function plugIn(port: string): Promise<void> {
+  await run(["sh", "-c", 'echo 1 > "/proc/sys/net/ipv6/conf/$1/disable_ipv6"', "sh", port]);
+  await ip(null, [`link set ${port} master br0`]);
+}
+
 async function openHost(number: number, parts: AsyncDisposableStack): Promise<Host> {
   const name = `host${number}`;
   const namespace = parts.use(await openNetworkNamespace(name));
@@ -90,8 +96,7 @@ async function openHost(number: number, parts: AsyncDisposableStack): Promise<Ho
   });
   // The kernel takes a namespace away some time after its last process; the next test needs the name.
   parts.defer(async () => void await outcomeOf(["ip", "link", "del", port]));
-  // A port of a bridge is no link of the router's.
-  await ip(null, [`link set ${port} master br0`, `link set ${port} addrgenmode none`]);
+  await plugIn(port);
   const stateFolder = `${folder}/${name}`;
   return {
     name,

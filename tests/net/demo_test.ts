@@ -20,7 +20,10 @@ Deno.test("demo heals a stale entry of the kernel's table and leaves nothing", a
   const { code, stdout: text } = await outcomeOf(demo);
   assert.equal(code, 0, text);
   assert.match(text, /^Two network namespaces/);
-  assert.match(text, /192\.0\.2\.1 dev e0 lladdr 02:00:00:00:00:0a[^]*STATE\n +host .* healed\n/);
+  assert.match(
+    text,
+    /192\.0\.2\.1 dev e0 lladdr 02:00:00:00:00:0a[^]* STUCK 192\.0\.2\.1 at 02:00:00:00:00:0a\n[^]*STATE\n +host .* healed\n/,
+  );
   assert.match(text, /192\.0\.2\.1 dev e0 lladdr 02:00:00:00:00:0b[^]*\nHealed: .* \d+ ms /);
   assert.deepEqual(await leftovers(), before);
 });

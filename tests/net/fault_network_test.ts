@@ -1,7 +1,7 @@
 /** A network that changes under the service: it goes on where it is. */
 import assert from "node:assert/strict";
 import { connect, ip } from "../support/namespaces.ts";
-import { openSegment, type Segment } from "./chain.ts";
+import { openSegment, plugIn, type Segment } from "./chain.ts";
 import { openFaultyHost } from "./faulty_host.ts";
 
 async function heals(segment: Segment, from?: RegExp): Promise<void> {
@@ -22,7 +22,7 @@ Deno.test("service.ts hears an interface that was removed and came back", async 
     name: "e0",
     addresses: ["192.0.2.100/24", "2001:db8::100/64"],
   });
-  await ip(null, ["link set p0 master br0"]);
+  await plugIn("p0");
   await host.goStale();
   await heals(segment);
   assert.equal(service.log.filter((line) => /Started/.test(line)).length, 1);

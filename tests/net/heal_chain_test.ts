@@ -1,7 +1,15 @@
 /** From the router's command line to the host's kernel table and back. */
 import assert from "node:assert/strict";
 import { connect, ip } from "../support/namespaces.ts";
-import { deadMac, folder, type Host, openSegment, routerMac, virtualAddresses } from "./chain.ts";
+import {
+  deadMac,
+  folder,
+  type Host,
+  openSegment,
+  plugIn,
+  routerMac,
+  virtualAddresses,
+} from "./chain.ts";
 
 /** Waits until the kernel has an address at a link-layer address, 5 s at most. */
 async function becomes(host: Host, address: string, linkLayerAddress: string | null) {
@@ -85,7 +93,7 @@ Deno.test("send.ts counts a host with two interfaces once, and heals both", asyn
     { namespace: null, name: "second", addresses: [] },
     { namespace: host.namespace, name: "e1", addresses: ["198.51.100.100/24"] },
   );
-  await ip(null, ["link set second master br0"]);
+  await plugIn("second");
   await host.serve();
   await host.goStale();
   await ip(host.namespace, [`neigh replace 198.51.100.1 lladdr ${deadMac} nud stale dev e1`]);

@@ -268,9 +268,9 @@ Deno.test("createLinuxCache().gateways() names those of both families", async ()
   assert.deepEqual(gateways, ["192.0.2.1", "192.0.2.2", "198.51.100.1", "fe80::1"]);
 });
 
-Deno.test("createLinuxCache() works while an interface is down, and reports no neighbor there", async () => {
+Deno.test("createLinuxCache() works while an interface is down, which is then no link of the host's", async () => {
   await using _other = await openLinks();
   await ip(null, ["link set e1 down"]);
   assert.equal((await createLinuxCache().flush("all")).removed, 0);
-  assert.deepEqual(await states("resolve", ["198.51.100.1"]), [["no neighbor"]]);
+  assert.deepEqual(await states("resolve", ["198.51.100.1"]), [["not concerned"]]);
 });
