@@ -29,10 +29,6 @@ export function cReceiver(folder: string): Receiver {
   return { name: "C loop", line: [`${folder}/serve`] };
 }
 
-export async function pythonReceiver(): Promise<Receiver> {
-  return { name: "Python loop", line: [await findPython(), `${sources}/serve.py`] };
-}
-
 /** Python's own path, so that the shim of a version manager isn't measured with it. */
 export async function findPython(): Promise<string> {
   return (await run(["python3", "-c", "import sys; print(sys.executable)"])).trim();

@@ -1,48 +1,34 @@
 /*
  * Sends datagrams round and round at a rate.
  *
- *   flood HOST PORT RATE SECONDS [SOURCE [ASKER]] < datagrams
+ *   flood HOST PORT RATE SECONDS [SOURCE ROUTER SLOT_MS] < datagrams
  *
  * RATE in datagrams a second, 0: as fast as the machine can. Ends after SECONDS or at SIGTERM, and
  * prints how many the system took and the ns that took.
  *
- * What comes behind an empty datagram is sent once, from the address ASKER: each at the time that
- * its first four bytes tell (ms since the start, big-endian, rising; they are not sent), between
- * two datagrams of a batch, which don't wait for it. Its answers are printed in hex before the
- * figures, a line each, and kept until the end: nobody is woken up for them.
+ * What stands behind an empty datagram is sent once, from the address ROUTER: one in each slot of the
+ * flood, between two of its datagrams. A program of its own would be a third busy process, which takes
+ * the receiver's core away just before it sends. Answers are printed in hex before the figures.
  *
- * When the system lets others run for long, that time doesn't count: neither is the flood made up
- * for by a burst that no wire of that rate would carry, nor goes a datagram of ASKER's out while there
- * is none.
- *
- * It stays on the processor that it was started on, as a network card's interrupts do: the receiver
- * has the others.
+ * Time in which the system lets others run doesn't count: no wire of this rate would carry the burst
+ * that makes up for it. The program stays on the processor that it was started on, as a network card's
+ * interrupts do; the receiver has the others.
  */
 #include "peer.h"
 #include <sched.h>
 #include <signal.h>
 
-enum { batch = 64, held_most = 4096, time_length = 4 };
-/* A longer time from one batch to the next is a pause, of which the rest doesn't count; so is one in
- * which more than a batch has become due. */
+enum { batch = 64, held_most = 4096 };
+/* A longer time from one batch to the next is a pause, of which the rest doesn't count. */
 static const uint64_t step_most_ns = 1000000;
 static uint8_t held[held_most][datagram_most];
 static struct iovec parts[held_most];
-/* Datagrams of the flood; behind them up to `all` those that are sent once. */
-static uint64_t count, all;
 static char output[1 << 20];
 static volatile sig_atomic_t ended;
 
 static void end_flood(int number) {
   (void)number;
   ended = 1;
-}
-
-static void stay_on_processor(void) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET((size_t)sched_getcpu(), &one);
-  if (sched_setaffinity(0, sizeof one, &one) != 0) die("Cannot stay on a processor");
 }
 
 static int open_socket(const char *source) {
@@ -63,26 +49,14 @@ static uint64_t hold_datagrams(uint64_t from) {
   return from;
 }
 
-/* How many of n datagrams of the flood the system took. */
-static uint64_t send_flood(int fd, struct sockaddr_in *to, uint64_t n) {
+/* How many of n datagrams of the flood, from the given one on, the system took. */
+static uint64_t send_flood(int fd, struct sockaddr_in *to, uint64_t from, uint64_t n, uint64_t count) {
   static struct mmsghdr messages[batch];
-  static uint64_t next;
   for (uint64_t i = 0; i < n; i++)
     messages[i].msg_hdr = (struct msghdr){.msg_name = to, .msg_namelen = sizeof *to,
-      .msg_iov = &parts[(next + i) % count], .msg_iovlen = 1};
+      .msg_iov = &parts[(from + i) % count], .msg_iovlen = 1};
   int took = n == 0 ? 0 : sendmmsg(fd, messages, (unsigned)n, 0);
-  if (took <= 0) return 0;
-  next += (uint64_t)took;
-  return (uint64_t)took;
-}
-
-static uint64_t ms_of(const uint8_t *p) {
-  return (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
-}
-
-/* How many datagrams of the flood are to be sent before a time. */
-static uint64_t place_at(uint64_t ns, double rate) {
-  return (uint64_t)((double)ns * rate / 1e9);
+  return took < 0 ? 0 : (uint64_t)took;
 }
 
 static void print_answers(int fd) {
@@ -94,39 +68,37 @@ static void print_answers(int fd) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5 || argc > 7) return 2;
+  if (argc != 5 && argc != 8) return 2;
   struct sockaddr_in to = address_of(argv[1], argv[2]);
   double rate = atof(argv[3]), seconds = atof(argv[4]);
-  int fd = open_socket(argc > 5 ? argv[5] : NULL), asker = argc > 6 ? open_socket(argv[6]) : -1;
-  count = hold_datagrams(0);
-  all = asker < 0 ? count : hold_datagrams(count);
+  int fd = open_socket(argc > 5 ? argv[5] : NULL), router = argc > 5 ? open_socket(argv[6]) : -1;
+  uint64_t count = hold_datagrams(0), once = count, all = router < 0 ? count : hold_datagrams(count);
   if (count == 0) return 2;
+  uint64_t slot = argc > 5 ? (uint64_t)(rate * atof(argv[7]) / 1000) : 0, slot_end = slot;
   setvbuf(stdout, output, _IOFBF, sizeof output);
-  stay_on_processor();
-  uint64_t start = now_ns(), last = start, now, clock = 0, sent = 0, once = count;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET((size_t)sched_getcpu(), &one);
+  if (sched_setaffinity(0, sizeof one, &one) != 0) die("Cannot stay on a processor");
+  signal(SIGTERM, end_flood);
+  uint64_t start = now_ns(), last = start, clock = 0, sent = 0;
   uint64_t batch_ns = rate > 0 ? (uint64_t)(batch * 1e9 / rate) : step_most_ns;
   uint64_t step_most = batch_ns < step_most_ns ? batch_ns : step_most_ns;
-  signal(SIGTERM, end_flood);
   while (!ended && (double)clock < seconds * 1e9) {
-    now = now_ns();
+    uint64_t now = now_ns();
     clock += now - last < step_most ? now - last : step_most;
     last = now;
-    uint64_t due = rate > 0 ? place_at(clock, rate) + 1 : UINT64_MAX, took;
+    uint64_t due = rate > 0 ? (uint64_t)((double)clock * rate / 1e9) + 1 : UINT64_MAX;
     uint64_t n = due <= sent ? 0 : due - sent < batch ? due - sent : batch;
-    if (n > 0 && once < all && clock >= ms_of(held[once]) * 1000000) {
-      uint64_t place = place_at(ms_of(held[once]) * 1000000, rate);
-      uint64_t before = place <= sent ? 0 : place - sent < n ? place - sent : n;
-      took = send_flood(fd, &to, before);
-      sendto(asker, held[once] + time_length, parts[once].iov_len - time_length, 0,
-             (struct sockaddr *)&to, sizeof to);
-      took += send_flood(fd, &to, n - before);
-      once++;
-    } else {
-      took = send_flood(fd, &to, n);
+    if (once < all && slot_end - sent < n) n = slot_end - sent;
+    uint64_t took = send_flood(fd, &to, sent, n, count);
+    sent += took;
+    if (once < all && sent == slot_end) {
+      sendto(router, held[once], parts[once].iov_len, 0, (struct sockaddr *)&to, sizeof to);
+      once++, slot_end += slot;
     }
-    if (asker >= 0) print_answers(asker);
-    if (took > 0) sent += took;
-    else sleep_until(now + 200000);
+    if (router >= 0) print_answers(router);
+    if (took == 0) sleep_until(now + 200000);
   }
   printf("%llu %llu\n", (unsigned long long)sent, (unsigned long long)(now_ns() - start));
 }

@@ -1,6 +1,6 @@
 /*
  * The service's receive path in C: checks each datagram as the service does, remembers ids, tells
- * the asker when a flush would start ("F") and acknowledges. For the ratio to a bare metal peer.
+ * ask.c when a flush would start ("F") and acknowledges. For the ratio to a bare metal peer.
  *
  *   serve PORT WARMUP COUNT < keys
  *

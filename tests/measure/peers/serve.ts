@@ -2,7 +2,7 @@
  * The service's receiver as a peer among peers: see serve.c, whose arguments and output it has, with
  * the kind of receiver before them:
  *
- *   arpflush   lib/receiver as the service runs it, over a cache that tells the asker ("F")
+ *   arpflush   lib/receiver as the service runs it, over a cache that tells ask.c ("F")
  *   mac        a bare loop: receives, makes the same check of header, key and MAC, and counts
  *   bare       a loop that checks nothing: receives and counts
  */
@@ -74,7 +74,7 @@ function serveMac(key: Key): Promise<never> {
   });
 }
 
-/** Tells the asker that a flush starts, and has nothing to flush. */
+/** Tells ask.c that a flush starts, and has nothing to flush. */
 function tellingCache(): NeighborCache {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const to = { transport: "udp", hostname: "127.0.0.1", port: askPort } as const;

@@ -1,5 +1,4 @@
 import { decodeAck } from "../../../lib/wire/ack.ts";
-import { viewOf } from "../../../lib/wire/datagram.ts";
 import { type Key, parseKeyFile } from "../../../lib/wire/keys.ts";
 import { openSegment } from "../../net/chain.ts";
 import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
@@ -10,7 +9,6 @@ import { ip } from "../../support/namespaces.ts";
 import { cReceiver, denoReceiver, startReceiverProcess } from "../peers.ts";
 import { datagramFile, forged, junk, openRequestSocket, signedRequest } from "../requests.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
-import { seededRandom } from "../statistics.ts";
 
 interface Flood {
   readonly kind: "wrong MAC" | "junk";
@@ -22,11 +20,8 @@ const port = 27_735;
 const router = "192.0.2.2";
 const flooder = "192.0.2.66";
 const rulesFile = `${import.meta.dirname}/../../../packaging/arpflush.nft`;
-/** Each try has a period of its own, and goes out at a random moment of it. */
-const periodMs = 40;
-const copyIntervalMs = 100;
-/** Before the first try, and between those with one copy and those with five. */
-const pauseMs = 500;
+/** One copy goes out in each slot of the flood. */
+const slotMs = 20;
 /** The hold-down period is 1 s: a flush is acknowledged after that at the latest. */
 const patienceMs = 3_000;
 const settleMs = 1_500;
@@ -40,54 +35,36 @@ const floodOf = ({ kind }: Flood) =>
     (_, i) => kind === "junk" ? junk(1 + i * 5) : forged(signedRequest()),
   );
 
-/** A genuine request within the flood, and when its copies go out: ms since the flood's start. */
-interface Try {
-  readonly request: Uint8Array;
-  readonly timesMs: readonly number[];
-}
-
-/** Tries one after the other; the flood program sends a datagram when its first 4 bytes say so. */
-function timedDatagrams(tries: readonly Try[]): Uint8Array[] {
-  const copies = tries.flatMap(({ request, timesMs }) =>
-    timesMs.map((timeMs) => ({ timeMs, request }))
-  );
-  return copies.sort((a, b) => a.timeMs - b.timeMs).map(({ timeMs, request }) => {
-    const bytes = new Uint8Array(4 + request.length);
-    viewOf(bytes).setUint32(0, timeMs);
-    bytes.set(request, 4);
-    return bytes;
-  });
-}
-
-/** The part of the tries, in percent, that a genuine ack among the answers calls flushed. */
-function flushedPercent(tries: readonly Try[], answers: readonly Uint8Array[], key: Key): number {
-  const flushed = tries.filter(({ request }) => {
+/** The part of the requests, in percent, that a genuine ack among the answers calls flushed. */
+function flushedPercent(
+  requests: readonly Uint8Array[],
+  answers: readonly Uint8Array[],
+  key: Key,
+): number {
+  const flushed = requests.filter((request) => {
     const sent = sentRequest(request, key);
     return answers.some((answer) => {
       const ack = decodeAck(answer, sent);
       return typeof ack !== "string" && ack.status === "flushed";
     });
   });
-  return 100 * flushed.length / tries.length;
+  return 100 * flushed.length / requests.length;
 }
 
-/** Runs peers/flood.c: datagrams that the system took, in how many ns, and the answers to tries. */
-async function runFlood(line: CommandLine, flood: Uint8Array[], tries: readonly Try[] = []) {
-  const file = datagramFile([...flood, new Uint8Array(), ...timedDatagrams(tries)]);
+/** Runs peers/flood.c: how many datagrams the system took, and the answers to those sent once. */
+async function runFlood(line: CommandLine, flood: Uint8Array[], once: readonly Uint8Array[] = []) {
+  const file = datagramFile([...flood, new Uint8Array(), ...once]);
   const answers = (await outcomeOf(line, { input: file })).stdout.trim().split("\n");
-  const [sent, ns] = answers.splice(-1)[0].split(" ").map(Number);
+  const [sent] = answers.splice(-1)[0].split(" ").map(Number);
   if (!(sent > 0)) throw new Error(`Cannot flood by "${line.join(" ")}"`);
-  return { sent, ns, answers: answers.map((answer) => Uint8Array.fromHex(answer)) };
+  return { sent, answers: answers.map((answer) => Uint8Array.fromHex(answer)) };
 }
 
-/**
- * Floods a service, with genuine requests in the midst of it. The flood program sends those too: a
- * process that woke up for each of them would take the service's core away just before.
- */
+/** Floods a service, with genuine requests in the midst of it. */
 async function floodService(
   flood: Flood,
   guarded: boolean,
-  { folder, quick, seed }: Context,
+  { folder, quick }: Context,
 ): Promise<Row[]> {
   await using segment = await openSegment();
   await ip(null, [`addr add ${flooder}/24 dev br0`]);
@@ -104,29 +81,20 @@ async function floodService(
   const before = await readProcessState(pid);
   const droppedBefore = await droppedDatagrams(argv);
 
-  const random = seededRandom(seed);
-  const startsAt = Date.now();
-  const triesFrom = (fromMs: number, count: number, copies: number): Try[] =>
-    Array.from({ length: count }, (_, i) => {
-      const firstMs = Math.floor(fromMs + (i + random()) * periodMs);
-      const timesMs = Array.from({ length: copies }, (_, k) => firstMs + k * copyIntervalMs);
-      return { request: socket.sign({ created: startsAt + firstMs }), timesMs };
-    });
   const count = quick ? 20 : 200;
-  const fivesFromMs = 2 * pauseMs + count * periodMs;
-  const ones = triesFrom(pauseMs, count, 1);
-  const fives = triesFrom(fivesFromMs, count / 4, 5);
-  const seconds = (fivesFromMs + count / 4 * periodMs + patienceMs) / 1_000;
+  const sign = () => socket.sign();
+  const ones = Array.from({ length: count }, sign);
+  // Five copies of each, the copies of five requests in turn: 100 ms apart.
+  const fives = Array.from({ length: count / 4 }, sign);
+  const copies = Array.from({ length: count / 20 }, (_, i) => fives.slice(i * 5, i * 5 + 5))
+    .flatMap((some) => [...some, ...some, ...some, ...some, ...some]);
+  const once = [...ones, ...copies];
+  const seconds = (once.length * slotMs + patienceMs) / 1_000;
   const line = [
-    `${folder}/flood`,
-    host,
-    `${port}`,
-    `${flood.perSecond}`,
-    `${seconds}`,
-    flooder,
-    router,
+    ...[`${folder}/flood`, host, `${port}`, `${flood.perSecond}`, `${seconds}`],
+    ...[flooder, router, `${slotMs}`],
   ];
-  const { sent, answers } = await runFlood(line, floodOf(flood), [...ones, ...fives]);
+  const { sent, answers } = await runFlood(line, floodOf(flood), once);
   const dropped = await droppedDatagrams(argv) - droppedBefore;
   await sleep(settleMs);
   const after = await readProcessState(pid);
@@ -211,8 +179,8 @@ async function run(context: Context): Promise<Row[]> {
 
 export const floods: Section = {
   title: "Floods",
-  about: "200 genuine requests of one copy, and 50 of five, at random moments of a flood from " +
-    "another address; flood and service share this machine. `arpflush.nft`: with the rules of that " +
+  about: "200 genuine requests of one copy, and 50 of five, one datagram every 20 ms between " +
+    "those of a flood from another address; flood and service share this machine. `arpflush.nft`: with the rules of that " +
     "file on the host. The last rows are the same floods over loopback, 4 s each and 5 times in " +
     "turn, at receivers that do less.",
   needs: ["cc", "nft"],

@@ -1,11 +1,5 @@
 import { outcomeOf } from "../../support/command.ts";
-import {
-  cReceiver,
-  denoReceiver,
-  pythonReceiver,
-  type Receiver,
-  startReceiverProcess,
-} from "../peers.ts";
+import { cReceiver, denoReceiver, type Receiver, startReceiverProcess } from "../peers.ts";
 import { askPort, datagramFile, forged, signedRequest } from "../requests.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
 import { quantile } from "../statistics.ts";
@@ -45,7 +39,6 @@ async function run(context: Context): Promise<Row[]> {
   const { folder, quick } = context;
   const receivers = [
     cReceiver(folder),
-    await pythonReceiver(),
     denoReceiver("arpflush", "ArpFlush's receiver"),
   ];
   const rows: Row[] = [];
@@ -64,11 +57,13 @@ async function run(context: Context): Promise<Row[]> {
         samples[r].ack.values.push(ack);
       }
     }
-    const [c, python, ours] = samples;
-    rows.push(rowOf(c.flush, "µs"), rowOf(c.ack, "µs"));
-    for (const { flush, ack } of [python, ours]) {
-      rows.push(rowOf(flush, "µs", c.flush), rowOf(ack, "µs", c.ack));
-    }
+    const [c, ours] = samples;
+    rows.push(
+      rowOf(c.flush, "µs"),
+      rowOf(c.ack, "µs"),
+      rowOf(ours.flush, "µs", c.flush),
+      rowOf(ours.ack, "µs", c.ack),
+    );
     const added = ours.ack.values.map((us, i) => us - c.ack.values[i]);
     const what = `${ours.ack.what}, more than the C loop's`;
     rows.push(rowOf({ what, values: added }, "µs", undefined, { goal: { max: 1_000 } }));
@@ -83,6 +78,6 @@ export const latency: Section = {
     "and for the ack: 99 of 100 come within this time, round trip over loopback included. The " +
     "flush itself is empty. Idle, and beside 10,000 forged requests a second; the receivers take " +
     "turns 9 times.",
-  needs: ["cc", "python3"],
+  needs: ["cc"],
   run,
 };

@@ -1,11 +1,5 @@
 import { outcomeOf } from "../../support/command.ts";
-import {
-  cReceiver,
-  denoReceiver,
-  pythonReceiver,
-  type Receiver,
-  startReceiverProcess,
-} from "../peers.ts";
+import { cReceiver, denoReceiver, type Receiver, startReceiverProcess } from "../peers.ts";
 import { datagramFile, signedRequest } from "../requests.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
 
@@ -37,7 +31,6 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
     denoReceiver("arpflush", "ArpFlush's receiver, all checks"),
     denoReceiver("bare", "Deno loop that checks nothing"),
     cReceiver(folder),
-    await pythonReceiver(),
   ];
   const samples = receivers.map(({ name }) => ({ what: name, values: [] as number[] }));
   for (let i = 0; i < (quick ? 1 : 9); i++) {
@@ -59,6 +52,6 @@ export const receivePath: Section = {
     "Requests checked per second of processor time, which other work on the machine disturbs " +
     "least. A C program sends copies of a genuine request over loopback faster than they can be " +
     "taken: 100,000 count, behind as many that don't. The receivers take turns 9 times.",
-  needs: ["cc", "python3"],
+  needs: ["cc"],
   run,
 };
