@@ -153,11 +153,20 @@ export function chooseTargets(
   return { groups, faults };
 }
 
-/** A group's members answer from the networks of its interface. */
+/** A group's members answer from the networks of its interface, a broadcast's from its network. */
 function withNetworks(host: Target, interfaces: readonly OwnInterface[]): Target {
-  if (host.address === null || !isMulticast6(host.address)) return host;
-  const own = interfaces.filter(({ name }) => host.interfaceNames.includes(name));
-  return { ...host, networks: networksOf(own) };
+  const { address } = host;
+  if (address === null) return host;
+  if (isMulticast6(address)) {
+    const own = interfaces.filter(({ name }) => host.interfaceNames.includes(name));
+    return { ...host, networks: networksOf(own) };
+  }
+  const reached = networksOf(interfaces).filter((network) => {
+    const broadcast = broadcastAddress(network);
+    return broadcast !== null &&
+      (host.hostname === limitedBroadcast || samePrefix(broadcast, address));
+  });
+  return { ...host, networks: uniquePrefixes([...host.networks, ...reached]) };
 }
 
 function uniqueTargets(targets: readonly Target[]): Target[] {

@@ -1,14 +1,15 @@
 /**
  * Forged and replayed acks against the sender, `send.ts` as a process of its own: none counts, each is
- * ignored for its own reason, and the one genuine ack behind them all does count.
+ * left out for its own reason, and the one genuine ack behind them all does count.
  */
 import { outcomeOf, run } from "../support/command.ts";
 import { signAck } from "../support/datagrams.ts";
 import { programLine } from "../support/programs.ts";
-import { ackClasses, type Answered, draw, fullAttack } from "./classes.ts";
+import { ackClasses, type Answered } from "./ack_classes.ts";
+import { draw, fullAttack } from "./classes.ts";
 import type { Bytes, Random } from "./datagrams.ts";
 import { ackFault } from "./judge.ts";
-import { count, Findings, type PartOutcome, prefixed } from "./outcome.ts";
+import { type ClassOutcome, count, Findings, type PartOutcome, prefixed } from "./outcome.ts";
 import { openSite, type Site } from "./stage.ts";
 
 /** Less than what a UDP socket holds by default on Linux. */
@@ -17,7 +18,7 @@ const maxVolley = 64;
 /** What of the sender's document is looked at. */
 interface SenderDocument {
   readonly hosts: readonly { readonly host: string; readonly acks: number }[];
-  readonly ignored: Readonly<Record<string, number>>;
+  readonly uncounted: Readonly<Record<string, number>>;
 }
 
 function openSocket(port: number, hostname = "127.0.0.1"): Deno.DatagramConn {
@@ -56,34 +57,52 @@ async function runSender({ keyPath, port }: Site, socket: Deno.DatagramConn) {
 export async function attackWithAcks(wanted: number, random: Random): Promise<PartOutcome> {
   const findings = new Findings();
   await using site = await openSite();
-  const { key, judged } = site;
+  const { router, judged: [judged] } = site;
   const before = await answerGenuinely(site);
   const listening = openSocket(site.port);
   const foreign = openSocket(0, "127.0.0.3");
   const { request, to, further, document } = await runSender(site, listening);
-  const now = { request, ack: signAck(request, key) };
+  const now = { request, ack: signAck(request, router) };
+  const id = request.subarray(20, 36).toHex();
   const expected: Record<string, number> = {};
-  const classes: Record<string, number> = {};
-  let sent = 0;
+  const classes: ClassOutcome[] = [];
   const amount = { count: wanted, full: fullAttack.acks, random };
-  for (const { name, bytes } of draw(ackClasses({ key, random, now, before }), amount)) {
-    const fault = ackFault(bytes, request, judged);
-    if (fault === null) throw new Error(`A forged ack is genuine: ${name} ${bytes.toHex()}`);
-    count(expected, fault);
-    count(classes, name);
-    sent++;
-    // From the host's own address and port, and from elsewhere.
-    await (sent % 4 === 0 ? foreign : listening).send(bytes, to);
-    if (sent % maxVolley === 0 && !await emptyQueue(to.port)) break;
+  let [sent, lives] = [0, true];
+  for (
+    const { attack: { name }, datagrams } of draw(
+      ackClasses({ router, random, now, before }),
+      amount,
+    )
+  ) {
+    let tried = 0;
+    for (const bytes of datagrams) {
+      const fault = ackFault(bytes, request, judged);
+      if (fault === null) throw new Error(`A forged ack is genuine: ${name} ${bytes.toHex()}`);
+      tried++;
+      sent++;
+      // From the host's own address and port, and from elsewhere.
+      const isForeign = sent % 4 === 0;
+      // The sender looks for the request first, and at the port before the signature.
+      const isKnown = bytes.subarray(20, 36).toHex() === id;
+      count(
+        expected,
+        !isKnown ? "request id" : isForeign && fault === "signature" ? "port" : fault,
+      );
+      await (isForeign ? foreign : listening).send(bytes, to);
+      if (sent % maxVolley === 0) lives &&= await emptyQueue(to.port);
+      if (!lives) break;
+    }
+    // What is counted of all of them is known at the end.
+    classes.push({ name, tried, accepted: 0, answered: 0 });
   }
   if (!await emptyQueue(to.port)) findings.faults.push("The sender ended before the genuine ack");
   findings.expect("Requests sent after the first", further.datagrams, 0);
   await listening.send(now.ack, to);
-  const { ignored, hosts } = await document();
+  const { uncounted, hosts } = await document();
   foreign.close();
 
-  for (const reason of new Set([...Object.keys(expected), ...Object.keys(ignored)])) {
-    findings.expect(`Ignored for ${reason}`, ignored[reason] ?? 0, expected[reason] ?? 0);
+  for (const reason of new Set([...Object.keys(expected), ...Object.keys(uncounted)])) {
+    findings.expect(`Uncounted for ${reason}`, uncounted[reason] ?? 0, expected[reason] ?? 0);
   }
   findings.expect("Hosts counted", hosts.length, 1);
   findings.expect("Acks counted", hosts[0]?.acks ?? 0, 1);
@@ -95,9 +114,9 @@ export async function attackWithAcks(wanted: number, random: Random): Promise<Pa
     datagrams: sent + 4,
     figures: {
       counted: hosts.length - 1,
-      ...prefixed("class", classes),
-      ...prefixed("ignored", ignored),
+      ...prefixed("uncounted", uncounted),
     },
+    classes,
     faults: findings.faults,
   };
 }
@@ -106,7 +125,7 @@ export async function attackWithAcks(wanted: number, random: Random): Promise<Pa
 async function answerGenuinely(site: Site): Promise<Answered> {
   const socket = openSocket(site.port);
   const { request, to, document } = await runSender(site, socket);
-  const ack = signAck(request, site.key);
+  const ack = signAck(request, site.router);
   await socket.send(ack, to);
   if ((await document()).hosts.length !== 1) throw new Error("A genuine ack was not noticed");
   return { request, ack };

@@ -1,8 +1,10 @@
 /** Genuine datagrams of each kind, and the changes that make others of them. */
+import type { HostSigner } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
-import type { Key } from "../../lib/wire/keys.ts";
-import type { FlushRequest } from "../../lib/wire/request.ts";
-import { signRequest } from "../support/datagrams.ts";
+import { maxAddresses } from "../../lib/wire/datagram.ts";
+import { signedMessage } from "../../lib/wire/keys.ts";
+import { type FlushRequest, requestFilterOf } from "../../lib/wire/request.ts";
+import { signRequest, type TestRouter } from "../support/datagrams.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -44,7 +46,10 @@ function kind(flags: string, action: RequestKind["action"], addresses: readonly 
 
 const some = ["192.0.2.1", "2001:db8::1", "198.51.100.0/24"];
 /** As many addresses as a request can hold. */
-const full = Array.from({ length: 61 }, (_, i) => i % 2 === 0 ? `192.0.2.${i}` : `2001:db8::${i}`);
+const full = Array.from(
+  { length: maxAddresses },
+  (_, i) => i % 2 === 0 ? `192.0.2.${i}` : `2001:db8::${i}`,
+);
 
 /** Every action with every flag that goes with it: a asks for an ack, r for reports. */
 export const requestKinds: readonly RequestKind[] = [
@@ -59,9 +64,9 @@ export const requestKinds: readonly RequestKind[] = [
   kind("ar", "flush listed", full),
 ];
 
-/** A signed request of a kind, with an id of its own. */
-export function genuine(kind: RequestKind, key: Key, created = Date.now()): Bytes {
-  return signRequest(key, { ...kind, created });
+/** A signed request of a kind, with an id of its own. One of a service's first ms would be stale. */
+export function genuine(kind: RequestKind, router: TestRouter, created = Date.now() + 1): Bytes {
+  return signRequest(router, { ...kind, created });
 }
 
 /** A copy with some of its bits flipped. */
@@ -86,9 +91,73 @@ export function joined(first: Uint8Array, second: Uint8Array): Bytes {
   return both;
 }
 
-/** A copy with another MAC, the last 16 bytes. */
+/** A copy with another filter or MAC, the last 16 bytes. */
 export function withMac(bytes: Uint8Array, mac: Uint8Array): Bytes {
   return joined(bytes.subarray(0, -16), mac);
+}
+
+/** A copy with another signature, the 64 bytes before. */
+export function withSignature(bytes: Uint8Array, signature: Uint8Array): Bytes {
+  return replaced(bytes, bytes.length - 80, ...signature);
+}
+
+/** A copy of a request with a right filter, as whoever has the router's public key makes it. */
+export function withFilter(bytes: Uint8Array, { key }: Pick<TestRouter, "key">): Bytes {
+  return withMac(bytes, key.filterMac(bytes.subarray(0, -16)));
+}
+
+/** A copy of an ack to a request with a right MAC, as whoever has the router's public key makes it. */
+export function withAckMac(
+  bytes: Uint8Array,
+  request: Uint8Array,
+  { key }: Pick<TestRouter, "key">,
+): Bytes {
+  return withMac(bytes, key.ackMac(bytes.subarray(0, -16), requestFilterOf(request)));
+}
+
+/** A copy of an ack to a request that a host has signed as it is, with a right MAC. */
+export function withAckSignature(
+  bytes: Uint8Array,
+  request: Uint8Array,
+  router: Pick<TestRouter, "key">,
+  signer: HostSigner,
+): Bytes {
+  const keyed = replaced(bytes, bytes.length - 112, ...signer.publicKey);
+  const signedPart = keyed.subarray(0, -80);
+  const message = signedMessage("arpflush v2 ack", signedPart, requestFilterOf(request));
+  return withAckMac(withSignature(keyed, signer.sign(message)), request, router);
+}
+
+/** The order of the curve's base point, little-endian (RFC 8032, 5.1). */
+const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+
+/** A signature that says the same to a verifier that doesn't look whether S < L. */
+export function withSPlusOrder(signature: Uint8Array): Bytes {
+  const s = BigInt(`0x${signature.slice(32).reverse().toHex()}`) + order;
+  const bytes = Uint8Array.fromHex(s.toString(16).padStart(64, "0")).reverse();
+  return joined(signature.subarray(0, 32), bytes);
+}
+
+/** The eight points of small order, and second spellings of some, as public keys. */
+export const smallOrderPoints: readonly Bytes[] = [
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0000000000000000000000000000000000000000000000000000000000000080",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+  // y + p, and -0 with a sign.
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "0100000000000000000000000000000000000000000000000000000000000080",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+].map((hex) => Uint8Array.fromHex(hex));
+
+/** A signature that is right under a key of small order for many messages: R is the point, S is 0. */
+export function smallOrderSignature(point: Uint8Array): Bytes {
+  return joined(point, new Uint8Array(32));
 }
 
 /** Every beginning that is shorter. */

@@ -10,9 +10,10 @@ import { findIsolation, ip } from "../support/namespaces.ts";
 import { attackWithAcks } from "./acks.ts";
 import { fullAttack } from "./classes.ts";
 import { createRandom, type Random } from "./datagrams.ts";
-import { Findings, type PartOutcome } from "./outcome.ts";
+import { type ClassOutcome, Findings, type PartOutcome } from "./outcome.ts";
 import { attackFullWindow, attackSteppedClock, attackWithReplays } from "./replays.ts";
 import { attackWithRequests } from "./requests.ts";
+import { besiegeSender } from "./siege.ts";
 
 const usage = `\
 Usage: deno task attack [options]
@@ -69,13 +70,15 @@ async function attack(
     (random) => attackFullWindow(Math.ceil(replays * 0.2), random),
     (random) => attackSteppedClock(Math.ceil(replays * 0.15), random),
     (random) => attackWithAcks(acks, random),
+    // It needs a link of its own, on which it is everybody else.
+    ...alone ? [(random: Random) => besiegeSender(acks >= fullAttack.acks, random)] : [],
   ];
   let faults = 0;
   for (const [i, part] of parts.entries()) {
     const before = alone ? await countUdp() : null;
     const outcome = await part(createRandom(seed + i));
     const kernel = new Findings();
-    if (before !== null) {
+    if (before !== null && outcome.datagrams !== null) {
       const after = await countUdp();
       kernel.expect("Datagrams by the kernel", after.sent - before.sent, outcome.datagrams);
       kernel.expect("Datagrams lost", after.lost - before.lost, 0);
@@ -87,13 +90,28 @@ async function attack(
   return faults;
 }
 
-function textOf({ part, sent, datagrams, figures, faults }: PartOutcome): string {
-  const rows = Object.entries({ sent, "datagrams in all": datagrams, ...figures });
+function textOf({ part, sent, datagrams, classes, figures, faults }: PartOutcome): string {
+  const all = datagrams === null ? {} : { "datagrams in all": datagrams };
+  const rows = Object.entries({ sent, ...all, ...figures });
   return [
     `${part}: ${faults.length === 0 ? "nothing got through" : "FAULTS"}`,
     ...faults.map((fault) => `  FAULT ${fault}`),
     ...rows.map(([name, count]) => `  ${String(count).padStart(12)}  ${name}`),
+    ...classes === undefined ? [] : classLines(classes),
   ].join("\n");
+}
+
+/** A table of the classes: how many were tried, what was accepted, and bytes that were answered. */
+function classLines(classes: readonly ClassOutcome[]): string[] {
+  const cells = classes.map(({ name, tried, accepted, answered }) =>
+    [name, tried, accepted, answered].map(String)
+  );
+  const rows = [["class", "tried", "accepted", "bytes answered"], ...cells];
+  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows.map(([name, ...numbers]) =>
+    ["", name.padEnd(widths[0]), ...numbers.map((text, i) => text.padStart(widths[i + 1]))]
+      .join("  ")
+  );
 }
 
 async function report(options: Options, alone: boolean): Promise<number> {

@@ -5,12 +5,27 @@ export interface PartOutcome {
   readonly part: string;
   /** Datagrams of the attack, without the genuine ones beside them. */
   readonly sent: number;
-  /** All UDP datagrams of the part, whoever sent them: the kernel must have counted as many. */
-  readonly datagrams: number;
+  /**
+   * All UDP datagrams of the part, whoever sent them: the kernel must have counted as many. Null
+   * where some are sent in another network namespace.
+   */
+  readonly datagrams: number | null;
+  /** What came of each class. @default the part has none */
+  readonly classes?: readonly ClassOutcome[];
   /** Figures by name, for people. */
   readonly figures: Readonly<Record<string, number>>;
   /** What was not as it must be, a line each. */
   readonly faults: readonly string[];
+}
+
+/** A class of forged datagrams. */
+export interface ClassOutcome {
+  readonly name: string;
+  readonly tried: number;
+  /** Requests that were accepted, acks that were counted. */
+  readonly accepted: number;
+  /** Bytes that were sent because of them. */
+  readonly answered: number;
 }
 
 /** Collects the faults of a part. */

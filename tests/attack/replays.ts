@@ -5,7 +5,8 @@ import { type Source, Stage } from "./stage.ts";
 
 /** Ids that a host remembers at most. */
 const windowCapacity = 4_096;
-const recordingsOfEachKind = 8;
+/** All of them stale at once find room in a host's table of 64. */
+const recordingsOfEachKind = 6;
 /** Without flushes that are acknowledged: a thousand acks at once would not fit into a socket. */
 const fillingKinds = requestKinds.filter(({ action, acknowledge }) =>
   action === "probe" || !acknowledge
@@ -24,7 +25,7 @@ function eachKind(stage: Stage): Bytes[] {
   return requestKinds.flatMap((kind) =>
     Array.from(
       { length: recordingsOfEachKind },
-      () => genuine(kind, stage.site.key, stage.wall()),
+      () => genuine(kind, stage.site.router, stage.wall() + 1),
     )
   );
 }
@@ -68,9 +69,10 @@ export async function attackWithReplays(wanted: number, random: Random): Promise
   const live = { number: Math.ceil(wanted / 3), recordings, sources: [router, samePlace], random };
   let sent = await replay(stage, "live", live);
   sent += await replay(stage, "from another address", { ...live, sources: [elsewhere] });
-  const acks = router.received + samePlace.received + elsewhere.received;
-  if (acks > 8 * recordings.length) {
-    stage.findings.faults.push(`${acks} acks to ${recordings.length} requests`);
+  const received = [router, samePlace, elsewhere].map((source) => source.received);
+  // 8 of each status: one that is the end, and before it pending.
+  if (received.some((acks) => acks > 2 * 8 * recordings.length)) {
+    stage.findings.faults.push(`${received} acks to ${recordings.length} requests`);
   }
   await stage.restart();
   const sources = [router, samePlace, elsewhere];
@@ -82,7 +84,7 @@ export async function attackWithReplays(wanted: number, random: Random): Promise
 
 /**
  * With the replay window full: what is in it stays known, a newer genuine request is accepted though
- * it can't be remembered, its copies are stale, and so is an older genuine one until it is repeated.
+ * it can't be remembered, its copies are stale, and so is an older genuine one.
  */
 export async function attackFullWindow(wanted: number, random: Random): Promise<PartOutcome> {
   await using stage = await Stage.start();
@@ -90,7 +92,7 @@ export async function attackFullWindow(wanted: number, random: Random): Promise<
   const source = stage.open("127.0.0.2");
   const filling = Array.from(
     { length: windowCapacity },
-    () => genuine(random.pick(fillingKinds), stage.site.key),
+    () => genuine(random.pick(fillingKinds), stage.site.router),
   );
   const recordings = await record(stage, source, filling);
   findings.expect("Warnings of a full window before it is", events.replayWindowFull ?? 0, 0);
@@ -99,7 +101,7 @@ export async function attackFullWindow(wanted: number, random: Random): Promise<
   const { bytes } = await stage.ask();
   const late = await stage.ask({ created: stage.wall() - 1_000 });
   findings.expect("An older genuine request got", late.status, "stale");
-  findings.expect("Repeated, it got", (await stage.ask()).status, "flushed");
+  findings.expect("A newer one got", (await stage.ask()).status, "flushed");
   const one = { ...common, recordings: [bytes] };
   sent += await replay(stage, "window full, not remembered", one);
   findings.expect("Warnings of a full window", events.replayWindowFull ?? 0, 1);

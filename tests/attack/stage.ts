@@ -7,35 +7,39 @@ import { defaultSettings } from "../../lib/config/settings.ts";
 import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { type RunningService, startService } from "../../lib/service/running_service.ts";
 import { systemTime } from "../../lib/time.ts";
-import { decodeAck, type FlushAck } from "../../lib/wire/ack.ts";
+import type { FlushAck } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
-import { createKey, type Key } from "../../lib/wire/keys.ts";
+import { idLength, offsets } from "../../lib/wire/datagram.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
 import { until } from "../support/command.ts";
-import { sentRequest, signRequest } from "../support/datagrams.ts";
+import { createRouter, readAck, signRequest, type TestRouter } from "../support/datagrams.ts";
 import type { Bytes } from "./datagrams.ts";
-import { type JudgedKey, judgedKey } from "./judge.ts";
+import { type JudgedHost, type JudgedKey, judgedKey } from "./judge.ts";
 import { count, Findings, type PartOutcome, total } from "./outcome.ts";
 
-/** A key in a file, and a port. */
+/** Two routers, the key of one in a file, and a port. */
 export interface Site extends AsyncDisposable {
-  readonly key: Key;
-  readonly judged: JudgedKey;
+  readonly router: TestRouter;
+  readonly otherRouter: TestRouter;
+  /** The router's key, and the other's. */
+  readonly judged: readonly [JudgedKey, JudgedKey];
+  readonly folder: string;
   readonly keyPath: string;
   readonly port: number;
 }
 
-/** Makes a folder with a random key. */
+/** Makes a folder with the key. */
 export async function openSite(): Promise<Site> {
   const folder = await Deno.makeTempDir({ prefix: "arpflush-attack-" });
-  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const [router, otherRouter] = [createRouter(1), createRouter(2)];
   const keyPath = `${folder}/key`;
-  await Deno.writeTextFile(keyPath, `${secret.toBase64()}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(keyPath, `${router.secretText}\n`, { mode: 0o600 });
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const { port } = socket.addr as Deno.NetAddr;
   socket.close();
   return {
-    ...{ key: createKey(secret), judged: judgedKey(secret), keyPath, port },
+    ...{ router, otherRouter, folder, keyPath, port },
+    judged: [judgedKey(router.key.publicKey), judgedKey(otherRouter.key.publicKey)],
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
 }
@@ -49,7 +53,10 @@ export interface Source {
   sentBytes: number;
   received: number;
   receivedBytes: number;
-  /** The most bytes that it had ever received beyond those that it had sent: must be 0. */
+  /**
+   * The most bytes that it had ever received beyond twice those that it had sent: must be 0. Of a
+   * flush that is held down two acks tell, of others one.
+   */
   maxExcess: number;
 }
 
@@ -71,17 +78,25 @@ export class Stage implements AsyncDisposable {
   latestId: Uint8Array = new Uint8Array(16);
   /** Genuine requests that the service must have accepted since its start. */
   accepted = 0;
+  /** What the judge knows of this host. */
+  readonly judgedHost: JudgedHost;
+  /** Challenges that this start of the host has told, behind the router's key id. */
+  readonly #challenges = new Set<string>();
   readonly #sources: Source[] = [];
   #service: RunningService | null = null;
   /** Datagrams to the service, and acks from it, before its last start. */
   #before = { sent: 0, received: 0 };
-  /** The clock that the service judges by, less its wall clock, in ms. */
-  #offset = 0;
   #heard: (answer: Uint8Array) => void = () => {};
   readonly #genuine: Source;
 
   private constructor(readonly site: Site) {
     this.#genuine = this.open("127.0.0.1", (answer) => this.#heard(answer));
+    this.judgedHost = {
+      keys: site.judged,
+      isChallenge: (challenge, { id }) =>
+        this.#challenges.has(`${id.toHex()} ${challenge.toHex()}`),
+      isKnownId: (id) => id.toHex() === this.latestId.toHex(),
+    };
   }
 
   /** Starts the service. */
@@ -91,16 +106,18 @@ export class Stage implements AsyncDisposable {
     return stage;
   }
 
-  /** Starts the service anew: its replay window and its counters are empty. */
+  /** Starts the service anew: its replay windows and its counters are empty. */
   async restart(): Promise<void> {
     await this.#service?.stop();
     this.#before = { sent: this.#sum("sent"), received: this.#sum("received") };
     this.accepted = 0;
+    this.#challenges.clear();
+    const { router, otherRouter } = this.site;
     const settings = {
       ...defaultSettings(),
       Port: this.site.port,
       Listen: "127.0.0.1",
-      KeyFile: this.site.keyPath,
+      RouterKeys: [router.publicText, otherRouter.publicText],
       Password: this.password,
       // Short, so that a genuine request needn't wait long for its flush.
       HoldDownSeconds: 0.05,
@@ -146,7 +163,7 @@ export class Stage implements AsyncDisposable {
       for await (const [bytes] of socket) {
         source.received++;
         source.receivedBytes += bytes.length;
-        const excess = source.receivedBytes - source.sentBytes;
+        const excess = source.receivedBytes - 2 * source.sentBytes;
         source.maxExcess = Math.max(source.maxExcess, excess);
         receive(bytes);
       }
@@ -196,18 +213,34 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Sends a genuine request to flush all; gives its bytes and the status of its ack. As the real sender
-   * does it repeats a stale one once, created by the host's clock, and then goes on by that clock.
+   * Sends a genuine request to flush all; gives its bytes and the status of its ack. As the real
+   * sender does it answers a stale ack by a request with the challenge, unless it was to be stale.
    */
   async ask(changes: Partial<FlushRequest> = {}): Promise<{ bytes: Bytes; status: string }> {
-    const bytes = signRequest(this.site.key, { created: this.wall() + this.#offset, ...changes });
-    const sent = sentRequest(bytes, this.site.key);
+    const { bytes, ack } = await this.#exchange({ created: this.wall() + 1, ...changes });
+    const { status, challenge } = ack;
+    if (challenge !== null && changes.created === undefined) return await this.ask({ challenge });
+    return { bytes, status };
+  }
+
+  /** The challenge that the host tells a router now. */
+  async challengeFor(router: TestRouter): Promise<Uint8Array> {
+    const { ack: { challenge } } = await this.#exchange({ created: 0 }, router);
+    if (challenge === null) throw new Error("A request of 1970 was not stale");
+    return challenge;
+  }
+
+  async #exchange(changes: Partial<FlushRequest>, router = this.site.router) {
+    const bytes = signRequest(router, changes);
+    const idOf = (bytes: Uint8Array) => bytes.subarray(offsets.id, offsets.id + idLength).toHex();
     let ack: FlushAck | null = null;
     this.#heard = (answer) => {
-      const decoded = decodeAck(answer, sent);
-      if (typeof decoded !== "string") ack ??= decoded;
+      if (ack !== null || idOf(answer) !== idOf(bytes)) return;
+      const { status } = ack = readAck(answer, bytes, router);
+      // Of a flush that is held down the end is waited for.
+      if (status === "pending") ack = null;
     };
-    // In copies, as the host acknowledges only so many stale requests in a second.
+    // In copies, as the host may be busy.
     const copy = () => void this.#genuine.send(bytes);
     const copies = setInterval(copy, 1_000);
     try {
@@ -217,25 +250,29 @@ export class Stage implements AsyncDisposable {
       clearInterval(copies);
     }
     await this.settle();
-    const { status, clock } = ack as unknown as FlushAck;
-    if (status === "stale") {
-      this.#offset = clock - this.wall();
-      if (changes.created === undefined) return await this.ask(changes);
+    const heard = ack as unknown as FlushAck;
+    if (heard.challenge !== null) {
+      this.#challenges.add(`${router.key.idText} ${heard.challenge.toHex()}`);
     } else {
       this.accepted++;
       this.latestId = bytes.slice(20, 36);
     }
-    return { bytes, status };
+    return { bytes, ack: heard };
   }
 
-  /** The outcome, after the last check: nobody may ever have got more bytes than he had sent. */
+  /** All datagrams so far, to the service and from it. */
+  get datagrams(): number {
+    return this.#sum("sent") + this.#sum("received");
+  }
+
+  /** The outcome, after the last check: nobody may ever have got more than two acks for a datagram. */
   outcome(part: string, sent: number, figures: PartOutcome["figures"]): PartOutcome {
     for (const { name, maxExcess } of this.#sources) {
-      this.findings.expect(`Bytes sent to ${name} beyond what it had sent`, maxExcess, 0);
+      this.findings.expect(`Bytes sent to ${name} beyond twice what it had sent`, maxExcess, 0);
     }
     return {
       ...{ part, sent, faults: this.findings.faults },
-      datagrams: this.#sum("sent") + this.#sum("received"),
+      datagrams: this.datagrams,
       figures: {
         ...figures,
         bytesToService: this.#sum("sentBytes"),

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   chooseTargets,
+  mayAnswerFrom,
   ownLinkLayerAddresses,
   parseHost,
   uniquePrefixes,
@@ -199,4 +200,25 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
   assert.equal(isOwn(mac("01"), vip), false);
   assert.equal(isOwn(mac("02"), untold), true);
   assert.equal(isOwn(mac("01"), untold), null);
+});
+
+Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
+  const mayAnswer = (host: string, source: string) => {
+    const { groups } = chooseTargets(
+      { all: false, interfaceNames: [], hosts: [parseHost(host)] },
+      router,
+    );
+    return mayAnswerFrom(prefix(source), groups.flatMap(({ targets }) => targets));
+  };
+  assert.ok(mayAnswer("192.0.2.255", "192.0.2.20"));
+  assert.ok(!mayAnswer("192.0.2.255", "198.51.100.20"));
+  assert.ok(mayAnswer("198.51.100.127", "198.51.100.20"));
+  assert.ok(mayAnswer("255.255.255.255", "192.0.2.20"));
+  assert.ok(mayAnswer("255.255.255.255", "198.51.100.20"));
+  assert.ok(!mayAnswer("255.255.255.255", "203.0.113.20"));
+  // Behind a router: only its network says who is meant.
+  assert.ok(!mayAnswer("203.0.113.255", "203.0.113.20"));
+  assert.ok(mayAnswer("203.0.113.0/24", "203.0.113.20"));
+  assert.ok(mayAnswer("192.0.2.20", "192.0.2.20"));
+  assert.ok(!mayAnswer("192.0.2.20", "192.0.2.21"));
 });

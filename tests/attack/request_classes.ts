@@ -1,0 +1,374 @@
+/**
+ * Forged requests. Who forges knows the format and has recorded genuine datagrams. An insider has
+ * the routers' public keys too, and so makes right filters. What is called signed has a right
+ * signature as well, so that nothing but the one check that it aims at stands in its way.
+ */
+import { createHash } from "node:crypto";
+import { ackStatuses } from "../../lib/wire/ack.ts";
+import { createRouterKey, signedMessage } from "../../lib/wire/keys.ts";
+import { createRouter, seal, signAck, type TestRouter } from "../support/datagrams.ts";
+import type { AttackClass } from "./classes.ts";
+import {
+  type Bytes,
+  extensions,
+  flipped,
+  genuine,
+  joined,
+  oneBitFlips,
+  otherBytes,
+  type Random,
+  replaced,
+  requestKinds,
+  smallOrderPoints,
+  smallOrderSignature,
+  truncations,
+  twoBitFlip,
+  withFilter,
+  withMac,
+  withSignature,
+  withSPlusOrder,
+} from "./datagrams.ts";
+import { isPassword } from "./judge.ts";
+
+/** What forged requests are made with. */
+export interface RequestForger {
+  /** The routers that the host obeys, for the classes that need their signatures. */
+  readonly router: TestRouter;
+  readonly otherRouter: TestRouter;
+  readonly password: string;
+  readonly random: Random;
+  /** The id of a request of the router that was accepted a moment ago. */
+  readonly acceptedId: () => Uint8Array;
+  /** The host's challenge, now, for a router. */
+  readonly challengeFor: (router: TestRouter) => Promise<Uint8Array>;
+  /** Challenges for the router by another host and by an earlier start of this one. */
+  readonly foreignChallenges: readonly Uint8Array[];
+}
+
+/** Copies of one recording before the next is recorded, so that all of them are fresh. */
+const copiesOfRecording = 500;
+/** No UDP datagram over IPv4 holds more. */
+const maxDatagram = 65_507;
+const hourMs = 3_600_000;
+
+/** The classes of forged requests. */
+export function requestClasses(forger: RequestForger): AttackClass[] {
+  return [...outsiderClasses(forger), ...signedClasses(forger), ...insiderClasses(forger)];
+}
+
+/** A new request of a kind, or of any. */
+function recorder({ router, random }: RequestForger) {
+  return (i = random.below(requestKinds.length)) => genuine(requestKinds[i], router);
+}
+
+/** From a request of each kind in turn. */
+function ofEachKind(record: (i: number) => Bytes, of: (bytes: Bytes) => Iterable<Bytes>) {
+  return function* () {
+    for (let i = 0; i < requestKinds.length; i++) yield* of(record(i));
+  };
+}
+
+/** Two bits flipped of a request of each kind; `finish` makes of it what is sent. */
+function twoBitFlips(
+  forger: RequestForger,
+  name: string,
+  share: number,
+  finish: (bytes: Bytes) => Bytes,
+): AttackClass {
+  const record = recorder(forger);
+  let used = 0;
+  let recorded: Bytes = record(0);
+  const make = () => {
+    if (used % copiesOfRecording === 0) {
+      recorded = record(used / copiesOfRecording % requestKinds.length);
+    }
+    used++;
+    return finish(twoBitFlip(recorded, forger.random));
+  };
+  return { name, share, make };
+}
+
+function outsiderClasses(forger: RequestForger): AttackClass[] {
+  const { router, password, random } = forger;
+  const record = recorder(forger);
+  function* lengths() {
+    for (let length = 0; length <= 2_000; length++) {
+      yield random.bytes(length);
+      yield new Uint8Array(length);
+      const head = record().slice(0, length);
+      yield joined(head, random.bytes(length - head.length));
+    }
+  }
+  function* nearPasswords() {
+    const encode = (text: string) => new TextEncoder().encode(text);
+    yield* truncations(encode(password));
+    yield* oneBitFlips(encode(password));
+    yield* extensions(encode(password), random, 200);
+    const ends = ["\0\0", "\n\n", "\r", "\r\r", "\n\r", "\r\n\n", "\0\n", " ", password];
+    for (const end of ends) yield encode(password + end);
+    yield* [password.toUpperCase(), password.toLowerCase(), `\n${password}`].map(encode);
+  }
+  const wrongFilters: readonly ((bytes: Bytes) => Uint8Array)[] = [
+    () => new Uint8Array(16),
+    () => new Uint8Array(16).fill(0xff),
+    () => random.bytes(16),
+    (bytes) => bytes.slice(-16).reverse(),
+    () => record().slice(-16),
+    (bytes) => createHash("sha256").update(bytes.subarray(0, -16)).digest().subarray(0, 16),
+    (bytes) => router.key.ackMac(bytes.subarray(0, -16)),
+    (bytes) => router.key.filterMac(bytes),
+  ];
+  function wrongFilter() {
+    const bytes = record();
+    return withMac(bytes, random.pick(wrongFilters)(bytes));
+  }
+  function randomBody() {
+    const n = random.below(56);
+    const bytes = random.bytes(232 + 18 * n);
+    bytes.set(record().subarray(0, 12));
+    bytes[38] = n;
+    bytes[39] = 0;
+    return bytes.fill(0, 40, 48).fill(0, 112 + 18 * n, 152 + 18 * n);
+  }
+  const tooLong = () => joined(record(), random.bytes(maxDatagram - 2_000 + random.below(700)));
+  return [
+    { name: "truncated", every: ofEachKind(record, truncations) },
+    {
+      name: "extended",
+      every: ofEachKind(record, (bytes) => extensions(bytes, random, 2_000)),
+    },
+    { name: "one bit flipped", every: ofEachKind(record, oneBitFlips) },
+    twoBitFlips(forger, "two bits flipped", 130_000, (bytes) => bytes),
+    { name: "wrong filter", share: 20_000, make: wrongFilter },
+    { name: "every length to 2,000", every: lengths },
+    {
+      name: "wrong password",
+      every: () => nearPasswords().filter((bytes) => !isPassword(bytes, password)),
+    },
+    { name: "longer than any packet", share: 100, make: tooLong },
+    { name: "random behind a right header", share: 20_000, make: randomBody },
+    { name: "random bytes", share: 20_000, make: () => random.bytes(random.below(1_401)) },
+    { name: "version 1", share: 20_000, make: () => versionOne(random) },
+  ];
+}
+
+/** A request of version 1, whose key the receiver can't have, or one that calls itself so. */
+function versionOne(random: Random): Bytes {
+  const n = random.below(62);
+  const bytes = random.bytes(128 + 18 * n);
+  bytes.set([0x41, 0x52, 0x50, 0x46, 1, 1, n > 0 ? 2 : 1, 1]);
+  bytes[38] = n;
+  return bytes.fill(0, 39, 48);
+}
+
+function signedClasses(forger: RequestForger): AttackClass[] {
+  const { router, otherRouter, random, acceptedId } = forger;
+  const record = recorder(forger);
+  const signed = (bytes: Bytes, by = router) => {
+    const copy = bytes.slice();
+    seal(copy, by);
+    return copy;
+  };
+  const allSigned = (of: (bytes: Bytes) => Iterable<Bytes>) =>
+    ofEachKind(record, function* (bytes) {
+      for (const changed of of(bytes)) yield signed(changed);
+    });
+  function* reserved(bytes: Bytes) {
+    const padding = 112 + 18 * bytes[38];
+    for (const at of [39, padding, padding + 1 + random.below(38), padding + 39]) {
+      yield* otherBytes(bytes, at, (value) => value === 0);
+    }
+  }
+  /** A request with addresses, and where one of them begins. */
+  function listed() {
+    const kinds = requestKinds.flatMap(({ addresses }, i) => addresses.length > 0 ? [i] : []);
+    const bytes = record(random.pick(kinds));
+    return { bytes, at: 112 + 18 * random.below(bytes[38]) };
+  }
+  function hostBits() {
+    const { bytes, at } = listed();
+    const length = random.below(bytes[at] === 4 ? 32 : 128);
+    const host = length + random.below(128 - length);
+    const network = replaced(bytes, at + 1, length, ...new Uint8Array(16));
+    return signed(flipped(network, 8 * at + 16 + host));
+  }
+  const contradictions: readonly (() => Bytes)[] = [
+    () => replaced(record(), 6, 3 + random.below(253)),
+    () => replaced(record(), 7, random.pick([2, 4 + random.below(252)])),
+    () => replaced(record(random.below(2)), 6, 2),
+    () => replaced(record(2 + 3 * random.below(2)), 7, 1),
+    () => {
+      const { bytes, at } = listed();
+      return replaced(bytes, at, random.pick([0, 1, 2, 3, 5, 7, 255]));
+    },
+    () => {
+      const { bytes, at } = listed();
+      return replaced(bytes, at + 1, (bytes[at] === 4 ? 33 : 129) + random.below(127));
+    },
+    () => replaced(record(), 48, 0xc3, 0x28),
+    () => replaced(record(), 48 + 10 + random.below(54), 1 + random.below(255)),
+  ];
+  const isNot = (right: number) => (value: number) => value === right;
+  const challenged = (challenge: Uint8Array) => signed(replaced(record(), 40, ...challenge));
+  let ofOther: Uint8Array = new Uint8Array(8);
+  return [
+    {
+      name: "foreign version, signed",
+      every: allSigned((bytes) => otherBytes(bytes, 4, isNot(2))),
+    },
+    { name: "foreign type, signed", every: allSigned((bytes) => otherBytes(bytes, 5, isNot(1))) },
+    { name: "bytes called zero, signed", every: allSigned(reserved) },
+    {
+      name: "n that lies, signed",
+      every: allSigned((bytes) => otherBytes(bytes, 38, isNot(bytes[38]))),
+    },
+    { name: "host bits set, signed", share: 10_000, make: hostBits },
+    {
+      name: "contradictory, signed",
+      share: 10_000,
+      make: () => signed(random.pick(contradictions)()),
+    },
+    {
+      name: "id of another request, signed",
+      share: 10_000,
+      make: () => signed(replaced(record(), 20, ...acceptedId())),
+    },
+    {
+      name: "challenge of another host or start, signed",
+      share: 20_000,
+      make: () => challenged(random.pick(forger.foreignChallenges)),
+    },
+    {
+      name: "challenge that nobody made, signed",
+      share: 10_000,
+      make: () => challenged(random.bytes(8)),
+    },
+    {
+      name: "this host's challenge for another router, signed",
+      prepare: async () => void (ofOther = await forger.challengeFor(otherRouter)),
+      share: 10_000,
+      make: () => challenged(ofOther),
+    },
+    {
+      name: "signed by a router that isn't listed",
+      share: 20_000,
+      make: () => {
+        const stranger = createRouter(3 + random.below(100));
+        return signed(replaced(record(), 8, ...stranger.key.id), stranger);
+      },
+    },
+  ];
+}
+
+function insiderClasses(forger: RequestForger): AttackClass[] {
+  const { router, otherRouter, random } = forger;
+  const record = recorder(forger);
+  const filtered = (bytes: Bytes) => withFilter(bytes, router);
+  const signature = (bytes: Bytes) => bytes.slice(-80, -16);
+  const body = (bytes: Bytes) => bytes.subarray(0, -80);
+  const stranger = createRouter(200);
+  const small = smallOrderPoints.map((point) => ({ point, key: createRouterKey(point) }));
+  const signedAs = (context: string, by: TestRouter) => (bytes: Bytes) =>
+    by.sign(signedMessage(context, body(bytes)));
+  const rightMessage = "arpflush v2 request";
+  const wrongSignatures: readonly ((bytes: Bytes) => Uint8Array)[] = [
+    () => new Uint8Array(64),
+    () => new Uint8Array(64).fill(0xff),
+    () => random.bytes(64),
+    () => signature(record()),
+    (bytes) => signature(bytes).reverse(),
+    (bytes) => joined(signature(bytes).subarray(32), signature(bytes).subarray(0, 32)),
+    (bytes) => joined(signature(bytes).subarray(0, 32), random.bytes(32)),
+    // Another context, or none.
+    signedAs("arpflush v2 ack", router),
+    signedAs("arpflush v1 request", router),
+    (bytes) => router.sign(body(bytes)),
+    (bytes) => router.sign(bytes.subarray(0, -16)),
+  ];
+  const filteredWith = (sign: (bytes: Bytes) => Uint8Array) => {
+    const bytes = record();
+    return filtered(withSignature(bytes, sign(bytes)));
+  };
+  function smallOrderKey() {
+    const { point, key } = random.pick(small);
+    const bytes = withSignature(
+      replaced(record(), 8, ...key.id),
+      smallOrderSignature(random.pick([point, smallOrderPoints[0]])),
+    );
+    return withFilter(bytes, { key });
+  }
+  function otherTime() {
+    const away = (1 + random.below(1_000)) * random.pick([-hourMs, hourMs]);
+    const created = new Uint8Array(8);
+    new DataView(created.buffer).setBigUint64(0, BigInt(Date.now() + away));
+    return filtered(replaced(record(), 12, ...random.pick([created, random.bytes(8)])));
+  }
+  let challenge: Uint8Array = new Uint8Array(8);
+  return [
+    {
+      name: "one bit flipped, right filter",
+      // The filter's own bits are the outsiders'.
+      every: ofEachKind(record, function* (bytes) {
+        for (let bit = 0; bit < 8 * (bytes.length - 16); bit++) yield filtered(flipped(bytes, bit));
+      }),
+    },
+    {
+      name: "two bits flipped, right filter",
+      share: 100_000,
+      make: () => {
+        let changed: Bytes;
+        const bytes = record();
+        // One of both is no bit of the filter, which is made anew.
+        do changed = twoBitFlip(bytes, random); while (
+          bytes.length - 16 <= changed.findIndex((byte, i) => byte !== bytes[i])
+        );
+        return filtered(changed);
+      },
+    },
+    {
+      name: "another listed router's signature",
+      share: 30_000,
+      make: () => filteredWith(signedAs(rightMessage, otherRouter)),
+    },
+    {
+      name: "a stranger's signature under this router's id",
+      share: 30_000,
+      make: () => filteredWith(signedAs(rightMessage, stranger)),
+    },
+    {
+      name: "signature with S + L",
+      share: 30_000,
+      make: () => filteredWith((bytes) => withSPlusOrder(signature(bytes))),
+    },
+    {
+      name: "signature of small order",
+      share: 20_000,
+      make: () => filteredWith(() => smallOrderSignature(random.pick(smallOrderPoints))),
+    },
+    { name: "key of small order", share: 20_000, make: smallOrderKey },
+    { name: "other created, old or ahead", share: 30_000, make: otherTime },
+    {
+      name: "this host's challenge, wrong signature",
+      prepare: async () => void (challenge = await forger.challengeFor(router)),
+      share: 20_000,
+      make: () => filtered(replaced(record(), 40, ...challenge)),
+    },
+    {
+      name: "an ack",
+      share: 10_000,
+      make: () => {
+        const request = record(1 + 3 * random.below(2));
+        const status = random.pick(ackStatuses);
+        const isStale = status === "stale";
+        const challenge = isStale ? random.bytes(8) : null;
+        const host = isStale ? "" : "SQL01";
+        return signAck(request, router, { status, reports: [], challenge, host });
+      },
+    },
+    {
+      name: "right filter, wrong signature",
+      share: 150_000,
+      make: () => filteredWith(random.pick(wrongSignatures)),
+    },
+  ];
+}

@@ -1,0 +1,242 @@
+/**
+ * The real sender on a link where everybody but one host lies to it, insiders all of them: hosts
+ * with invented keys give every answer that there is, restart again and again, answer from 64
+ * addresses and from one off the link, and call themselves by the honest host's name. The run ends
+ * on time and leaves a report, nothing goes off the link, and the pinned host's word stands.
+ */
+import { ackStatuses, type FlushAck, type HostSigner } from "../../lib/wire/ack.ts";
+import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
+import { formatKey } from "../../lib/wire/keys.ts";
+import { outcomeOf } from "../support/command.ts";
+import { createRouter, hostSigner, signAck, type TestRouter } from "../support/datagrams.ts";
+import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
+import { programLine } from "../support/programs.ts";
+import { type Bytes, type Random, replaced, withAckSignature } from "./datagrams.ts";
+import { Findings, type PartOutcome } from "./outcome.ts";
+
+const port = 27_735;
+const broadcast = "10.64.255.255";
+/** The honest host, which is pinned. */
+const honestAddress = "10.64.0.200";
+const honestName = "SQL01";
+/** The router's way to everywhere else leads to the attacker, who has this address. */
+const offLink = "203.0.113.5";
+const forgedSources = 64;
+const inventedNames = Array.from({ length: 12 }, (_, i) => `WEB${i}`);
+const restartEveryMs = 3_000;
+const tickMs = 50;
+const offLinkAcks = 20;
+/** Of the process, besides what the protocol bounds. */
+const slackMs = 3_000;
+const schedule = { count: 5, intervalMs: 200, waitMs: 1_000 } as const;
+const pendingPatienceMs = 15_000;
+const lastTime = new Uint8Array(8).fill(0xff);
+
+/** What of the sender's document is looked at. */
+interface SenderDocument {
+  readonly exitCode: number;
+  readonly elapsedMs: number;
+  readonly hosts: readonly { readonly key: string; readonly state: string }[];
+  readonly missing: { readonly count: number };
+}
+
+function openSocket(hostname: string): Deno.DatagramConn {
+  return Deno.listenDatagram({ transport: "udp", hostname, port });
+}
+
+/** A liar's ack of a status, that fits the request. */
+function lie(
+  request: Bytes,
+  router: TestRouter,
+  signer: HostSigner,
+  changes: Partial<FlushAck> & Pick<FlushAck, "status">,
+  random: Random,
+): Bytes {
+  const { status } = changes;
+  const isStale = status === "stale";
+  const ack = signAck(request, router, {
+    challenge: isStale ? random.bytes(8) : null,
+    ...isStale || status === "failed" ? { reports: [] } : {},
+    ...changes,
+    host: isStale ? "" : changes.host ?? random.pick(inventedNames),
+  }, signer);
+  return isStale ? withAckSignature(replaced(ack, 12, ...lastTime), request, router, signer) : ack;
+}
+
+/**
+ * One run under attack for each thing that the honest host says. `withPending`: the liars say that
+ * their flush is to come, which the sender waits 15 s for.
+ */
+export async function besiegeSender(withPending: boolean, random: Random): Promise<PartOutcome> {
+  const findings = new Findings();
+  const figures: Record<string, number> = {};
+  await using namespace = await openNetworkNamespace("router");
+  await connect({ namespace: null, name: "a0", addresses: ["10.64.0.1/16"] }, {
+    ...{ namespace, name: "r0", addresses: ["10.64.255.253/16"] },
+  });
+  await ip(null, [
+    "route add local 10.64.0.0/17 dev lo",
+    `addr add ${offLink}/32 dev lo`,
+  ]);
+  await ip(namespace, ["route add default via 10.64.0.1"]);
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-siege-" });
+  try {
+    const router = createRouter(1);
+    const [key, expect] = [`${folder}/key`, `${folder}/expect`];
+    await Deno.writeTextFile(key, `${router.secretText}\n`, { mode: 0o600 });
+    const pin = formatKey("host", hostSigner.publicKey);
+    // One that never answers keeps the run waiting to its end.
+    const silent = createSyncSigner(random.bytes(32)).publicKey;
+    const expected = [`${honestName} ${honestAddress} ${pin}`, `WEB0 ${formatKey("host", silent)}`];
+    await Deno.writeTextFile(expect, `${expected.join("\n")}\n`);
+    const { count, intervalMs, waitMs } = schedule;
+    const line = [
+      ...namespace.argv,
+      ...programLine("sender", [
+        ...["--key-file", key, "--expect", expect, "--json", "--address", "10.64.255.253"],
+        ...["--count", `${count}`, "--interval", `${intervalMs}ms`, "--wait", `${waitMs}ms`],
+        broadcast,
+      ]),
+    ];
+    let sent = 0;
+    // A link-layer address that isn't the router's; and no neighbor, which its own host may have.
+    for (const state of ["stuck", "flushed"] as const) {
+      const begin = performance.now();
+      const attack = new Siege(router, random, withPending, state);
+      const { stdout, stderr } = await outcomeOf(line, {
+        signal: AbortSignal.timeout(60_000),
+      });
+      const tookMs = performance.now() - begin;
+      await attack.end();
+      sent += attack.sent;
+      if (stdout === "") {
+        findings.faults.push(`No report, honest host ${state}: ${stderr}`);
+        continue;
+      }
+      const document: SenderDocument = JSON.parse(stdout);
+      const honest = document.hosts.filter(({ key }) => key === pin).map(({ state }) => state);
+      findings.expect("The honest host's states", honest.join(), state);
+      findings.expect("Missing hosts", document.missing.count, 1);
+      findings.expect("Exit code", document.exitCode, 3);
+      findings.expect("Datagrams off the link", attack.offLink, 0);
+      const maxMs = (count - 1) * intervalMs + 2 * waitMs + pendingPatienceMs;
+      if (document.elapsedMs > maxMs + 500 || tookMs > maxMs + slackMs) {
+        findings.faults.push(`The run took ${document.elapsedMs} ms, at most ${maxMs}`);
+      }
+      figures[`ms of the run, honest host ${state}`] = Math.round(document.elapsedMs);
+      figures[`hosts in the report, honest host ${state}`] = document.hosts.length;
+      figures[`datagrams to liars, honest host ${state}`] = attack.followUps;
+      figures[`datagrams off the link, honest host ${state}`] = attack.offLink;
+    }
+    return { part: "sender under siege", sent, datagrams: null, figures, faults: findings.faults };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+    await ip(null, [
+      "link del a0",
+      `addr del ${offLink}/32 dev lo`,
+      "route del local 10.64.0.0/17 dev lo",
+    ]);
+  }
+}
+
+/** Everybody on the link, from the first datagram of a run on. */
+class Siege {
+  sent = 0;
+  /** Datagrams to single addresses on the link, and off it. */
+  followUps = 0;
+  offLink = 0;
+  readonly #listening = openSocket(broadcast);
+  readonly #honest = openSocket(honestAddress);
+  readonly #outside = openSocket(offLink);
+  readonly #sources = Array.from(
+    { length: forgedSources },
+    (_, i) => openSocket(`10.64.1.${i}`),
+  );
+  readonly #faithful = createSyncSigner(new Uint8Array(32).fill(44));
+  readonly #reading: Promise<void>[];
+  #request: { readonly bytes: Bytes; readonly from: Deno.NetAddr } | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #startedAt = 0;
+  #ended = false;
+
+  constructor(
+    readonly router: TestRouter,
+    readonly random: Random,
+    readonly withPending: boolean,
+    readonly truth: "stuck" | "flushed",
+  ) {
+    this.#reading = [
+      this.#read(this.#listening, (bytes, from) => this.#onCopy(bytes, from)),
+      this.#read(this.#honest, () => {}),
+      this.#read(this.#outside, () => void this.offLink++),
+      ...this.#sources.map((source) => this.#read(source, () => void this.followUps++)),
+    ];
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    for (const one of [this.#listening, this.#honest, this.#outside, ...this.#sources]) {
+      one.close();
+    }
+    await Promise.all(this.#reading);
+  }
+
+  async #read(socket: Deno.DatagramConn, take: (bytes: Bytes, from: Deno.NetAddr) => void) {
+    for await (const [bytes, from] of socket) take(bytes.slice(), from as Deno.NetAddr);
+  }
+
+  #onCopy(bytes: Bytes, from: Deno.NetAddr) {
+    const isFirst = this.#request === null;
+    this.#request = { bytes, from };
+    const report = {
+      ...{ cached: false, gateway: false },
+      ...this.truth === "stuck"
+        ? { state: "neighbor", linkLayerAddress: Uint8Array.of(2, 0, 0, 0, 0, 0x66) } as const
+        : { state: "no neighbor", linkLayerAddress: new Uint8Array(6) } as const,
+    };
+    this.#send(this.#honest, signAck(bytes, this.router, { host: honestName, reports: [report] }));
+    if (!isFirst) return;
+    this.#startedAt = performance.now();
+    this.#tick();
+  }
+
+  #tick() {
+    if (this.#ended || this.#request === null) return;
+    const { bytes } = this.#request;
+    const { random, router } = this;
+    const statuses = ackStatuses.filter((status) =>
+      status !== "alive" && (status !== "pending" || this.withPending)
+    );
+    // Each status by a key of its own, under the honest name and under invented ones.
+    for (const status of statuses) {
+      const signer = createSyncSigner(random.bytes(32));
+      const instance = random.bytes(8);
+      const host = random.pick([honestName, ...inventedNames]);
+      const micros = 0xffff_ffff;
+      const ack = lie(bytes, router, signer, { status, instance, host, micros }, random);
+      this.#send(random.pick(this.#sources), ack);
+    }
+    // One that restarts again and again is stale after each start.
+    const start = Math.floor((performance.now() - this.#startedAt) / restartEveryMs);
+    const restarted = { status: "stale", instance: new Uint8Array(8).fill(1 + start) } as const;
+    this.#send(this.#sources[0], lie(bytes, router, this.#faithful, restarted, random));
+    // Off the link: to be repaired, or asked again, would be to send there.
+    for (let i = 0; i < offLinkAcks / 10; i++) {
+      const signer = createSyncSigner(random.bytes(32));
+      const status = random.pick(statuses);
+      this.#send(this.#outside, lie(bytes, router, signer, { status }, random));
+    }
+    // The honest host's own words, which are not its own: a MAC is right, a signature isn't.
+    const impostor = { publicKey: hostSigner.publicKey, sign: this.#faithful.sign };
+    const instance = random.bytes(8);
+    this.#send(this.#honest, lie(bytes, router, impostor, { status: "flushed", instance }, random));
+    this.#timer = setTimeout(() => this.#tick(), tickMs);
+  }
+
+  #send(socket: Deno.DatagramConn, bytes: Uint8Array) {
+    if (this.#request === null || this.#ended) return;
+    this.sent++;
+    socket.send(bytes, this.#request.from).catch(() => {});
+  }
+}
