@@ -2,7 +2,7 @@
 import { events, type EventValues } from "../log/events.ts";
 
 /** Exit status of the process by reason; the reasons are events of the catalogue. */
-export const startFailures = {
+const startFailures = {
   settingsInvalid: 2,
   keyMissing: 2,
   listenFailed: 1,
@@ -27,8 +27,10 @@ export class StartError extends Error {
 
 /**
  * The service-specific exit code that `sc.exe query` shows with error 1066: the number of the event
- * that says the same in the event log. docs/windows.md lists them with cause and cure.
+ * that says the same in the event log. 0 for what a restart can't mend, a wrong setting: Windows
+ * would start the service anew each minute for ever. docs/windows.md lists them with cause and cure.
  */
 export function serviceExitCode(error: unknown): number {
-  return events[error instanceof StartError ? error.event : "unexpectedError"].id;
+  if (!(error instanceof StartError)) return events.unexpectedError.id;
+  return startFailures[error.event] === 2 ? 0 : events[error.event].id;
 }

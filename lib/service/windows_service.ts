@@ -9,12 +9,11 @@ import {
   PBT_APMRESUMEAUTOMATIC,
   SERVICE_ACCEPT_PARAMCHANGE,
   SERVICE_ACCEPT_POWEREVENT,
-  SERVICE_ACCEPT_PRESHUTDOWN,
+  SERVICE_ACCEPT_SHUTDOWN,
   SERVICE_ACCEPT_STOP,
   SERVICE_CONTROL_INTERROGATE,
   SERVICE_CONTROL_PARAMCHANGE,
   SERVICE_CONTROL_POWEREVENT,
-  SERVICE_CONTROL_PRESHUTDOWN,
   SERVICE_CONTROL_SHUTDOWN,
   SERVICE_CONTROL_STOP,
   SERVICE_RUNNING,
@@ -33,7 +32,10 @@ export type ControlledService = Pick<RunningService, "flushNow" | "reload" | "st
 interface WindowsServiceParts {
   /** Starts the service; resolves when it listens and has done its first flush. */
   readonly start: () => Promise<ControlledService>;
-  /** Reports why a start failed; returns the service-specific exit code. */
+  /**
+   * Reports why a start failed; returns the service-specific exit code, 0 if another start would fail
+   * alike: the manager then starts nothing anew.
+   */
   readonly startFailed: (error: unknown) => number;
   /** Reports that a stop hangs, or that something unexpected happened, and ends the process. */
   readonly die: (reason: unknown) => void;
@@ -50,7 +52,7 @@ const startHintMs = 30_000;
 const maxStopMs = 20_000;
 const stopHintMs = 25_000;
 
-const acceptedControls = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_PRESHUTDOWN |
+const acceptedControls = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN |
   SERVICE_ACCEPT_PARAMCHANGE | SERVICE_ACCEPT_POWEREVENT;
 
 const ERROR_CALL_NOT_IMPLEMENTED = 120;
@@ -117,7 +119,6 @@ class WindowsService {
         return win32.success;
       case SERVICE_CONTROL_STOP:
       case SERVICE_CONTROL_SHUTDOWN:
-      case SERVICE_CONTROL_PRESHUTDOWN:
         if (this.#status.state !== SERVICE_RUNNING) return win32.success;
         this.#setStatus(SERVICE_STOP_PENDING, { waitHint: stopHintMs });
         this.#afterCallback(() => this.#stop());
@@ -155,13 +156,18 @@ class WindowsService {
       this.#setStatus(SERVICE_RUNNING, { controlsAccepted: acceptedControls });
     } catch (error) {
       const serviceExitCode = this.#parts.startFailed(error);
-      this.#setStatus(SERVICE_STOPPED, { exitCode: ERROR_SERVICE_SPECIFIC_ERROR, serviceExitCode });
+      const exitCode = serviceExitCode === 0 ? win32.success : ERROR_SERVICE_SPECIFIC_ERROR;
+      this.#setStatus(SERVICE_STOPPED, { exitCode, serviceExitCode });
       this.#end();
     }
   }
 
   async #stop(): Promise<void> {
-    const late = () => this.#parts.die(new Error("Stopping took more than 20 s"));
+    const late = () => {
+      // The manager waits no longer, whatever becomes of this process.
+      this.#setStatus(SERVICE_STOPPED);
+      this.#parts.die(new Error("Stopping took more than 20 s"));
+    };
     const cancel = this.#time.after(maxStopMs, late);
     await this.#service?.stop();
     cancel();

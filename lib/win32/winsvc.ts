@@ -9,9 +9,9 @@ export const SERVICE_RUNNING = 4;
 
 /** SERVICE_STATUS.dwControlsAccepted */
 export const SERVICE_ACCEPT_STOP = 0x001;
+export const SERVICE_ACCEPT_SHUTDOWN = 0x004;
 export const SERVICE_ACCEPT_PARAMCHANGE = 0x008;
 export const SERVICE_ACCEPT_POWEREVENT = 0x040;
-export const SERVICE_ACCEPT_PRESHUTDOWN = 0x100;
 
 /** Controls that HandlerEx gets. */
 export const SERVICE_CONTROL_STOP = 1;
@@ -19,7 +19,6 @@ export const SERVICE_CONTROL_INTERROGATE = 4;
 export const SERVICE_CONTROL_SHUTDOWN = 5;
 export const SERVICE_CONTROL_PARAMCHANGE = 6;
 export const SERVICE_CONTROL_POWEREVENT = 13;
-export const SERVICE_CONTROL_PRESHUTDOWN = 15;
 
 /** Event type of SERVICE_CONTROL_POWEREVENT: the host is awake again (winuser.h). */
 export const PBT_APMRESUMEAUTOMATIC = 18;

@@ -78,7 +78,7 @@ function createHost(parts: {
   };
 }
 
-const STOP = 1, PAUSE = 2, INTERROGATE = 4, PARAMCHANGE = 6, POWEREVENT = 13, PRESHUTDOWN = 15;
+const STOP = 1, PAUSE = 2, INTERROGATE = 4, PARAMCHANGE = 6, POWEREVENT = 13, SHUTDOWN = 5;
 
 Deno.test("runAsService() is no service when the manager didn't start the process", async () => {
   const manager = createManagerDouble({ startsService: false });
@@ -143,7 +143,7 @@ Deno.test("runAsService() repeats its status when interrogated and refuses what 
 Deno.test("runAsService() stops once, whatever asks, and reports nothing behind STOPPED", async () => {
   const { manager, pass, service, running } = createHost({});
   await pass(0);
-  assert.equal(manager.control(PRESHUTDOWN), 0);
+  assert.equal(manager.control(SHUTDOWN), 0);
   assert.equal(manager.control(STOP), 0);
   await pass(0);
   await running;
@@ -171,7 +171,17 @@ Deno.test("runAsService() ends a failed start with 1066 and the code of its reas
   assert.deepEqual(reasons, [reason]);
 });
 
-Deno.test("runAsService() gives up a stop that hangs 20 s", async () => {
+Deno.test("runAsService() ends a start that no restart can mend without an error", async () => {
+  const { manager, pass, running } = createHost({
+    start: () => Promise.reject(new Error("a wrong setting")),
+    startFailed: () => 0,
+  });
+  await pass(0);
+  await running;
+  assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [0, 0]);
+});
+
+Deno.test("runAsService() gives up a stop that hangs 20 s, and says STOPPED before it dies", async () => {
   const { manager, pass, deaths } = createHost({
     start: () => Promise.resolve({ ...createServiceDouble(), stop: () => new Promise(() => {}) }),
   });
@@ -181,6 +191,7 @@ Deno.test("runAsService() gives up a stop that hangs 20 s", async () => {
   assert.deepEqual(deaths, []);
   await pass(1);
   assert.deepEqual(deaths, [new Error("Stopping took more than 20 s")]);
+  assert.equal(manager.states().at(-1), "STOPPED");
 });
 
 Deno.test("runAsService() dies of what a control's work throws, so that nothing is lost", async () => {
