@@ -100,7 +100,7 @@ Deno.test("runAsService() is RUNNING only once the service has started", async (
   await starting.promise;
   await Promise.resolve();
   assert.deepEqual(manager.states(), ["START_PENDING", "RUNNING"]);
-  assert.equal(manager.reported[1].controlsAccepted, 0x1 | 0x8 | 0x40 | 0x100);
+  assert.equal(manager.reported[1].controlsAccepted, 0x1 | 0x4 | 0x8 | 0x40);
   assert.equal(manager.control(STOP), 0);
   await pass(0);
   assert.equal(await running, true);
