@@ -43,7 +43,8 @@ dpkg --verify arpflush arpflush-service
 ls -A /var/cache/arpflush | grep -q . && echo 'cache filled'
 
 say work
-(umask 077; arpflush-service --keygen >/etc/arpflush/key)
+(umask 077; arpflush --keygen >/etc/arpflush/key)
+echo "RouterKeys = ['$(arpflush --public-key)']" >>"$settings"
 $(sed -n 's/^ExecStart=//p' /lib/systemd/system/arpflush.service) 2>/tmp/service &
 until grep -qs Started /tmp/service; do
   kill -0 $! || { cat /tmp/service; exit 1; }
@@ -56,7 +57,7 @@ wait $! && echo 'ended well'
 say removed
 $dpkg -r arpflush arpflush-service >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' arpflush arpflush-service 2>&1
-find /etc/arpflush -type f | sort
+find /etc/arpflush /var/lib/arpflush -type f | sort
 ls -d /usr/lib/arpflush* /usr/bin/arpflush /usr/sbin/arpflush-service /var/cache/arpflush* 2>/dev/null || :
 
 say purged

@@ -63,17 +63,18 @@ Deno.test({ name, ignore }, async (t) => {
       assert.deepEqual(sections.work, ['"state": "alive"', "ended well"], stdout + stderr);
     });
 
-    await t.step("removed: settings and key stay, everything else is gone", () => {
+    await t.step("removed: settings and keys stay, everything else is gone", () => {
       assert.deepEqual(sections.removed, [
         "arpflush rc ",
         "arpflush-service rc ",
         "/etc/arpflush/arpflush.toml",
         "/etc/arpflush/arpflush.toml.dpkg-dist",
         "/etc/arpflush/key",
+        "/var/lib/arpflush/host-key",
       ], stdout + stderr);
     });
 
-    await t.step("purged: nothing is left but the administrator's key", () => {
+    await t.step("purged: nothing is left but the router's key", () => {
       assert.deepEqual(sections.purged, [
         "dpkg-query: no packages found matching arpflush",
         "dpkg-query: no packages found matching arpflush-service",

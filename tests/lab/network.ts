@@ -51,9 +51,12 @@ export async function prepareMachine(): Promise<void> {
   await run(["cp", "-r", "dist/arpflush", "/opt/"]);
   await run(["chown", "-R", "root:root", "/opt/arpflush"]);
   await Deno.mkdir("/etc/arpflush", { mode: 0o755 });
-  await Deno.writeTextFile("/etc/arpflush/key", await run(["/opt/arpflush/arpflush", "--keygen"]));
-  await Deno.chmod("/etc/arpflush/key", 0o400);
-  await run(["chown", scriptUser, "/etc/arpflush/key"]);
+  const keyFile = "/etc/arpflush/key";
+  await Deno.writeTextFile(keyFile, await run(["/opt/arpflush/arpflush", "--keygen"]));
+  await Deno.chmod(keyFile, 0o400);
+  const publicKey = (await run(["/opt/arpflush/arpflush", "--public-key"])).trim();
+  await Deno.writeTextFile("/etc/arpflush/arpflush.toml", `RouterKeys = ["${publicKey}"]\n`);
+  await run(["chown", scriptUser, keyFile]);
 }
 
 /** Makes the bridge, on which this process hears every broadcast. */
@@ -112,10 +115,16 @@ export async function ignoredArpPackets({ namespace }: Station): Promise<number>
   return Number(/counter packets (\d+)/.exec(rules)?.[1]);
 }
 
-/** Starts a program that ends with the lab's process namespace; says so if it ends earlier. */
-export function start({ namespace }: Station, line: CommandLine, onLine: OnLine): void {
+/**
+ * Starts a program that ends with the lab's process namespace; says so if it ends earlier. A service
+ * keeps its host's key in the station's own folder.
+ */
+export function start({ name, namespace }: Station, line: CommandLine, onLine: OnLine): void {
   const [program, ...args] = [...namespace.argv, ...line];
-  const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+  const env = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    STATE_DIRECTORY: `/run/arpflush/${name}`,
+  };
   const streams = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
   const child = new Deno.Command(program, { args, clearEnv: true, env, ...streams }).spawn();
   const reading = [child.stdout, child.stderr].map(async (stream) => {

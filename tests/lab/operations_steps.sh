@@ -5,10 +5,10 @@
 set -eu
 steps=$1
 . "${0%/*}/machines.sh" "$steps/stand-ins"
-export HOST=sql01
-
 for HOST in router sql01; do . "$steps/2"; done
-. "$steps/3"
+PUBLIC=$(. "$steps/3")
+OLD=$PUBLIC
+export PUBLIC OLD
 on_other sh -eu "$steps/4"
 . "$steps/6"
 on_other ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:99 nud reachable dev eth0
@@ -24,7 +24,9 @@ for file in "$steps"/page-*; do
   echo "--- ${file##*/page-}"
   case $(cat "$file") in
     *tcpdump*) (sleep 2; /opt/arpflush/arpflush -a --probe >/dev/null 2>&1) & ;;
-    *"nft insert"*) on_other nft "$closed" ;;
+    *"nft insert"*saddr*) on_other nft "$closed" ;;
+    *"nft insert"*) nft "$closed" ;;
+    *NEW*) NEW=$(/opt/arpflush/arpflush --public-key -k /etc/arpflush/key.new) && export NEW ;;
   esac
   code=0
   case $file in

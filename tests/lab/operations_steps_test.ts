@@ -1,7 +1,7 @@
 /** Every command of docs/operations.md by copy and paste, in two namespaces. */
 import assert from "node:assert/strict";
 import { outcomeIn } from "./machines.ts";
-import { blocksOf, pageText, readmeSteps, withHost } from "./page_commands.ts";
+import { blocksOf, pageText, readmeSteps, withVariables } from "./page_commands.ts";
 
 /** What a block does: its exit status, and what it shows. */
 interface Expected {
@@ -22,11 +22,12 @@ const expected: readonly (readonly [string, Expected])[] = [
   ["ip neigh del", {}],
   ["arpflush/arpflush -a\n", { shows: /^sql01 .* healed$/m }],
   ["systemctl status", {
-    shows: /active \(running\).*:27735.*Started version .*Flushed all for router.*# Keys: \w{8}$/ms,
+    shows:
+      /active \(running\).*:27735.*Started version .*Flushed all for router.*# Key ids: \w{8}$/ms,
   }],
-  ["grep '^#'", { shows: /^# ArpFlush key \w{8}, made /m }],
+  ["arpflush --public-key\n", { shows: /^arpflush-public-[\w-]{43}$/m }],
   ["tcpdump", { shows: /^.* IP 192\.0\.2\.\d+\.\d+ > 192\.0\.2\.255\.27735: UDP, length \d+$/m }],
-  ["nft insert rule", {}],
+  ["nft insert rule inet filter input ip saddr", {}],
   ["printf '%s\\n' sql01 web7", {
     code: missing,
     shows: /^sql01 .* alive$.*^web7 .*missing/ms,
@@ -34,16 +35,17 @@ const expected: readonly (readonly [string, Expected])[] = [
   ["MetricsFile", {}],
   ["curl", { shows: /^arpflush_build_info\{.*\} 1$.*^arpflush_start_time_seconds /ms }],
   ["promtool check rules", { shows: /SUCCESS: 7 rules found/ }],
-  ["key.new >> /etc/arpflush/key\n", {}],
-  ["cat >> /etc/arpflush/key;", {}],
-  ["grep -vxFf", { code: missing, shows: /^sql01 .* alive$.*^web7 .*missing/ms }],
-  ["cat /etc/arpflush/key.new > /etc/arpflush/key.next", {}],
-  ["cat > /etc/arpflush/key.next", {}],
-  ["rm /etc/arpflush/key.new", {}],
+  ["--public-key -k", { shows: /^arpflush-public-[\w-]{43}$/m }],
+  ["arpflush-public-NEW", {}],
+  ["mv /etc/arpflush/key.new", {
+    code: missing,
+    shows: /^sql01 .* alive$.*^web7 .*missing/ms,
+  }],
+  ["arpflush-public-OLD", {}],
+  ["nft insert rule inet filter input udp sport", {}],
   ["nft -f /opt/arpflush/arpflush.nft", {}],
   ["ln -s /dev/log", {}],
   ["--password-file", { shows: /^Password: 5 copies to 192\.0\.2\.255$/m }],
-  ["service-key", { shows: /^KeyFile = "\/etc\/arpflush\/service-key" .*# Keys: \w{8}$/ms }],
 ];
 
 Deno.test("docs/operations.md: every command does what the page says", async () => {
@@ -55,13 +57,13 @@ Deno.test("docs/operations.md: every command does what the page says", async () 
   );
   const { steps } = await readmeSteps();
   const files: Record<string, string> = {};
-  for (const i of [2, 3, 4, 6]) files[i] = withHost(steps[i - 1]);
+  for (const i of [2, 3, 4, 6]) files[i] = withVariables(steps[i - 1]);
   const names = blocks.map(({ where }, i) =>
     `${`${i + 1}`.padStart(2, "0")}-${where === "on the host" ? "host" : "router"}`
   );
   blocks.forEach(({ text, where }, i) => {
     assert.notEqual(where, "", `nobody knows where to type: ${text}`);
-    files[`page-${names[i]}`] = withHost(text);
+    files[`page-${names[i]}`] = withVariables(text);
   });
   const lines = Array.from(page.matchAll(/^notify(_master)? "(.*)"$/gm), ([, master, line]) =>
     // What keepalived appends.

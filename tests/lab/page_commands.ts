@@ -34,7 +34,8 @@ export async function readmeSteps(): Promise<{ steps: string[]; notify: string }
   };
 }
 
-/** A place for the reader's own as a variable of the shell, which is the only thing changed. */
-export function withHost(text: string): string {
-  return text.replaceAll("@HOST", "@$HOST");
+/** The places for the reader's own as variables of the shell, which is the only thing changed. */
+export function withVariables(text: string): string {
+  return text.replaceAll("@HOST", "@$HOST").replaceAll("arpflush-public-…", "$PUBLIC")
+    .replaceAll(/arpflush-public-(NEW|OLD)/g, "$$$1");
 }

@@ -6,8 +6,8 @@ steps=$1
 . "${0%/*}/machines.sh" "$steps/stand-ins"
 
 for HOST in router sql01; do . "$steps/2"; done
-HOST=sql01
-. "$steps/3"
+PUBLIC=$(. "$steps/3")
+export PUBLIC
 on_other sh -eu "$steps/4"
 # The service flushed when it started: only now can something be stuck.
 on_other ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:99 nud reachable dev eth0

@@ -1,12 +1,12 @@
 /** The six steps of the README by copy and paste, in two namespaces. */
 import assert from "node:assert/strict";
 import { outcomeIn } from "./machines.ts";
-import { readmeSteps, withHost } from "./page_commands.ts";
+import { readmeSteps, withVariables } from "./page_commands.ts";
 
 Deno.test("README: the six steps lead from nothing to a healed host", async () => {
   const { steps, notify } = await readmeSteps();
   assert.equal(steps.length, 6);
-  const files = Object.fromEntries(steps.map((text, i) => [`${i + 1}`, withHost(text)]));
+  const files = Object.fromEntries(steps.map((text, i) => [`${i + 1}`, withVariables(text)]));
   const { code, text } = await outcomeIn("readme_steps.sh", files, [notify], 60);
   assert.equal(code, 0, text);
   const [before, after] = text.split("--- as keepalived would");

@@ -9,7 +9,7 @@ import { type CommandOutcome, outcomeOf } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 
 /**
- * The folder at /run/arpflush, a key, a folder that is root's alone, a link to a link to the sender,
+ * The folder at /run/arpflush, a key and a host that obeys it, a folder that is root's alone, a link to a link to the sender,
  * and a segment of two interfaces; then everything is read-only. `as_user` runs a command as
  * keepalived would.
  */
@@ -20,9 +20,9 @@ mount --bind "$1" /run/arpflush
 ln -s /run/arpflush/arpflush /run/links/first
 ln -s first /run/links/second
 (umask 077; /run/arpflush/arpflush --keygen >/run/key)
-rm -r /run/arpflush/cache
 chown 64123 /run/key
-echo 'KeyFile = "/run/key"' >/run/arpflush.toml
+echo "RouterKeys = ['$(/run/arpflush/arpflush --public-key -k /run/key)']" >/run/arpflush.toml
+rm -r /run/arpflush/cache
 ip link add e0 type veth peer name e1
 ip address add 192.0.2.1/24 dev e0
 ip link set e0 up
@@ -67,7 +67,8 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
     });
 
     await t.step("flushes for one sender and answers several at once", async () => {
-      const send = "as_user /run/links/second -a -k /run/key -q --expect 1 --count 1 --wait 5";
+      const send =
+        "as_user /run/links/second 192.0.2.1 -k /run/key -q --expect 1 --count 1 --wait 5";
       const one = `(${send} --probe; echo "exit $?") & senders="$senders $!"\n`;
       const script = `${serve}${send} --no-verify\n${one.repeat(4)}wait $senders\n`;
       const { code, stdout, stderr } = await inFolder(folder, script);

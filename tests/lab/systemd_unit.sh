@@ -12,7 +12,9 @@ rm -rf /run/tree/etc/arpflush /run/tree/opt/arpflush /run/tree/etc/systemd/syste
 mkdir -p /run/tree/opt /run/tree/etc/arpflush
 cp -r "$packed" /run/tree/opt/arpflush
 chown -R root:root /run/tree/opt/arpflush
-(umask 077; "$packed/arpflush" --keygen >/run/key; cp /run/key /run/tree/etc/arpflush/key)
+(umask 077; "$packed/arpflush" --keygen >/run/key; "$packed/arpflush" --keygen >/run/new-key)
+public() { "$packed/arpflush" --public-key -k "$1"; }
+echo "RouterKeys = ['$(public /run/key)']" >/run/tree/etc/arpflush/arpflush.toml
 ip link set lo up
 
 # Nothing of the machine's own is started: no more than the basic system.
@@ -52,41 +54,44 @@ host systemctl enable -q --now arpflush
 host systemctl is-enabled arpflush
 host systemctl is-active arpflush
 host grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' "/proc/$(unit MainPID)/status"
+host stat -c '%a %U %n' /var/lib/arpflush /var/lib/arpflush/host-key
+host_key=$(host /opt/arpflush/arpflush-service --host-key)
 
 say healed
 host ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:99 nud reachable dev host0
 ask
 
 say reloaded with a new key and metrics
-"$packed/arpflush" --keygen >/run/new-key
-chmod 600 /run/new-key
-host sh -c 'umask 077; cat >>/etc/arpflush/key' </run/new-key
-echo 'MetricsFile = "/run/arpflush/arpflush.prom"' | host tee /etc/arpflush/arpflush.toml >/dev/null
+host tee /etc/arpflush/arpflush.toml >/dev/null <<TOML
+RouterKeys = ['$(public /run/key)', '$(public /run/new-key)']
+MetricsFile = "/run/arpflush/arpflush.prom"
+TOML
 host systemctl reload arpflush
 key=/run/new-key ask
 sleep 1.2
 host stat -c '%a %n' /run/arpflush/arpflush.prom
 
 say kept the old settings
+host cp /etc/arpflush/arpflush.toml /run/good.toml
 echo 'Port = 0' | host tee /etc/arpflush/arpflush.toml >/dev/null
 host systemctl reload arpflush
 host systemctl is-active arpflush
 host journalctl -u arpflush -o cat --no-pager | grep -o 'the old ones stay: .*'
 ask --probe
-host rm /etc/arpflush/arpflush.toml
+host cp /run/good.toml /etc/arpflush/arpflush.toml
 
 say killed
 host systemctl kill -s KILL arpflush
 until [ "$(unit NRestarts)" = 1 ] && [ "$(unit ActiveState)" = active ]; do sleep 0.1; done
-ask --probe
+ask --probe --pins | grep -qF "$host_key" && echo 'the same key'
 
 say stopped
 host systemctl stop arpflush
 unit ActiveState
 unit ExecMainStatus
 
-say not started again with a key that others can read
-host chmod 644 /etc/arpflush/key
+say not started again with settings that others can change
+host chmod 666 /etc/arpflush/arpflush.toml
 host systemctl start arpflush 2>/dev/null || echo 'refused'
 unit ActiveState
 unit ExecMainStatus

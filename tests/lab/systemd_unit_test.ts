@@ -24,6 +24,7 @@ Deno.test({ name, ignore }, async () => {
         ...["enabled", "active"],
         ...["CapEff:\t0000000000001000", "CapBnd:\t0000000000001000"],
         ...["NoNewPrivs:\t1", "Seccomp:\t2"],
+        ...["700 root /var/lib/arpflush", "600 root /var/lib/arpflush/host-key"],
       ],
       "healed": [healed],
       "reloaded with a new key and metrics": [healed, "644 /run/arpflush/arpflush.prom"],
@@ -32,9 +33,9 @@ Deno.test({ name, ignore }, async () => {
         "the old ones stay: arpflush.toml: Port: 0 is not a whole number from 1 to 65535",
         alive,
       ],
-      "killed": [alive],
+      "killed": ["the same key"],
       "stopped": ["inactive", "0"],
-      "not started again with a key that others can read": ["refused", "failed", "2", "0"],
+      "not started again with settings that others can change": ["refused", "failed", "2", "0"],
     }, stderr);
     assert.equal(code, 0, stderr);
   } finally {
