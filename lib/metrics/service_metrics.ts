@@ -1,5 +1,5 @@
 /**
- * The service's numbers under the names that docs/operations.md lists, in Prometheus' text
+ * The service's numbers under the names that docs/operating.md lists, in Prometheus' text
  * exposition format 0.0.4, as the textfile collectors of node_exporter and windows_exporter read it:
  * UTF-8, lines that end in a line feed on every platform. No label's value comes from the network:
  * the words of outcomes and reasons are the program's, key ids are the key file's.

@@ -1,4 +1,4 @@
-# The commands of docs/operations.md, as written and in their order, on two machines.
+# The commands of docs/operating.md, as written and in their order, on two machines.
 #
 # $1: a folder with the README's steps (2, 3, 4, 6), the page's commands (page-NN-router,
 # page-NN-host) and its lines for keepalived (notify-N).

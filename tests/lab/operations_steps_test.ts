@@ -1,4 +1,4 @@
-/** Every command of docs/operations.md by copy and paste, in two namespaces. */
+/** Every command of docs/operating.md by copy and paste, in two namespaces. */
 import assert from "node:assert/strict";
 import { outcomeIn } from "./machines.ts";
 import { blocksOf, pageText, readmeSteps, withVariables } from "./page_commands.ts";
@@ -48,8 +48,8 @@ const expected: readonly (readonly [string, Expected])[] = [
   ["--password-file", { shows: /^Password: 5 copies to 192\.0\.2\.255$/m }],
 ];
 
-Deno.test("docs/operations.md: every command does what the page says", async () => {
-  const page = await pageText("docs/operations.md");
+Deno.test("docs/operating.md: every command does what the page says", async () => {
+  const page = await pageText("docs/operating.md");
   const blocks = blocksOf(page, "sh");
   assert.deepEqual(
     blocks.map(({ text }) => expected.find(([part]) => text.includes(part))?.[0] ?? text),

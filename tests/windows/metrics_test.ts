@@ -74,8 +74,8 @@ Deno.test("the service under the service control manager writes metrics, moves a
   assert.equal((await session.unix(["ls", files[1][1]])).stdout, "arpflush.prom\n");
 });
 
-Deno.test("the commands of docs/operations.md make the service under Windows write metrics", async () => {
-  const [{ text }] = blocksOf(await pageText("docs/operations.md"), "bat");
+Deno.test("the commands of docs/operating.md make the service under Windows write metrics", async () => {
+  const [{ text }] = blocksOf(await pageText("docs/operating.md"), "bat");
   const [add, control, ...more] = text.trim().split("\n");
   assert.deepEqual(more, []);
   // Wine's sc.exe knows few commands; what this one sends is tried above.
