@@ -1,10 +1,10 @@
 /** Files that hold a key or a password: read only if nobody but their owner can get at them. */
 import { systemReason } from "./errors.ts";
 
-/** More than a thousand keys; a larger file is a mistake (a device, a wrong path). */
-const bytesMost = 64 * 1024;
+/** More than a thousand keys need; a larger file is a mistake (a device, a wrong path). */
+const maxBytes = 64 * 1024;
 
-/** Permission bits of everybody but the owner: read, write, execute. */
+/** Mode bits that let group or others read, and those that let them do anything. */
 const othersRead = 0o044;
 const others = 0o077;
 
@@ -33,7 +33,7 @@ export function readSecretFile(path: string, what = "key file"): string {
 
 /** Why a file mode doesn't do for a secret, with the command that mends it; null if it does. */
 function modeFault(mode: number | null, path: string): string | null {
-  // Windows has access control lists in their place, and a mode that says nothing.
+  // On Windows access control lists decide, and the mode says nothing.
   if (Deno.build.os === "windows") return null;
   if (mode === null || (mode & others) === 0) return null;
   const can = (mode & othersRead) !== 0 ? "read" : "use";
@@ -47,7 +47,7 @@ function shellWord(path: string): string {
 }
 
 function readText(file: Deno.FsFile, cannot: (reason: string) => Error): string {
-  const buffer = new Uint8Array(bytesMost + 1);
+  const buffer = new Uint8Array(maxBytes + 1);
   let length = 0;
   try {
     while (length < buffer.length) {
@@ -58,7 +58,7 @@ function readText(file: Deno.FsFile, cannot: (reason: string) => Error): string 
   } catch (error) {
     throw cannot(systemReason(error));
   }
-  if (length > bytesMost) throw cannot(`it is larger than ${bytesMost / 1024} KiB`);
+  if (length > maxBytes) throw cannot(`it is larger than ${maxBytes / 1024} KiB`);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length));
   } catch {

@@ -27,7 +27,7 @@ import {
 } from "./settings.ts";
 
 /** Where the settings are, below HKEY_LOCAL_MACHINE, in the 64-bit view. */
-export const registryPath = "SOFTWARE\\NPSL\\ArpFlush";
+const registryPath = "SOFTWARE\\NPSL\\ArpFlush";
 /** The same as people write it, in messages and origins. */
 export const registryName = `HKLM\\${registryPath}`;
 /** The key file where KeyFile isn't set. */

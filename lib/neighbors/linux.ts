@@ -31,7 +31,7 @@ import {
 import { type FlushScope, type NeighborCache, NeighborCacheError } from "./neighbor_cache.ts";
 
 /** What the cache stands on. */
-export interface LinuxCacheOptions {
+interface LinuxCacheOptions {
   /** @default createIpCommand() */
   readonly ip?: IpCommand;
   /** @default Deno.networkInterfaces */
