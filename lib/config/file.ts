@@ -5,7 +5,7 @@ import { readSecretFile, readTrustedFile } from "../secret_file.ts";
 import { type LoadedSettings, parseSettings, SettingsError } from "./settings.ts";
 
 /** Where the service looks when no file is named. */
-export const defaultConfigPath = "/etc/arpflush/arpflush.toml";
+const defaultConfigPath = "/etc/arpflush/arpflush.toml";
 
 /**
  * The settings of a file. Without a path the default one is read if it is there. Throws a

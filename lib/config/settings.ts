@@ -18,7 +18,7 @@ import { keyPrefix, maxRouterKeys, parseRouterKeys } from "../wire/keys.ts";
 export type SettingKind = "number" | "boolean" | "text" | "list";
 
 /** One setting. */
-export interface Setting<Value = unknown> {
+interface Setting<Value = unknown> {
   readonly kind: SettingKind;
   /** The value where none is given. */
   readonly default: Value;
@@ -183,9 +183,7 @@ export function metricsPlaces(os: typeof Deno.build.os = Deno.build.os): string 
 }
 
 /** The same for pages about every system. */
-export const metricsPlacesEverywhere = `empty, or ${anyOf("linux")}; on Windows ${
-  anyOf("windows")
-}`;
+const metricsPlacesEverywhere = `empty, or ${anyOf("linux")}; on Windows ${anyOf("windows")}`;
 
 /** Whether a path is a file that collectors read and the program may write. */
 export function isMetricsPlace(path: string, os: typeof Deno.build.os = Deno.build.os): boolean {

@@ -8,7 +8,7 @@
 type Severity = "error" | "warning" | "info" | "debug";
 
 /** One kind of event. */
-export interface EventKind {
+interface EventKind {
   readonly id: number;
   readonly severity: Severity;
   readonly text: string;

@@ -17,7 +17,7 @@ import { printable } from "../wire/datagram.ts";
 import { events, type EventValues, type Report } from "./events.ts";
 
 /** What is written to; `Deno.stderr` is one. */
-export interface ByteWriter {
+interface ByteWriter {
   write(bytes: Uint8Array): Promise<number>;
 }
 
@@ -32,7 +32,7 @@ export interface LogOptions {
 }
 
 /** The log of the process: there is one at a time. */
-export interface Log {
+interface Log {
   /** Takes over level and format. What it returned before goes on being a way to report, too. */
   configure(settings: Pick<Settings, "LogLevel" | "LogFormat">): Report;
   /** Resolves when the lines so far have been written, at the latest after a time in ms. */

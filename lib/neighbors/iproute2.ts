@@ -8,7 +8,7 @@ import { type AddressPrefix, parseAddress, parseLinkLayerAddress } from "../wire
 import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
 
 /** What a run of `ip` left behind. */
-export interface IpResult {
+interface IpResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -27,7 +27,7 @@ export type IpCommand = (
 ) => Promise<IpResult>;
 
 /** Where `ip` is and how long it may take. */
-export interface IpCommandOptions {
+interface IpCommandOptions {
   /** A name to look for in PATH, or a path. @default "ip" */
   readonly program?: string;
   /** After this time it is killed. @default 5000 */
@@ -189,7 +189,7 @@ const batchLine = /^Command failed -:\d+$/;
 const firstSignalCode = 128;
 
 /** What a run printed, as far as it came. */
-export interface IpOutput {
+interface IpOutput {
   /** Its lines on standard output, empty ones left out. */
   readonly lines: string[];
   /** The first line of standard error that isn't tolerated, if it failed. */
@@ -329,7 +329,7 @@ function cut(text: string): string {
 }
 
 /** What the flushes of one run did, as `-statistics` has them say it. */
-export interface FlushCount {
+interface FlushCount {
   /** Entries of the first round of each: those that were there when it began. */
   readonly removed: number;
   /** How many flushes came to their end. */

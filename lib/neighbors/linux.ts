@@ -41,7 +41,7 @@ import {
 } from "./neighbor_cache.ts";
 
 /** What the cache stands on. */
-export interface LinuxCacheOptions {
+interface LinuxCacheOptions {
   /** @default createIpCommand() */
   readonly ip?: IpCommand;
   /** @default Deno.networkInterfaces */

@@ -5,6 +5,7 @@ import {
   isWholeAddress,
   ownInterfaces,
   prefixContains,
+  prefixOf,
 } from "../wire/addresses.ts";
 import {
   countRemoved,
@@ -15,7 +16,7 @@ import {
 } from "./neighbor_cache.ts";
 
 /** What is in the cache and what is around it. */
-export interface MemoryCacheOptions {
+interface MemoryCacheOptions {
   /** The entries at the start. @default none */
   readonly neighbors?: readonly Neighbor[];
   /** The 6 bytes that an address resolves to, null if nobody answers. @default nobody */
@@ -24,8 +25,6 @@ export interface MemoryCacheOptions {
   readonly gateways?: readonly AddressPrefix[];
   /** Called before anything is done: to take time, or to reject as a cache would. @default nothing */
   readonly before?: (method: keyof NeighborCache) => Promise<void> | void;
-  /** Monotonic, in ms. @default performance.now */
-  readonly now?: () => number;
 }
 
 /** The one interface there is. */
@@ -33,8 +32,7 @@ const interfaceName = "simulated";
 
 /** A cache that holds what it was given, and loses and learns entries as a real one does. */
 export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCache {
-  const { answer = () => null, gateways = [], before = () => {}, now = () => performance.now() } =
-    options;
+  const { answer = () => null, gateways = [], before = () => {} } = options;
   let neighbors: readonly Neighbor[] = [...options.neighbors ?? []];
 
   function keep(kept: (neighbor: Neighbor) => boolean): void {
@@ -63,13 +61,13 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
       return [...neighbors];
     },
     flush: async (scope) => {
-      const start = now();
+      const start = performance.now();
       await before("flush");
       const old = neighbors;
       keep(({ address }) =>
         scope !== "all" && !scope.some((prefix) => prefixContains(prefix, address))
       );
-      const micros = Math.round((now() - start) * 1000);
+      const micros = Math.round((performance.now() - start) * 1000);
       const forgotten = old.filter((one) =>
         one.linkLayerAddress !== null && !neighbors.includes(one)
       ).map(({ address }) => address);
@@ -98,11 +96,7 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
 }
 
 /** Stands in where this machine has no address of its own; for documentation (RFC 5737). */
-const anyAddress: AddressPrefix = {
-  family: 4,
-  length: 32,
-  bytes: Uint8Array.of(192, 0, 2, 1, ...new Uint8Array(12)),
-};
+const anyAddress = prefixOf(4, 32, 192, 0, 2, 1);
 
 /** The link-layer address of the router that failed, from those for documentation (RFC 7042). */
 const failedRouter = Uint8Array.of(0x00, 0x00, 0x5e, 0x00, 0x53, 0x01);

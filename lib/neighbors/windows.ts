@@ -1,5 +1,6 @@
 /** The neighbor cache of Windows, through iphlpapi.dll. */
 import { messageOf } from "../errors.ts";
+import { type After, systemTime, type Time, within } from "../time.ts";
 import { type IpHelper, openIpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
@@ -37,13 +38,13 @@ import {
 } from "./windows_tables.ts";
 
 /** What the cache is made of. */
-export interface WindowsNeighborCacheOptions {
+interface WindowsNeighborCacheOptions {
   /** The foreign functions. @default those of %SystemRoot%\System32\iphlpapi.dll */
-  ip?: IpHelper;
-  /** A clock in ms for durations. @default performance.now */
-  now?: () => number;
-  /** How long `resolve` waits for answers, in ms. @default 1000 */
-  resolveMillis?: number;
+  readonly ip?: IpHelper;
+  /** How long `resolve` waits for answers. @default 1000 */
+  readonly resolveMs?: number;
+  /** @default the process's own */
+  readonly time?: Time;
 }
 
 /**
@@ -53,14 +54,13 @@ export interface WindowsNeighborCacheOptions {
 export function openWindowsNeighborCache(
   options: WindowsNeighborCacheOptions = {},
 ): NeighborCache {
-  const { now = () => performance.now(), resolveMillis = 1000 } = options;
-  const ip = options.ip ?? open();
-  const resolve = createResolver(ip, resolveMillis);
+  const { ip = open(), resolveMs = 1000, time = systemTime } = options;
+  const resolve = createResolver(ip, time.after, resolveMs);
   const flush = ip.hasFlushIpNetTable2 ? "FlushIpNetTable2" : "FlushIpNetTable";
   return {
     description: `iphlpapi.dll (${flush})`,
     list: () => attempt(() => readRows(ip).map(toNeighbor)),
-    flush: (scope) => attempt(() => flushRows(ip, scope, now)),
+    flush: (scope) => attempt(() => flushRows(ip, scope, time.monotonic)),
     resolve: (addresses, source, settled) => attempt(() => resolve(addresses, source, settled)),
     look: (addresses, source) => attempt(() => lookAt(ip, addresses, source)),
     gateways: () => attempt(() => defaultGateways(readRoutes(ip))),
@@ -86,11 +86,8 @@ async function attempt<Result>(work: () => Result | Promise<Result>): Promise<Re
 
 function asCacheError(error: unknown): NeighborCacheError {
   if (error instanceof NeighborCacheError) return error;
-  const message = messageOf(error);
-  return new NeighborCacheError(`Cannot use iphlpapi.dll: ${message}`, win32.procNotFound);
+  return new NeighborCacheError(`Cannot use iphlpapi.dll: ${messageOf(error)}`, win32.procNotFound);
 }
-
-// Flushing by iphlpapi.dll. No documentation says whether a flush spares permanent rows: the table is compared before and after, and those lost are put back.
 
 /** A call that failed, and whether the failure still matters once the table is read again. */
 interface Failure {
@@ -182,10 +179,12 @@ function sameLinkLayerAddress(a: IpNetRow, b: IpNetRow): boolean {
 }
 
 /**
- * Flushes; `now` is a clock in ms, the time measured is that of the flushing calls alone. Throws a
- * NeighborCacheError when a call failed and what it was to flush is still there.
+ * Flushes; `now` is a clock in ms, the time measured is that of the flushing calls alone. No
+ * documentation says whether a flush spares permanent rows: the table is compared before and after,
+ * and those lost are put back. Throws a NeighborCacheError when a call failed and what it was to
+ * flush is still there.
  */
-export async function flushRows(
+async function flushRows(
   ip: IpHelper,
   scope: FlushScope,
   now: () => number,
@@ -272,7 +271,7 @@ function linksOf(
 }
 
 /** Reports on addresses from the table as it is. */
-export function lookAt(
+function lookAt(
   ip: IpHelper,
   addresses: readonly AddressPrefix[],
   source?: AddressPrefix,
@@ -284,14 +283,14 @@ export function lookAt(
 }
 
 /** Resolves addresses on the link; one question an address is under way at a time. */
-export type Resolver = NeighborCache["resolve"];
+type Resolver = NeighborCache["resolve"];
 
 /**
- * A resolver that reports after `boundMillis` at the latest. ResolveIpNetEntry2 itself blocks a
- * thread for as long as Windows keeps asking (seconds when nobody answers), so whoever asks for the
- * same address meanwhile joins the question under way.
+ * A resolver that reports after `maxMs` at the latest. ResolveIpNetEntry2 itself blocks a thread for
+ * as long as Windows keeps asking (seconds when nobody answers), so whoever asks for the same address
+ * meanwhile joins the question under way.
  */
-export function createResolver(ip: IpHelper, boundMillis: number): Resolver {
+function createResolver(ip: IpHelper, after: After, maxMs: number): Resolver {
   const underWay = new Map<string, Promise<FoundNeighbor>>();
 
   async function ask(row: IpNetRow): Promise<FoundNeighbor> {
@@ -315,31 +314,22 @@ export function createResolver(ip: IpHelper, boundMillis: number): Resolver {
     address: AddressPrefix,
     link: Link | null,
     rows: ReadonlyMap<string, IpNetRow>,
-    bound: Promise<FoundNeighbor>,
   ): FoundNeighbor | Promise<FoundNeighbor> {
     if (link === null) return notConcerned;
     const question = questionRow(address, link);
     const present = rows.get(rowKey(question));
     // ResolveIpNetEntry2 would drop it: a permanent row is reported, never resolved.
     if (present !== undefined && isPermanent(present)) return reportRow(present);
-    return Promise.race([askOnce(question), bound]);
+    return within(after, maxMs, askOnce(question), noNeighbor);
   }
 
   return async (addresses, source, settled = () => {}) => {
     const links = linksOf(ip, addresses, source);
     const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const bound = new Promise<FoundNeighbor>((resolve) => {
-      timer = setTimeout(() => resolve(noNeighbor), boundMillis);
-    });
-    try {
-      return await Promise.all(links.map(async (link, i) => {
-        const found = await find(addresses[i], link, rows, bound);
-        settled(i, found);
-        return found;
-      }));
-    } finally {
-      clearTimeout(timer);
-    }
+    return await Promise.all(links.map(async (link, i) => {
+      const found = await find(addresses[i], link, rows);
+      settled(i, found);
+      return found;
+    }));
   };
 }

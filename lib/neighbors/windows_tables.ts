@@ -1,4 +1,4 @@
-/** The neighbor cache's rows as iphlpapi.dll has them, read whole and understood. */
+/** The tables of iphlpapi.dll, read whole: neighbors, own addresses, routes, and what they mean. */
 import type { IpHelper, TableResult } from "../win32/iphlpapi.ts";
 import {
   AF_INET,
@@ -33,7 +33,7 @@ export function callError(call: string, code: number): NeighborCacheError {
  * The rows of both families from a call that takes one. Where the system refuses both at once
  * because one is absent (50), each is asked for on its own; only a system with neither is an error.
  */
-export function bothFamilies<Row>(
+function bothFamilies<Row>(
   name: string,
   call: (family: number) => TableResult<Row>,
 ): Row[] {
@@ -108,8 +108,6 @@ export function toNeighbor(row: IpNetRow): Neighbor {
     permanent: isPermanent(row),
   };
 }
-
-// Which of the host's links an address is on.
 
 /** A network on the link of one of the host's interfaces. */
 export interface Link {

@@ -1,7 +1,6 @@
 /**
- * advapi32.dll: the event log, the registry, access control. Only the functions' signatures; what
- * they mean is in event_source.ts, registry_key.ts and access_control.ts. Those of the service
- * control manager are in winsvc.ts, which opens them before all others.
+ * advapi32.dll: access control (aclapi.h), the registry (winreg.h), the event log (winbase.h). The
+ * functions of the service control manager are in winsvc.ts, which opens them before all others.
  */
 import { copyMemory, fromWide, kernel32, systemDll, toWide, withWideCopy } from "./kernel32.ts";
 import { describeWin32Error, win32 } from "./win32_error.ts";
@@ -137,7 +136,7 @@ const symbols = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The DLL's functions. */
-export type Advapi32 = Deno.DynamicLibrary<typeof symbols>["symbols"];
+type Advapi32 = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 let opened: Advapi32 | undefined;
 
@@ -146,11 +145,9 @@ export function advapi32(): Advapi32 {
   return opened ??= Deno.dlopen(systemDll("advapi32.dll"), symbols).symbols;
 }
 
-// Who may get at a file or a registry key (aclapi.h, winnt.h): owner and the DACL's entries, read through advapi32.dll and decoded from their bytes.
-
-/** SE_OBJECT_TYPE */
-export const SE_FILE_OBJECT = 1;
-export const SE_REGISTRY_KEY = 4;
+/** SE_OBJECT_TYPE (accctrl.h): what an access control list belongs to. */
+const SE_FILE_OBJECT = 1;
+const SE_REGISTRY_KEY = 4;
 
 const OWNER_SECURITY_INFORMATION = 1;
 const DACL_SECURITY_INFORMATION = 4;
@@ -167,7 +164,7 @@ const aclLayout = { size: 2, count: 4, aces: 8 } as const;
 const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
 
 /** An entry that lets somebody in. */
-export interface AllowedAccess {
+interface AllowedAccess {
   /** As text: `S-1-5-32-545`. */
   readonly sid: string;
   /** ACCESS_MASK */
@@ -194,8 +191,8 @@ export function decodeSid(view: DataView, offset: number): string {
 }
 
 /**
- * The entries of an ACL that let somebody in here. Entries that deny are left out: what is judged by
- * the result may be judged too strictly, never too mildly.
+ * The entries of an ACL that let somebody into the object itself. Entries that deny are left out,
+ * which errs on the strict side.
  */
 export function decodeAllowed(view: DataView): AllowedAccess[] {
   const allowed: AllowedAccess[] = [];
@@ -246,7 +243,7 @@ function sidAt(address: bigint): string {
 const wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
 
 /** Owner and permissions of an open object. Throws an Error that names the call and the error. */
-export function accessOf(handle: bigint, objectType: number): ObjectAccess {
+function accessOf(handle: bigint, objectType: number): ObjectAccess {
   return readAccess(
     "GetSecurityInfo",
     (owner, dacl, descriptor) =>
@@ -290,9 +287,7 @@ export function ownSid(): string {
   }
 }
 
-// Reading a registry key (winreg.h): always the 64-bit view, whatever the process.
-
-/** Types of values (winnt.h). */
+/** Types of registry values (winnt.h). */
 export const REG_SZ = 1;
 export const REG_EXPAND_SZ = 2;
 export const REG_BINARY = 3;
@@ -304,9 +299,9 @@ const KEY_READ = 0x2_0019;
 const KEY_WOW64_64KEY = 0x100;
 
 /** A value's name has at most this many characters. */
-const nameMost = 16_383;
+const maxNameLength = 16_383;
 /** Far more than any setting needs; what is larger is a mistake. */
-const dataMost = 64 * 1024;
+const maxDataLength = 64 * 1024;
 
 /** A value as the registry holds it. */
 export interface RegistryValue {
@@ -325,7 +320,7 @@ export interface RegistryContents {
 /** What reading a key gives: its contents, or the error number; 2 means that there is no such key. */
 export type RegistryResult = { readonly contents: RegistryContents } | { readonly code: number };
 
-/** Reads a key below HKEY_LOCAL_MACHINE. */
+/** Reads a key below HKEY_LOCAL_MACHINE, in the 64-bit view whatever the process. */
 export function readLocalMachineKey(path: string): RegistryResult {
   const api = advapi32();
   const result = new BigUint64Array(1);
@@ -419,7 +414,7 @@ export function createProtectedKey(
   }
 }
 
-/** Does something now, while the key is open, and gives or throws its result when asked. */
+/** Does the work now, while the key is open; returns or throws its result when called. */
 function later<Result>(work: () => Result): () => Result {
   try {
     const result = work();
@@ -433,10 +428,10 @@ function later<Result>(work: () => Result): () => Result {
 
 /** One value; null behind the last one; an error number. */
 function readValue(key: bigint, index: number): RegistryValue | number | null {
-  const name = new Uint16Array(nameMost + 1);
+  const name = new Uint16Array(maxNameLength + 1);
   const nameLength = Uint32Array.of(name.length);
   const type = new Uint32Array(1);
-  const data = new Uint8Array(dataMost);
+  const data = new Uint8Array(maxDataLength);
   const dataLength = Uint32Array.of(data.length);
   const code = advapi32().RegEnumValueW(key, index, name, nameLength, 0n, type, data, dataLength);
   if (code === win32.noMoreItems) return null;
@@ -448,15 +443,13 @@ function readValue(key: bigint, index: number): RegistryValue | number | null {
   };
 }
 
-// A source in the Application event log (winbase.h), over advapi32.dll.
-
 /** ReportEvent's wType (winnt.h). */
 export const EVENTLOG_ERROR_TYPE = 1;
 export const EVENTLOG_WARNING_TYPE = 2;
 export const EVENTLOG_INFORMATION_TYPE = 4;
 
 /** A string of an event has at most this many characters (ReportEvent). */
-export const eventStringMost = 31_839;
+const maxEventString = 31_839;
 
 /** An open source. */
 export interface EventSource {
@@ -475,7 +468,7 @@ export function openEventSource(name: string): EventSource {
   if (handle === 0n) throw lastError("RegisterEventSourceW");
   return {
     report(type, id, text) {
-      const string = text.replaceAll("\0", "").slice(0, eventStringMost);
+      const string = text.replaceAll("\0", "").slice(0, maxEventString);
       const done = withWideCopy(
         string,
         (address) =>

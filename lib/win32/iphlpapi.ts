@@ -182,8 +182,7 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
   };
 }
 
-// iphlpapi.dll: being told when an IP interface comes, goes or changes (netioapi.h).
-
+/** Opened on its own: a callback needs the whole FFI permission. */
 const notificationSymbols = {
   NotifyIpInterfaceChange: {
     parameters: [
@@ -212,7 +211,7 @@ const changeCallback = {
 const kept: unknown[] = [];
 
 /**
- * Calls `changed` on every change for as long as the process lives; returns the error number. There
+ * Calls `changed` when an IP interface comes, goes or changes, for as long as the process lives; returns the error number. There
  * is no way to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us.
  * `changed` runs on the system's time and must only note what is wanted; it must not throw. Needs the
  * whole FFI permission, for the callback, and none afterwards.

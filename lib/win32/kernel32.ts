@@ -42,7 +42,7 @@ const symbols = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The DLL's functions. */
-export type Kernel32 = Deno.DynamicLibrary<typeof symbols>["symbols"];
+type Kernel32 = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 let opened: Kernel32 | undefined;
 
@@ -89,17 +89,16 @@ export function expandEnvironment(text: string): string {
   return fromWide(target);
 }
 
-// Where system DLLs are. Always by absolute path: a name alone would let a DLL beside the program be loaded in place of Windows' own, and scoped FFI permissions name absolute paths.
-
-/** The absolute path of a DLL in %SystemRoot%\System32 (64-bit in a 64-bit process). */
+/**
+ * The absolute path of a DLL in %SystemRoot%\System32 (64-bit in a 64-bit process). A name alone
+ * would let a DLL beside the program be loaded in place of Windows' own.
+ */
 export function systemDll(
   name: string,
   systemRoot: string = Deno.env.get("SystemRoot") ?? "C:\\Windows",
 ): string {
   return `${systemRoot.replace(/[\\/]+$/, "")}\\System32\\${name}`;
 }
-
-// Windows' wide strings: UTF-16 code units, ended by a zero.
 
 /** A text as LPCWSTR: UTF-16 with a terminating zero. Throws a RangeError for a text with a zero in it. */
 export function toWide(text: string): Uint16Array<ArrayBuffer> {

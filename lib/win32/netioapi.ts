@@ -1,6 +1,6 @@
 /**
- * SOCKADDR_INET (ws2ipdef.h): an IPv4 or IPv6 socket address in 28 bytes. The family is in host
- * order, addresses are in network order.
+ * The tables of iphlpapi.dll and their rows (netioapi.h, ws2ipdef.h), as they lie in the memory of an
+ * x64 process. Numbers are little-endian, addresses in network order.
  */
 import type { AddressPrefix } from "../wire/addresses.ts";
 
@@ -9,7 +9,7 @@ export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_INET6 = 23;
 
-/** Offsets in bytes; `size` is sizeof(SOCKADDR_INET). */
+/** SOCKADDR_INET, an IPv4 or IPv6 socket address: offsets in bytes and its size. */
 export const sockaddrInet = {
   size: 28,
   family: 0,
@@ -59,9 +59,10 @@ export function writeSockaddrInet(view: DataView, offset: number, socket: Socket
   }
 }
 
-// What all tables of netioapi.h have in common: ULONG NumEntries at 0, rows from 8 (their first member or a NET_LUID in them aligns them to 8 bytes).
-
-/** Offsets in bytes. */
+/**
+ * Offsets in bytes in every MIB_…_TABLE: ULONG NumEntries, then the rows, which a member of 8 bytes
+ * aligns.
+ */
 export const mibTable = { count: 0, rows: 8 } as const;
 
 /** Bytes of a table with so many rows. */
@@ -78,7 +79,7 @@ export function mibTableCount(bytes: Uint8Array): number {
  * Decodes every row of a table, leaving out those that decode to null. Throws a RangeError for a
  * table shorter than its own count says.
  */
-export function decodeMibTable<Row>(
+function decodeMibTable<Row>(
   bytes: Uint8Array,
   rowSize: number,
   decodeRow: (view: DataView, offset: number) => Row | null,
@@ -96,9 +97,7 @@ export function decodeMibTable<Row>(
   return rows;
 }
 
-// MIB_IPNET_ROW2 and MIB_IPNET_TABLE2 (netioapi.h), x64: the neighbor cache's rows.
-
-/** Offsets in bytes; `size` is sizeof(MIB_IPNET_ROW2). */
+/** MIB_IPNET_ROW2, an entry of the neighbor cache: offsets in bytes and its size. */
 export const mibIpNetRow2 = {
   size: 88,
   /** SOCKADDR_INET */
@@ -120,19 +119,9 @@ export const mibIpNetRow2 = {
 } as const;
 
 /** IF_MAX_PHYS_ADDRESS_LENGTH (ifdef.h). */
-export const physicalAddressMost = 32;
+const maxPhysicalAddressLength = 32;
 
-/** NL_NEIGHBOR_STATE (nldef.h); the index is the number. */
-export const neighborStateNames = [
-  "unreachable",
-  "incomplete",
-  "probe",
-  "delay",
-  "stale",
-  "reachable",
-  "permanent",
-] as const;
-
+/** NL_NEIGHBOR_STATE (nldef.h) */
 export const NlnsIncomplete = 1;
 export const NlnsPermanent = 6;
 
@@ -153,7 +142,7 @@ export function decodeIpNetRow(view: DataView, offset: number): IpNetRow | null 
   if (socket === null) return null;
   const length = Math.min(
     view.getUint32(offset + mibIpNetRow2.physicalAddressLength, true),
-    physicalAddressMost,
+    maxPhysicalAddressLength,
   );
   const at = view.byteOffset + offset + mibIpNetRow2.physicalAddress;
   return {
@@ -168,8 +157,8 @@ export function decodeIpNetRow(view: DataView, offset: number): IpNetRow | null 
 
 /** The bytes of a row, as CreateIpNetEntry2, DeleteIpNetEntry2 and ResolveIpNetEntry2 take it. */
 export function encodeIpNetRow(row: IpNetRow): Uint8Array<ArrayBuffer> {
-  if (row.physicalAddress.length > physicalAddressMost) {
-    throw new RangeError(`A physical address has at most ${physicalAddressMost} bytes`);
+  if (row.physicalAddress.length > maxPhysicalAddressLength) {
+    throw new RangeError(`A physical address has at most ${maxPhysicalAddressLength} bytes`);
   }
   const bytes = new Uint8Array(mibIpNetRow2.size);
   const view = new DataView(bytes.buffer);
@@ -188,9 +177,7 @@ export function decodeIpNetTable(bytes: Uint8Array): IpNetRow[] {
   return decodeMibTable(bytes, mibIpNetRow2.size, decodeIpNetRow);
 }
 
-// MIB_IPFORWARD_ROW2 (netioapi.h), x64: the routing table's rows.
-
-/** Offsets in bytes; `size` is sizeof(MIB_IPFORWARD_ROW2). */
+/** MIB_IPFORWARD_ROW2, a route: offsets in bytes and its size. */
 export const mibIpForwardRow2 = {
   size: 104,
   /** NET_LUID */
@@ -231,9 +218,7 @@ export function decodeForwardTable(bytes: Uint8Array): ForwardRow[] {
   return decodeMibTable(bytes, mibIpForwardRow2.size, decodeForwardRow);
 }
 
-// MIB_UNICASTIPADDRESS_ROW (netioapi.h), x64: the host's own addresses.
-
-/** Offsets in bytes; `size` is sizeof(MIB_UNICASTIPADDRESS_ROW). */
+/** MIB_UNICASTIPADDRESS_ROW, an own address: offsets in bytes and its size. */
 export const mibUnicastIpAddressRow = {
   size: 80,
   /** SOCKADDR_INET */

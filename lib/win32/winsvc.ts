@@ -38,7 +38,7 @@ export interface ServiceStatus {
   readonly waitHint: number;
 }
 
-/** The bytes of SERVICE_STATUS: seven DWORDs, the checkpoint always 0 (see windows_service.ts). */
+/** The bytes of SERVICE_STATUS: seven DWORDs. The checkpoint stays 0: a start that hangs must look as if it hangs. */
 export function encodeServiceStatus(status: ServiceStatus): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(wordsOfStatus);
   words[0] = SERVICE_WIN32_OWN_PROCESS;
@@ -51,7 +51,7 @@ export function encodeServiceStatus(status: ServiceStatus): Uint32Array<ArrayBuf
 }
 
 const BOOL = "i32";
-/** Handles are numbers, see kernel32.ts. */
+/** Handles are numbers: pointer objects need the whole FFI permission. */
 const SERVICE_STATUS_HANDLE = "usize";
 
 /** Of advapi32.dll. Each function takes its time to open, and nothing else can wait for these. */

@@ -83,6 +83,29 @@ Deno.test("RefusalLog counts all of a thousand sources and names the one that se
   assert.equal(said[1].values.source, "192.0.2.2");
 });
 
+Deno.test("RefusalLog names reasons and sources in the order of their counts", () => {
+  const { time, said, log } = start();
+  log.refused({ reason: "key" }, r1);
+  log.refused({ reason: "length" }, r1);
+  for (let i = 0; i < 3; i++) log.refused({ reason: "filter" }, r1);
+  for (let i = 0; i < 5; i++) log.refused({ reason: "filter" }, r2);
+  time.pass(60_000);
+  const { reasons, source, sourceCount } = said[1].values;
+  assert.deepEqual([reasons, source, sourceCount], ["8 filter, 1 length", "192.0.2.2", 5]);
+});
+
+Deno.test("RefusalLog counts 256 sources by name and goes on counting them when there are more", () => {
+  const { time, said, log } = start();
+  log.refused({ reason: "key" }, r1);
+  const sources = Array.from({ length: 256 }, (_, i) => parsePrefix(`10.0.0.${i}`));
+  for (const source of sources) log.refused({ reason: "key" }, source);
+  for (let i = 0; i < 9; i++) log.refused({ reason: "key" }, r2);
+  for (let i = 0; i < 2; i++) log.refused({ reason: "key" }, sources[7]);
+  time.pass(60_000);
+  const { count, source, sourceCount } = said[1].values;
+  assert.deepEqual([count, source, sourceCount], [256 + 9 + 2, "10.0.0.7", 3]);
+});
+
 Deno.test("RefusalLog says the rest when it is closed and leaves no timer", () => {
   const { time, said, log } = start();
   for (let i = 0; i < 3; i++) log.refused({ reason: "type" }, r1);

@@ -20,6 +20,8 @@ Deno.test("readTextField() rejects bytes behind the first zero and what isn't UT
   const bytes = new Uint8Array(64);
   bytes.set(new TextEncoder().encode("SQL01"));
   assert.equal(readTextField(bytes, 0), "SQL01");
+  writeTextField(bytes, 0, "\ufeffSQL01");
+  assert.equal(readTextField(bytes, 0), "\ufeffSQL01", "a byte order mark is part of a text");
   bytes[63] = 1;
   assert.equal(readTextField(bytes, 0), null);
   assert.equal(readTextField(new Uint8Array(64).fill(0xc3), 0), null);

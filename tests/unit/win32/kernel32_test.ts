@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { fromWide, systemDll, toWide } from "../../../lib/win32/kernel32.ts";
-import { describeWin32Error, win32ErrorName } from "../../../lib/win32/win32_error.ts";
 
 const texts = fc.string({ unit: "binary" }).filter((text) => !text.includes("\0"));
 
@@ -26,10 +25,4 @@ Deno.test("fromWide() reads units without a terminator, and long ones", () => {
 Deno.test("systemDll() is an absolute path in System32", () => {
   assert.equal(systemDll("a.dll", "C:\\Windows"), "C:\\Windows\\System32\\a.dll");
   assert.equal(systemDll("a.dll", "D:\\WinNT\\"), "D:\\WinNT\\System32\\a.dll");
-});
-
-Deno.test("describeWin32Error() uses Microsoft's name, or the bare number", () => {
-  assert.equal(describeWin32Error(5), "ERROR_ACCESS_DENIED (5): Access is denied");
-  assert.equal(win32ErrorName(1168), "ERROR_NOT_FOUND (1168)");
-  assert.equal(describeWin32Error(4711), "error 4711");
 });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { systemReason } from "../../../lib/errors.ts";
-import { readSecretFile, readTrustedFile } from "../../../lib/secret_file.ts";
+import { readSecretFile, readTrustedFile } from "../../lib/secret_file.ts";
 
 const hasModes = Deno.build.os !== "windows";
 
@@ -98,20 +97,6 @@ Deno.test("readSecretFile() refuses what isn't UTF-8 and shows nothing of it", (
       message: `Cannot read key file "${path}": it is not UTF-8 text`,
     });
   }));
-
-Deno.test("systemReason() keeps the reason and cuts what only a programmer wants", () => {
-  const cases = [
-    ["Network is unreachable (os error 101)", "Network is unreachable"],
-    ["No such file or directory (os error 2): open '/x'", "No such file or directory"],
-    [
-      "failed to lookup address information: Name or service not known",
-      "Name or service not known",
-    ],
-    ["", "unknown error"],
-  ];
-  for (const [message, reason] of cases) assert.equal(systemReason(new Error(message)), reason);
-  assert.equal(systemReason("a text"), "a text");
-});
 
 Deno.test({
   name: "readTrustedFile() lets others read, but refuses what they can change",

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { decodeAllowed, decodeSid } from "../../../lib/win32/advapi32.ts";
-import { encodeServiceStatus } from "../../../lib/win32/winsvc.ts";
 
 function sidBytes(...subAuthorities: number[]): number[] {
   const words = new Uint8Array(Uint32Array.from(subAuthorities).buffer);
@@ -43,16 +42,4 @@ Deno.test("decodeAllowed() lists who is let in here, not who is denied or inheri
     { sid: "S-1-5-32-546", mask: 0x8000_0000 },
   ]);
   assert.deepEqual(decodeAllowed(acl()), []);
-});
-
-Deno.test("encodeServiceStatus() is SERVICE_STATUS: seven DWORDs", () => {
-  const words = encodeServiceStatus({
-    state: 4,
-    controlsAccepted: 0x149,
-    exitCode: 1066,
-    serviceExitCode: 44,
-    waitHint: 25_000,
-  });
-  assert.deepEqual([...words], [0x10, 4, 0x149, 1066, 44, 0, 25_000]);
-  assert.equal(words.byteLength, 28);
 });

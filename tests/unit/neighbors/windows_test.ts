@@ -1,0 +1,423 @@
+import assert from "node:assert/strict";
+import {
+  type FlushScope,
+  type FoundNeighbor,
+  NeighborCacheError,
+} from "../../../lib/neighbors/neighbor_cache.ts";
+import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
+import { systemTime } from "../../../lib/time.ts";
+import { win32ErrorName } from "../../../lib/win32/win32_error.ts";
+import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { createTestTime } from "../../support/test_time.ts";
+import {
+  type Call,
+  createIpHelperDouble,
+  type IpHelperDouble,
+  own,
+  route,
+  row,
+} from "./ip_helper_double.ts";
+
+const permanent = 6;
+const errorCodes = [5, 8, 31, 50, 87, 1168];
+
+function filled(double: IpHelperDouble): IpHelperDouble {
+  double.rows = [
+    row("192.0.2.1", 12),
+    row("192.0.2.9", 12, "02:00:00:00:00:09", permanent),
+    row("2001:db8::1", 12),
+    row("224.0.0.22", 12, "01:00:5e:00:00:16", permanent),
+  ];
+  return double;
+}
+
+function left(double: IpHelperDouble): string[] {
+  return double.rows.map(({ address, interfaceIndex }) =>
+    `${address.family} ${interfaceIndex} ${address.bytes.at(address.family === 4 ? 3 : 15)}`
+  ).sort();
+}
+
+async function rejection(promise: Promise<unknown>): Promise<NeighborCacheError> {
+  const error = await promise.then(() => null, (reason: unknown) => reason);
+  assert.ok(error instanceof NeighborCacheError, `rejects with a NeighborCacheError, not ${error}`);
+  return error;
+}
+
+Deno.test("openWindowsNeighborCache().flush() of everything is one FlushIpNetTable2 and counts from the table", async () => {
+  const double = filled(createIpHelperDouble());
+  let clock = 0;
+  const cache = openWindowsNeighborCache({
+    ip: double,
+    time: { ...systemTime, monotonic: () => clock += 0.25 },
+  });
+  const forgotten = ["192.0.2.1", "2001:db8::1"].map(parsePrefix);
+  assert.deepEqual(await cache.flush("all"), { removed: 2, forgotten, micros: 250, notes: [] });
+  assert.deepEqual(double.calls, ["getIpNetTable2 0", "flushIpNetTable2 0", "getIpNetTable2 0"]);
+  assert.deepEqual(left(double), ["4 12 22", "4 12 9"]);
+});
+
+Deno.test("openWindowsNeighborCache().flush() puts lost permanent rows back, each with a note", async () => {
+  const double = filled(createIpHelperDouble());
+  double.flushTakesPermanent = true;
+  const outcome = await openWindowsNeighborCache({ ip: double }).flush("all");
+  assert.equal(outcome.removed, 2);
+  assert.deepEqual(outcome.notes, [
+    "permanent entry 192.0.2.9 on interface 12 was removed and put back",
+  ]);
+  assert.equal(double.rows.length, 1, "the system's own multicast row is the system's to make");
+  assert.deepEqual(double.rows[0].physicalAddress, Uint8Array.of(2, 0, 0, 0, 0, 9));
+});
+
+Deno.test("openWindowsNeighborCache().flush() says when a permanent row cannot be put back", async () => {
+  for (const code of errorCodes) {
+    const double = filled(createIpHelperDouble());
+    double.flushTakesPermanent = true;
+    double.faults.set("createIpNetEntry2", code);
+    const { notes } = await openWindowsNeighborCache({ ip: double }).flush("all");
+    assert.equal(notes.length, 1);
+    assert.ok(
+      notes[0].includes(`cannot be put back: CreateIpNetEntry2 returned ${win32ErrorName(code)}`),
+    );
+  }
+});
+
+Deno.test("openWindowsNeighborCache().flush() says nothing of a permanent row that another flush has put back", async () => {
+  const double = filled(createIpHelperDouble());
+  double.flushTakesPermanent = true;
+  double.faults.set("createIpNetEntry2", 5010);
+  assert.deepEqual((await openWindowsNeighborCache({ ip: double }).flush("all")).notes, []);
+});
+
+Deno.test("openWindowsNeighborCache().flush() takes each family alone where one is absent", async () => {
+  const double = filled(createIpHelperDouble());
+  double.faults.set("flushIpNetTable2 0", 50).set("flushIpNetTable2 23", 50);
+  double.faults.set("getIpNetTable2 0", 50).set("getIpNetTable2 23", 50);
+  const outcome = await openWindowsNeighborCache({ ip: double }).flush("all");
+  assert.equal(outcome.removed, 1);
+  assert.deepEqual(left(double), ["4 12 22", "4 12 9", "6 12 1"]);
+});
+
+Deno.test("openWindowsNeighborCache().flush() fails when neither family is there", async () => {
+  const double = filled(createIpHelperDouble());
+  double.faults.set("flushIpNetTable2", 50);
+  const error = await rejection(openWindowsNeighborCache({ ip: double }).flush("all"));
+  assert.equal(error.code, 50);
+});
+
+Deno.test("openWindowsNeighborCache().flush() without FlushIpNetTable2 takes IPv4 an interface, IPv6 a row at a time", async () => {
+  const double = filled(createIpHelperDouble({ withoutFlushIpNetTable2: true }));
+  double.addresses.push(own("198.51.100.5/24", 13));
+  double.rows.push(row("198.51.100.1", 13), row("203.0.113.1", 14));
+  const cache = openWindowsNeighborCache({ ip: double });
+  assert.equal(cache.description, "iphlpapi.dll (FlushIpNetTable)");
+  assert.equal((await cache.flush("all")).removed, 4);
+  assert.deepEqual(left(double), ["4 12 22", "4 12 9"]);
+  assert.ok(!double.calls.some((call) => call.startsWith("flushIpNetTable2")));
+});
+
+Deno.test("openWindowsNeighborCache().flush() without FlushIpNetTable2 passes over an interface that has gone", async () => {
+  const double = filled(createIpHelperDouble({ withoutFlushIpNetTable2: true }));
+  double.addresses.push(own("198.51.100.5/24", 13));
+  double.faults.set("flushIpNetTable 13", 87);
+  double.before = (call) => {
+    if (call !== "flushIpNetTable") return;
+    double.addresses = double.addresses.filter((row) => row.interfaceIndex !== 13);
+  };
+  assert.equal((await openWindowsNeighborCache({ ip: double }).flush("all")).removed, 2);
+});
+
+Deno.test("openWindowsNeighborCache().flush() of listed addresses deletes what the prefixes cover, on every interface", async () => {
+  const double = createIpHelperDouble();
+  double.rows = [
+    row("192.0.2.1", 12),
+    row("192.0.2.1", 13),
+    row("192.0.2.2", 12),
+    row("192.0.2.130", 12, "02:00:00:00:00:02", permanent),
+    row("192.0.2.131", 12),
+    row("2001:db8::1", 12),
+    row("2001:db8:1::1", 12),
+  ];
+  const scope = ["192.0.2.1", "192.0.2.128/25", "2001:db8::/64"].map(parsePrefix);
+  const { removed } = await openWindowsNeighborCache({ ip: double }).flush(scope);
+  assert.equal(removed, 4);
+  assert.deepEqual(left(double), ["4 12 130", "4 12 2", "6 12 1"]);
+});
+
+Deno.test("openWindowsNeighborCache().flush() of listed addresses takes a row that is already gone as done", async () => {
+  for (const code of [2, 87, 1168]) {
+    const double = filled(createIpHelperDouble());
+    double.faults.set("deleteIpNetEntry2", code);
+    double.before = (call) => {
+      if (call === "deleteIpNetEntry2") double.rows = double.rows.slice(1);
+    };
+    const outcome = await openWindowsNeighborCache({ ip: double }).flush([
+      parsePrefix("192.0.2.1"),
+    ]);
+    assert.equal(outcome.removed, 1);
+  }
+});
+
+Deno.test("openWindowsNeighborCache().flush() tries every listed row before it says that one failed", async () => {
+  const double = createIpHelperDouble();
+  double.rows = [row("192.0.2.1", 12), row("192.0.2.1", 13)];
+  double.faults.set("deleteIpNetEntry2 12", 5);
+  const error = await rejection(
+    openWindowsNeighborCache({ ip: double }).flush([parsePrefix("192.0.2.1")]),
+  );
+  assert.equal(error.code, 5);
+  assert.match(
+    error.message,
+    /^DeleteIpNetEntry2\(192\.0\.2\.1 on interface 12\) returned ERROR_ACCESS/,
+  );
+  assert.deepEqual(left(double), ["4 12 1"]);
+});
+
+Deno.test("openWindowsNeighborCache().flush() rejects with the number and Microsoft's name of each call's error", async () => {
+  const all: FlushScope = "all";
+  const listed: FlushScope = [parsePrefix("192.0.2.1")];
+  const cases: [Call, string, FlushScope, boolean][] = [
+    ["flushIpNetTable2", "FlushIpNetTable2(AF_UNSPEC, 0)", all, false],
+    ["flushIpNetTable", "FlushIpNetTable(12)", all, true],
+    ["deleteIpNetEntry2", "DeleteIpNetEntry2(192.0.2.1 on interface 12)", listed, false],
+    ["getIpNetTable2", "GetIpNetTable2(AF_UNSPEC)", all, false],
+    ["getUnicastIpAddressTable", "GetUnicastIpAddressTable(AF_INET)", all, true],
+  ];
+  for (const [call, name, scope, withoutFlushIpNetTable2] of cases) {
+    for (const code of errorCodes) {
+      const double = filled(createIpHelperDouble({ withoutFlushIpNetTable2 }));
+      double.faults.set(call, code);
+      const flushed = openWindowsNeighborCache({ ip: double }).flush(scope);
+      // "Nothing found" from a flush means that there was nothing to flush.
+      if (code === 1168 && /^(flush|delete)/.test(call)) {
+        await flushed;
+        continue;
+      }
+      const error = await rejection(flushed);
+      assert.equal(error.code, code);
+      assert.ok(
+        error.message.startsWith(`${name} returned ${win32ErrorName(code)}`),
+        error.message,
+      );
+    }
+  }
+});
+
+Deno.test("openWindowsNeighborCache().flush() keeps permanent rows also when it fails", async () => {
+  const double = filled(createIpHelperDouble({ withoutFlushIpNetTable2: true }));
+  double.addresses.push(own("198.51.100.5/24", 13));
+  double.faults.set("flushIpNetTable 13", 31);
+  double.flushTakesPermanent = true;
+  await rejection(openWindowsNeighborCache({ ip: double }).flush("all"));
+  assert.ok(
+    double.rows.some(({ address, state }) => address.bytes[3] === 9 && state === permanent),
+  );
+});
+
+Deno.test("openWindowsNeighborCache().flush() of a table with 0 rows and with 20,000 rows", async () => {
+  const double = createIpHelperDouble();
+  const cache = openWindowsNeighborCache({ ip: double });
+  assert.equal((await cache.flush("all")).removed, 0);
+  double.rows = Array.from(
+    { length: 20_000 },
+    (_, i) => row(`10.1.${i >> 8}.${i & 255}`, 12),
+  );
+  assert.equal((await cache.flush("all")).removed, 20_000);
+});
+
+Deno.test("openWindowsNeighborCache().list() shows permanent rows and leaves out link-layer addresses that lead nowhere", async () => {
+  const double = createIpHelperDouble();
+  const incomplete = 1, unreachable = 0;
+  double.rows = [
+    row("192.0.2.9", 12, "02:00:00:00:00:09", permanent),
+    row("192.0.2.2", 12, "02:00:00:00:00:02", incomplete),
+    row("192.0.2.3", 12, "00:00:00:00:00:00", unreachable),
+    row("192.0.2.4", 12, "none"),
+  ];
+  const list = await openWindowsNeighborCache({ ip: double }).list();
+  assert.deepEqual(
+    list.map(({ linkLayerAddress, permanent }) => [linkLayerAddress?.toHex() ?? null, permanent]),
+    [["020000000009", true], [null, false], [null, false], [null, false]],
+  );
+  assert.equal(list[0].interfaceName, "12");
+});
+
+function texts(reports: readonly FoundNeighbor[]): string[] {
+  return reports.map(({ state, linkLayerAddress }) => `${state} ${linkLayerAddress.toHex()}`);
+}
+
+const nothing = "000000000000";
+
+Deno.test("openWindowsNeighborCache().resolve() asks the link anew and reports in the order asked", async () => {
+  const double = createIpHelperDouble();
+  double.rows = [row("192.0.2.1", 12, "02:00:00:00:00:aa")];
+  double.answers.set("192.0.2.1", "02:00:00:00:00:bb").set("2001:db8::1", "02:00:00:00:00:cc");
+  const addresses = ["2001:db8::1", "192.0.2.7", "192.0.2.1"].map(parsePrefix);
+  const reports = await openWindowsNeighborCache({ ip: double }).resolve(addresses);
+  assert.deepEqual(texts(reports), [
+    "neighbor 0200000000cc",
+    `no neighbor ${nothing}`,
+    "neighbor 0200000000bb",
+  ]);
+});
+
+Deno.test("openWindowsNeighborCache().resolve() looks at nothing off the links, no prefix and none of the host's own", async () => {
+  const double = createIpHelperDouble();
+  const addresses = ["198.51.100.1", "192.0.2.0/24", "192.0.2.5", "127.0.0.2", "2001:db8:1::1"]
+    .map(parsePrefix);
+  double.addresses.push(own("127.0.0.1/8", 1));
+  const cache = openWindowsNeighborCache({ ip: double });
+  assert.deepEqual(
+    texts(await cache.resolve(addresses)),
+    Array(5).fill(`not concerned ${nothing}`),
+  );
+  assert.deepEqual(texts(await cache.look(addresses)), Array(5).fill(`not concerned ${nothing}`));
+  assert.ok(!double.calls.some((call) => call.startsWith("resolve")));
+});
+
+Deno.test("openWindowsNeighborCache().resolve() reports a permanent row and never resolves it", async () => {
+  const double = createIpHelperDouble();
+  double.rows = [row("192.0.2.9", 12, "02:00:00:00:00:09", permanent)];
+  const cache = openWindowsNeighborCache({ ip: double });
+  const reports = await cache.resolve([parsePrefix("192.0.2.9")]);
+  assert.deepEqual(texts(reports), ["permanent 020000000009"]);
+  assert.ok(!double.calls.some((call) => call.startsWith("resolve")));
+});
+
+Deno.test("openWindowsNeighborCache().resolve() takes the codes of silence as no neighbor and of a lost interface as not concerned", async () => {
+  for (
+    const [code, state] of [
+      [67, "no neighbor"],
+      [1231, "no neighbor"],
+      [1232, "no neighbor"],
+      [2, "not concerned"],
+      [1168, "not concerned"],
+    ] as const
+  ) {
+    const double = createIpHelperDouble();
+    double.faults.set("resolveIpNetEntry2", code);
+    const cache = openWindowsNeighborCache({ ip: double });
+    assert.deepEqual(texts(await cache.resolve([parsePrefix("192.0.2.1")])), [
+      `${state} ${nothing}`,
+    ]);
+  }
+});
+
+Deno.test("openWindowsNeighborCache().resolve() rejects with the number of any other error, a missing export's too", async () => {
+  for (
+    const call of [
+      "resolveIpNetEntry2",
+      "getIpNetTable2",
+      "getUnicastIpAddressTable",
+      "getIpForwardTable2",
+    ]
+  ) {
+    for (const code of [5, 8, 31, 50, 87, 127]) {
+      const double = createIpHelperDouble();
+      double.faults.set(call, code);
+      const cache = openWindowsNeighborCache({ ip: double });
+      await assert.rejects(
+        cache.resolve([parsePrefix("192.0.2.1")]),
+        (error) => error instanceof NeighborCacheError && error.code === code,
+      );
+    }
+  }
+});
+
+Deno.test("openWindowsNeighborCache().resolve() ends at its bound, and one question an address is under way", async () => {
+  const double = createIpHelperDouble();
+  const hanging = Promise.withResolvers<{ code: number; row: null }>();
+  let asked = 0;
+  double.resolveIpNetEntry2 = () => {
+    asked++;
+    return hanging.promise;
+  };
+  const time = createTestTime();
+  const start = time.monotonic();
+  const cache = openWindowsNeighborCache({ ip: double, time });
+  const address = parsePrefix("192.0.2.1");
+  for (let i = 1; i <= 3; i++) {
+    const reports = await time.until(cache.resolve([address]));
+    assert.deepEqual(texts(reports), [`no neighbor ${nothing}`]);
+    assert.equal(time.monotonic() - start, i * 1000);
+  }
+  assert.equal(asked, 1);
+  hanging.resolve({ code: 67, row: null });
+  await cache.resolve([address]);
+  assert.equal(asked, 1, "the answer that was under way is the answer");
+  await cache.resolve([address]);
+  assert.equal(asked, 2);
+});
+
+Deno.test("openWindowsNeighborCache().resolve() takes the longest network, then the source's link, then the route's", async () => {
+  const double = createIpHelperDouble();
+  double.addresses = [
+    own("192.0.2.5/24", 11),
+    own("192.0.2.6/25", 13),
+    own("fe80::b/64", 11),
+    own("fe80::c/64", 12),
+    own("fe80::d/64", 13),
+    own("2001:db8:d::5/64", 13),
+  ];
+  double.routes = [route(0, "fe80::1", 11)];
+  const cache = openWindowsNeighborCache({ ip: double });
+  async function chosen(address: string, source?: string): Promise<string | undefined> {
+    double.calls.length = 0;
+    await cache.resolve(
+      [parsePrefix(address)],
+      source === undefined ? undefined : parsePrefix(source),
+    );
+    return double.calls.find((call) => call.startsWith("resolve"));
+  }
+  assert.equal(await chosen("192.0.2.1"), "resolveIpNetEntry2 13");
+  assert.equal(await chosen("192.0.2.200"), "resolveIpNetEntry2 11");
+  assert.equal(await chosen("fe80::1", "2001:db8:d::9"), "resolveIpNetEntry2 13");
+  assert.equal(await chosen("fe80::1"), "resolveIpNetEntry2 11", "the gateway's own link");
+  assert.equal(await chosen("fe80::2"), "resolveIpNetEntry2 12", "GetBestInterfaceEx");
+  double.faults.set("getBestInterfaceEx", 87);
+  assert.equal(await chosen("fe80::2"), "resolveIpNetEntry2 11");
+});
+
+Deno.test("openWindowsNeighborCache().look() reports the table as it is and changes nothing", async () => {
+  const double = createIpHelperDouble();
+  double.rows = [
+    row("192.0.2.1", 12, "02:00:00:00:00:aa"),
+    row("192.0.2.9", 12, "02:00:00:00:00:09", permanent),
+  ];
+  const before = structuredClone(double.rows);
+  const addresses = ["192.0.2.1", "192.0.2.9", "192.0.2.7"].map(parsePrefix);
+  const reports = await openWindowsNeighborCache({ ip: double }).look(addresses);
+  assert.deepEqual(texts(reports), [
+    "neighbor 0200000000aa",
+    "permanent 020000000009",
+    `no neighbor ${nothing}`,
+  ]);
+  assert.deepEqual(double.rows, before);
+});
+
+Deno.test("openWindowsNeighborCache().gateways() are the default routes' next hops, each once", async () => {
+  const double = createIpHelperDouble();
+  double.routes = [
+    route(0, "192.0.2.1", 12),
+    route(0, "192.0.2.1", 13),
+    route(0, "fe80::1", 12),
+    route(0, "0.0.0.0", 12),
+    route(24, "192.0.2.2", 12),
+  ];
+  const cache = openWindowsNeighborCache({ ip: double });
+  assert.deepEqual((await cache.gateways()).map(formatPrefix), ["192.0.2.1", "fe80::1"]);
+  const hops = (await cache.nextHops()).map(formatPrefix);
+  assert.ok(hops.includes("192.0.2.1") && hops.includes("fe80::1"));
+  assert.equal(new Set(hops).size, hops.length);
+  double.routes = [];
+  assert.deepEqual(await cache.gateways(), []);
+});
+
+Deno.test("openWindowsNeighborCache() rejects only with NeighborCacheError, whatever is thrown", async () => {
+  const double = createIpHelperDouble();
+  double.getIpNetTable2 = () => {
+    throw new RangeError("A table of 8 bytes cannot hold 1 rows");
+  };
+  const cache = openWindowsNeighborCache({ ip: double });
+  await assert.rejects(cache.list(), NeighborCacheError);
+  await assert.rejects(cache.flush("all"), NeighborCacheError);
+});
