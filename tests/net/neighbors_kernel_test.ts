@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { createLinuxCache } from "../../lib/neighbors/linux.ts";
 import { openNeighborCache } from "../../lib/service/program.ts";
-import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../lib/wire/addresses.ts";
+import {
+  formatAddress,
+  formatLinkLayerAddress,
+  parsePrefix,
+  prefixContains,
+} from "../../lib/wire/addresses.ts";
 import { until } from "../support/command.ts";
 import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
 
@@ -89,6 +94,10 @@ Deno.test("createLinuxCache().flush() removes what the prefixes cover and nothin
   const scope = ["192.0.2.2", "192.0.2.9", "198.51.100.0/24", "2001:db8::/32"].map(parsePrefix);
   const outcome = await createLinuxCache().flush(scope);
   assert.equal(outcome.removed, 3);
+  assert.equal(outcome.forgotten.length, 3);
+  for (const address of outcome.forgotten) {
+    assert.ok(scope.some((prefix) => prefixContains(prefix, address)), formatAddress(address));
+  }
   assert.deepEqual(await table(), [`192.0.2.1 ${deadMac}`, ...permanent]);
 });
 
@@ -266,6 +275,19 @@ Deno.test("createLinuxCache().gateways() names those of both families", async ()
   await ip(null, ["route add ::/0 via fe80::1 dev e0"]);
   const gateways = (await createLinuxCache().gateways()).map(formatAddress).sort();
   assert.deepEqual(gateways, ["192.0.2.1", "192.0.2.2", "198.51.100.1", "fe80::1"]);
+});
+
+Deno.test("createLinuxCache().nextHops() names those of all routes, default or not", async () => {
+  await using _other = await openLinks();
+  assert.deepEqual(await createLinuxCache().nextHops(), []);
+  await ip(null, [
+    "route add 10.0.0.0/8 via 192.0.2.1",
+    "route add 10.9.0.0/16 nexthop via 192.0.2.2 dev e0 nexthop via 198.51.100.1 dev e1",
+    "route add 172.16.0.0/12 via 192.0.2.3 table 100",
+  ]);
+  await ip(null, ["route add 2001:db8:9::/48 via fe80::1 dev e0"]);
+  const hops = (await createLinuxCache().nextHops()).map(formatAddress).sort();
+  assert.deepEqual(hops, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "198.51.100.1", "fe80::1"]);
 });
 
 Deno.test("createLinuxCache() works while an interface is down, which is then no link of the host's", async () => {
