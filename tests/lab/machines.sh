@@ -72,6 +72,17 @@ case $1 in
   *) exit 2 ;;
 esac
 END
+# The router's system log, as journald has it; needs step 2. What it gets is in /run/syslog.
+start_system_log() {
+  mkdir -p /run/systemd/journal
+  /opt/arpflush/deno eval --unstable-net '
+    const path = "/run/systemd/journal/dev-log";
+    const socket = Deno.listenDatagram({ transport: "unixpacket", path });
+    Deno.chmodSync(path, 0o666);
+    for await (const [bytes] of socket) console.log(new TextDecoder().decode(bytes));
+  ' </dev/null >/run/syslog &
+  until [ -w /run/systemd/journal/dev-log ]; do sleep 0.05; done
+}
 printf '#!/bin/sh\ntail -n 20 /run/log\n' > "$stand_ins/journalctl"
 chmod 755 "$stand_ins"/*
 PATH=$stand_ins:$PATH

@@ -6,6 +6,7 @@ set -eu
 steps=$1
 . "${0%/*}/machines.sh" "$steps/stand-ins"
 for HOST in router sql01; do . "$steps/2"; done
+start_system_log
 PUBLIC=$(. "$steps/3")
 OLD=$PUBLIC
 export PUBLIC OLD

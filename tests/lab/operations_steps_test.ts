@@ -84,5 +84,6 @@ Deno.test("docs/operating.md: every command does what the page says", async () =
   lines.forEach((line, i) => {
     const part = parts.get(`notify-${i}`) ?? "";
     assert.match(part, /^sql01 .* (healed|flushed)$/m, `${line}\n${part}`);
+    assert.match(part, /^exit status [03]$/m, `${line}\n${part}`);
   });
 });

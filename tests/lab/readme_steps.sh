@@ -6,6 +6,7 @@ steps=$1
 . "${0%/*}/machines.sh" "$steps/stand-ins"
 
 for HOST in router sql01; do . "$steps/2"; done
+start_system_log
 PUBLIC=$(. "$steps/3")
 export PUBLIC
 on_other sh -eu "$steps/4"
@@ -18,4 +19,5 @@ echo "--- as keepalived would"
 env -i setpriv --reuid "$(id -u keepalived_script)" --regid "$(id -g keepalived_script)" \
   --clear-groups sh -c "$2 --expect 1"
 on_other ip neigh show 192.0.2.1
+cat /run/syslog
 ip -brief link show eth0

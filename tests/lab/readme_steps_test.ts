@@ -12,6 +12,7 @@ Deno.test("README: the six steps lead from nothing to a healed host", async () =
   const [before, after] = text.split("--- as keepalived would");
   assert.match(before, /^sql01 +192\.0\.2\.10 .* STUCK 192\.0\.2\.1 at 02:00:00:00:00:99$/m);
   assert.match(after, /^sql01 +192\.0\.2\.10 .* healed$/m);
+  assert.match(after, /^<30>arpflush\[\d+\]: Flush: .* 1 host answered: 1 healed$/m);
   const own = /^eth0\S* +UP +(\S+)/m.exec(after)?.[1];
   assert.match(after, new RegExp(`^192\\.0\\.2\\.1 dev eth0 lladdr ${own} `, "m"));
 });

@@ -1,0 +1,340 @@
+/**
+ * The report's last word on networks as they are found: no host that is stuck is called good, and no
+ * good host bad.
+ */
+import assert from "node:assert/strict";
+import { isInstalled, run } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
+import { startServiceProcess } from "../support/programs.ts";
+import {
+  deadMac,
+  folder,
+  type Host,
+  openSegment,
+  routerMac,
+  type Segment,
+  settingsText,
+} from "./chain.ts";
+
+const withoutNft = !await isInstalled("nft");
+
+/** Runs a test with the router and one host whose service may flush as often as it likes. */
+async function withHost(
+  body: (segment: Segment, host: Host) => Promise<void>,
+  settings: readonly string[] = ["HoldDownSeconds = 1"],
+): Promise<void> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  const service = await host.serve(settings);
+  try {
+    await body(segment, host);
+  } catch (error) {
+    console.error(service.log.join("\n"));
+    throw error;
+  }
+}
+
+/** Runs the sender, two copies; its exit code and its report must be so. */
+async function reports(
+  segment: Segment,
+  args: readonly string[],
+  code: number,
+  ...patterns: readonly RegExp[]
+): Promise<string> {
+  const outcome = await segment.send("-c", "2", "-w", "1500ms", ...args);
+  const text = outcome.stdout + outcome.stderr;
+  assert.equal(outcome.code, code, text);
+  for (const pattern of patterns) assert.match(text, pattern);
+  return text;
+}
+
+/** Sets an entry of a host's. */
+function entry(host: Host, address: string, linkLayerAddress: string, state: string) {
+  return ip(host.namespace, [
+    `neigh replace ${address} lladdr ${linkLayerAddress} dev e0 nud ${state}`,
+  ]);
+}
+
+/** Rules of the router's firewall, until it is disposed of. */
+async function openFirewall(rules: string): Promise<AsyncDisposable> {
+  await run(["nft", "-f", "-"], { input: rules });
+  return { [Symbol.asyncDispose]: async () => void await run(["nft", "flush", "ruleset"]) };
+}
+
+/** Where a router may have an address that hosts use. */
+const places: Readonly<Record<string, readonly string[]>> = {
+  "lo": ["addr add 192.0.2.7/32 dev lo"],
+  // Like a dummy, which not every kernel has.
+  "an interface that leads nowhere": [
+    "link add nowhere type bridge",
+    "link set nowhere up",
+    "addr add 192.0.2.7/32 dev nowhere",
+  ],
+  "a macvlan with a virtual router's address": [
+    "link add vrrp.7 link br0 address 00:00:5e:00:01:07 type macvlan mode private",
+    "link set vrrp.7 up",
+    "addr add 192.0.2.7/32 dev vrrp.7",
+  ],
+  "a label": ["addr add 192.0.2.7/32 dev br0 label br0:vip"],
+};
+for (const [place, lines] of Object.entries(places)) {
+  Deno.test(`an address on ${place} is in question: stuck, and healed when it is right`, () =>
+    withHost(async (segment, host) => {
+      try {
+        await ip(null, lines);
+        await entry(host, "192.0.2.7", deadMac, "permanent");
+        const stuck = /^host0 .* STUCK 192\.0\.2\.7 at 02:00:00:00:00:99 \(permanent\)$/m;
+        await reports(segment, ["-a"], 3, stuck);
+        await reports(segment, ["-a", "--probe"], 3, stuck);
+        await entry(host, "192.0.2.7", deadMac, "reachable");
+        await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+        assert.notEqual(await host.linkLayerAddressOf("192.0.2.7"), deadMac);
+      } finally {
+        await ip(null, ["addr flush dev lo to 192.0.2.7"]);
+        await run(["sh", "-c", "ip link del nowhere 2>&- || ip link del vrrp.7 2>&- || :"]);
+      }
+    }));
+}
+
+Deno.test("an address that is the link's only one is in question", () =>
+  withHost(async (segment, host) => {
+    await ip(null, ["addr flush dev br0 scope global", "addr add 192.0.2.7/24 dev br0"]);
+    // The host's acks go where the entry leads.
+    await entry(host, "192.0.2.7", deadMac, "permanent");
+    await reports(segment, ["-a"], 3, /1 missing/);
+    await entry(host, "192.0.2.7", deadMac, "reachable");
+    await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+    assert.equal(await host.linkLayerAddressOf("192.0.2.7"), routerMac);
+  }));
+
+Deno.test("more addresses than a datagram holds are all flushed, and judged together", () =>
+  withHost(async (segment, host) => {
+    const addresses = Array.from({ length: 120 }, (_, i) => `10.7.200.${i + 1}`);
+    await ip(host.namespace, ["addr add 10.7.1.1/16 dev e0"]);
+    await ip(null, ["addr add 10.7.0.2/16 dev br0"]);
+    await ip(null, addresses.map((address) => `addr add ${address}/32 dev br0`));
+    await ip(
+      host.namespace,
+      addresses.map((one) => `neigh replace ${one} lladdr ${deadMac} dev e0 nud reachable`),
+    );
+    await reports(segment, ["-a", "--only"], 0, /1 healed/);
+    assert.doesNotMatch(await ip(host.namespace, ["neigh show"]), new RegExp(deadMac));
+    await entry(host, "10.7.200.113", deadMac, "permanent");
+    await reports(segment, ["-a", "--only"], 3, /STUCK 10\.7\.200\.113 at /);
+  }));
+
+Deno.test("of 80 links each gets the request, and the host on one of them is told apart", () =>
+  withHost(async (segment, host) => {
+    const ids = Array.from({ length: 80 }, (_, i) => i + 1);
+    await ip(
+      null,
+      ids.flatMap((id) => [
+        `link add v${id} type veth peer name far${id}`,
+        `link set far${id} up addrgenmode none`,
+        `link set v${id} up`,
+        `addr add 10.8.${id}.1/24 dev v${id}`,
+      ]),
+    );
+    await host.goStale();
+    const text = await reports(segment, ["-a", "--json"], 0);
+    await ip(null, ids.map((id) => `link del v${id}`));
+    const { targets, hosts } = JSON.parse(text);
+    assert.equal(targets.length, 81);
+    assert.ok(targets.every(({ sent }: { sent: number }) => sent === 2), text);
+    assert.deepEqual(hosts.map(({ state }: { state: string }) => state), ["healed"]);
+  }));
+
+Deno.test("what an administrator or a routing program set survives start, flush, listed flush and refresh", () =>
+  withHost(async (segment, host) => {
+    const kept = {
+      "192.0.2.60": "permanent",
+      "192.0.2.61": "permanent extern_learn",
+      "192.0.2.62": "noarp extern_learn proto bird",
+      "192.0.2.63": "noarp",
+    };
+    for (const [address, state] of Object.entries(kept)) {
+      await entry(host, address, "02:00:00:00:00:60", state);
+    }
+    const addresses = Object.keys(kept);
+    const assertKept = async (when: string) => {
+      const table = await ip(host.namespace, ["neigh show nud all"]);
+      for (const address of addresses) {
+        assert.ok(
+          table.includes(`${address} dev e0 lladdr 02:00:00:00:00:60 `),
+          `${when}: ${table}`,
+        );
+      }
+    };
+    await reports(segment, ["-a"], 0);
+    await assertKept("-a");
+    await reports(
+      segment,
+      ["192.0.2.100", "--only", ...addresses.flatMap((one) => ["-A", one])],
+      3,
+    );
+    await assertKept("--only");
+    const second = await segment.host();
+    for (const [address, state] of Object.entries(kept)) {
+      await entry(second, address, "02:00:00:00:00:60", state);
+    }
+    await second.serve([`RefreshAddresses = ${JSON.stringify(addresses)}`, "RefreshSeconds = 1"]);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    assert.equal(
+      (await ip(second.namespace, ["neigh show nud all"])).split("02:00:00:00:00:60").length,
+      5,
+    );
+  }));
+
+Deno.test({
+  name:
+    "a router's stateful firewall is named where it drops acks, and a rule for the ports lets them in",
+  ignore: withoutNft,
+  fn: () =>
+    withHost(async (segment, host) => {
+      await using _firewall = await openFirewall(`table inet filter { chain input {
+        type filter hook input priority 0; policy drop;
+        iif lo accept; ct state established,related accept
+        meta l4proto { icmp, ipv6-icmp } accept; }; }`);
+      await host.goStale();
+      const rule =
+        /1 missing; no ack came in: a firewall here must let in UDP to ports 27736 to 27799/;
+      await reports(segment, ["-a"], 3, rule);
+      // It was heard for all that.
+      assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+      const admit = (ports: string) =>
+        run(["nft", "add", "rule", "inet", "filter", "input", ...ports.split(" ")]);
+      await admit("udp dport 40100-40103 accept");
+      await reports(segment, ["-a", "--source-port", "40100-40103"], 0, /1 healed/);
+      await admit("udp sport 27735 udp dport 27736-27799 accept");
+      await reports(segment, ["-a"], 0, /1 healed/);
+    }),
+});
+
+Deno.test("ten runs at once each hear a healthy host within its hold-down", () =>
+  withHost(async (segment, host) => {
+    await host.goStale();
+    const runs = Array.from({ length: 10 }, () => segment.send("-a", "-i", "300ms", "-w", "2s"));
+    for (const { code, stdout } of await Promise.all(runs)) {
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /1 host answered: 1 healed$/m);
+    }
+  }, []));
+
+Deno.test("the sending machine's own service is none of the hosts that are waited for", async () => {
+  await using segment = await openSegment();
+  const settings = `${folder}/router.toml`;
+  await Deno.writeTextFile(settings, settingsText(["HoldDownSeconds = 1"]), { mode: 0o600 });
+  const env = { STATE_DIRECTORY: `${folder}/router` };
+  await using own = startServiceProcess({ args: ["--config", settings], env });
+  await own.line(/Started/);
+  await reports(segment, ["-a"], 3, /\(this machine\)$/m, /0 hosts answered: 1 missing/);
+  await (await segment.host()).serve();
+  await reports(segment, ["-a"], 0, /1 host answered: 1 healed/);
+  await reports(segment, ["-a", "--expect", "2"], 3, /1 host answered: 1 healed, 1 missing/);
+});
+
+Deno.test("a host that nobody expects leaves every copy to one that misses the first", () =>
+  withHost(async (segment) => {
+    const late = await segment.host();
+    await late.serve();
+    await late.goStale();
+    await Deno.writeTextFile(`${folder}/hosts`, "host1\n");
+    await ip(null, ["link set p1 down"]);
+    const sending = segment.send("-a", "-c", "6", "-i", "500ms", "--expect", `${folder}/hosts`);
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await ip(null, ["link set p1 up"]);
+    const { code, stdout } = await sending;
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /6 copies .* 2 hosts answered: 2 healed/);
+    assert.equal(await late.linkLayerAddressOf("192.0.2.1"), routerMac);
+  }));
+
+Deno.test("two hosts of one name are two hosts, and one that can't flush is not hidden", async () => {
+  await using segment = await openSegment();
+  const hosts = [await segment.host(), await segment.host()];
+  for (const { namespace } of hosts) await run([...namespace.argv, "hostname", "template"]);
+  await hosts[0].serve(["HoldDownSeconds = 1"]);
+  const rights = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
+  const weak = await hosts[1].serve(["HoldDownSeconds = 1"], { argv: rights });
+  await hosts[1].goStale();
+  await reports(
+    segment,
+    ["-a", "--expect", "2"],
+    3,
+    /^template .* FAILED, error 1$/m,
+    /^template .* healed$/m,
+    /several hosts are named template/,
+  );
+  await weak.stop();
+  await hosts[1].serve(["HoldDownSeconds = 1"]);
+  await reports(segment, ["-a", "--expect", "2"], 0, /2 hosts answered: 2 healed/);
+});
+
+/** Texts of --expect files: null is no file. */
+const files: readonly (readonly [
+  what: string,
+  bytes: Uint8Array<ArrayBuffer> | string | null,
+  code: number,
+  said: RegExp,
+])[] = [
+  ["isn't there", null, 4, /Cannot read expected hosts from .*: No such file/],
+  ["is empty", "# nobody yet\n", 4, /Cannot read expected hosts from /],
+  ["is in UTF-16", Uint8Array.of(0xff, 0xfe, 0x68, 0, 0x30, 0, 0x0a, 0), 4, /UTF-16/],
+  ["has an address", "192.0.2.100\n", 0, /1 healed/],
+  ["is a list of hosts", "192.0.2.100 host0.example.org host0 # the first\n", 0, /1 healed/],
+  ["names somebody else", "host7 2001:db8::7\n", 3, /1 missing/],
+];
+for (const [what, content, code, said] of files) {
+  Deno.test(`a file for --expect that ${what} keeps no datagram back`, () =>
+    withHost(async (segment, host) => {
+      const path = `${folder}/expected`;
+      if (typeof content === "string") await Deno.writeTextFile(path, content);
+      else if (content !== null) await Deno.writeFile(path, content);
+      await host.goStale();
+      await reports(segment, ["-a", "--expect", path], code, said);
+      assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+    }));
+}
+
+Deno.test("of two links with one network each gets the request, and --interface means its own", () =>
+  withHost(async (segment) => {
+    const other = await segment.host();
+    await ip(null, ["link set p1 nomaster", "addr add 192.0.2.3/24 dev p1"]);
+    await other.serve(["HoldDownSeconds = 1"]);
+    await reports(segment, ["-a", "--expect", "2"], 0, /2 hosts answered: 2 healed/);
+    await reports(segment, ["-a", "--interface", "p1"], 0, /^host1 .* healed$/m, /1 host answered/);
+    await reports(
+      segment,
+      ["-a", "--interface", "br0"],
+      0,
+      /^host0 .* healed$/m,
+      /1 host answered/,
+    );
+  }));
+
+Deno.test({
+  name:
+    "IPv6 that the router's firewall drops is no alarm to hosts that don't use it, and one to those that do",
+  ignore: withoutNft,
+  fn: () =>
+    withHost(async (segment, host) => {
+      await using _firewall = await openFirewall(
+        "table ip6 f { chain in { type filter hook input priority 0; policy drop; iif lo accept; }; }",
+      );
+      await reports(segment, ["-a"], 0, /^host0 .* healed$/m);
+      await ip(host.namespace, ["route add 2001:db8:7::/48 via 2001:db8::1"]);
+      await reports(segment, ["-a"], 3, /^host0 .* no answer 2001:db8::1$/m);
+    }),
+});
+
+Deno.test("hosts of a link with IPv6 alone are asked by -a and by their group, with its interface", () =>
+  withHost(async (segment, host) => {
+    await ip(host.namespace, ["addr flush dev e0 scope global", "addr add 2001:db8::64/64 dev e0"]);
+    await ip(null, ["addr del 192.0.2.1/32 dev br0", "addr del 192.0.2.2/24 dev br0"]);
+    for (const target of ["-a", "ff02::1%br0"]) {
+      await entry(host, "2001:db8::1", deadMac, "reachable");
+      await reports(segment, [target], 0, /^host0 .* healed$/m);
+      assert.equal(await host.linkLayerAddressOf("2001:db8::1"), routerMac);
+    }
+    await reports(segment, ["ff02::1"], 2, /"ff02::1" is link-local: append the interface/);
+  }, ["HoldDownSeconds = 1", 'Listen = "::"']));
