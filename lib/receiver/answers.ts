@@ -151,7 +151,7 @@ export class LookUps {
     { request, source, who }: ReceivedRequest,
     job: () => Promise<LookUp>,
   ): Promise<LookUp> {
-    const addresses = request.report ? request.addresses.map(formatPrefix) : [];
+    const addresses = request.addresses.map(formatPrefix);
     const result = this.#run([how, formatAddress(source), ...addresses].join(" "), job);
     if (result !== null) return result;
     this.#reportOverload(() => ({ who }));
@@ -159,9 +159,9 @@ export class LookUps {
   }
 }
 
-function notLookedAt({ report, addresses }: FlushRequest): NeighborReport[] {
+function notLookedAt({ addresses }: FlushRequest): NeighborReport[] {
   const one: NeighborReport = { state: "not looked at", linkLayerAddress: new Uint8Array(6) };
-  return report ? addresses.map(() => one) : [];
+  return addresses.map(() => one);
 }
 
 /**
@@ -186,7 +186,7 @@ function createJobQueue<Result>(
     const same = waiting.get(key);
     if (same !== undefined) return same.result;
     const beginsNow = running < maxRunning;
-    if (!beginsNow && waiting.size >= maxWaiting) return null;
+    if (waiting.size >= maxWaiting) return null;
     const { promise: turn, resolve } = Promise.withResolvers<void>();
     const begin = () => {
       running++;

@@ -155,3 +155,13 @@ Deno.test("LookUps leave out what is over 64 that wait, say so once, and go on a
   await Promise.all(results);
   assert.equal(begun.length, 68);
 });
+
+Deno.test("LookUps.look() without a report counts the entries and looks at no address", async () => {
+  const look = () => assert.fail("looked at addresses");
+  const cache = { ...createMemoryCache(), look };
+  const { report } = keepReport();
+  const lookUps = new LookUps({ cache, report, time: createTestTime() });
+  const request = createRequest({ action: "probe" });
+  const found = await lookUps.look({ request, source: parsePrefix("192.0.2.1"), who: "r1" });
+  assert.deepEqual(found, { entries: 0, reports: [] });
+});
