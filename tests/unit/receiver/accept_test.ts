@@ -223,6 +223,7 @@ Deno.test("accept() accepts a copy once more after its flush failed, and only th
   const second = accept(bytes, source, rules, state, clock);
   assert.ok(second.kind === "new");
   assert.equal(second.seen, first.seen);
+  assert.equal(second.remembered, true);
   assert.ok(second.remembered);
   assert.equal(judge(bytes, {}, state), "repeat");
   first.seen.result = { ...result, status: "flushed" };
