@@ -227,7 +227,7 @@ export class OnLinkSources {
   readonly #readAddresses: () => readonly AddressInfo[];
   readonly #time: Time;
   #check = allowNetworks([]);
-  #readAt = -Infinity;
+  #readAt = 0;
   /** Null when the networks are too old. A timer costs a datagram nothing; a clock would. */
   #cancelAging: (() => void) | null = null;
   /** In a flood many datagrams in a row are from one source, which `parseSource` parses once. */

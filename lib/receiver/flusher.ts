@@ -57,8 +57,7 @@ export class FlushGate {
   /** The pending flush if it is due; it counts as started. */
   tick(now: number): FlushScope | null {
     this.#latest = Math.max(this.#latest, now);
-    const isDue = this.#pending !== null && this.#nextStart <= this.#latest;
-    return isDue ? this.drain(now) : null;
+    return this.#nextStart <= this.#latest ? this.drain(now) : null;
   }
 
   /** The pending flush whatever the hold-down says: for the end of the service. */

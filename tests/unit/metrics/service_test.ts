@@ -64,8 +64,12 @@ async function start(changes: Partial<Settings> = {}) {
   };
 }
 
-/** Lets datagrams and files come through that are on their way. */
-const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+/**
+ * Lets datagrams come through and a write end: Windows can't replace a file while it is read, and
+ * Wine takes its time.
+ */
+const soon = () =>
+  new Promise((resolve) => setTimeout(resolve, Deno.build.os === "windows" ? 50 : 5));
 
 /** The samples of a file as soon as they are right, or the last ones after many seconds. */
 async function samplesWhen(
@@ -81,8 +85,8 @@ async function samplesWhen(
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     if (isRight(samples)) return samples;
+    time.pass(1_000);
     await soon();
-    time.pass(100);
   }
   return samples;
 }

@@ -43,8 +43,8 @@ Deno.test("RefusalLog says the first refusal at once and sums up a minute's othe
     event: "refused",
     values: { count: 1, reasons: "1 filter", source: "192.0.2.1", sourceCount: 1 },
   }]);
-  for (let i = 0; i < 5; i++) log.refused({ reason: "length" }, r2);
   log.refused({ reason: "filter" }, r1);
+  for (let i = 0; i < 5; i++) log.refused({ reason: "length" }, r2);
   time.pass(59_999);
   assert.equal(said.length, 1);
   time.pass(1);
@@ -80,7 +80,7 @@ Deno.test("RefusalLog counts all of a thousand sources and names the one that se
   }
   time.pass(60_000);
   assert.equal(said[1].values.count, 2_000);
-  assert.equal(said[1].values.source, "192.0.2.2");
+  assert.deepEqual([said[1].values.source, said[1].values.sourceCount], ["192.0.2.2", 1_000]);
 });
 
 Deno.test("RefusalLog names reasons and sources in the order of their counts", () => {
@@ -112,4 +112,14 @@ Deno.test("RefusalLog says the rest when it is closed and leaves no timer", () =
   log.close();
   assert.deepEqual(said.map(({ values }) => values.count), [1, 2]);
   assert.equal(time.timers, 0);
+});
+
+Deno.test("RefusalLog names none of the sources over 256, and counts what they sent", () => {
+  const { time, said, log } = start();
+  log.refused({ reason: "key" }, r1);
+  for (let i = 0; i < 256; i++) log.refused({ reason: "key" }, parsePrefix(`10.0.0.${i}`));
+  for (let i = 0; i < 10; i++) log.refused({ reason: "key" }, r2);
+  time.pass(60_000);
+  const { count, source, sourceCount } = said[1].values;
+  assert.deepEqual([count, source, sourceCount], [266, "10.0.0.0", 1]);
 });

@@ -537,6 +537,9 @@ Deno.test("Receiver answers a probe without a flush, and a failing one with its 
     "failed",
     2,
   ]]);
+  assert.deepEqual(failing.saidOf("lookFailed").map(({ values }) => values), [
+    { who: `r1 (192.0.2.1, key ${router.key.idText})`, error: "no ip" },
+  ]);
 });
 
 Deno.test("Receiver turns what is no cache error into EIO and lives on", async () => {
@@ -1028,4 +1031,43 @@ Deno.test("Receiver moved by new rules keeps what it has seen", async () => {
   assert.equal(receiver.counters.counted.flushes, 1);
   assert.equal(receiver.counters.counted.repeated, 1);
   await receiver.stop();
+});
+
+Deno.test("Receiver.flushAll() resolves when its flush has ended", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { cache } = notingCache({
+    async flush() {
+      await promise;
+      return { removed: 1, micros: 1, forgotten: [], notes: [] };
+    },
+  });
+  const { receiver, saidOf } = startHarness({ cache });
+  let hasEnded = false;
+  const ended = receiver.flushAll("a test").then(() => hasEnded = true);
+  await settle();
+  assert.equal(hasEnded, false);
+  resolve();
+  await ended;
+  assert.deepEqual(saidOf("flushed").map(({ values }) => values.who), ["a test"]);
+});
+
+Deno.test("Receiver says where its socket is lost and open again, and counts it", async () => {
+  let sockets = 0;
+  const open: OpenSocket = (hostname, port) => ({
+    addr: { transport: "udp", hostname, port },
+    receive() {
+      if (++sockets > 1) return new Promise(() => {});
+      return Promise.reject(new Deno.errors.BadResource("Bad resource ID"));
+    },
+    send: (bytes) => Promise.resolve(bytes.length),
+    close() {},
+  });
+  const { receiver, said } = startHarness({ open });
+  await settle();
+  const place = { address: "0.0.0.0", port: 27_735 };
+  assert.deepEqual(said, [
+    { event: "socketLost", values: { ...place, error: "Bad resource ID" } },
+    { event: "socketReopened", values: place },
+  ]);
+  assert.equal(receiver.counters.counted.socketsReopened, 1);
 });
