@@ -11,6 +11,9 @@ const stryker = "@stryker-mutator/core@9.6.1";
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
 const ofReceiver = ["tests/unit/receiver"];
+const ofSender = ["exchange", "expectation", "follow_ups", "hosts", "verdict", "outcome"].map((
+  name,
+) => `tests/unit/sender/${name}_test.ts`);
 /** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
 const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/wire/request.ts": ofWire,
@@ -25,10 +28,14 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/receiver/rate_limits.ts": ofReceiver,
   "lib/receiver/receiver.ts": ofReceiver,
   "lib/receiver/answers.ts": ofReceiver,
-  "lib/sender/exchange.ts": [
-    "tests/unit/sender/exchange_test.ts",
-    "tests/unit/sender/report_test.ts",
-  ],
+  "lib/receiver/ack_sources.ts": ofReceiver,
+  "lib/receiver/challenges.ts": ofReceiver,
+  "lib/receiver/resolutions.ts": ofReceiver,
+  "lib/sender/exchange.ts": ofSender,
+  "lib/sender/expectation.ts": ofSender,
+  "lib/sender/follow_ups.ts": ofSender,
+  "lib/sender/hosts.ts": ofSender,
+  "lib/sender/verdict.ts": ofSender,
 };
 
 /** A mutant by what it changes, wherever in its module that is. */
