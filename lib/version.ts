@@ -1,5 +1,5 @@
 /** The version of service and sender; CHANGELOG.md tells what each brought. */
-export const arpflushVersion = "0.1.0";
+export const arpflushVersion = "0.2.0";
 
 const descriptions = {
   "arpflush":

@@ -1,7 +1,7 @@
 /**
  * `deno task release [PLATFORM …]`: makes dist/release anew, with what is given to administrators:
  * archives, Debian packages, the bill of materials and SHA256SUMS; for all platforms or those named.
- * The same commit and the same Deno make the same bytes. docs/releasing.md says how to use it.
+ * The same commit and the same Deno make the same bytes. docs/testing.md says how to use it.
  */
 import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";

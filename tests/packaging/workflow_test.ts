@@ -1,4 +1,4 @@
-/** The workflow against the files it names; actionlint judges its syntax (docs/releasing.md). */
+/** The workflow against the files it names; actionlint judges its syntax (docs/testing.md). */
 import assert from "node:assert/strict";
 import { root } from "../../packaging/programs.ts";
 import config from "../../deno.json" with { type: "json" };
