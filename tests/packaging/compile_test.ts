@@ -32,9 +32,13 @@ Deno.test("every executable has permissions, and none on Windows to run programs
   assert.ok(!("write" in config.permissions["sender-windows"]));
 });
 
-Deno.test("the service may write metrics where MetricsFile may be, and nothing else but to systemd", () => {
+Deno.test("the service may write metrics, its key and to systemd, and nothing else", () => {
   const { service, "service-windows": onWindows } = config.permissions;
-  assert.deepEqual(service.write, ["/run/systemd/notify", ...metricsFolders.linux]);
+  assert.deepEqual(service.write, [
+    "/run/systemd/notify",
+    ...metricsFolders.linux,
+    "/var/lib/arpflush",
+  ]);
   assert.deepEqual(onWindows.write, metricsFolders.windows);
 });
 
