@@ -68,8 +68,12 @@ export async function openSegment(): Promise<void> {
   ]);
 }
 
-/** Opens a station's namespace and plugs it in; `number` ends its addresses, 2 to 250. */
-export async function openStation(number: number, name: string): Promise<Station> {
+/** Opens a station's namespace and plugs it into a bridge; `number` ends its addresses, 2 to 250. */
+export async function openStation(
+  number: number,
+  name: string,
+  bridge = "segment",
+): Promise<Station> {
   const hex = number.toString(16).padStart(2, "0");
   const address = `192.0.2.${number}`;
   const namespace = await openNetworkNamespace(name);
@@ -78,7 +82,7 @@ export async function openStation(number: number, name: string): Promise<Station
     { namespace, name: "e0", addresses: [`${address}/24`], linkLayerAddress },
     { namespace: null, name, addresses: [] },
   );
-  await ip(null, [`link set dev ${name} master segment`]);
+  await ip(null, [`link set dev ${name} master ${bridge}`]);
   return { name, address, linkLayerAddress, namespace };
 }
 
@@ -149,21 +153,19 @@ export async function startProber(
 }
 
 /**
- * Starts keepalived in the foreground, which runs `notify` when it becomes master; its log goes to `onLine`, without its clock. Both routers
- * start as backup and don't preempt, so that only a failure moves the address. There is no
- * `use_vmac`: with it the address keeps one link-layer address and there is nothing to heal.
+ * Starts keepalived on a router, which runs `notify` when it becomes master. Both routers start as
+ * backup and don't preempt, so that only a failure moves the address. There is no `use_vmac`: with it
+ * the address keeps one link-layer address and there is nothing to heal.
  */
 export async function startKeepalived(
   router: Station,
   { priority, notify }: { readonly priority: number; readonly notify: string },
   onLine: OnLine,
 ): Promise<void> {
-  const { name } = router;
-  const base = `/run/lab/${name}`;
-  await Deno.writeTextFile(
-    `${base}.conf`,
+  await runKeepalived(
+    router,
     `global_defs {
-    router_id ${name}
+    router_id ${router.name}
     enable_script_security
 }
 vrrp_instance lan {
@@ -179,7 +181,18 @@ vrrp_instance lan {
     notify_master "${notify}"
 }
 `,
+    onLine,
   );
+}
+
+/** Starts keepalived in the foreground by a configuration; its log goes to `onLine` without its clock. */
+export async function runKeepalived(
+  router: Station,
+  configuration: string,
+  onLine: OnLine,
+): Promise<void> {
+  const base = `/run/lab/${router.name}`;
+  await Deno.writeTextFile(`${base}.conf`, configuration);
   const files = ["-f", `${base}.conf`, "-p", `${base}.pid`, "-r", `${base}.vrrp.pid`];
   const options = ["--dont-fork", "--log-console", "--log-detail", "--no-syslog", "--vrrp"];
   start(router, ["keepalived", ...options, ...files], (line) => {
