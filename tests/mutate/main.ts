@@ -11,6 +11,7 @@ const stryker = "@stryker-mutator/core@9.6.1";
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
 const ofReceiver = ["tests/unit/receiver"];
+const ofService = [...ofReceiver, "tests/unit/service/running_service_test.ts"];
 /** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
 const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/wire/request.ts": ofWire,
@@ -23,11 +24,11 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/receiver/replay_window.ts": ofReceiver,
   "lib/receiver/flusher.ts": ofReceiver,
   "lib/receiver/rate_limits.ts": ofReceiver,
-  "lib/receiver/receiver.ts": ofReceiver,
-  "lib/receiver/answers.ts": ofReceiver,
+  "lib/receiver/receiver.ts": ofService,
+  "lib/receiver/answers.ts": ofService,
   "lib/sender/exchange.ts": [
     "tests/unit/sender/exchange_test.ts",
-    "tests/unit/sender/report_test.ts",
+    "tests/unit/sender/outcome_test.ts",
   ],
 };
 
