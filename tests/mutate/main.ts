@@ -14,6 +14,7 @@ const ofReceiver = ["tests/unit/receiver"];
 const ofSender = ["exchange", "expectation", "follow_ups", "hosts", "verdict", "outcome"].map((
   name,
 ) => `tests/unit/sender/${name}_test.ts`);
+const ofService = [...ofReceiver, "tests/unit/service/running_service_test.ts"];
 /** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
 const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/wire/request.ts": ofWire,
@@ -26,8 +27,8 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/receiver/replay_window.ts": ofReceiver,
   "lib/receiver/flusher.ts": ofReceiver,
   "lib/receiver/rate_limits.ts": ofReceiver,
-  "lib/receiver/receiver.ts": ofReceiver,
-  "lib/receiver/answers.ts": ofReceiver,
+  "lib/receiver/receiver.ts": ofService,
+  "lib/receiver/answers.ts": ofService,
   "lib/receiver/ack_sources.ts": ofReceiver,
   "lib/receiver/challenges.ts": ofReceiver,
   "lib/receiver/resolutions.ts": ofReceiver,

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import {
   formatLinkLayerAddress,
   formatPrefix,
+  isLinkLocal,
   ownInterfaces,
+  parsePrefix,
 } from "../../../lib/wire/addresses.ts";
 import { interfaces, router } from "../sender/helpers.ts";
 
@@ -40,6 +42,20 @@ Deno.test("ownInterfaces() knows neighbors, but no own address, behind labels al
   const [e0] = interfaces("e0:vip 192.0.2.1/24");
   assert.equal(e0.hasNeighbors, true);
   assert.equal(e0.linkLayerAddress, null);
+});
+
+Deno.test("ownInterfaces() knows no neighbors of a loopback with a card's address, or of a labelled tunnel", () => {
+  const [lo] = interfaces("lo 127.0.0.1/8 02:00:00:00:00:02", "lo 192.0.2.9/32 02:00:00:00:00:02");
+  assert.equal(lo.hasNeighbors, false);
+  const [tunnel] = interfaces("tun0 10.8.0.1/24", "tun0:vip 10.8.0.2/32");
+  assert.equal(tunnel.hasNeighbors, false);
+});
+
+Deno.test("isLinkLocal() is about fe80::/10 alone", () => {
+  const texts = ["fe80::1", "febf::1", "fec0::1", "169.254.0.1", "2001:db8::1"];
+  assert.deepEqual(texts.map((text) => isLinkLocal(parsePrefix(text))), [
+    ...[true, true, false, false, false],
+  ]);
 });
 
 Deno.test("ownInterfaces() reads a machine's own list", () => {
