@@ -243,7 +243,7 @@ function readText(path: string): string {
 }
 
 /**
- * A socket holds 256 acks by default on Linux: what comes in 128 ms at this rate. A busy machine may
+ * A socket holds 166 acks by default on Linux: what comes in 83 ms at this rate. A busy machine may
  * keep the sender from reading for so long without a loss.
  */
 const acksPerSecond = 2_000;

@@ -32,6 +32,12 @@ const schedule = { count: 5, intervalMs: 200, waitMs: 1_000 } as const;
 const pendingPatienceMs = 15_000;
 const lastTime = new Uint8Array(8).fill(0xff);
 
+/**
+ * What the honest host says: an address in question is at another's link-layer address; nobody
+ * answers for it, and it never used it; its flush failed.
+ */
+type Truth = "stuck" | "flushed" | "failed";
+
 /** What of the sender's document is looked at. */
 interface SenderDocument {
   readonly exitCode: number;
@@ -64,8 +70,8 @@ function lie(
 }
 
 /**
- * One run under attack for each thing that the honest host says. `withPending`: the liars say that
- * their flush is to come, which the sender waits 15 s for.
+ * One run under attack for each thing that the honest host says. `withPending`: and one in which the
+ * liars can say that their flush is to come, which the sender waits 15 s for.
  */
 export async function besiegeSender(withPending: boolean, random: Random): Promise<PartOutcome> {
   const findings = new Findings();
@@ -90,19 +96,20 @@ export async function besiegeSender(withPending: boolean, random: Random): Promi
     const expected = [`${honestName} ${honestAddress} ${pin}`, `WEB0 ${formatKey("host", silent)}`];
     await Deno.writeTextFile(expect, `${expected.join("\n")}\n`);
     const { count, intervalMs, waitMs } = schedule;
-    const line = [
+    const lineFor = (subject: readonly string[]) => [
       ...namespace.argv,
       ...programLine("sender", [
-        ...["--key-file", key, "--expect", expect, "--json", "--address", "10.64.255.253"],
+        ...["--key-file", key, "--expect", expect, "--json", ...subject],
         ...["--count", `${count}`, "--interval", `${intervalMs}ms`, "--wait", `${waitMs}ms`],
         broadcast,
       ]),
     ];
     let sent = 0;
-    // A link-layer address that isn't the router's; and no neighbor, which its own host may have.
-    for (const state of ["stuck", "flushed"] as const) {
+    // Of what is flushed without a report liars can say that it is pending.
+    for (const state of ["stuck", "flushed", ...withPending ? ["failed" as const] : []] as const) {
+      const line = lineFor(state === "failed" ? ["--no-verify"] : ["--address", "10.64.255.253"]);
       const begin = performance.now();
-      const attack = new Siege(router, random, withPending, state);
+      const attack = new Siege(router, random, state);
       const { stdout, stderr } = await outcomeOf(line, {
         signal: AbortSignal.timeout(60_000),
       });
@@ -162,8 +169,7 @@ class Siege {
   constructor(
     readonly router: TestRouter,
     readonly random: Random,
-    readonly withPending: boolean,
-    readonly truth: "stuck" | "flushed",
+    readonly truth: Truth,
   ) {
     this.#reading = [
       this.#read(this.#listening, (bytes, from) => this.#onCopy(bytes, from)),
@@ -195,7 +201,10 @@ class Siege {
         ? { state: "neighbor", linkLayerAddress: Uint8Array.of(2, 0, 0, 0, 0, 0x66) } as const
         : { state: "no neighbor", linkLayerAddress: new Uint8Array(6) } as const,
     };
-    this.#send(this.#honest, signAck(bytes, this.router, { host: honestName, reports: [report] }));
+    const told = this.truth === "failed"
+      ? { status: "failed", error: 5, reports: [] } as const
+      : { reports: [report] };
+    this.#send(this.#honest, signAck(bytes, this.router, { host: honestName, ...told }));
     if (!isFirst) return;
     this.#startedAt = performance.now();
     this.#tick();
@@ -205,9 +214,7 @@ class Siege {
     if (this.#ended || this.#request === null) return;
     const { bytes } = this.#request;
     const { random, router } = this;
-    const statuses = ackStatuses.filter((status) =>
-      status !== "alive" && (status !== "pending" || this.withPending)
-    );
+    const statuses = ackStatuses.filter((status) => status !== "alive");
     // Each status by a key of its own, under the honest name and under invented ones.
     for (const status of statuses) {
       const signer = createSyncSigner(random.bytes(32));

@@ -4,7 +4,7 @@ import { programLine } from "../support/programs.ts";
 import { derivedKeys } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;
-const programs = ["serve", "ask", "flood", "hosts", "first"] as const;
+const programs = ["serve", "ask", "flood", "first"] as const;
 
 /** Compiles the peers in C into a folder. */
 export async function compilePeers(folder: string): Promise<void> {
@@ -20,7 +20,10 @@ export interface Receiver {
 }
 
 /** A receiver of peers/serve.ts. */
-export function denoReceiver(kind: "arpflush" | "mac" | "bare", name: string): Receiver {
+export function denoReceiver(
+  kind: "arpflush" | "filter" | "signature" | "bare",
+  name: string,
+): Receiver {
   const entry = `${sources}/serve.ts`;
   return { name, line: [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", entry, kind] };
 }
@@ -32,6 +35,12 @@ export function cReceiver(folder: string): Receiver {
 /** Python's own path, so that the shim of a version manager isn't measured with it. */
 export async function findPython(): Promise<string> {
   return (await run(["python3", "-c", "import sys; print(sys.executable)"])).trim();
+}
+
+/** Many hosts in one process: see peers/hosts.ts. */
+export function manyHosts(argv: CommandLine): Receiver {
+  const line = [...argv, Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
+  return { name: "hosts", line: [...line, `${sources}/hosts.ts`] };
 }
 
 /** The sender of the packed folder where a section prepared one, else of the checkout. */
@@ -54,8 +63,8 @@ export async function startReceiverProcess(
 ): Promise<RunningReceiver> {
   const [program, ...args] = [...line, ...numbers.map(String)];
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped" }).spawn();
-  const { request, ack } = derivedKeys();
-  const keys = new Blob([`${request.toHex()}\n${ack.toHex()}\n`]);
+  const { filter, ack } = derivedKeys();
+  const keys = new Blob([`${filter.toHex()}\n${ack.toHex()}\n`]);
   // A receiver that checks nothing may end without reading its keys.
   await keys.stream().pipeTo(child.stdin).catch(() => {});
   const lines = linesOf(child.stdout);

@@ -3,32 +3,49 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeAck, type FlushAck, type SentRequest } from "../../lib/wire/ack.ts";
 import { defaultPort, idLength, offsets } from "../../lib/wire/datagram.ts";
-import { createKey, parseKeyFile } from "../../lib/wire/keys.ts";
+import { parseSecretKeyFile } from "../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
-import { sentRequest, signRequest } from "../support/datagrams.ts";
+import {
+  createRouter,
+  routerOf,
+  sentRequest,
+  signRequest,
+  type TestRouter,
+} from "../support/datagrams.ts";
 
-/** The key that receivers and their peers share. It protects nothing. */
-export const sharedSecret = new Uint8Array(32).fill(7);
+/** The router that receivers and their peers obey. Its key protects nothing. */
+export const sharedRouter = createRouter(7);
 
 /** Where peers/ask.c listens: receivers tell it there when a flush starts. */
 export const askPort = 47_901;
 
-/** The two keys that docs/protocol.md derives, for peers that don't derive them. */
+/** The two keys that docs/protocol.md derives from its public one, for peers that don't derive them. */
 export function derivedKeys() {
+  const { publicKey } = sharedRouter.key;
   const derive = (purpose: string) =>
-    hkdf(sha256, sharedSecret, undefined, new TextEncoder().encode(`arpflush v1 ${purpose}`), 32);
-  return { request: new Uint8Array(derive("request")), ack: new Uint8Array(derive("ack")) };
+    hkdf(sha256, publicKey, undefined, new TextEncoder().encode(`arpflush v2 ${purpose}`), 32);
+  return { filter: derive("filter"), ack: derive("ack") };
 }
 
-/** A request with the shared key, to flush all and to acknowledge. */
+/** A request of the shared router, to flush all and to acknowledge. */
 export function signedRequest(changes: Partial<FlushRequest> = {}): Uint8Array<ArrayBuffer> {
-  return signRequest(createKey(sharedSecret), changes);
+  return signRequest(sharedRouter, changes);
 }
 
-/** A request whose MAC is wrong in its last bit. */
+/** A request whose filter is wrong in its last bit. */
 export function forged(request: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   request[request.length - 1] ^= 1;
   return request;
+}
+
+/** A request with a right filter and a wrong signature, as whoever has a router's public key makes it. */
+export function insidersRequest({ key }: TestRouter): Uint8Array<ArrayBuffer> {
+  return signRequest({ ...createRouter(200), key });
+}
+
+/** The router of a key file's text. */
+export function routerOfFile(keyText: string): TestRouter {
+  return routerOf(parseSecretKeyFile(keyText));
 }
 
 /** Random bytes. */
@@ -56,21 +73,22 @@ interface Copies {
 
 /** A socket that sends requests to one service, many at once, and finds each one's ack. */
 export interface RequestSocket extends Disposable {
-  /** Sends a new request; its ack, or null if none came within the time in ms. */
+  readonly router: TestRouter;
+  /** Sends a new request; its last ack, or null if none came within the time in ms. */
   request(
     changes?: Partial<FlushRequest>,
     withinMs?: number,
     copies?: Copies,
   ): Promise<FlushAck | null>;
-  /** Signs a request with the socket's key. */
+  /** Signs a request as the socket's router. */
   sign(changes?: Partial<FlushRequest>): Uint8Array<ArrayBuffer>;
   /** Sends bytes as they are and waits for no answer. */
   send(bytes: Uint8Array): Promise<void>;
 }
 
-/** Opens a socket towards a service, with the signing key of a key file's text. */
+/** Opens a socket towards a service, for the router of a key file's text. */
 export function openRequestSocket(keyText: string, hostname: string): RequestSocket {
-  const key = parseKeyFile(keyText).signing;
+  const router = routerOfFile(keyText);
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 0 });
   const to = { transport: "udp", hostname, port: defaultPort } as const;
   const waiting = new Map<string, { sent: SentRequest; heard: (ack: FlushAck) => void }>();
@@ -82,8 +100,9 @@ export function openRequestSocket(keyText: string, hostname: string): RequestSoc
       try {
         const [bytes] = await socket.receive();
         const request = waiting.get(idOf(bytes));
-        const ack = request === undefined ? "unknown" : decodeAck(bytes, request.sent);
-        if (typeof ack !== "string") request?.heard(ack);
+        const decoded = request === undefined ? "unknown" : decodeAck(bytes, request.sent);
+        if (typeof decoded === "string" || decoded.ack.status === "pending") continue;
+        request?.heard(decoded.ack);
       } catch {
         // The service is not there at the moment, or the socket has been closed.
       }
@@ -92,17 +111,18 @@ export function openRequestSocket(keyText: string, hostname: string): RequestSoc
   listen();
 
   return {
-    sign: (changes) => signRequest(key, changes),
+    router,
+    sign: (changes) => signRequest(router, changes),
     send: async (bytes) => void await socket.send(bytes, to),
     async request(
       changes = {},
       withinMs = 5_000,
       { count, intervalMs } = { count: 1, intervalMs: 0 },
     ) {
-      const bytes = signRequest(key, changes);
+      const bytes = signRequest(router, changes);
       const id = idOf(bytes);
       const { promise, resolve } = Promise.withResolvers<FlushAck | null>();
-      waiting.set(id, { sent: sentRequest(bytes, key), heard: resolve });
+      waiting.set(id, { sent: sentRequest(bytes, router), heard: resolve });
       const timers = [setTimeout(() => resolve(null), withinMs)];
       for (let i = 1; i < count; i++) {
         timers.push(setTimeout(() => void socket.send(bytes, to).catch(() => {}), i * intervalMs));

@@ -32,7 +32,11 @@ export interface TestRouter {
 
 /** The router of a seed of 32 equal bytes. */
 export function createRouter(fill: number): TestRouter {
-  const seed = new Uint8Array(32).fill(fill);
+  return routerOf(new Uint8Array(32).fill(fill));
+}
+
+/** The router of a seed of 32 bytes. */
+export function routerOf(seed: Uint8Array): TestRouter {
   const { publicKey, sign } = createSyncSigner(seed);
   return {
     key: createRouterKey(publicKey),

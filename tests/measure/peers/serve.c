@@ -1,6 +1,7 @@
 /*
- * The service's receive path in C: checks each datagram as the service does, remembers ids, tells
- * ask.c when a flush would start ("F") and acknowledges. For the ratio to a bare metal peer.
+ * The service's receive path in C: checks each datagram as the service does up to the filter,
+ * remembers ids, tells ask.c when a flush would start ("F") and acknowledges. It neither verifies nor
+ * signs anything. For the ratio to a bare metal peer.
  *
  *   serve PORT WARMUP COUNT < keys
  *
@@ -39,7 +40,7 @@ int main(int argc, char **argv) {
   puts("ready"), fflush(stdout);
   uint64_t start = 0, cpu_start = 0;
   for (;;) {
-    uint8_t bytes[65536], ack[header_length + mac_length];
+    uint8_t bytes[65536], ack[ack_length];
     struct sockaddr_in from;
     socklen_t length = sizeof from;
     ssize_t got = recvfrom(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&from, &length);

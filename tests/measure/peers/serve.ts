@@ -3,8 +3,11 @@
  * the kind of receiver before them:
  *
  *   arpflush   lib/receiver as the service runs it, over a cache that tells ask.c ("F")
- *   mac        a bare loop: receives, makes the same check of header, key and MAC, and counts
+ *   filter     a bare loop: receives, makes the same check of header, key and filter, and counts
+ *   signature  the same with a check of the signature
  *   bare       a loop that checks nothing: receives and counts
+ *
+ * ArpFlush and the second loop count what is refused for its signature, too.
  */
 import process from "node:process";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
@@ -13,13 +16,17 @@ import { allowNetworks } from "../../../lib/receiver/accept.ts";
 import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
-import { createKey, createKeyring, type Key } from "../../../lib/wire/keys.ts";
+import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
+import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import {
+  hasRightFilter,
   requestHeaderFault,
   requestKeyIdOffset,
-  verifyRequest,
+  requestMessage,
+  requestSignatureOf,
 } from "../../../lib/wire/request.ts";
-import { askPort, sharedSecret } from "../requests.ts";
+import { hostSigner } from "../../support/datagrams.ts";
+import { askPort, sharedRouter } from "../requests.ts";
 
 const [kind, portText, warmupText, countText] = Deno.args;
 const port = Number(portText);
@@ -37,7 +44,7 @@ function cpuNs(): number {
   return (user + system) * 1_000;
 }
 
-/** One more accepted datagram; ends the process when there were enough. */
+/** One more datagram that was checked; ends the process when there were enough. */
 function note(): void {
   received++;
   if (received === warmup) {
@@ -64,13 +71,16 @@ async function receiveAll(take: (bytes: Uint8Array) => void): Promise<never> {
   }
 }
 
-/** Nothing but what makes a datagram authentic: no source, content, replay, time or gate. */
-function serveMac(key: Key): Promise<never> {
-  const keyring = createKeyring([key]);
+const routerKeys = parseRouterKeys([sharedRouter.publicText]);
+
+/** Nothing but cryptography: no source, content, replay, time or gate. */
+function serveChecks(withSignature: boolean): Promise<never> {
   return receiveAll((bytes) => {
     if (requestHeaderFault(bytes) !== null) return;
-    const found = keyring.find(bytes, requestKeyIdOffset);
-    if (found !== undefined && verifyRequest(bytes, found)) note();
+    const key = routerKeys.find(bytes, requestKeyIdOffset);
+    if (key === undefined || !hasRightFilter(bytes, key)) return;
+    if (withSignature) isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes));
+    note();
   });
 }
 
@@ -94,7 +104,8 @@ const openCounted: OpenSocket = (address, port) => {
     addr: socket.addr,
     receive(buffer) {
       const { accepted, repeated } = receiver?.counters.counted ?? { accepted: 0, repeated: 0 };
-      for (; seen < accepted + repeated; seen++) note();
+      const wrong = receiver?.counters.refused.signature ?? 0;
+      for (; seen < accepted + repeated + wrong; seen++) note();
       return socket.receive(buffer);
     },
     send: (bytes, to) => socket.send(bytes, to),
@@ -103,13 +114,14 @@ const openCounted: OpenSocket = (address, port) => {
 };
 
 let receiver: Receiver | null = null;
-function serveReceiver(key: Key): void {
+function serveReceiver(): void {
   const rules = {
     address: "127.0.0.1",
     port,
     holdDownMs: 0,
     toleranceMs: 60_000,
-    keyring: createKeyring([key]),
+    routerKeys,
+    isSignedBy,
     isLegacy: null,
     isAllowed: allowNetworks([]),
   };
@@ -119,12 +131,15 @@ function serveReceiver(key: Key): void {
     time: systemTime,
     random: Math.random,
     open: openCounted,
-    hostName: "measured",
+    hostName: () => "measured",
+    signer: hostSigner,
+    instance: new Uint8Array(8).fill(1),
+    challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
+    linkZones: () => [],
   });
   ready();
 }
 
-const key = createKey(sharedSecret);
 if (kind === "bare") await receiveAll(note);
-else if (kind === "mac") await serveMac(key);
-else serveReceiver(key);
+else if (kind === "arpflush") serveReceiver();
+else await serveChecks(kind === "signature");

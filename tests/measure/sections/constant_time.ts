@@ -1,7 +1,8 @@
-import { createKey, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
+import { createChallenges } from "../../../lib/receiver/challenges.ts";
+import { equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
-import { verifyRequest } from "../../../lib/wire/request.ts";
-import { sharedSecret, signedRequest } from "../requests.ts";
+import { hasRightFilter } from "../../../lib/wire/request.ts";
+import { sharedRouter, signedRequest } from "../requests.ts";
 import type { Context, Row, Section } from "../section.ts";
 import { quantile, seededRandom, welchT } from "../statistics.ts";
 
@@ -68,8 +69,12 @@ function casesOf(): { guarded: Case[]; control: Case } {
   const guessedPassword = new Uint8Array(password.length);
   const isPassword = createLegacyCheck(new TextDecoder().decode(password));
   const request = signedRequest();
-  const requestMac = request.subarray(-macLength);
-  const key = createKey(sharedSecret);
+  const filter = request.subarray(-macLength);
+  const { key } = sharedRouter;
+  const challenges = createChallenges(crypto.getRandomValues(new Uint8Array(32)));
+  // In its first slot a host has no last challenge: both are the present one's guesses.
+  const challenge = challenges.present(key.id, 0);
+  const guessedChallenge = new Uint8Array(challenge.length);
   const macs = { guess: guessedMac, call: () => equalConstantTime(mac, guessedMac) };
   const passwords = { guess: guessedPassword, call: () => isPassword(guessedPassword) };
   return {
@@ -79,10 +84,16 @@ function casesOf(): { guarded: Case[]; control: Case } {
       { what: "password, first or last byte wrong", versions: firstOrLast(password), ...passwords },
       { what: "password, last or every byte wrong", versions: lastOrEvery(password), ...passwords },
       {
-        what: "whole request, first or last byte of its MAC wrong",
-        guess: requestMac,
-        versions: firstOrLast(requestMac.slice()),
-        call: () => verifyRequest(request, key),
+        what: "whole request, first or last byte of its filter wrong",
+        guess: filter,
+        versions: firstOrLast(filter.slice()),
+        call: () => hasRightFilter(request, key),
+      },
+      {
+        what: "challenge, first or last byte wrong",
+        guess: guessedChallenge,
+        versions: firstOrLast(challenge),
+        call: () => challenges.isRight(guessedChallenge, key.id, 0),
       },
     ],
     control: {

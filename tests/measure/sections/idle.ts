@@ -1,7 +1,7 @@
-import { generateKeyFile } from "../../../lib/wire/keys.ts";
 import type { CommandLine } from "../../support/command.ts";
 import { readProcessState } from "../../support/linux.ts";
 import { programLine } from "../../support/programs.ts";
+import { sharedRouter } from "../requests.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_904;
@@ -11,7 +11,9 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Processor time in ms within some seconds, and memory in MiB. */
 async function watch([program, ...args]: CommandLine, seconds: number) {
-  const child = new Deno.Command(program, { args, stdin: "null", stderr: "null" }).spawn();
+  // Where the service keeps its key is this run's own.
+  const env = { STATE_DIRECTORY: "/run/arpflush" };
+  const child = new Deno.Command(program, { args, env, stdin: "null", stderr: "null" }).spawn();
   try {
     await sleep(settleMs);
     const before = await readProcessState(child.pid);
@@ -25,11 +27,9 @@ async function watch([program, ...args]: CommandLine, seconds: number) {
 }
 
 async function run({ folder, quick }: Context): Promise<Row[]> {
-  const [key, settings, empty] = ["idle-key", "idle.toml", "idle.ts"].map((name) =>
-    `${folder}/${name}`
-  );
-  await Deno.writeTextFile(key, generateKeyFile(new Date()), { mode: 0o600 });
-  await Deno.writeTextFile(settings, `KeyFile = "${key}"\nPort = ${port}\n`, { mode: 0o600 });
+  const [settings, empty] = ["idle.toml", "idle.ts"].map((name) => `${folder}/${name}`);
+  const text = `RouterKeys = ["${sharedRouter.publicText}"]\nPort = ${port}\n`;
+  await Deno.writeTextFile(settings, text, { mode: 0o600 });
   await Deno.writeTextFile(empty, "await new Promise(() => setInterval(() => {}, 1e9));\n");
   const lines = [
     programLine("service", ["--simulate", "--config", settings]),

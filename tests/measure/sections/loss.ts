@@ -1,9 +1,10 @@
-import { openDatagramPort } from "../../../lib/sender/datagram_port.ts";
-import { exchange } from "../../../lib/sender/exchange.ts";
-import { Ownership, parseHost } from "../../../lib/sender/targets.ts";
+import { datagramPortOpener, defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
+import { exchange, type ExchangePlan } from "../../../lib/sender/exchange.ts";
+import { parseHost } from "../../../lib/sender/targets.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { defaultPort } from "../../../lib/wire/datagram.ts";
-import { parseKeyFile } from "../../../lib/wire/keys.ts";
+import { createSigner, verifySignature } from "../../../lib/wire/ed25519_web.ts";
+import { createRouterKey, parseSecretKeyFile } from "../../../lib/wire/keys.ts";
 import { openSegment } from "../../net/chain.ts";
 import { keyFile } from "../../net/faulty_host.ts";
 import { run as runCommand } from "../../support/command.ts";
@@ -20,7 +21,8 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
   await using segment = await openSegment();
   const host = await segment.host();
   await host.serve(["HoldDownSeconds = 1"]);
-  const key = parseKeyFile(await Deno.readTextFile(keyFile)).signing;
+  const signer = await createSigner(parseSecretKeyFile(await Deno.readTextFile(keyFile)));
+  const crypt = { sign: signer.sign, verify: verifySignature };
   // So that nothing of the neighbor discovery is lost.
   await runCommand(["ping", "-c", "1", "-W", "2", "192.0.2.100"]);
   const rules = [
@@ -29,7 +31,7 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
     `add rule inet loss input udp dport ${defaultPort} numgen random mod 1000 < ${perMille} drop`,
   ];
   await runCommand([...host.namespace.argv, "nft", rules.join("; ")]);
-  const request = {
+  const fields = {
     action: "flush all",
     acknowledge: true,
     report: false,
@@ -37,22 +39,28 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
     sender: "loss",
     addresses: [],
   } as const;
-  const plan = {
-    content: { kind: "signed", key, requests: [request] },
-    targets: [parseHost("192.0.2.100")],
+  const plan: ExchangePlan = {
+    content: {
+      kind: "signed",
+      key: createRouterKey(signer.publicKey),
+      requests: [{ fields, targets: [parseHost("192.0.2.100")], link: 0 }],
+    },
     udpPort: defaultPort,
     schedule,
     waitMs,
-    expectation: { kind: "count", count: 1 },
-    ownership: new Ownership([], false),
-  } as const;
+    expected: { count: 1 },
+    wasSentTo: () => true,
+    isOwnAddress: () => false,
+    compare: () => 0,
+  };
+  const openPort = datagramPortOpener(defaultSourcePorts);
   let reached = 0;
   for (let done = 0; done < trials; done += atOnce) {
     const some = Array.from(
       { length: Math.min(atOnce, trials - done) },
-      () => exchange(plan, openDatagramPort, systemTime),
+      () => exchange(plan, openPort, systemTime, crypt),
     );
-    reached += (await Promise.all(some)).filter(({ hosts }) => hosts.size === 1).length;
+    reached += (await Promise.all(some)).filter(({ hosts }) => hosts.all().length === 1).length;
   }
   return reached;
 }

@@ -1,6 +1,6 @@
 import { outcomeOf } from "../../support/command.ts";
 import { cReceiver, denoReceiver, type Receiver, startReceiverProcess } from "../peers.ts";
-import { datagramFile, signedRequest } from "../requests.ts";
+import { datagramFile, insidersRequest, sharedRouter, signedRequest } from "../requests.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_902;
@@ -8,11 +8,15 @@ const port = 47_902;
 const floodSeconds = 60;
 
 /** Datagrams per second of processor time that a receiver checks when more come than it can take. */
-async function saturate(receiver: Receiver, folder: string, count: number): Promise<number> {
+async function saturate(
+  receiver: Receiver,
+  datagram: Uint8Array,
+  folder: string,
+  count: number,
+): Promise<number> {
   await using running = await startReceiverProcess(receiver, port, count, count);
   const enough = new AbortController();
-  // Copies of one request: each is checked in full, and the first one alone is flushed.
-  const copies = datagramFile([signedRequest({ acknowledge: false })]);
+  const copies = datagramFile([datagram]);
   const line = [`${folder}/flood`, "127.0.0.1", `${port}`, "0", `${floodSeconds}`];
   const flooding = outcomeOf(line, { input: copies, signal: enough.signal });
   const tooSlow = flooding.then(() => {
@@ -26,23 +30,34 @@ async function saturate(receiver: Receiver, folder: string, count: number): Prom
 }
 
 async function run({ folder, quick }: Context): Promise<Row[]> {
-  const receivers = [
-    denoReceiver("mac", "Deno loop that checks the MAC alone"),
-    denoReceiver("arpflush", "ArpFlush's receiver, all checks"),
-    denoReceiver("bare", "Deno loop that checks nothing"),
-    cReceiver(folder),
-  ];
-  const samples = receivers.map(({ name }) => ({ what: name, values: [] as number[] }));
+  // Copies of one request: the first one alone is verified and flushed, which acknowledges nothing.
+  const copy = { datagram: signedRequest({ acknowledge: false }), count: quick ? 400 : 100_000 };
+  const wrong = { datagram: insidersRequest(sharedRouter), count: quick ? 400 : 20_000 };
+  const ours = denoReceiver("arpflush", "ArpFlush's receiver");
+  const subjects = [
+    {
+      what: "a Deno loop that checks the filter alone",
+      ...copy,
+      receiver: denoReceiver("filter", ""),
+    },
+    { what: "ArpFlush's receiver, all checks of a copy", ...copy, receiver: ours },
+    { what: "a Deno loop that checks nothing", ...copy, receiver: denoReceiver("bare", "") },
+    { what: "a C loop that checks the filter", ...copy, receiver: cReceiver(folder) },
+    { what: "wrong signatures: a Deno loop", ...wrong, receiver: denoReceiver("signature", "") },
+    { what: "wrong signatures: ArpFlush's receiver", ...wrong, receiver: ours },
+  ].map((subject) => ({ ...subject, values: [] as number[] }));
   for (let i = 0; i < (quick ? 1 : 9); i++) {
-    for (const [r, receiver] of receivers.entries()) {
-      samples[r].values.push(await saturate(receiver, folder, quick ? 400 : 100_000));
+    for (const { receiver, datagram, count, values } of subjects) {
+      values.push(await saturate(receiver, datagram, folder, count));
     }
   }
-  const [base, ours, ...others] = samples;
+  const [filters, copies, bare, inC, signatures, refused] = subjects;
   return [
-    rowOf(base, "a second"),
-    rowOf(ours, "a second", base, { goal: { min: 0.8 } }),
-    ...others.map((one) => rowOf(one, "a second", base)),
+    rowOf(filters, "a second"),
+    rowOf(copies, "a second", filters, { goal: { min: 0.8 } }),
+    ...[bare, inC].map((one) => rowOf(one, "a second", filters)),
+    rowOf(signatures, "a second"),
+    rowOf(refused, "a second", signatures, { goal: { min: 0.8 } }),
   ];
 }
 
@@ -51,7 +66,8 @@ export const receivePath: Section = {
   about:
     "Requests checked per second of processor time, which other work on the machine disturbs " +
     "least. A C program sends copies of a genuine request over loopback faster than they can be " +
-    "taken: 100,000 count, behind as many that don't. The receivers take turns 9 times.",
+    "taken: 100,000 count, behind as many that don't. Then the same with 20,000 copies of a request " +
+    "with a right filter and a wrong signature. The receivers take turns 9 times.",
   needs: ["cc"],
   run,
 };

@@ -4,7 +4,13 @@ import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { openSegment } from "../../net/chain.ts";
 import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
 import { droppedDatagrams, type ProcessState, readProcessState } from "../../support/linux.ts";
-import { forged, junk, openRequestSocket, type RequestSocket } from "../requests.ts";
+import {
+  forged,
+  insidersRequest,
+  junk,
+  openRequestSocket,
+  type RequestSocket,
+} from "../requests.ts";
 import type { Context, Row, Section } from "../section.ts";
 import { growth } from "../statistics.ts";
 
@@ -24,26 +30,28 @@ const addresses = [parsePrefix("192.0.2.1")];
 const copies = { count: 5, intervalMs: 500 } as const;
 
 /**
- * Sends the request that is due: of each 20 one probe, two listed flushes, three of all, one that
- * asks for no ack, one forged, one junk, one stale, ten copies. Null: no ack is to come. Otherwise
- * what went wrong, empty if nothing did.
+ * Sends the request that is due: of each 100 one probe, two listed flushes, two of all, one that
+ * asks for no ack, 14 forged, of which 4 have a right filter, 20 junk, 10 stale, 50 copies. More new
+ * ones wouldn't find room among the ids that a host remembers for 61 s. Null: no ack is to come.
+ * Otherwise what went wrong, empty if nothing did.
  */
 function sendNext(socket: RequestSocket, i: number, last: Uint8Array[]): Promise<string> | null {
   const ask = async (changes: Partial<FlushRequest>, wanted: AckStatus): Promise<string> => {
     const ack = await socket.request({ ackSpreadMs, ...changes }, patienceMs, copies);
     return ack === null ? "no ack" : ack.status === wanted ? "" : ack.status;
   };
-  const kind = i % 20;
+  const kind = i % 100;
   if (kind === 0) return ask({ action: "probe" }, "alive");
-  if (kind <= 2) return ask({ action: "flush listed", addresses }, "flushed");
-  if (kind <= 5) return ask({}, "flushed");
-  if (kind === 6) {
+  if (kind === 20 || kind === 40) return ask({ action: "flush listed", addresses }, "flushed");
+  if (kind === 60 || kind === 80) return ask({}, "flushed");
+  if (kind === 90) {
     last[0] = socket.sign({ acknowledge: false });
     socket.send(last[0]);
-  } else if (kind === 7) socket.send(forged(socket.sign()));
-  else if (kind === 8) socket.send(junk(1 + i % 1_000));
-  // The ack of a stale request is rate limited, so it isn't waited for.
-  else if (kind === 9) socket.send(socket.sign({ created: Date.now() - 3_600_000 }));
+  } else if (kind % 10 === 1) socket.send(forged(socket.sign()));
+  else if (kind % 20 === 2) socket.send(insidersRequest(socket.router));
+  else if (kind % 10 === 3 || kind % 10 === 4) socket.send(junk(1 + i % 1_000));
+  // Nobody answers the challenge, so the stale ack isn't waited for.
+  else if (kind % 10 === 5) socket.send(socket.sign({ created: Date.now() - 3_600_000 }));
   else last.forEach((copy) => socket.send(copy));
   return null;
 }
@@ -113,8 +121,7 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
   await using segment = await openSegment();
   const host = await segment.host();
   await using faulty = await openFaultyHost(host, "soak");
-  // The last copy is sent 2 s behind the first and must be fresh. Ids are remembered for 9 s, in
-  // which 350 a second find room in the replay window.
+  // The last copy is sent 2 s behind the first and must be fresh.
   const settings = [`HoldDownSeconds = ${holdDownMs / 1_000}`, "ClockToleranceSeconds = 4"];
   await using service = await faulty.startService(settings);
   await service.line(/Started/);

@@ -1,12 +1,13 @@
-import { generateKeyFile } from "../../../lib/wire/keys.ts";
 import { pack } from "../../../packaging/pack.ts";
 import type { CommandLine } from "../../support/command.ts";
 import { connect, ip } from "../../support/namespaces.ts";
 import { programLine } from "../../support/programs.ts";
 import { findPython, senderLine } from "../peers.ts";
+import { sharedRouter } from "../requests.ts";
 import { type Context, type Row, rowOf, type Samples, type Section } from "../section.ts";
 
 const port = 47_910;
+const bundleName = "arpflush.js";
 const broadcast = "192.0.2.255";
 
 const denoProgram = `
@@ -35,7 +36,7 @@ async function programsIn(folder: string): Promise<Program[]> {
     return `${folder}/${name}`;
   };
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "--no-config"];
-  const key = await write("key", generateKeyFile(new Date()));
+  const key = await write("key", `${sharedRouter.secretText}\n`);
   const args = ["-a", "-k", key, "-p", `${port}`, "-c", "1", "-w", "0", "-q"];
   const one = await write("one.ts", denoProgram);
   const until = "datagram";
@@ -60,7 +61,11 @@ async function programsIn(folder: string): Promise<Program[]> {
       line: [await findPython(), await write("one.py", pythonProgram)],
       until,
     },
-    { name: "C client with a key", line: [`${folder}/first`, broadcast, `${port}`, key], until },
+    {
+      name: "C client that signs nothing",
+      line: [`${folder}/first`, broadcast, `${port}`, key],
+      until,
+    },
     { name: "checkout: deno task send -a", line: programLine("sender", args), until },
     ...packed.line[0] === Deno.execPath() ? [] : [packed],
   ];
@@ -104,9 +109,11 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
     }
     const [empty, ...others] = samples;
     const isPacked = ({ what }: Samples) => what.startsWith("packed");
+    const bundle = await Deno.stat(`${folder}/packed/${bundleName}`);
     return [
       rowOf(empty, "ms"),
       ...others.map((one) => rowOf(one, "ms", empty, isPacked(one) ? { goal: { max: 1.5 } } : {})),
+      { what: "packed folder: the sender's bundle", value: bundle.size / 1_024, unit: "KiB" },
     ];
   } finally {
     socket.close();
