@@ -109,7 +109,11 @@ for (const [kind, error] of [["held", sharingViolation], ["denied", accessDenied
       const calls = (verb: string, all: string[]) =>
         all.filter((call) => call.startsWith(verb) && call.includes(file)).length;
       assert.deepEqual([calls("Copy", installed), calls("Move", installed)], [1, 1], file);
-      assert.deepEqual([calls("Copy", upgraded), calls("Move", upgraded), calls("Remove", upgraded)], [1, 2, 1], file);
+      assert.deepEqual(
+        [calls("Copy", upgraded), calls("Move", upgraded), calls("Remove", upgraded)],
+        [1, 2, 1],
+        file,
+      );
     }
     assert.deepEqual(uninstalled.map((call) => call.split("-")[0]), ["Move", "Remove"]);
 

@@ -71,7 +71,8 @@ export interface Installer extends AsyncDisposable {
 
 /** What this machine lacks for it, or null. */
 export async function missingForInstaller(): Promise<string | null> {
-  const has = (path: string) => Deno.stat(`${cachePath}/wine/${path}`).then(() => true, () => false);
+  const has = (path: string) =>
+    Deno.stat(`${cachePath}/wine/${path}`).then(() => true, () => false);
   if (!await has("stamp")) return "Wine: run tests/windows/wine/setup.sh as root";
   if (await has("pwsh/pwsh.exe")) return null;
   return "PowerShell: install the .NET 10 SDK (dotnet), then run tests/windows/wine/setup.sh as root";
@@ -85,7 +86,9 @@ export async function openInstaller(programs: "compiled" | "stand-ins"): Promise
   try {
     const doubles = await built(session, "tests/windows/powershell/doubles/build.sh");
     await sh(session, `cp "$1/sc.exe" /prefix/drive_c/windows/system32/`, doubles);
-    const standIns = (["first", "second", "broken"] as const).map((name) => `${doubles}/${name}.exe`);
+    const standIns = (["first", "second", "broken"] as const).map((name) =>
+      `${doubles}/${name}.exe`
+    );
     const services = programs === "stand-ins" ? standIns : [
       `/checkout/${await compiled("windows-x64")}/arpflush-service.exe`,
       `/checkout/${await compiled("windows-x64", "0.2.0")}/arpflush-service.exe`,

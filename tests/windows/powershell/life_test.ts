@@ -71,7 +71,11 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
   assertEnd(reports.noKey, 2, /a router's public key is/);
   assertEnd(reports.uninstall, 0, /^Nothing had to be removed$/);
   for (const report of Object.values(reports)) {
-    assert.doesNotMatch(textOf(report), /SSSS|HHHH|short/, "what isn't a router's key is not shown");
+    assert.doesNotMatch(
+      textOf(report),
+      /SSSS|HHHH|short/,
+      "what isn't a router's key is not shown",
+    );
   }
 });
 
@@ -115,8 +119,15 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     assertEnd(reports.install, 0, /^health +healthy$/m);
     assert.ok(reports.install.after.includes("service Running"));
     assert.equal(valueOf(reports.install, settings, "RouterKeys"), `MultiString ${r1} | ${r2}`);
-    assert.ok(reports.install.after.some((line) => /^access .*D:.*\(A;CI;KA;;;SY\)\(A;CI;KA;;;BA\)$/.test(line)));
-    assert.match(ruleOf(reports.install), /LocalPort=27735 .*Profile=Any .*RemoteAddress=LocalSubnet/);
+    assert.ok(
+      reports.install.after.some((line) =>
+        /^access .*D:.*\(A;CI;KA;;;SY\)\(A;CI;KA;;;BA\)$/.test(line)
+      ),
+    );
+    assert.match(
+      ruleOf(reports.install),
+      /LocalPort=27735 .*Profile=Any .*RemoteAddress=LocalSubnet/,
+    );
     assertEnd(reports.again, 0, /^Nothing had to be changed$/);
     assertUnchanged(reports.again);
     for (const { after } of all) {
@@ -127,13 +138,29 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   await t.step("sc.exe is told this, as Windows takes its command line apart", () => {
     const told = calls.slice(0, calls.findIndex(([verb]) => verb === "control"));
     assert.deepEqual(told, [
-      ["create", "ArpFlush", "start=", "delayed-auto", "binPath=", serviceExe, "depend=", "Nsi/Tcpip"],
+      [
+        "create",
+        "ArpFlush",
+        "start=",
+        "delayed-auto",
+        "binPath=",
+        serviceExe,
+        "depend=",
+        "Nsi/Tcpip",
+      ],
       [
         "description",
         "ArpFlush",
         "Flushes the neighbor (ARP) cache when a router asks for it after a failover.",
       ],
-      ["failure", "ArpFlush", "reset=", "86400", "actions=", "restart/5000/restart/5000/restart/60000"],
+      [
+        "failure",
+        "ArpFlush",
+        "reset=",
+        "86400",
+        "actions=",
+        "restart/5000/restart/5000/restart/60000",
+      ],
       ["failureflag", "ArpFlush", "1"],
       ["sidtype", "ArpFlush", "unrestricted"],
       ["privs", "ArpFlush", "SeChangeNotifyPrivilege"],
@@ -191,7 +218,10 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     for (const [name, value] of Object.entries(written)) {
       assert.equal(valueOf(reports.options, settings, name), value);
     }
-    assert.match(ruleOf(reports.options), /LocalPort=27999 .*RemoteAddress=192\.0\.2\.0\/255\.255\.255\.0,2001:db8::\/32/);
+    assert.match(
+      ruleOf(reports.options),
+      /LocalPort=27999 .*RemoteAddress=192\.0\.2\.0\/255\.255\.255\.0,2001:db8::\/32/,
+    );
     assertEnd(reports.optionsAgain, 0, /^Nothing had to be changed$/);
     assertUnchanged(reports.optionsAgain);
     for (const report of all) assert.doesNotMatch(textOf(report), /S3cret/);
@@ -203,13 +233,16 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     assertUnchanged(reports.badSetting);
   });
 
-  await t.step("upgrade keeps settings and keys; one that doesn't start puts the old one back", () => {
-    assertEnd(reports.upgrade, 0, /^version +0\.2\.0$/m);
-    assert.equal(valueOf(reports.upgrade, settings, "Port"), "DWord 27999");
-    assertEnd(reports.broken, 1, /^Failed: Cannot start service/m);
-    assertUnchanged(reports.broken);
-    assert.ok(reports.broken.after.includes("service Running"));
-  });
+  await t.step(
+    "upgrade keeps settings and keys; one that doesn't start puts the old one back",
+    () => {
+      assertEnd(reports.upgrade, 0, /^version +0\.2\.0$/m);
+      assert.equal(valueOf(reports.upgrade, settings, "Port"), "DWord 27999");
+      assertEnd(reports.broken, 1, /^Failed: Cannot start service/m);
+      assertUnchanged(reports.broken);
+      assert.ok(reports.broken.after.includes("service Running"));
+    },
+  );
 
   await t.step("uninstall keeps settings and keys, -Purge leaves nothing", () => {
     assertEnd(reports.uninstall, 0, /are kept/);
@@ -241,7 +274,8 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
     },
     otherProgram: {
       parameters: install(),
-      before: String.raw`Set-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Services\ArpFlush ImagePath 'C:\other.exe'`,
+      before: String
+        .raw`Set-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Services\ArpFlush ImagePath 'C:\other.exe'`,
     },
     uninstall: { parameters: { Action: "uninstall", Purge: true } },
     policy: { parameters: install({ RouterKeys: [r1], NoFirewallRule: true }) },

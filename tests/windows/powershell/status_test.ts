@@ -10,7 +10,11 @@ const settings = "HKLM:\\SOFTWARE\\NPSL\\ArpFlush";
 const folder = "C:\\Program Files\\ArpFlush";
 const started = { Id: 1, Level: 4, Text: "Started version 0.1.0\r\nadvice" };
 const flushed = { Id: 10, Level: 4, Text: "Flushed all for the start: 3 entries removed" };
-const failed = { Id: 11, Level: 2, Text: "Cannot flush all: FlushIpNetTable2 returned 5\r\nadvice" };
+const failed = {
+  Id: 11,
+  Level: 2,
+  Text: "Cannot flush all: FlushIpNetTable2 returned 5\r\nadvice",
+};
 
 /** Changes what the firewall's double holds. */
 function firewall(change: string): string {
@@ -28,11 +32,16 @@ const states: Readonly<Record<string, { readonly run: Run; readonly says: readon
     says: [/the service doesn't start by itself/],
   },
   "program gone": {
-    run: { before: `Stop-Service ArpFlush; Start-Sleep 1; Remove-Item '${folder}\\arpflush-service.exe'` },
+    run: {
+      before: `Stop-Service ArpFlush; Start-Sleep 1; Remove-Item '${folder}\\arpflush-service.exe'`,
+    },
     says: [/arpflush-service\.exe doesn't run: /],
   },
   "not a program": {
-    run: { before: `Stop-Service ArpFlush; Start-Sleep 1; Set-Content '${folder}\\arpflush-service.exe' x` },
+    run: {
+      before:
+        `Stop-Service ArpFlush; Start-Sleep 1; Set-Content '${folder}\\arpflush-service.exe' x`,
+    },
     says: [/arpflush-service\.exe doesn't run: /],
   },
   "registration gone": {
@@ -48,7 +57,10 @@ const states: Readonly<Record<string, { readonly run: Run; readonly says: readon
     says: [/Port: this is not a whole number/],
   },
   "two settings out of range": {
-    run: { before: `Set-ItemProperty ${settings} Port 70000; Set-ItemProperty ${settings} HoldDownSeconds 0` },
+    run: {
+      before:
+        `Set-ItemProperty ${settings} Port 70000; Set-ItemProperty ${settings} HoldDownSeconds 0`,
+    },
     says: [/HoldDownSeconds: 0 is not/, /Port: this is not/],
   },
   "no firewall rule": {
@@ -108,7 +120,9 @@ Deno.test("install.ps1 status says of a healthy installation what it can't see f
   await using installer = await openInstaller("stand-ins");
   const byPolicy = firewall(`$store.Profiles[0].AllowLocalFirewallRules = 'False'
     $store.Rules[0].PolicyStoreSourceType = 'GroupPolicy'`);
-  const off = firewall("foreach ($one in $store.Profiles) { $one.Enabled = 'False' }; $store.Rules = @()");
+  const off = firewall(
+    "foreach ($one in $store.Profiles) { $one.Enabled = 'False' }; $store.Rules = @()",
+  );
   const [, ...reports] = await installer.run(
     install,
     { events: [flushed, failed] },
@@ -124,7 +138,8 @@ Deno.test("install.ps1 status says of a healthy installation what it can't see f
 Deno.test("install.ps1 says what keeps a service that is only marked for deletion", async () => {
   await using installer = await openInstaller("stand-ins");
   // A double of another program that has the service open.
-  const held = "function global:Start-Sleep {}; $global:Reals['Start-Process'] = { @{ ExitCode = 0 } }";
+  const held =
+    "function global:Start-Sleep {}; $global:Reals['Start-Process'] = { @{ ExitCode = 0 } }";
   const [, report] = await installer.run(install, { ...uninstall, before: held });
   assert.equal(report.exitCode, 1);
   assert.match(textOf(report), /marked for deletion.*services\.msc/);
