@@ -3,17 +3,17 @@
  *
  *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | leaks COUNT
  */
+import type { FoundNeighbor } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
 import { AF_INET } from "../../../lib/win32/netioapi.ts";
-import type { NeighborReport } from "../../../lib/wire/ack.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 const [mode, ...args] = Deno.args;
 const cache = openWindowsNeighborCache();
 const prefixes = mode === "leaks" ? [] : args.map(parsePrefix);
 
-function reportTexts(reports: readonly NeighborReport[]): string[] {
+function reportTexts(reports: readonly FoundNeighbor[]): string[] {
   return reports.map(({ state, linkLayerAddress }) => `${state} ${linkLayerAddress.toHex()}`);
 }
 
