@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { messageOf } from "../lib/errors.ts";
 import { run } from "./support/command.ts";
 import { findIsolation, type Isolation } from "./support/namespaces.ts";
-import { wineLack } from "./windows/wine/lack.ts";
+import { wineLack } from "./windows/wine/paths.ts";
 
 /** A tier: its tests, and what they need of the machine. */
 interface Tier {

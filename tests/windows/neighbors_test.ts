@@ -10,7 +10,6 @@ import {
   mibUnicastIpAddressRow,
   sockaddrInet,
 } from "../../lib/win32/netioapi.ts";
-import { eventLogRecord } from "../unit/win32/event_log_record.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
 
@@ -68,7 +67,6 @@ Deno.test("the layouts are those of the headers, as a compiler sees them", async
     mibUnicastIpAddressRow,
     mibIpForwardRow2,
     mibTable: { ...mibTable, unicastRows: mibTable.rows, forwardRows: mibTable.rows },
-    eventLogRecord,
     serviceStatus: 28,
     serviceTableEntry: 16,
   });

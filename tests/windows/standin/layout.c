@@ -43,15 +43,6 @@ int main(void)
     AT("rows", MIB_IPNET_TABLE2, Table);
     printf("\"unicastRows\": %zu, \"forwardRows\": %zu}, ",
            offsetof(MIB_UNICASTIPADDRESS_TABLE, Table), offsetof(MIB_IPFORWARD_TABLE2, Table));
-    printf("\"eventLogRecord\": {");
-    AT("length", EVENTLOGRECORD, Length);
-    AT("recordNumber", EVENTLOGRECORD, RecordNumber);
-    AT("timeGenerated", EVENTLOGRECORD, TimeGenerated);
-    AT("eventId", EVENTLOGRECORD, EventID);
-    AT("eventType", EVENTLOGRECORD, EventType);
-    AT("numStrings", EVENTLOGRECORD, NumStrings);
-    AT("stringOffset", EVENTLOGRECORD, StringOffset);
-    printf("\"size\": %zu}, ", sizeof(EVENTLOGRECORD));
     printf("\"serviceStatus\": %zu, \"serviceTableEntry\": %zu}\n", sizeof(SERVICE_STATUS),
            sizeof(SERVICE_TABLE_ENTRYW));
     return 0;

@@ -1,6 +1,5 @@
 /** The compiled executables, made anew whenever what they are made of has changed. */
 import { arpflushVersion } from "../../../lib/version.ts";
-import { targets } from "../../../packaging/compile.ts";
 import { run } from "../../support/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 
@@ -70,16 +69,6 @@ export async function copySources(): Promise<string> {
 function compile(target: Target, checkout: string): Promise<void> {
   const script = ["run", "-q", "--no-prompt", "-P=compile", "packaging/compile.ts"];
   return deno(target, [...script, target], checkout);
-}
-
-/** Compiles a module of the checkout for Windows, with every permission, into a file. */
-export async function compileForWindows(module: string, output: string): Promise<void> {
-  const target = "windows-x64";
-  const bundled = `${output}.js`;
-  await deno(target, ["bundle", "-q", "--platform=deno", `--output=${bundled}`, module]);
-  const options = ["--no-check", "--no-config", "--no-prompt", "--unstable-net", "-A"];
-  const files = [`--target=${targets[target].triple}`, `--output=${output}`, bundled];
-  await deno(target, ["compile", "-q", ...options, ...files]);
 }
 
 /** Runs the compiler with a target's base runtime, in a checkout. */
