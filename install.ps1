@@ -40,6 +40,12 @@ exit code in $LASTEXITCODE.
     'Run as a script block, by Invoke-Command -FilePath, the script has no other exit code.')]
 [Diagnostics.CodeAnalysis.SuppressMessage('PSReviewUnusedParameter', '', Justification =
     'Parameters that are settings are read by their names.')]
+[Diagnostics.CodeAnalysis.SuppressMessage('PSUseShouldProcessForStateChangingFunctions', '', Scope = 'Function',
+    Target = '*', Justification = 'Invoke-Step asks, by the $PSCmdlet of the script, for all that is called in it.')]
+[Diagnostics.CodeAnalysis.SuppressMessage('PSShouldProcess', '', Scope = 'Function', Target = 'Invoke-Step',
+    Justification = 'It asks by the $PSCmdlet of the script.')]
+[Diagnostics.CodeAnalysis.SuppressMessage('PSAvoidUsingPositionalParameters', '', Scope = 'Function', Target = '*',
+    Justification = 'Only functions of this file are called so, which have few parameters in a plain order.')]
 [CmdletBinding(SupportsShouldProcess = $true)]
 param(
     # install, upgrade, uninstall or status.
@@ -334,8 +340,8 @@ function Get-GivenSetting($bound) {
     $given
 }
 
-# Makes the key for SYSTEM and Administrators alone, before a password can be in it. PowerShell 7 can't create one
-# with its access rights. Those of a key that is there are for the service to judge.
+# Makes the key for SYSTEM and Administrators alone, before a password can be in it; PowerShell 7 can't make one
+# together with its access rights. Those of a key that is there are for the service to judge.
 function Initialize-Setting {
     $null = New-Item -Path $SettingsKey -Force
     $security = [Security.AccessControl.RegistrySecurity]::new()
@@ -357,7 +363,8 @@ function Remove-Setting {
 
 # The names of the given settings that are stored otherwise.
 function Get-DueSetting {
-    $values, $item = (Get-Value $SettingsKey), (Get-Item -LiteralPath $SettingsKey -ErrorAction SilentlyContinue)
+    $values = Get-Value $SettingsKey
+    $item = Get-Item -LiteralPath $SettingsKey -ErrorAction SilentlyContinue
     $Given.get_Keys() | Sort-Object | Where-Object {
         -not $values.ContainsKey($_) -or "$($values[$_])" -cne "$($Given[$_])" -or
         $item.GetValueKind($_) -ne $SettingKinds[$_]
@@ -389,7 +396,8 @@ function Invoke-SettingsStep([string[]] $names) {
 function Unregister-Service {
     Invoke-Sc 'delete ArpFlush' 0, 1060, 1072
     foreach ($try in 1..60) {
-        if ((Start-Process $ScExe 'query ArpFlush' -Wait -PassThru -WindowStyle Hidden).ExitCode -eq 1060) { return }
+        $query = Start-Process $ScExe 'query ArpFlush' -Wait -PassThru -WindowStyle Hidden
+        if ($query.ExitCode -eq 1060) { return }
         Start-Sleep -Milliseconds 500
     }
     throw 'the service is marked for deletion, and goes when the last program that has it open is closed: ' +
@@ -463,7 +471,8 @@ function Get-Rule {
 # administrator's: it only follows what this run changes of port and sources.
 function Invoke-FirewallStep($changed) {
     if ($NoFirewallRule) { return }
-    $before, $wanted, $port, $remote = (Get-Rule), @{}, "$(Get-Port)", @(Get-Setting 'AllowedSources' | Where-Object { $_ })
+    $before, $wanted, $port = (Get-Rule), @{}, "$(Get-Port)"
+    $remote = @(Get-Setting 'AllowedSources' | Where-Object { $_ })
     if ($remote.Count -eq 0 -or $remote -contains 'on-link') { $remote = @('LocalSubnet') }
     elseif ($remote -match '/0$') { $remote = @('Any') }
     if (-not $before -or 'Port' -in $changed) { $wanted.LocalPort = $port }

@@ -1,5 +1,6 @@
 /** The life of an installation with stand-ins for the programs: install, keys, settings, upgrade, uninstall. */
 import assert from "node:assert/strict";
+import { checkoutPath } from "../wine/paths.ts";
 import { folderPath, openInstaller, type Report, type Run, textOf } from "./installer.ts";
 
 const [r1, r2, r3] = ["A", "B", "C"].map((letter) => `arpflush-public-${letter.repeat(43)}`);
@@ -111,6 +112,7 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     uninstall: { parameters: { Action: "uninstall" } },
     uninstallAgain: { parameters: { Action: "uninstall" } },
     back: { positions: ["install", folderPath("first")] },
+    keyless: { parameters: upgrade({ RemoveRouterKey: [r2, r3] }) },
     purge: { parameters: { Action: "uninstall", Purge: true } },
   });
   const all = Object.values(reports);
@@ -198,7 +200,7 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     for (const report of [reports.keys, reports.addKey]) {
       assert.doesNotMatch(textOf(report), /st(op|art) service/);
     }
-    assert.equal(calls.filter(([verb]) => verb === "control").length, 4);
+    assert.equal(calls.filter(([verb]) => verb === "control").length, 5);
   });
 
   await t.step("settings are written with their kinds, and a password is never shown", () => {
@@ -251,6 +253,8 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     assertEnd(reports.uninstallAgain, 0);
     assertUnchanged(reports.uninstallAgain);
     assertEnd(reports.back, 0, /^version +0\.1\.0$/m);
+    assertEnd(reports.keyless, 0);
+    assert.equal(valueOf(reports.keyless, settings, "RouterKeys"), "MultiString ");
     assertEnd(reports.purge, 0);
     assert.deepEqual(reports.purge.after, reports.absent.before);
   });
@@ -297,4 +301,30 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
   assertEnd(reports.fromInstalled, 3, /reload settings/);
   const registrations = calls.filter(([verb]) => !["query", "delete", "control"].includes(verb));
   assert.equal(registrations.length, 2 * 6, "twice, and never changed");
+});
+
+Deno.test("install.ps1 takes over a service that was registered by hand, as docs/windows.md has it", async () => {
+  const page = await Deno.readTextFile(`${checkoutPath}/docs/windows.md`);
+  const [, byHand] = /```powershell\n(.*?)```/s.exec(page) ?? [];
+  const copy = `$null = New-Item -ItemType Directory 'C:\\Program Files\\ArpFlush'
+    Copy-Item -LiteralPath '${
+    folderPath("first").replaceAll("'", "''")
+  }\\arpflush-service.exe' 'C:\\Program Files\\ArpFlush'`;
+  const { reports } = await live({
+    byHand: { before: `${copy}\n${byHand}` },
+    install: { parameters: install({ RouterKeys: [r1] }) },
+  });
+  assert.ok(reports.byHand.before.includes("service Running"));
+  const registered = (report: Report) =>
+    [
+      "ImagePath",
+      "Start",
+      "FailureActions",
+      "FailureActionsOnNonCrashFailures",
+      "RequiredPrivileges",
+    ]
+      .map((name) => valueOf(report, service, name));
+  assert.equal(registered(reports.byHand)[0], `String ${serviceExe}`);
+  assert.deepEqual(registered(reports.install), registered(reports.byHand));
+  assertEnd(reports.install, 0, /^health +healthy$/m);
 });

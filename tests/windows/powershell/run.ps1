@@ -49,7 +49,7 @@ function Invoke-AsText([string] $script, [object[]] $positions) {
 
 $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtable) {
     $global:Events = @($run.events | Where-Object { $_ })
-    if ($run.before) { Invoke-Expression $run.before }
+    if ($run.before) { $null = Invoke-Expression $run.before }
     $parameters = @{}
     foreach ($name in $run.parameters.Keys) { $parameters[$name] = ConvertTo-Parameter $run.parameters[$name] }
     $before = @(Get-Machine)

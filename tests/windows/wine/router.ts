@@ -7,11 +7,11 @@
  *   deaf NUMBER    sends as many probes, 8 copies each, every copy from a socket closed at once
  *   password TEXT  sends the 2009 datagram
  */
-import type { FlushAck } from "../../../lib/wire/ack.ts";
+import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { defaultPort } from "../../../lib/wire/datagram.ts";
 import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
 import type { Action } from "../../../lib/wire/request.ts";
-import { createRouter, readAck, signRequest } from "../../support/datagrams.ts";
+import { createRouter, readAck, sentRequest, signRequest } from "../../support/datagrams.ts";
 
 const [mode, argument = ""] = Deno.args;
 const router = createRouter(1);
@@ -22,17 +22,18 @@ function openSocket(): Deno.DatagramConn {
   return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
 }
 
-/** Sends a request and gives its ack. */
+/** Sends a request and gives its ack; what else comes was meant for a socket that had this port before. */
 async function ask(action: Action): Promise<FlushAck | null> {
   const request = signRequest(router, { action });
   const socket = openSocket();
   const timer = setTimeout(() => socket.close(), answerMillis);
   try {
     await socket.send(request, host);
-    const [bytes] = await socket.receive();
-    socket.close();
-    return readAck(bytes, request, router);
-  } catch {
+    for await (const [bytes] of socket) {
+      if (typeof decodeAck(bytes, sentRequest(request, router)) === "string") continue;
+      socket.close();
+      return readAck(bytes, request, router);
+    }
     return null; // Closed by the timer.
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,5 @@
 /** A Windows host for a test: Wine with the stand-in iphlpapi.dll, the key of a router, and the service created. */
+import { registryPath } from "../../../lib/config/registry.ts";
 import { REG_MULTI_SZ } from "../../../lib/win32/advapi32.ts";
 import { run } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
@@ -31,7 +32,7 @@ export interface WindowsHost extends AsyncDisposable {
   router(...args: string[]): Promise<unknown>;
   /** Sets a setting that is a list. */
   setList(name: string, ...texts: string[]): Promise<unknown>;
-  /** Leaves the router's key as the only setting, in a key that only SYSTEM and Administrators may use. */
+  /** Leaves the router's key as the only setting, and the host's key as it is, in a key that only SYSTEM and Administrators may use. */
   resetSettings(): Promise<void>;
 }
 
@@ -93,7 +94,7 @@ async function prepare(session: WineSession, executable: string): Promise<Window
     setList: (name, ...texts) =>
       manager.run("setValue", name, REG_MULTI_SZ, registryText(`${texts.join("\0")}\0`)),
     async resetSettings() {
-      await manager.run("clearSettings");
+      await session.wine(["reg", "delete", `HKLM\\${registryPath}`, "/va", "/f"]);
       await host.setList("RouterKeys", testRouter.publicText);
       await manager.run("protectSettings", onlySystemAndAdministrators);
     },

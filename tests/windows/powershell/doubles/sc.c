@@ -97,12 +97,15 @@ static DWORD perform(int argc, wchar_t **argv)
 {
     const wchar_t *verb = argv[1], *name = argv[2];
     SERVICE_DESCRIPTIONW text = {argv[3]};
+    SERVICE_DELAYED_AUTO_START_INFO delayed = {TRUE};
     SERVICE_STATUS status;
     SC_HANDLE service = OpenServiceW(manager, name, SERVICE_ALL_ACCESS);
     if (!wcscmp(verb, L"create")) return create(argc, argv);
     if (!service) return GetLastError();
     if (argc == 3 && !wcscmp(verb, L"query")) return 0;
     if (argc == 3 && !wcscmp(verb, L"delete")) return DeleteService(service) ? 0 : GetLastError();
+    if (argc == 5 && !wcscmp(verb, L"config") && !wcscmp(argv[3], L"start=") && !wcscmp(argv[4], L"delayed-auto"))
+        return ChangeServiceConfig2W(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed) ? 0 : GetLastError();
     if (argc == 7 && !wcscmp(verb, L"failure") && !wcscmp(argv[3], L"reset=") && !wcscmp(argv[5], L"actions="))
         return set_failure(name, argv[4], argv[6]);
     if (argc != 4) return 1639;
