@@ -20,8 +20,10 @@ $ErrorActionPreference = 'Stop'
 
 $Folder = (Resolve-Path -LiteralPath $Folder).ProviderPath
 $Engine = (Get-Process -Id $PID).Path
-$Key = "$env:ProgramData\ArpFlush\key"
-$Metrics = "$env:ProgramData\ArpFlush\metrics\arpflush.prom"
+$Settings = 'HKLM:\SOFTWARE\NPSL\ArpFlush'
+$Metrics = "$env:ProgramFiles\ArpFlush\metrics\arpflush.prom"
+# A router's key, which on a real host is never: this machine plays both parts.
+$Key = Join-Path ([IO.Path]::GetTempPath()) 'arpflush_router_key'
 $Sender = "$env:ProgramFiles\ArpFlush\arpflush.exe"
 Write-Host "$([Environment]::OSVersion.VersionString), PowerShell $($PSVersionTable.PSVersion)"
 
@@ -45,6 +47,12 @@ function Test-Service {
     $LASTEXITCODE -eq 0
 }
 
+# The router's key file, and its public key.
+& "$Folder\arpflush.exe" --keygen | Set-Content -LiteralPath $Key -Encoding Ascii
+& "$env:SystemRoot\System32\icacls.exe" $Key /inheritance:r /grant:r '*S-1-5-18:F' '*S-1-5-32-544:F' /setowner '*S-1-5-32-544' | Out-Null
+$PublicKey = "$(& "$Folder\arpflush.exe" --public-key -k $Key)".Trim()
+$keys = @('-RouterKeys', $PublicKey)
+
 function Test-Answer {
     & $Sender -k $Key --no-verify --expect 1 --count 1 127.0.0.1 | Out-Host
     $LASTEXITCODE -eq 0
@@ -59,12 +67,12 @@ function Get-Sids($acl) {
 # ---- Installation ----
 
 Invoke-Installer 4 @('status')
-Invoke-Installer 0 @('install', '-WhatIf')
+Invoke-Installer 0 (@('install', '-WhatIf') + $keys)
 Assert-That (-not (Test-Service)) 'install -WhatIf registers nothing'
-Invoke-Installer 0 @('install', '-Verbose')
-Assert-That ("$(Get-Sids (Get-Acl -LiteralPath $Key))" -eq 'S-1-5-18 S-1-5-32-544') 'the key is for SYSTEM and Administrators'
-$settings = Get-Acl -LiteralPath 'HKLM:\SOFTWARE\NPSL\ArpFlush'
-Assert-That ("$(Get-Sids $settings)" -eq 'S-1-5-18 S-1-5-32-544') 'and so are the settings'
+Invoke-Installer 0 (@('install', '-Verbose') + $keys)
+foreach ($path in $Settings, "$Settings\HostKey") {
+    Assert-That ("$(Get-Sids (Get-Acl -LiteralPath $path))" -eq 'S-1-5-18 S-1-5-32-544') "$path is for SYSTEM and Administrators"
+}
 Invoke-Installer 0 @('install')
 Assert-That ($Lines -contains 'Nothing had to be changed') 'a second time nothing is changed'
 Invoke-Installer 0 @('install', '-Port', '30000', '-AllowedSources', '192.0.2.0/24,2001:db8::/32')
@@ -75,7 +83,7 @@ Assert-That ($Lines -contains 'Nothing had to be changed') 'a second time nothin
 Invoke-Installer 0 @('status', '-Json')
 # Windows PowerShell may break a line that is longer than the console is wide.
 $status = $Lines -join '' | ConvertFrom-Json
-Assert-That ($status.health -eq 'healthy' -and $status.portBound -and $status.probe.answered) 'it is healthy'
+Assert-That ($status.health -eq 'healthy' -and $status.listening) 'it is healthy'
 Assert-That ($status.port -eq 30000 -and $status.account -eq 'LocalSystem') 'JSON says what is so'
 Assert-That (@($status.events).Count -eq 5) 'JSON has five events'
 Invoke-Installer 0 @('install', '-Port', '27735', '-AllowedSources', 'on-link', '-MetricsFile', $Metrics)
@@ -163,14 +171,15 @@ Remove-NetNeighbor @link -IPAddress '192.0.2.73' -Confirm:$false
 
 Invoke-Installer 0 @('uninstall')
 Assert-That (-not (Test-Service)) 'the service is gone'
-Assert-That (Test-Path -LiteralPath $Key) 'the key is still there'
+Assert-That ("$((Get-Item $Settings).GetValue('RouterKeys'))" -eq $PublicKey) 'the router''s key is still there'
 Assert-That (-not (Test-Path -LiteralPath $Metrics)) 'the metrics are not'
 Invoke-Installer 4 @('status')
-Invoke-Installer 0 @('install', '-KeyFile', $Key)
-Assert-That (Test-Answer) 'the service answers by the key that was kept'
+Invoke-Installer 0 @('install')
+Assert-That (Test-Answer) 'the service answers the router that it obeyed before'
 Invoke-Installer 0 @('uninstall', '-Purge')
-Assert-That (-not (Test-Path -LiteralPath $Key)) 'the key is gone'
-Assert-That (-not (Test-Path -LiteralPath 'HKLM:\SOFTWARE\NPSL\ArpFlush')) 'and so are the settings'
+Assert-That (-not (Test-Path -LiteralPath $Settings)) 'the settings are gone'
 Assert-That (@(Get-NetFirewallRule -DisplayName ArpFlush -ErrorAction SilentlyContinue).Count -eq 0) 'and the firewall rule'
 Invoke-Installer 4 @('status')
+Remove-Item -LiteralPath $Key
+Write-Host 'Everything is so'
 exit 0

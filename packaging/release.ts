@@ -137,7 +137,7 @@ export async function releaseLinux(packed: string, parts: ReleaseParts): Promise
 }
 
 /** What an administrator of Windows reads, and install.ps1 points to. */
-const pagesForWindows = ["windows.md", "installing-on-windows.md", "settings.md", "events.md"];
+const pagesForWindows = ["windows.md", "settings.md", "events.md"];
 
 /** Adds to a folder with the executables what goes with them, and makes the archive; gives its name. */
 export async function releaseWindows(compiled: string, parts: ReleaseParts): Promise<string[]> {

@@ -170,7 +170,7 @@ export const metricsFolders: Readonly<Record<System, readonly string[]>> = {
   linux: ["/var/lib/prometheus/node-exporter", "/var/lib/node_exporter", "/run/arpflush"],
   windows: [
     "C:\\Program Files\\windows_exporter\\textfile_inputs",
-    "C:\\ProgramData\\ArpFlush\\metrics",
+    "C:\\Program Files\\ArpFlush\\metrics",
   ],
 };
 

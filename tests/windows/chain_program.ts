@@ -13,7 +13,13 @@ import { outcomeOf, run, until } from "../support/command.ts";
 import { ip } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed } from "./chain.ts";
 import { compiled } from "./wine/executables.ts";
-import { openWindowsHost, serviceName, testKey, type WindowsHost } from "./wine/windows_host.ts";
+import {
+  openWindowsHost,
+  registryText,
+  serviceName,
+  testRouter,
+  type WindowsHost,
+} from "./wine/windows_host.ts";
 
 const password = "TopSecret!";
 const spareCard = "02:00:00:00:01:0b";
@@ -57,7 +63,7 @@ async function makeRouters(): Promise<void> {
     await Deno.writeTextFile("/etc/group", `${network.scriptUser}:x:64123:\n`, { append: true });
   }
   await run(["mkdir", "-p", "/etc/arpflush"]);
-  await Deno.writeTextFile("/etc/arpflush/key", `${testKey}\n`);
+  await Deno.writeTextFile("/etc/arpflush/key", `${testRouter.secretText}\n`);
   await Deno.chmod("/etc/arpflush/key", 0o400);
   await run(["chown", network.scriptUser, "/etc/arpflush/key"]);
   await run(["mkdir", "/run/lab/sender", "/run/lab/report"]);
@@ -74,9 +80,7 @@ async function makeRouters(): Promise<void> {
 async function startWindowsHost(host: Station): Promise<WindowsHost> {
   await network.ignoreGratuitousArp(host);
   const windows = await openWindowsHost({ networkOf: host.namespace.pid });
-  const text = Uint16Array.from(`${password}\0`, (c) => c.charCodeAt(0));
-  await windows.manager.run("setValue", "Password", REG_SZ, [...new Uint8Array(text.buffer)]);
-  await windows.manager.run("protectSettings", "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)");
+  await windows.manager.run("setValue", "Password", REG_SZ, registryText(password));
   const { state, ms } = await windows.manager.state("start", serviceName);
   if (state !== "RUNNING") throw new Error(`The service is ${state}`);
   note("host", `service RUNNING after ${ms.toFixed(0)} ms`);

@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { REG_SZ } from "../../lib/win32/advapi32.ts";
 import { blocksOf, pageText } from "../lab/page_commands.ts";
 import { requests, samplesOf } from "../unit/metrics/samples.ts";
-import { openWindowsHost, serviceName, type WindowsHost } from "./wine/windows_host.ts";
+import {
+  openWindowsHost,
+  registryText as sz,
+  serviceName,
+  type WindowsHost,
+} from "./wine/windows_host.ts";
 
 const PARAMCHANGE = 6;
 const started = 1, reloaded = 3, reloadRefused = 4, flushed = 10;
-
-function sz(text: string): number[] {
-  return [...new Uint8Array(Uint16Array.from(`${text}\0`, (c) => c.charCodeAt(0)).buffer)];
-}
 
 /** Windows' path and the session's of a file in each allowed folder; either slash will do. */
 const files = [
@@ -19,8 +20,8 @@ const files = [
     "/prefix/drive_c/Program Files/windows_exporter/textfile_inputs",
   ],
   [
-    "C:/ProgramData/ArpFlush/metrics/arpflush.prom",
-    "/prefix/drive_c/ProgramData/ArpFlush/metrics",
+    "C:/Program Files/ArpFlush/metrics/arpflush.prom",
+    "/prefix/drive_c/Program Files/ArpFlush/metrics",
   ],
 ] as const;
 
@@ -64,7 +65,7 @@ Deno.test("the service under the service control manager writes metrics, moves a
   await samplesWith(host, files[1][1], ok, 2);
   assert.equal((await session.unix(["ls", files[0][1]])).stdout, "");
 
-  await reload("C:\\ProgramData\\ArpFlush\\arpflush.prom");
+  await reload("C:\\ProgramData\\ArpFlush\\metrics\\arpflush.prom");
   assert.match(
     (await host.event(reloadRefused)).text,
     /MetricsFile: "C:.*arpflush\.prom" is not empty, or a file NAME\.prom in .*textfile_inputs/,

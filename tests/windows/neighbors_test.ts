@@ -103,8 +103,8 @@ Deno.test("the cache works on the kernel's real table through the stand-in", asy
       "neighbor 0200000000aa",
       "permanent 020000000009",
       `no neighbor ${nothing}`,
-      `not looked at ${nothing}`,
-      `not looked at ${nothing}`,
+      `not concerned ${nothing}`,
+      `not concerned ${nothing}`,
     ]);
   });
 

@@ -3,9 +3,16 @@ import assert from "node:assert/strict";
 import { settingNames } from "../../lib/config/settings.ts";
 import { windowsServiceUsage } from "../../lib/service/arguments.ts";
 import { versionText } from "../../lib/version.ts";
-import { REG_DWORD, REG_MULTI_SZ, REG_SZ } from "../../lib/win32/advapi32.ts";
+import { REG_DWORD, REG_SZ } from "../../lib/win32/advapi32.ts";
 import { placeStandIn, useIpHelper } from "./wine/ip_helper.ts";
-import { openWindowsHost, serviceName, testKey, type WindowsHost } from "./wine/windows_host.ts";
+import { createRouter } from "../support/datagrams.ts";
+import {
+  openWindowsHost,
+  registryText as sz,
+  serviceName,
+  testRouter,
+  type WindowsHost,
+} from "./wine/windows_host.ts";
 
 /** A type that no setting has (winnt.h). */
 const REG_BINARY = 3;
@@ -16,18 +23,15 @@ const ERROR_SERVICE_SPECIFIC_ERROR = 1066;
 
 const started = 1, stopped = 2, reloaded = 3, reloadRefused = 4, flushed = 10, flushFailed = 11;
 const refused = 20, receiveFailed = 30;
-const settingsInvalid = 40, keyFileUnusable = 41, keyMissing = 42;
+const routerKeyListed = 7, routerKeyTakenOut = 8;
+const settingsInvalid = 40, keyMissing = 42;
 const listenWaiting = 43, listenFailed = 44, cacheUnusable = 45;
 
-const onlySystemAndAdministrators = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)";
-const usersToo = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)(A;;KR;;;BU)";
+const usersMayRead = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)(A;;KR;;;BU)";
+const usersMayWrite = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)(A;;KW;;;BU)";
 
 function dword(value: number): number[] {
   return [...new Uint8Array(Uint32Array.of(value).buffer)];
-}
-
-function sz(text: string): number[] {
-  return [...new Uint8Array(Uint16Array.from(`${text}\0`, (c) => c.charCodeAt(0)).buffer)];
 }
 
 async function start({ manager }: WindowsHost): Promise<number> {
@@ -139,21 +143,39 @@ Deno.test("the service lives under the service control manager", async (t) => {
     const { type, text } = await host.event(reloadRefused);
     assert.equal(type, "error");
     assert.match(text, /HKLM\\SOFTWARE\\NPSL\\ArpFlush: Port: 70000 is not a whole number/);
-    await manager.run("clearSettings");
+    await host.resetSettings();
     assert.equal(await control(PARAMCHANGE), 0);
     assert.match((await host.event(reloaded)).text, /port 27735/);
   });
 
   await t.step(
-    "a key file that vanishes is said at the reload, and the old keys stay",
+    "a reload lists and takes out keys; a text that is none keeps the old ones",
     async () => {
-      await host.removeKeyFile();
+      const other = createRouter(2);
+      await host.setList("RouterKeys", testRouter.publicText, other.publicText);
       assert.equal(await control(PARAMCHANGE), 0);
-      assert.match((await host.event(reloadRefused)).text, /key" does not exist/);
+      assert.match((await host.event(routerKeyListed)).text, new RegExp(other.key.idText));
+      await host.setList("RouterKeys", other.secretText);
+      assert.equal(await control(PARAMCHANGE), 0);
+      const { text } = await host.event(reloadRefused);
+      assert.match(text, /RouterKeys: .*secret key/);
+      assert.ok(!text.includes(other.secretText));
       assert.notEqual(await host.router("probe"), null);
-      await host.writeKeyFile(`${testKey}\n`);
+      await host.resetSettings();
+      assert.equal(await control(PARAMCHANGE), 0);
+      assert.match((await host.event(routerKeyTakenOut)).text, new RegExp(other.key.idText));
     },
   );
+
+  await t.step("it keeps the host's key, which --host-key prints", async () => {
+    const print = () => host.session.wine([host.executable, "--host-key"]);
+    const before = await print();
+    assert.match(before.stdout, /^arpflush-host-[\w-]{43}\n$/);
+    await stop(host);
+    await start(host);
+    assert.deepEqual(await print(), before);
+    await host.event(started);
+  });
 
   await t.step("it stops, and starts again 20 times", async () => {
     const stops: number[] = [await stop(host)];
@@ -221,10 +243,10 @@ Deno.test("the service lives under the service control manager", async (t) => {
 
   await t.step("--check shows each setting with where it comes from, or every error", async () => {
     const check = () => host.session.wine([host.executable, "--check"]);
-    await manager.run("setValue", "HoldDownSeconds", REG_DWORD, dword(20));
+    await manager.run("setValue", "HoldDownSeconds", REG_DWORD, dword(7));
     const { code, stdout } = await check();
     assert.equal(code, 0);
-    assert.match(stdout, /^HoldDownSeconds = 20 +# s; HKLM\\SOFTWARE\\NPSL\\ArpFlush$/m);
+    assert.match(stdout, /^HoldDownSeconds = 7 +# s; HKLM\\SOFTWARE\\NPSL\\ArpFlush$/m);
     assert.match(stdout, /^Port = 27735 +# default$/m);
     const wrong: Readonly<Record<string, readonly [number, number[]]>> = {
       "type": [REG_BINARY, [1, 2, 3]],
@@ -238,17 +260,15 @@ Deno.test("the service lives under the service control manager", async (t) => {
       const named = stderr.match(/(?<=^HKLM\\SOFTWARE\\NPSL\\ArpFlush: )\w+(?=: )/gm) ?? [];
       assert.deepEqual([...named].sort(), [...settingNames].sort(), `wrong ${fault}: ${stderr}`);
     }
-    await manager.run("clearSettings");
+    await host.resetSettings();
   });
 
-  await t.step("a wrong key file ends the start with its code", async () => {
-    await host.writeKeyFile("not a key\n");
-    assert.match(await failsToStart(host, keyFileUnusable), /key": line 1 is not a key/);
-    await host.writeKeyFile(`${testKey}\n`, 0o644);
-    assert.match(await failsToStart(host, keyFileUnusable), /refused, Everyone can read/);
-    await host.removeKeyFile();
-    assert.match(await failsToStart(host, keyMissing), /key" does not exist; run install\.ps1/);
-    await host.writeKeyFile(`${testKey}\n`);
+  await t.step("without a router's key it ends the start with its code", async () => {
+    await host.setList("RouterKeys");
+    assert.match(
+      await failsToStart(host, keyMissing),
+      /RouterKeys is empty and no Password is set/,
+    );
   });
 
   await t.step(
@@ -258,28 +278,39 @@ Deno.test("the service lives under the service control manager", async (t) => {
       await manager.run("setValue", "HoldDownSeconds", REG_DWORD, dword(0));
       await manager.run("setValue", "Listen", REG_SZ, [0x00, 0xd8, 0, 0]);
       const text = await failsToStart(host, settingsInvalid);
-      assert.match(text, /HoldDownSeconds: 0 is not a whole number from 1 to 300/);
+      assert.match(text, /HoldDownSeconds: 0 is not a whole number from 1 to 10/);
       assert.match(text, /Listen: the text is not UTF-16/);
       assert.match(text, /Port: "27735" is not a whole number/);
-      await manager.run("clearSettings");
+      await host.resetSettings();
     },
   );
 
-  await t.step("a Password is used only from a key that others can't read", async () => {
-    await manager.run("setValue", "Password", REG_SZ, sz("TopSecret!"));
-    await manager.run("setValue", "AllowedSources", REG_MULTI_SZ, sz("192.0.2.0/24\0"));
-    await manager.run("protectSettings", usersToo);
-    const text = await failsToStart(host, settingsInvalid);
-    assert.match(text, /refused because it holds a Password and Users can read or change it/);
-    assert.ok(!text.includes("TopSecret"));
-    await manager.run("protectSettings", onlySystemAndAdministrators);
-    await start(host);
-    await host.event(started);
-    await host.router("password", "TopSecret!");
-    assert.match((await host.event(flushed)).text, /^Flushed all for .*127\.0\.0\.1/);
-    await stop(host);
-    await manager.run("clearSettings");
-  });
+  await t.step(
+    "settings that others may change, or read beside a Password, are refused",
+    async () => {
+      await manager.run("protectSettings", usersMayWrite);
+      assert.match(
+        await failsToStart(host, settingsInvalid),
+        /refused because Users can change it/,
+      );
+      await manager.run("protectSettings", usersMayRead);
+      await start(host);
+      await host.event(started);
+      await stop(host);
+      await manager.run("setValue", "Password", REG_SZ, sz("TopSecret!"));
+      const text = await failsToStart(host, settingsInvalid);
+      assert.match(text, /refused because it holds a Password and Users can read or change it/);
+      assert.ok(!text.includes("TopSecret"));
+      await host.resetSettings();
+      await manager.run("setValue", "Password", REG_SZ, sz("TopSecret!"));
+      await start(host);
+      await host.event(started);
+      await host.router("password", "TopSecret!");
+      assert.match((await host.event(flushed)).text, /^Flushed all for .*127\.0\.0\.1/);
+      await stop(host);
+      await host.resetSettings();
+    },
+  );
 
   await t.step("of two services on one port the second waits, then gives up", async () => {
     const second = "ArpFlush2";

@@ -240,7 +240,7 @@ Deno.test("isMetricsPlace() takes a .prom file in each folder of its system and 
 });
 
 Deno.test("isMetricsPlace() takes Windows' paths with either slash and in either case", () => {
-  assert.ok(isMetricsPlace("c:/programdata/ARPFLUSH/metrics/arpflush.PROM", "windows"));
+  assert.ok(isMetricsPlace("c:/program files/ARPFLUSH/metrics/arpflush.PROM", "windows"));
   assert.ok(!isMetricsPlace("/RUN/arpflush/arpflush.prom", "linux"));
   assert.ok(!isMetricsPlace("\\run\\arpflush\\arpflush.prom", "linux"));
 });
@@ -262,13 +262,13 @@ Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", (
       "/run/arpflush//a.prom",
       "/run/arpflush/a\0.prom",
       "/run/arpflush/a\n.prom",
-      "C:\\ProgramData\\ArpFlush\\metrics\\arpflush.prom",
+      "C:\\Program Files\\ArpFlush\\metrics\\arpflush.prom",
     ],
     windows: [
       "C:\\ProgramData\\ArpFlush\\key.prom",
-      "C:\\ProgramData\\ArpFlush\\metrics\\..\\key.prom",
-      "C:\\ProgramData\\ArpFlush\\metrics\\key:a.prom",
-      "\\\\?\\C:\\ProgramData\\ArpFlush\\metrics\\a.prom",
+      "C:\\Program Files\\ArpFlush\\metrics\\..\\key.prom",
+      "C:\\Program Files\\ArpFlush\\metrics\\key:a.prom",
+      "\\\\?\\C:\\Program Files\\ArpFlush\\metrics\\a.prom",
       "/run/arpflush/arpflush.prom",
     ],
   } as const;
@@ -289,7 +289,7 @@ Deno.test("parseSettings() names the folders a MetricsFile may be in", () => {
   assert.equal(
     metricsPlaces("windows"),
     "empty, or a file NAME.prom in C:\\Program Files\\windows_exporter\\textfile_inputs, " +
-      "C:\\ProgramData\\ArpFlush\\metrics",
+      "C:\\Program Files\\ArpFlush\\metrics",
   );
   const { linux, windows } = metricsFolders;
   const own = Deno.build.os === "windows" ? `${windows[0]}\\a.prom` : `${linux[0]}/a.prom`;

@@ -1,126 +1,126 @@
-/** Every step of install.ps1 made to fail: what was there before is as it was. */
+/** Every call of install.ps1 that changes something made to fail, and every file held by another program. */
 import assert from "node:assert/strict";
-import { checkoutPath } from "../wine/paths.ts";
-import { testKey } from "../wine/windows_host.ts";
-import { readSyntax } from "./host.ts";
-import { linesOf, missingForInstaller, openInstaller, type Report, type Run } from "./installer.ts";
+import { type Installer, openInstaller, type Report, type Run, textOf } from "./installer.ts";
 
-const missing = await missingForInstaller();
-if (missing !== null) console.log(`Skipped, this machine lacks ${missing}`);
+const RouterKeys = [`arpflush-public-${"A".repeat(43)}`];
+const install: Run = { parameters: { Action: "install", RouterKeys } };
+/** Every step that an upgrade has: service, programs, settings, firewall rule. */
+const upgrade: Run = {
+  parameters: {
+    Action: "upgrade",
+    Port: 31_000,
+    AddRouterKey: `arpflush-public-${"B".repeat(43)}`,
+    AllowedSources: "192.0.2.0/24",
+  },
+  from: "second",
+};
+/** Nothing that needs a restart. */
+const reload: Run = { parameters: { Action: "upgrade", Port: 31_001 }, from: "second" };
+const uninstall: Run = { parameters: { Action: "uninstall", Purge: true } };
 
-/** A failure thrown at the end of a step has all of it to undo; at the start, nothing. */
-function atEnd(parameters: Record<string, unknown>, from: Run["from"], ...steps: string[]): Run[] {
-  return steps.map((step) => ({ parameters, from, inject: { step, at: "end" } }));
+function failing(run: Run, from: number, to: number): Run[] {
+  return Array.from({ length: to - from }, (_, i) => ({
+    ...run,
+    faults: [{ kind: "fail", at: from + i }],
+  }));
 }
 
-function atStart(
-  parameters: Record<string, unknown>,
-  from: Run["from"],
-  ...steps: string[]
-): Run[] {
-  return steps.map((step) => ({ parameters, from, inject: { step, at: "start" } }));
+/** How many calls of a run change something. */
+async function callsOf(installer: Installer, run: Run): Promise<number> {
+  const [{ faults }] = await installer.run({ ...run, faults: [{ kind: "fail", at: 1_000 }] });
+  return faults[0].count;
 }
 
-/** A program that fails in the middle of a step. */
-function told(parameters: Record<string, unknown>, from: Run["from"], ...fails: string[]): Run[] {
-  return fails.map((fail) => ({ parameters, from, environment: { ARPFLUSH_FAIL: fail } }));
+function assertUndone(report: Report): void {
+  const [{ met }] = report.faults;
+  assert.notEqual(met, "");
+  assert.equal(report.exitCode, 1, `${met}\n${textOf(report)}`);
+  assert.match(textOf(report), /^Failed: /m, met);
+  assert.doesNotMatch(textOf(report), /NOT undone/, met);
+  assert.deepEqual(report.after, report.before, `${met}\n${textOf(report)}`);
 }
 
-const install = { Action: "install" };
-const fresh = [
-  ...atEnd(
-    install,
-    "first",
-    ...["Copy programs", "Write settings", "Protect folder", "Make key"],
-    ...["Check settings", "Register event source", "Create service", "Set firewall rule"],
-    "Start service",
-  ),
-  ...atStart(install, "first", "Wait for an answer", "Copy programs", "Make key", "Create service"),
-  ...told(install, "first", "icacls /grant:r 5", "sc create 1072", "sc privs 87", "netsh add 1"),
-  ...told(install, "first", "sc start 1053"),
-];
-const changed = { Action: "upgrade", Port: 31_000, HoldDownSeconds: 3, GenerateKey: true };
-const upgrade = [
-  ...atEnd(
-    changed,
-    "second",
-    ...["Stop service", "Copy programs", "Write settings", "Make key", "Set firewall rule"],
-    "Start service",
-  ),
-  ...atStart(changed, "second", "Wait for an answer", "Copy programs", "Make key"),
-  ...atEnd(
-    { Action: "upgrade", MetricsFile: String.raw`C:\ProgramData\ArpFlush\metrics\a.prom` },
-    "second",
-    ...["Make metrics folder", "Start service"],
-  ),
-  ...atEnd({ Action: "upgrade", KeyFile: "Z:\\tmp\\routers.key" }, "second", "Take key"),
-  ...told(changed, "second", "sc start 1053", "netsh delete 1", "netsh add 1"),
-];
-const purge = { Action: "uninstall", Purge: true };
-const uninstall = [
-  ...atEnd(
-    purge,
-    "first",
-    ...["Stop service", "Remove firewall rule", "Remove event source", "Remove folder"],
-    ...["Remove settings", "Delete service"],
-  ),
-  ...told(purge, "first", "sc stop 1061", "sc delete 5"),
-];
-/** A key that others can read, and a service that somebody changed by hand. */
-const repair = [
-  ...atEnd(install, "first", "Stop service", "Protect key", "Configure service"),
-  ...atStart(install, "first", "Protect key"),
-  ...told(install, "first", "sc privs 87"),
-];
-
-function assertUndone(run: Run, report: Report): void {
-  const name = JSON.stringify({ ...run, parameters: run.parameters?.Action });
-  const errors = linesOf(report, "error").join("\n");
-  assert.equal(report.exitCode, 1, `${name}\n${errors}`);
-  assert.match(errors, run.inject ? /injected failure/ : /ended with exit code/, name);
-  assert.match(errors, /^Failed: /m, name);
-  assert.match(errors, /what to do/, name);
-  assert.doesNotMatch(errors, /NOT undone/, name);
-  assert.deepEqual(report.after, report.before, `${name}\n${errors}`);
-}
-
-function assertAllUndone(runs: readonly Run[], reports: readonly Report[]): void {
-  runs.forEach((run, i) => assertUndone(run, reports[i]));
-}
-
-Deno.test("install.ps1 undoes what it did when any step fails", {
-  ignore: missing !== null,
-}, async (t) => {
-  const { steps } = await readSyntax(`${checkoutPath}/install.ps1`);
-  await using installer = await openInstaller();
-  const { session } = installer;
-  await t.step("each step is among those that are made to fail", () => {
-    const tried = [...fresh, ...upgrade, ...uninstall, ...repair].map(({ inject }) => inject?.step);
-    const names = steps.flatMap(({ names }) => names);
-    const untried = names.filter((name) => !tried.includes(name));
-    assert.deepEqual(untried, []);
-  });
-  await t.step("install", async () => {
-    assertAllUndone(fresh, await installer.run(...fresh));
-  });
-  await t.step("upgrade with a new port and key", async () => {
-    const before = { parameters: { ...install, HoldDownSeconds: 20, Password: { secret: "x" } } };
-    await session.unix(["sh", "-c", `echo ${testKey} >/tmp/routers.key`]);
-    const [installed, ...reports] = await installer.run(before, ...upgrade);
-    assert.equal(installed.exitCode, 0);
-    assertAllUndone(upgrade, reports);
-  });
-  await t.step("install over something changed by hand", async () => {
-    const key = "/prefix/drive_c/ProgramData/ArpFlush/key";
-    await session.unix(["chmod", "644", key]);
-    const services = String.raw`HKLM\SYSTEM\CurrentControlSet\Services\ArpFlush`;
-    await session.wine(["reg", "add", services, "/v", "Description", "/d", "by hand", "/f"]);
-    const reports = await installer.run(...repair);
-    assertAllUndone(repair, reports);
-    const { stdout } = await session.unix(["stat", "-c", "%a", key]);
-    assert.equal(stdout.trim(), "644", "the old file is back, with its own rights");
-  });
-  await t.step("uninstall", async () => {
-    assertAllUndone(uninstall, await installer.run(...uninstall));
-  });
+Deno.test("install.ps1 undoes everything, whichever call of an installation fails", async () => {
+  await using installer = await openInstaller("stand-ins");
+  const count = await callsOf(installer, install);
+  await installer.run(uninstall);
+  assert.ok(count > 15, `${count} calls`);
+  (await installer.run(...failing(install, 1, count + 1))).forEach(assertUndone);
 });
+
+Deno.test("install.ps1 puts everything back, whichever call of an upgrade or of a change fails", async () => {
+  await using installer = await openInstaller("stand-ins");
+  await installer.run(install);
+  const count = await callsOf(installer, upgrade);
+  assert.ok(count > 15, `${count} calls`);
+  await installer.run(uninstall, install);
+  const reports = await installer.run(...failing(upgrade, 1, count + 1));
+  reports.forEach(assertUndone);
+  for (const { after } of reports) assert.ok(after.includes("service Running"));
+  (await installer.run(...failing(reload, 1, 4))).forEach(assertUndone);
+});
+
+Deno.test("install.ps1 uninstalls in a second run what a failure left of the first", async () => {
+  await using installer = await openInstaller("stand-ins");
+  const [{ before: clean }] = await installer.run(install);
+  const count = await callsOf(installer, uninstall);
+  for (const run of failing(uninstall, 1, count + 1)) {
+    const [, failed, ended] = await installer.run(install, run, uninstall);
+    const [{ met }] = failed.faults;
+    assert.notEqual(met, "");
+    assert.equal(failed.exitCode, 1, met);
+    assert.equal(ended.exitCode, 0, met + textOf(ended));
+    assert.deepEqual(ended.after, clean, met);
+  }
+});
+
+/** Windows' errors (winerror.h). */
+const accessDenied = 5, sharingViolation = 32;
+
+/** The calls about files of a run in which each was refused three times. */
+function assertWaited({ faults }: Report, error: number): string[] {
+  const { errors, refused } = faults[faults.length - 1];
+  const calls = Object.keys(refused);
+  const expected = calls.flatMap((call) => {
+    const isFolder = /^Move-Item -LiteralPath [^.]*ArpFlush -/.test(call);
+    return Array<number>(3).fill(isFolder ? accessDenied : error);
+  });
+  assert.deepEqual(errors, expected);
+  assert.ok(Object.values(refused).every((times) => times === 3));
+  return calls;
+}
+
+for (const [kind, error] of [["held", sharingViolation], ["denied", accessDenied]] as const) {
+  Deno.test(`install.ps1 waits where files are ${kind}, when it does and when it undoes`, async () => {
+    await using installer = await openInstaller("stand-ins");
+    const faults = [{ kind }];
+    const reports = await installer.run(
+      { ...install, faults },
+      { ...upgrade, faults },
+      { ...uninstall, faults },
+      install,
+    );
+    for (const report of reports) assert.equal(report.exitCode, 0, textOf(report));
+    const files = ["arpflush-service.exe", "arpflush.exe", "SHA256SUMS"];
+    const [installed, upgraded, uninstalled] = reports.map((report, i) =>
+      i === 3 ? [] : assertWaited(report, error)
+    );
+    for (const file of files) {
+      const calls = (verb: string, all: string[]) =>
+        all.filter((call) => call.startsWith(verb) && call.includes(file)).length;
+      assert.deepEqual([calls("Copy", installed), calls("Move", installed)], [1, 1], file);
+      assert.deepEqual(
+        [calls("Copy", upgraded), calls("Move", upgraded), calls("Remove", upgraded)],
+        [1, 2, 1],
+        file,
+      );
+    }
+    assert.deepEqual(uninstalled.map((call) => call.split("-")[0]), ["Move", "Remove"]);
+
+    const [undone] = await installer.run({ ...upgrade, from: "broken", faults });
+    assert.equal(undone.exitCode, 1);
+    assert.deepEqual(undone.after, undone.before, textOf(undone));
+    // Of each file: copied, taken away, put in place; and in the undo removed and put back.
+    assert.equal(assertWaited(undone, error).length, 5 * files.length);
+  });
+}

@@ -1,117 +1,179 @@
 /**
- * install.ps1 on a Windows of its own: a Wine session in its own network, with doubles in the place of
- * sc.exe, netsh.exe, icacls.exe and wevtutil.exe, and folders to install from.
+ * install.ps1 on a Windows of its own, run by the real PowerShell: a Wine session with the doubles of
+ * doubles/ in the place of what Wine hasn't, and folders to install from.
  */
-import { run } from "../../support/command.ts";
-import { openNetworkNamespace } from "../../support/namespaces.ts";
 import { built } from "../wine/built.ts";
+import { compiled } from "../wine/executables.ts";
+import { placeStandIn } from "../wine/ip_helper.ts";
 import { cachePath } from "../wine/paths.ts";
-import { openWineSession, windowsPath, type WineSession } from "../wine/session.ts";
-import { type Folders, layStandIns } from "./folders.ts";
-import { buildHost, missingForHost } from "./host.ts";
+import { openWineSession, type WineSession } from "../wine/session.ts";
 
-/** One run of install.ps1; see PlannedRun in host/Plan.cs. */
+/** One run of install.ps1. */
 export interface Run {
   readonly parameters?: Readonly<Record<string, unknown>>;
   /** Runs the script's text with these, as Invoke-Command -FilePath does. */
   readonly positions?: readonly string[];
-  readonly argumentPassing?: "Legacy" | "Standard" | "Windows";
-  readonly answers?: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly inject?: { readonly step: string; readonly at: "start" | "end" };
+  /** PowerShell that is run before, on the same machine. */
+  readonly before?: string;
+  /** See doubles/doubles.ps1. */
+  readonly faults?: readonly (
+    | { readonly kind: "fail"; readonly at: number }
+    | { readonly kind: "held" | "denied" }
+  )[];
+  /** What the event log holds, the newest first. */
+  readonly events?: readonly { Id: number; Level: number; Text: string }[];
   /** Which folder's script. @default first */
-  readonly from?: keyof Folders;
+  readonly from?: Folder;
 }
 
 /** What came out of a run. */
 export interface Report {
   readonly exitCode: number;
   readonly lines: readonly { readonly stream: string; readonly text: string }[];
-  /** The machine's state before and after, a line a fact; see host/Machine.cs. */
+  /** The machine's state before and after, a line a fact; see run.ps1. */
   readonly before: readonly string[];
   readonly after: readonly string[];
+  readonly faults: readonly {
+    readonly met: string;
+    readonly count: number;
+    /** The error of each refused call, and how often each was. */
+    readonly errors: readonly number[];
+    readonly refused: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** Folders to install from; a name may have every letter that could hurt. */
+const folders = {
+  /** Version 0.1.0 */
+  first: "Ünï cödé & [x] 'q' %TEMP% (1)",
+  /** Version 0.2.0 */
+  second: "second",
+  /** Version 0.3.0, whose service ends at once. */
+  broken: "broken",
+  /** Version 0.2.0 with a file that isn't what SHA256SUMS says. */
+  tampered: "tampered",
+};
+type Folder = keyof typeof folders;
+
+/** Windows' path of a folder. */
+export function folderPath(name: Folder): string {
+  return `C:\\setup\\${folders[name]}`;
 }
 
 /** An open one. */
 export interface Installer extends AsyncDisposable {
   readonly session: WineSession;
-  readonly folders: Folders;
   /** Runs one after the other in one PowerShell process. */
   run(...runs: readonly Run[]): Promise<Report[]>;
-  /** The command lines that the doubles were given since this was asked last. */
-  calls(): Promise<string[]>;
+  /** The arguments of each call of sc.exe since this was asked last. */
+  calls(): Promise<string[][]>;
 }
 
 /** What this machine lacks for it, or null. */
 export async function missingForInstaller(): Promise<string | null> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return "root on Linux";
-  const hasWine = await Deno.stat(`${cachePath}/wine/stamp`).then(() => true, () => false);
-  return hasWine ? await missingForHost() : "Wine (tests/windows/wine/setup.sh)";
+  const has = (path: string) =>
+    Deno.stat(`${cachePath}/wine/${path}`).then(() => true, () => false);
+  if (!await has("stamp")) return "Wine: run tests/windows/wine/setup.sh as root";
+  if (await has("pwsh/pwsh.exe")) return null;
+  return "PowerShell: install the .NET 10 SDK (dotnet), then run tests/windows/wine/setup.sh as root";
 }
 
-/** Opens one; some seconds. */
-export async function openInstaller(
-  lay: (session: WineSession) => Promise<Folders> = layStandIns,
-): Promise<Installer> {
-  const { windows } = await buildHost();
-  await using stack = new AsyncDisposableStack();
-  const network = stack.use(await openNetworkNamespace("winhost"));
-  const session = stack.use(await openWineSession({ networkOf: network.pid }));
-  await placeDoubles(session);
-  const folders = await lay(session);
-  await run(["cp", "-r", windows, `${session.shared}/host`]);
-  const owned = stack.move();
+/** Opens one; some seconds. With the real, compiled programs in two versions, or stand-ins for them. */
+export async function openInstaller(programs: "compiled" | "stand-ins"): Promise<Installer> {
+  const missing = await missingForInstaller();
+  if (missing !== null) throw new Error(`This machine lacks ${missing}`);
+  const session = await openWineSession();
+  try {
+    const doubles = await built(session, "tests/windows/powershell/doubles/build.sh");
+    await sh(session, `cp "$1/sc.exe" /prefix/drive_c/windows/system32/`, doubles);
+    const standIns = (["first", "second", "broken"] as const).map((name) =>
+      `${doubles}/${name}.exe`
+    );
+    const services = programs === "stand-ins" ? standIns : [
+      `/checkout/${await compiled("windows-x64")}/arpflush-service.exe`,
+      `/checkout/${await compiled("windows-x64", "0.2.0")}/arpflush-service.exe`,
+      standIns[2],
+    ];
+    if (programs === "compiled") await placeStandIn(session);
+    await layFolders(session, services);
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
   return {
     session,
-    folders,
-    run: (...runs) => runInstaller(session, folders, runs),
+    run: (...runs) => runInstaller(session, runs),
     calls: () => takeCalls(session),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
 
-async function placeDoubles(session: WineSession): Promise<void> {
-  const folder = await built(session, "tests/windows/powershell/doubles/build.sh");
-  const copy = 'cp "$1"/*.exe /prefix/drive_c/windows/system32/';
-  const { code, stderr } = await session.unix(["sh", "-c", copy, "sh", folder]);
-  if (code !== 0) throw new Error(`Cannot place the doubles: ${stderr}`);
+/** arpflush.exe is only copied: any bytes will do. */
+const layFolder = `set -e
+to="/prefix/drive_c/setup/$1"
+mkdir -p "$to"
+cp "$2" "$to/arpflush-service.exe"
+echo "the sender of $1" >"$to/arpflush.exe"
+cp /checkout/install.ps1 "$to/"
+cd "$to"
+sha256sum arpflush-service.exe arpflush.exe install.ps1 >SHA256SUMS`;
+
+async function layFolders(session: WineSession, services: readonly string[]): Promise<void> {
+  const [first, second, broken] = services;
+  await sh(session, layFolder, folders.first, first);
+  await sh(session, layFolder, folders.second, second);
+  await sh(session, layFolder, folders.broken, broken);
+  await sh(session, layFolder, folders.tampered, second);
+  await sh(session, `echo more >>/prefix/drive_c/setup/tampered/arpflush.exe`);
 }
 
-/** The lines of one stream of a report. */
-export function linesOf({ lines }: Report, stream: string): string[] {
-  return lines.filter((line) => line.stream === stream).map(({ text }) => text);
+/** Runs a shell script in the session. */
+export async function sh(session: WineSession, script: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await session.unix(["sh", "-c", script, "sh", ...args]);
+  if (code !== 0) throw new Error(`sh: ${stderr}`);
+  return stdout;
 }
 
-/** Wine takes its own programs unless told otherwise. */
-const overrides = "sc.exe,netsh.exe,icacls.exe,wevtutil.exe=n";
+/** What the lines of a report say. */
+export function textOf({ lines }: Report): string {
+  return lines.map(({ text }) => text).join("\n");
+}
+
 /** Many runs in one process, each of them seconds under load. */
-const timeoutMillis = 600_000;
+const timeoutMillis = 900_000;
 
-async function runInstaller(
-  session: WineSession,
-  folders: Folders,
-  runs: readonly Run[],
-): Promise<Report[]> {
-  const plan = runs.map(({ from = "first", ...rest }) => ({
-    ...rest,
-    script: `${folders[from]}\\install.ps1`,
-    snapshot: true,
+/**
+ * PowerShell needs a console, which Wine gives to nothing but a terminal on standard input: `script` is
+ * one. Output goes to files.
+ */
+const pwsh = "wine /pwsh/pwsh.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " +
+  "'Z:\\checkout\\tests\\windows\\powershell\\run.ps1' 'Z:\\shared\\plan.json' 'Z:\\shared\\result.json' " +
+  ">/shared/said 2>&1";
+
+async function runInstaller(session: WineSession, runs: readonly Run[]): Promise<Report[]> {
+  const { shared } = session;
+  const plan = runs.map(({ from = "first", ...run }) => ({
+    ...run,
+    script: `${folderPath(from)}\\install.ps1`,
   }));
-  await Deno.writeTextFile(`${session.shared}/plan.json`, JSON.stringify(plan));
-  const [program, planFile, resultFile, callsFile] = [
-    "/shared/host/PowerShellHost.exe",
-    "/shared/plan.json",
-    "/shared/result.json",
-    "/shared/calls",
-  ].map(windowsPath);
-  const env = { WINEDLLOVERRIDES: overrides, ARPFLUSH_DOUBLES: callsFile };
-  const ended = await session.wine([program, "run", planFile, resultFile], { env, timeoutMillis });
-  if (ended.code !== 0) throw new Error(`Cannot run the plan: ${ended.stderr}`);
-  return JSON.parse(await Deno.readTextFile(`${session.shared}/result.json`));
+  await Deno.writeTextFile(`${shared}/plan.json`, JSON.stringify(plan));
+  await Deno.remove(`${shared}/result.json`).catch(() => {});
+  const { code } = await session.unix(["script", "-qec", pwsh, "/dev/null"], {
+    env: {
+      NO_COLOR: "1",
+      // Wine takes its own sc.exe unless told otherwise.
+      WINEDLLOVERRIDES: "sc.exe=n",
+      ARPFLUSH_DOUBLES: "Z:\\shared\\calls",
+    },
+    timeoutMillis,
+  });
+  const result = await Deno.readTextFile(`${shared}/result.json`).catch(() => null);
+  if (code === 0 && result !== null) return JSON.parse(result);
+  throw new Error(`run.ps1 ended with ${code}: ${await Deno.readTextFile(`${shared}/said`)}`);
 }
 
-async function takeCalls({ shared }: WineSession): Promise<string[]> {
+async function takeCalls({ shared }: WineSession): Promise<string[][]> {
   const text = await Deno.readTextFile(`${shared}/calls`).catch(() => "");
   await Deno.remove(`${shared}/calls`).catch(() => {});
-  return text.split("\n").filter((line) => line !== "");
+  return text.split("\n").filter((line) => line !== "").map((line) => line.split("\t"));
 }

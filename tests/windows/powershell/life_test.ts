@@ -1,63 +1,86 @@
-/** The life of an installation, with stand-ins for the programs (programs/). */
+/** The life of an installation with stand-ins for the programs: install, keys, settings, upgrade, uninstall. */
 import assert from "node:assert/strict";
-import { linesOf, missingForInstaller, openInstaller, type Report } from "./installer.ts";
+import { checkoutPath } from "../wine/paths.ts";
+import { folderPath, openInstaller, type Report, type Run, textOf } from "./installer.ts";
 
-const missing = await missingForInstaller();
-if (missing !== null) console.log(`Skipped, this machine lacks ${missing}`);
-
+const [r1, r2, r3] = ["A", "B", "C"].map((letter) => `arpflush-public-${letter.repeat(43)}`);
+const secretKey = `arpflush-secret-${"S".repeat(43)}`;
+const hostKey = `arpflush-host-${"H".repeat(43)}`;
 const password = "S3cret Pässword";
-const settingsKey = String.raw`SOFTWARE\NPSL\ArpFlush`;
-/** Made for this test. */
-const routersKey = `${"A".repeat(42)}E=`;
-const firewallRules = String.raw`HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess` +
-  String.raw`\Parameters\FirewallPolicy\FirewallRules`;
-const unixKey = "/prefix/drive_c/ProgramData/ArpFlush/key";
 
-function text({ lines }: Report): string {
-  return lines.map((line) => line.text).join("\n");
-}
+const settings = String.raw`HKEY_LOCAL_MACHINE\SOFTWARE\NPSL\ArpFlush`;
+const service = String.raw`HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\ArpFlush`;
+const serviceExe = String.raw`"C:\Program Files\ArpFlush\arpflush-service.exe"`;
 
-function assertEnd(report: Report, exitCode: number): void {
-  assert.equal(report.exitCode, exitCode, text(report));
-}
-
-function assertUnchanged(report: Report): void {
-  assert.deepEqual(report.after, report.before);
-}
-
-/** A setting as the registry has it: kind and value. */
-function setting({ after }: Report, name: string): string | undefined {
-  const start = `value ${settingsKey} ${name} `;
+/** A registry value behind its name, with its kind. */
+function valueOf({ after }: Report, key: string, name: string): string | undefined {
+  const start = `value ${key} ${name} `;
   return after.find((line) => line.startsWith(start))?.slice(start.length);
 }
 
-function keyFact({ after }: Report): string | undefined {
-  return after.find((line) => line.includes(String.raw`ProgramData\ArpFlush\key `));
+function ruleOf({ after }: Report): string {
+  return after.filter((line) => line.startsWith("rule ")).join("\n");
 }
 
-function isRunning({ after }: Report): boolean {
-  return after.includes("service 4");
+function assertEnd(report: Report, exitCode: number, text?: RegExp): void {
+  assert.equal(report.exitCode, exitCode, textOf(report));
+  if (text !== undefined) assert.match(textOf(report), text);
 }
 
-Deno.test("install.ps1 lives through install, upgrade and uninstall", {
-  ignore: missing !== null,
-}, async (t) => {
-  await using installer = await openInstaller();
-  const { session } = installer;
-  await session.unix([
-    "sh",
-    "-c",
-    `printf '# the key\\n%s\\n' "$1" >"$2"`,
-    "sh",
-    routersKey,
-    "/tmp/kéy [1]",
-  ]);
-  await session.unix(["sh", "-c", "echo nonsense >/tmp/broken.key"]);
-  await session.unix([
-    "sh",
-    "-c",
-    "cp -r /tmp/second /tmp/tampered; echo >>/tmp/tampered/arpflush.exe",
-  ]);
+function assertUnchanged(report: Report): void {
+  assert.deepEqual(report.after, report.before, textOf(report));
+}
+
+const install = (more: Record<string, unknown> = {}) => ({ Action: "install", ...more });
+const upgrade = (more: Record<string, unknown> = {}) => ({ Action: "upgrade", ...more });
+
+/** Runs by name, in this order on one machine. */
+async function live<Name extends string>(
+  runs: Readonly<Record<Name, Run>>,
+): Promise<{ reports: Readonly<Record<Name, Report>>; calls: string[][] }> {
+  await using installer = await openInstaller("stand-ins");
+  const list = await installer.run(...Object.values<Run>(runs));
+  const reports: Partial<Record<Name, Report>> = {};
+  (Object.keys(runs) as Name[]).forEach((name, i) => reports[name] = list[i]);
+  return { reports: reports as Record<Name, Report>, calls: await installer.calls() };
+}
+
+Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't", async () => {
+  const { reports } = await live({
+    absent: {},
+    upgrade: { parameters: upgrade() },
+    whatIf: { parameters: install({ RouterKeys: [r1], WhatIf: true }) },
+    withoutKeys: { parameters: install() },
+    tampered: { parameters: install({ RouterKeys: [r1], Source: folderPath("tampered") }) },
+    noSource: { positions: ["install", "", r1] },
+    secret: { parameters: install({ RouterKeys: [r1, secretKey] }) },
+    secretAdded: { parameters: install({ AddRouterKey: secretKey }) },
+    hostKey: { parameters: install({ RouterKeys: [hostKey] }) },
+    noKey: { parameters: install({ RouterKeys: ["arpflush-public-short"] }) },
+    uninstall: { parameters: { Action: "uninstall" } },
+  });
+  for (const report of Object.values(reports)) assertUnchanged(report);
+  assertEnd(reports.absent, 4, /^ArpFlush is not installed$/);
+  assertEnd(reports.upgrade, 4, /use install$/);
+  assertEnd(reports.whatIf, 0);
+  assertEnd(reports.withoutKeys, 2, /^Failed: Cannot install without -RouterKeys/);
+  assertEnd(reports.tampered, 2, /its SHA-256 is not the one in SHA256SUMS$/);
+  assertEnd(reports.noSource, 2, /give -Source$/);
+  assertEnd(reports.secret, 2, /^Failed: Cannot take -RouterKeys: this is a secret key/);
+  assertEnd(reports.secretAdded, 2, /^Failed: Cannot take -AddRouterKey: this is a secret key/);
+  assertEnd(reports.hostKey, 2, /this is a host's key/);
+  assertEnd(reports.noKey, 2, /a router's public key is/);
+  assertEnd(reports.uninstall, 0, /^Nothing had to be removed$/);
+  for (const report of Object.values(reports)) {
+    assert.doesNotMatch(
+      textOf(report),
+      /SSSS|HHHH|short/,
+      "what isn't a router's key is not shown",
+    );
+  }
+});
+
+Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   const options = {
     Port: 27999,
     Password: { secret: password },
@@ -68,95 +91,120 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
     FlushOnStart: "false",
     RefreshAddresses: ["gateway"],
     RefreshSeconds: 45,
-    MetricsFile: "C:/ProgramData/ArpFlush/metrics/arpflush.prom",
+    MetricsFile: String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`,
     LogLevel: "debug",
   };
-  const run = Object.entries({
+  const { reports, calls } = await live({
     absent: {},
-    upgradeOfNothing: { parameters: { Action: "upgrade" } },
-    whatIf: { parameters: { Action: "install", WhatIf: true } },
-    declined: { parameters: { Action: "install", Confirm: true }, answers: ["No to All"] },
-    conflict: { parameters: { Action: "install", KeyFile: "Z:\\tmp\\x", GenerateKey: true } },
-    badKey: { parameters: { Action: "install", KeyFile: "Z:\\tmp\\broken.key" } },
-    tampered: { parameters: { Action: "install", Source: "Z:\\tmp\\tampered" } },
-    noSource: { positions: ["install"] },
-    install: { parameters: { Action: "install" } },
-    again: { parameters: { Action: "install" } },
+    install: { parameters: install({ RouterKeys: [r1, r2], Verbose: true }) },
+    again: { parameters: install({ RouterKeys: [r1, r2] }) },
     table: {},
     json: { parameters: { Json: true } },
     remote: { positions: ["status"] },
-    options: { parameters: { Action: "install", Verbose: true, ...options } },
-    optionsAgain: { parameters: { Action: "install", ...options } },
+    keys: { parameters: upgrade({ AddRouterKey: [r3], RemoveRouterKey: `${r1},${r3}` }) },
+    addKey: { parameters: upgrade({ AddRouterKey: [r3] }) },
+    options: { parameters: install({ Verbose: true, ...options }) },
+    optionsAgain: { parameters: install(options) },
     optionsTable: {},
-    badSetting: { parameters: { Action: "install", HoldDownSeconds: 5000 } },
-    upgrade: { parameters: { Action: "upgrade" }, from: "second" as const },
-    broken: { parameters: { Action: "upgrade" }, from: "broken" as const },
-    takeKey: {
-      parameters: { Action: "install", KeyFile: "Z:\\tmp\\kéy [1]" },
-      from: "second" as const,
-    },
-    takeKeyAgain: {
-      parameters: { Action: "install", KeyFile: "Z:\\tmp\\kéy [1]" },
-      from: "second" as const,
-    },
-    newKey: { parameters: { Action: "install", GenerateKey: true }, from: "second" as const },
+    badSetting: { parameters: install({ HoldDownSeconds: 5000 }) },
+    upgrade: { parameters: upgrade(), from: "second" },
+    broken: { parameters: upgrade(), from: "broken" },
     uninstall: { parameters: { Action: "uninstall" } },
     uninstallAgain: { parameters: { Action: "uninstall" } },
-    back: { positions: ["install", installer.folders.first] },
+    back: { positions: ["install", folderPath("first")] },
+    keyless: { parameters: upgrade({ RemoveRouterKey: [r2, r3] }) },
     purge: { parameters: { Action: "uninstall", Purge: true } },
   });
-  const list = await installer.run(...run.map(([, one]) => one));
-  const reports = Object.fromEntries(run.map(([name], i) => [name, list[i]]));
-  const calls = await installer.calls();
-
-  await t.step("status, upgrade and refused runs change nothing", () => {
-    const expected = { absent: 4, upgradeOfNothing: 4, whatIf: 0, declined: 0 };
-    for (const [name, exitCode] of Object.entries(expected)) {
-      assertEnd(reports[name], exitCode);
-      assertUnchanged(reports[name]);
-    }
-    for (const name of ["conflict", "badKey", "tampered", "noSource"]) {
-      assertEnd(reports[name], 2);
-      assertUnchanged(reports[name]);
-      assert.equal(linesOf(reports[name], "error").length, 1, text(reports[name]));
-    }
-    assert.match(text(reports.badKey), /line 1 is not a key/);
-    assert.ok(!text(reports.badKey).includes("nonsense"));
-    assert.match(text(reports.tampered), /SHA-256/);
-    assert.equal(linesOf(reports.whatIf, "host").length, 8);
-    assert.match(text(reports.declined), /Left out: Copy programs, Write settings/);
-  });
+  const all = Object.values(reports);
 
   await t.step("install ends healthy, and a second time changes nothing", () => {
-    assertEnd(reports.install, 0);
-    assert.ok(isRunning(reports.install));
-    assert.match(text(reports.install), /A new key is in/);
-    assert.match(text(reports.install), /Health +healthy/);
-    assertEnd(reports.again, 0);
+    assertEnd(reports.install, 0, /^health +healthy$/m);
+    assert.ok(reports.install.after.includes("service Running"));
+    assert.equal(valueOf(reports.install, settings, "RouterKeys"), `MultiString ${r1} | ${r2}`);
+    assert.ok(
+      reports.install.after.some((line) =>
+        /^access .*D:.*\(A;CI;KA;;;SY\)\(A;CI;KA;;;BA\)$/.test(line)
+      ),
+    );
+    assert.match(
+      ruleOf(reports.install),
+      /LocalPort=27735 .*Profile=Any .*RemoteAddress=LocalSubnet/,
+    );
+    assertEnd(reports.again, 0, /^Nothing had to be changed$/);
     assertUnchanged(reports.again);
-    assert.match(text(reports.again), /Nothing had to be changed/);
+    for (const { after } of all) {
+      assert.ok(after.some((line) => line.endsWith("data False")), "nothing is in ProgramData");
+    }
+  });
+
+  await t.step("sc.exe is told this, as Windows takes its command line apart", () => {
+    const told = calls.slice(0, calls.findIndex(([verb]) => verb === "control"));
+    assert.deepEqual(told, [
+      [
+        "create",
+        "ArpFlush",
+        "start=",
+        "delayed-auto",
+        "binPath=",
+        serviceExe,
+        "depend=",
+        "Nsi/Tcpip",
+      ],
+      [
+        "description",
+        "ArpFlush",
+        "Flushes the neighbor (ARP) cache when a router asks for it after a failover.",
+      ],
+      [
+        "failure",
+        "ArpFlush",
+        "reset=",
+        "86400",
+        "actions=",
+        "restart/5000/restart/5000/restart/60000",
+      ],
+      ["failureflag", "ArpFlush", "1"],
+      ["sidtype", "ArpFlush", "unrestricted"],
+      ["privs", "ArpFlush", "SeChangeNotifyPrivilege"],
+    ]);
   });
 
   await t.step("status tells people and machines the same", () => {
-    const json = JSON.parse(linesOf(reports.json, "output").join("\n"));
-    assert.equal(json.health, "healthy");
-    assert.deepEqual(json.problems, []);
-    assert.equal(json.version, "0.1.0");
-    assert.equal(json.port, 27735);
-    assert.equal(json.portBound, true);
-    assert.equal(json.firewallRule, true);
-    assert.equal(json.account, "LocalSystem");
-    assert.equal(json.probe.answered, true);
-    assert.match(json.keyIds[0], /^[0-9a-f]{8}$/);
+    const { problems, ...status } = JSON.parse(textOf(reports.json));
+    assert.deepEqual(problems, []);
+    assert.deepEqual({ ...status, hostKey: null }, {
+      health: "healthy",
+      version: "0.1.0",
+      state: "running",
+      account: "LocalSystem",
+      startType: "delayed-auto",
+      port: 27735,
+      listening: true,
+      routerKeys: [r1, r2],
+      hostKey: null,
+      settings: [],
+      events: [],
+      notShown: status.notShown,
+    });
     for (const report of [reports.table, reports.remote]) {
-      assertEnd(report, 0);
+      assertEnd(report, 0, new RegExp(`^routerKeys +${r1}\n +${r2}$`, "m"));
       assertUnchanged(report);
-      assert.match(text(report), new RegExp(`Key ids +${json.keyIds[0]} in `));
     }
   });
 
+  await t.step("keys go in and out without a restart", () => {
+    assertEnd(reports.keys, 0);
+    assert.equal(valueOf(reports.keys, settings, "RouterKeys"), `MultiString ${r2}`);
+    assertEnd(reports.addKey, 0, /reload settings/);
+    assert.equal(valueOf(reports.addKey, settings, "RouterKeys"), `MultiString ${r2} | ${r3}`);
+    for (const report of [reports.keys, reports.addKey]) {
+      assert.doesNotMatch(textOf(report), /st(op|art) service/);
+    }
+    assert.equal(calls.filter(([verb]) => verb === "control").length, 5);
+  });
+
   await t.step("settings are written with their kinds, and a password is never shown", () => {
-    assertEnd(reports.options, 0);
+    assertEnd(reports.options, 0, /^Password = \(set\)$|Password = \(set\)/m);
     const written = {
       Port: "DWord 27999",
       Password: `String ${password}`,
@@ -166,87 +214,117 @@ Deno.test("install.ps1 lives through install, upgrade and uninstall", {
       FlushOnStart: "DWord 0",
       RefreshAddresses: "MultiString gateway",
       RefreshSeconds: "DWord 45",
-      MetricsFile: "String C:/ProgramData/ArpFlush/metrics/arpflush.prom",
+      MetricsFile: `String ${options.MetricsFile}`,
       LogLevel: "String debug",
     };
     for (const [name, value] of Object.entries(written)) {
-      assert.equal(setting(reports.options, name), value);
+      assert.equal(valueOf(reports.options, settings, name), value);
     }
-    const folder = String.raw`folder C:\ProgramData\ArpFlush\metrics`;
-    assert.ok(reports.options.after.includes(folder));
-    const access = reports.options.after.find((line) => line.startsWith(`key ${settingsKey} `));
-    assert.equal(access?.split(" ")[2], "D:(A;CI;KA;;;SY)(A;CI;KA;;;BA)");
-    assertEnd(reports.optionsAgain, 0);
+    assert.match(
+      ruleOf(reports.options),
+      /LocalPort=27999 .*RemoteAddress=192\.0\.2\.0\/255\.255\.255\.0,2001:db8::\/32/,
+    );
+    assertEnd(reports.optionsAgain, 0, /^Nothing had to be changed$/);
     assertUnchanged(reports.optionsAgain);
-    assert.match(text(reports.optionsTable), /Password = \(set\)/);
-    for (const report of list) assert.ok(!text(report).includes("S3cret"));
-    assert.ok(!calls.some((call) => call.includes("S3cret")));
+    for (const report of all) assert.doesNotMatch(textOf(report), /S3cret/);
+    assert.doesNotMatch(JSON.stringify(calls), /S3cret/);
   });
 
   await t.step("a setting that the service refuses is undone", () => {
-    assertEnd(reports.badSetting, 1);
+    assertEnd(reports.badSetting, 1, /HoldDownSeconds: 5000 is not a whole number/);
     assertUnchanged(reports.badSetting);
-    assert.match(text(reports.badSetting), /HoldDownSeconds: 5000 is not a whole number/);
   });
 
-  await t.step("upgrade keeps settings and key", () => {
-    assertEnd(reports.upgrade, 0);
-    assert.match(text(reports.upgrade), /Version +0\.2\.0/);
-    assert.equal(setting(reports.upgrade, "Port"), "DWord 27999");
-    assert.equal(keyFact(reports.upgrade), keyFact(reports.install));
-  });
+  await t.step(
+    "upgrade keeps settings and keys; one that doesn't start puts the old one back",
+    () => {
+      assertEnd(reports.upgrade, 0, /^version +0\.2\.0$/m);
+      assert.equal(valueOf(reports.upgrade, settings, "Port"), "DWord 27999");
+      assertEnd(reports.broken, 1, /^Failed: Cannot start service/m);
+      assertUnchanged(reports.broken);
+      assert.ok(reports.broken.after.includes("service Running"));
+    },
+  );
 
-  await t.step("upgrade to a program that ends at once puts the old one back", () => {
-    assertEnd(reports.broken, 1);
-    assertUnchanged(reports.broken);
-    assert.ok(isRunning(reports.broken));
-  });
-
-  await t.step("a key is taken, and made anew, without being shown", () => {
-    assertEnd(reports.takeKey, 0);
-    assertEnd(reports.takeKeyAgain, 0);
-    assertUnchanged(reports.takeKeyAgain);
-    assert.match(text(reports.takeKeyAgain), /Nothing had to be changed/);
-    assertEnd(reports.newKey, 0);
-    const keys = [reports.upgrade, reports.takeKey, reports.newKey].map(keyFact);
-    assert.equal(new Set(keys).size, 3);
-    for (const report of list) assert.ok(!text(report).includes(routersKey));
-    assert.ok(!calls.some((call) => call.includes(routersKey)));
-  });
-
-  await t.step("uninstall keeps settings and key, -Purge leaves nothing", () => {
-    assertEnd(reports.uninstall, 0);
-    assert.equal(keyFact(reports.uninstall), keyFact(reports.newKey));
-    assert.equal(setting(reports.uninstall, "Port"), "DWord 27999");
+  await t.step("uninstall keeps settings and keys, -Purge leaves nothing", () => {
+    assertEnd(reports.uninstall, 0, /are kept/);
+    assert.equal(valueOf(reports.uninstall, settings, "RouterKeys"), `MultiString ${r2} | ${r3}`);
     assert.ok(reports.uninstall.after.includes("service absent"));
     assertEnd(reports.uninstallAgain, 0);
     assertUnchanged(reports.uninstallAgain);
-    assertEnd(reports.back, 0);
-    assert.equal(keyFact(reports.back), keyFact(reports.newKey));
+    assertEnd(reports.back, 0, /^version +0\.1\.0$/m);
+    assertEnd(reports.keyless, 0);
+    assert.equal(valueOf(reports.keyless, settings, "RouterKeys"), "MultiString ");
     assertEnd(reports.purge, 0);
     assert.deepEqual(reports.purge.after, reports.absent.before);
   });
+});
 
-  await t.step("status says what is wrong, with exit code 3", async () => {
-    await installer.run({ parameters: { Action: "install" } });
-    assert.equal((await session.unix(["stat", "-c", "%a", unixKey])).stdout.trim(), "600");
-    await session.wine(["net", "stop", "ArpFlush"]);
-    await session.wine(["reg", "delete", firewallRules, "/f"]);
-    const [stopped, held] = await installer.run(
-      { environment: { ARPFLUSH_EVENTS: "Z:\\checkout\\tests\\windows\\powershell\\events.xml" } },
-      { parameters: { Action: "uninstall" }, environment: { ARPFLUSH_HELD: "1" } },
-    );
-    assertEnd(stopped, 3);
-    assert.match(text(stopped), /the service is stopped/);
-    assert.match(text(stopped), /the firewall rule is missing or different/);
-    assert.match(text(stopped), /nobody listens on UDP port 27735/);
-    assert.match(
-      text(stopped),
-      /2026-03-04T05:06:07\.8901234Z error 44 Cannot listen on 0\.0\.0\.0 port 27735: it is <in use>/,
-    );
-    // Windows keeps a service that another program has open, and says 1060 only when that is closed.
-    assertEnd(held, 1);
-    assert.match(text(held), /1072/);
-    assert.match(text(held), /services\.msc/);
+Deno.test("install.ps1 leaves alone what an administrator has changed", async () => {
+  const narrowed = "Set-NetFirewallRule ArpFlush -RemoteAddress 192.0.2.1";
+  const { reports, calls } = await live({
+    install: { parameters: install({ RouterKeys: [r1] }) },
+    upgrade: {
+      parameters: upgrade({ Port: 27800 }),
+      from: "second",
+      before: `${narrowed}; Set-Service ArpFlush -StartupType Manual -Description 'by hand'`,
+    },
+    sources: { parameters: install({ AllowedSources: "198.51.100.0/24" }) },
+    ruleless: { parameters: upgrade(), before: "Remove-NetFirewallRule ArpFlush" },
+    disabled: {
+      parameters: upgrade({ HoldDownSeconds: 3 }),
+      from: "second",
+      before: "Stop-Service ArpFlush; Set-Service ArpFlush -StartupType Disabled",
+    },
+    otherProgram: {
+      parameters: install(),
+      before: String
+        .raw`Set-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Services\ArpFlush ImagePath 'C:\other.exe'`,
+    },
+    uninstall: { parameters: { Action: "uninstall", Purge: true } },
+    policy: { parameters: install({ RouterKeys: [r1], NoFirewallRule: true }) },
+    fromInstalled: {
+      parameters: upgrade({ AddRouterKey: r2, Source: String.raw`C:\Program Files\ArpFlush` }),
+    },
   });
+  assertEnd(reports.upgrade, 3, /^problems +the service doesn't start by itself$/m);
+  assert.equal(valueOf(reports.upgrade, service, "Start"), "DWord 3");
+  assert.equal(valueOf(reports.upgrade, service, "Description"), "String by hand");
+  assert.match(ruleOf(reports.upgrade), /LocalPort=27800 .*RemoteAddress=192\.0\.2\.1( |$)/);
+  assert.match(ruleOf(reports.sources), /RemoteAddress=198\.51\.100\.0\/255\.255\.255\.0( |$)/);
+  assertEnd(reports.ruleless, 0, /^Nothing had to be changed$/);
+  assertEnd(reports.disabled, 3, /the service is stopped/);
+  assert.equal(valueOf(reports.disabled, service, "Start"), "DWord 4");
+  assertEnd(reports.otherProgram, 2, /is registered with another program, C:\\other\.exe$/);
+  assertEnd(reports.policy, 3, /no enabled firewall rule/);
+  assert.equal(ruleOf(reports.policy), "");
+  assertEnd(reports.fromInstalled, 3, /reload settings/);
+  const registrations = calls.filter(([verb]) => !["query", "delete", "control"].includes(verb));
+  assert.equal(registrations.length, 2 * 6, "twice, and never changed");
+});
+
+Deno.test("install.ps1 takes over a service that was registered by hand, as docs/windows.md has it", async () => {
+  const page = await Deno.readTextFile(`${checkoutPath}/docs/windows.md`);
+  const [, byHand] = /```powershell\n(.*?)```/s.exec(page) ?? [];
+  const copy = `$null = New-Item -ItemType Directory 'C:\\Program Files\\ArpFlush'
+    Copy-Item -LiteralPath '${
+    folderPath("first").replaceAll("'", "''")
+  }\\arpflush-service.exe' 'C:\\Program Files\\ArpFlush'`;
+  const { reports } = await live({
+    byHand: { before: `${copy}\n${byHand}` },
+    install: { parameters: install({ RouterKeys: [r1] }) },
+  });
+  assert.ok(reports.byHand.before.includes("service Running"));
+  const registered = (report: Report) =>
+    [
+      "ImagePath",
+      "Start",
+      "FailureActions",
+      "FailureActionsOnNonCrashFailures",
+      "RequiredPrivileges",
+    ]
+      .map((name) => valueOf(report, service, name));
+  assert.equal(registered(reports.byHand)[0], `String ${serviceExe}`);
+  assert.deepEqual(registered(reports.install), registered(reports.byHand));
+  assertEnd(reports.install, 0, /^health +healthy$/m);
 });

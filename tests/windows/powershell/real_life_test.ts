@@ -1,135 +1,109 @@
-/** The life of an installation with the real, compiled programs: see real_life.ts. */
+/**
+ * The life of an installation with the real, compiled programs, and what somebody else sees of the host: its
+ * ports, its metrics, and a router that it answers.
+ */
 import assert from "node:assert/strict";
-import { missingForInstaller, type Report } from "./installer.ts";
-import { type ChapterName, keyFile, live, password } from "./real_life.ts";
+import { run } from "../../support/command.ts";
+import { createRouter } from "../../support/datagrams.ts";
+import { parseEventLog } from "../wine/event_log.ts";
+import { checkoutPath } from "../wine/paths.ts";
+import { testRouter } from "../wine/windows_host.ts";
+import { type Installer, openInstaller, type Report, type Run, textOf } from "./installer.ts";
 
-const missing = await missingForInstaller();
-if (missing !== null) console.log(`Skipped, this machine lacks ${missing}`);
+const metricsFile = "/prefix/drive_c/Program Files/ArpFlush/metrics/arpflush.prom";
 
-/** The id of `testKey`. */
-const routersKeyId = "93708266";
-
-function text({ lines }: Report): string {
-  return lines.map((line) => line.text).join("\n");
+/** Asks as a router does, by this machine's own Deno: no program that was installed has a part in it. */
+async function answersRouter({ session }: Installer): Promise<boolean> {
+  const program = `${checkoutPath}/tests/windows/wine/router.ts`;
+  const deno = [Deno.execPath(), "run", "-q", "--allow-net", "--allow-env", program, "flush"];
+  const ack = await run(["nsenter", "-t", String(session.networkOf), "-n", ...deno]);
+  return JSON.parse(ack)?.status === "flushed";
 }
 
-/** The file of the installed service, with its digest. */
-function serviceFile({ after }: Report): string | undefined {
-  return after.find((line) => line.includes(String.raw`ArpFlush\arpflush-service.exe `));
+async function boundPorts({ session }: Installer): Promise<number[]> {
+  const { stdout } = await session.unix(["cat", "/proc/net/udp"]);
+  const sockets = stdout.matchAll(/^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4}) /gm);
+  return Array.from(sockets, ([, port]) => parseInt(port, 16));
 }
 
-function firewallRules({ after }: Report): string[] {
-  return after.filter((line) => line.includes("FirewallRules"));
+function assertHealthy(report: Report, version: string, port: number): void {
+  assert.equal(report.exitCode, 0, textOf(report));
+  assert.match(textOf(report), /^health +healthy$/m);
+  assert.match(textOf(report), new RegExp(`^version +${version.replaceAll(".", "\\.")}$`, "m"));
+  assert.match(textOf(report), new RegExp(`^port +${port}\nlistening +True$`, "m"));
 }
 
-Deno.test("install.ps1 installs the compiled service, which starts and answers", {
-  ignore: missing !== null,
-}, async (t) => {
-  const { chapters, looks } = await live();
-  const report = (name: ChapterName) => chapters[name].report;
+Deno.test("install.ps1 installs the compiled service, which starts and answers a router", async (t) => {
+  await using installer = await openInstaller("compiled");
+  const install: Run = { parameters: { Action: "install", RouterKeys: testRouter.publicText } };
+  const upgrade: Run = { parameters: { Action: "upgrade" }, from: "second" };
 
-  function assertEnd(name: ChapterName, exitCode: number): void {
-    assert.equal(report(name).exitCode, exitCode, `${name}: ${text(report(name))}`);
-  }
-
-  function assertHealthy(name: ChapterName, version: string, port: number): void {
-    assertEnd(name, 0);
-    assert.match(text(report(name)), /^Health +healthy$/m, name);
-    assert.match(
-      text(report(name)),
-      new RegExp(`^Version +${version.replaceAll(".", "\\.")}$`, "m"),
-    );
-    assert.match(text(report(name)), new RegExp(`^Port +UDP ${port}, bound$`, "m"), name);
-    assert.match(text(report(name)), /^Probe +answered in \d+ ms \(127\.0\.0\.1\)$/m, name);
-    assert.ok(report(name).after.includes("service 4"), "Wine's service control manager: running");
-  }
-
-  await t.step("install, and a second time nothing changes", () => {
-    assertEnd("absent", 4);
-    assertHealthy("install", "0.1.0", 27735);
-    assert.match(text(report("install")), /Started version 0\.1\.0 on 0\.0\.0\.0 port 27735/);
-    assertHealthy("again", "0.1.0", 27735);
-    assert.match(text(report("again")), /^Nothing had to be changed$/m);
-    assert.deepEqual(report("again").after, report("again").before);
+  await t.step("install, and a second time nothing changes", async () => {
+    const [absent, installed, again, status] = await installer.run({}, install, install, {});
+    assert.equal(absent.exitCode, 4);
+    assertHealthy(installed, "0.1.0", 27735);
+    assert.match(textOf(again), /^Nothing had to be changed$/);
+    assert.deepEqual(again.after, again.before);
+    assert.match(textOf(status), /^hostKey +arpflush-host-[\w-]{43}$/m);
+    assert.deepEqual(await boundPorts(installer), [27735]);
+    assert.ok(await answersRouter(installer));
   });
 
-  await t.step("status for machines", () => {
-    assertEnd("json", 0);
-    const status = JSON.parse(text(report("json")));
-    const { version, state, startType, account, port, portBound, firewallRule } = status;
-    assert.deepEqual(
-      { version, state, startType, account, port, portBound, firewallRule },
-      {
-        ...{ version: "0.1.0", state: "running", startType: "auto", account: "LocalSystem" },
-        ...{ port: 27735, portBound: true, firewallRule: true },
-      },
-    );
-    assert.equal(status.probe.answered, true);
-    assert.deepEqual(status.settings, {});
-    assert.deepEqual(status.events.map(({ id }: { id: number }) => id), [1, 10]);
+  await t.step("upgrade to another build; one that doesn't start is rolled back", async () => {
+    const [upgraded, broken] = await installer.run(upgrade, { ...upgrade, from: "broken" });
+    assertHealthy(upgraded, "0.2.0", 27735);
+    assert.equal(broken.exitCode, 1);
+    assert.deepEqual(broken.after, broken.before, textOf(broken));
+    assert.ok(await answersRouter(installer));
   });
 
-  await t.step("upgrade to another build; one that doesn't start is rolled back", () => {
-    assertHealthy("upgrade", "0.2.0", 27735);
-    assert.notEqual(serviceFile(report("upgrade")), serviceFile(report("install")));
-    assert.match(text(report("upgrade")), /Started version 0\.2\.0 /);
-    for (const name of ["broken", "brokenStart"] as const) {
-      assertEnd(name, 1);
-      assert.deepEqual(report(name).after, report(name).before, text(report(name)));
-      assert.ok(report(name).after.includes("service 4"));
-    }
-    assert.match(text(report("brokenStart")), /Failed: Start service .* exit code 1053/);
-    assertHealthy("afterBroken", "0.2.0", 27735);
-  });
-
-  await t.step("a key is taken over, and a router that has it is answered", () => {
-    assertHealthy("takeKey", "0.2.0", 27735);
-    assert.ok(chapters.takeKey.command.includes(keyFile));
-    assert.match(text(report("takeKey")), new RegExp(`^Key ids +${routersKeyId} in `, "m"));
-    assert.deepEqual(looks.get("takeKey"), {
-      boundPorts: [27735],
-      answersRouter: true,
-      hasMetrics: false,
+  await t.step("keys go in and out without a restart", async () => {
+    const other = createRouter(2).publicText;
+    const change = (more: Record<string, string>): Run => ({
+      parameters: { Action: "upgrade", ...more },
+      from: "second",
     });
+    await installer.run(change({ AddRouterKey: other }), change({ RemoveRouterKey: other }));
+    const log = parseEventLog(await Deno.readTextFile(`${installer.session.shared}/wine.log`));
+    const changes = log.map(({ id }) => id).filter((id) => id === 7 || id === 8);
+    assert.deepEqual(changes.slice(-2), [7, 8], "listed, taken out");
+    assert.ok(await answersRouter(installer));
   });
 
   await t.step(
-    "settings are taken, a password among them; the firewall rule follows the port",
-    () => {
-      assertHealthy("settings", "0.2.0", 27800);
-      assert.deepEqual(looks.get("settings"), {
-        boundPorts: [27800],
-        answersRouter: false,
-        hasMetrics: true,
-      });
-      const [rule, ...others] = firewallRules(report("settings"));
-      assert.match(rule, /LPort=27800\|RA4=192\.0\.2\.0\/24\|RA6=2001:db8::\/32\|/);
-      assert.deepEqual(others, []);
-      assert.match(text(report("settings")), /Password = \(set\)/);
-      for (const { report } of Object.values(chapters)) assert.ok(!text(report).includes(password));
+    "settings are taken by a reload, and what the service refuses is undone",
+    async () => {
+      const MetricsFile = String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`;
+      const [set, refused] = await installer.run(
+        { parameters: { Action: "upgrade", Port: 27800, MetricsFile }, from: "second" },
+        { parameters: { Action: "upgrade", HoldDownSeconds: 11 }, from: "second" },
+      );
+      assertHealthy(set, "0.2.0", 27800);
+      assert.deepEqual(await boundPorts(installer), [27800]);
+      assert.equal(
+        (await installer.session.unix(["grep", "-q", "arpflush_", metricsFile])).code,
+        0,
+      );
+      assert.equal(refused.exitCode, 1);
+      assert.match(textOf(refused), /HoldDownSeconds: 11 is not a whole number from 1 to 10/);
+      assert.deepEqual(refused.after, refused.before);
     },
   );
 
-  await t.step("uninstall keeps settings and key; installed again, the router is answered", () => {
-    assertEnd("uninstall", 0);
-    assertEnd("uninstalled", 4);
-    assert.deepEqual(looks.get("uninstalled"), {
-      boundPorts: [],
-      answersRouter: false,
-      hasMetrics: false,
-    });
-    assertHealthy("back", "0.2.0", 27735);
-    assert.deepEqual(looks.get("back"), {
-      boundPorts: [27735],
-      answersRouter: true,
-      hasMetrics: true,
-    });
-  });
-
-  await t.step("uninstall -Purge leaves nothing", () => {
-    assertEnd("purge", 0);
-    assert.deepEqual(report("purge").after, report("absent").before);
-    assertEnd("gone", 4);
-    assert.deepEqual(looks.get("gone")?.boundPorts, []);
+  await t.step("uninstall keeps settings and keys, -Purge leaves nothing", async () => {
+    const [, back] = await installer.run(
+      { parameters: { Action: "uninstall" } },
+      { parameters: { Action: "install", Port: 27735 }, from: "second" },
+    );
+    assertHealthy(back, "0.2.0", 27735);
+    assert.ok(await answersRouter(installer));
+    const [purged, gone] = await installer.run(
+      { parameters: { Action: "uninstall", Purge: true } },
+      {},
+    );
+    assert.equal(purged.exitCode, 0, textOf(purged));
+    assert.equal(gone.exitCode, 4);
+    assert.deepEqual(purged.after, ["folders  data False", "service absent"]);
+    assert.deepEqual(await boundPorts(installer), []);
   });
 });

@@ -41,7 +41,6 @@ const advapi32 = Deno.dlopen(systemDll("advapi32.dll"), {
     parameters: [HANDLE, "buffer", "u32", "u32", "buffer", "u32"],
     result: "i32",
   },
-  RegDeleteTreeW: { parameters: [HANDLE, "buffer"], result: "i32" },
   RegSetKeySecurity: { parameters: [HANDLE, "u32", "buffer"], result: "i32" },
   RegCloseKey: { parameters: [HANDLE], result: "i32" },
   ConvertStringSecurityDescriptorToSecurityDescriptorW: {
@@ -218,8 +217,6 @@ function perform(command: Command): unknown {
       return kill(command[1]);
     case "setValue":
       return setValue(command[1], command[2], command[3]);
-    case "clearSettings":
-      return advapi32.RegDeleteTreeW(HKEY_LOCAL_MACHINE, toWide(settingsPath));
     case "protectSettings":
       return protectSettings(command[1]);
   }

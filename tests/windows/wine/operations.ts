@@ -16,7 +16,6 @@ export type Command =
   | readonly ["kill", pid: number]
   /** Sets a value of the service's settings, whatever its type and bytes. */
   | readonly ["setValue", name: string, type: number, bytes: readonly number[]]
-  | readonly ["clearSettings"]
   /** Sets owner and permissions of the settings' key, in SDDL. */
   | readonly ["protectSettings", sddl: string];
 

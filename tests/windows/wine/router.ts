@@ -1,6 +1,6 @@
 /**
- * A router's part, run by this machine's own Deno in a session's network: reads `MODE [NUMBER|TEXT]`
- * and the key file's text from its environment, and prints one JSON document.
+ * The part of the tests' router, run by this machine's own Deno in a session's network: reads
+ * `MODE [NUMBER|TEXT]`, and prints one JSON document.
  *
  *   probe          asks the service at 127.0.0.1; prints its ack, or null after 20 s
  *   flush          the same with a flush
@@ -9,37 +9,31 @@
  */
 import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { defaultPort } from "../../../lib/wire/datagram.ts";
-import { parseKeyFile } from "../../../lib/wire/keys.ts";
 import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
 import type { Action } from "../../../lib/wire/request.ts";
-import { sentRequest, signRequest } from "../../support/datagrams.ts";
+import { createRouter, readAck, sentRequest, signRequest } from "../../support/datagrams.ts";
 
 const [mode, argument = ""] = Deno.args;
+const router = createRouter(1);
 const host: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: defaultPort };
 const answerMillis = 20_000;
-
-function signed(action: Action) {
-  const key = parseKeyFile(Deno.env.get("ARPFLUSH_TEST_KEY") ?? "").signing;
-  const request = signRequest(key, { action });
-  return { request, sent: sentRequest(request, key) };
-}
 
 function openSocket(): Deno.DatagramConn {
   return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
 }
 
-/** Sends a request and gives its ack. */
+/** Sends a request and gives its ack; what else comes was meant for a socket that had this port before. */
 async function ask(action: Action): Promise<FlushAck | null> {
-  const { request, sent } = signed(action);
+  const request = signRequest(router, { action });
   const socket = openSocket();
   const timer = setTimeout(() => socket.close(), answerMillis);
   try {
     await socket.send(request, host);
-    const [bytes] = await socket.receive();
-    const ack = decodeAck(bytes, sent);
-    socket.close();
-    return typeof ack === "string" ? null : ack;
-  } catch {
+    for await (const [bytes] of socket) {
+      if (typeof decodeAck(bytes, sentRequest(request, router)) === "string") continue;
+      socket.close();
+      return readAck(bytes, request, router);
+    }
     return null; // Closed by the timer.
   } finally {
     clearTimeout(timer);
@@ -49,7 +43,7 @@ async function ask(action: Action): Promise<FlushAck | null> {
 /** Each of the 8 copies of a request is acknowledged. */
 async function sendDeaf(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const { request } = signed("probe");
+    const request = signRequest(router, { action: "probe" });
     for (let copy = 0; copy < 8; copy++) {
       const socket = openSocket();
       await socket.send(request, host);
@@ -68,7 +62,7 @@ switch (mode) {
   case "probe":
   case "flush": {
     const ack = await ask(mode === "flush" ? "flush all" : "probe");
-    console.log(JSON.stringify(ack === null ? null : { ...ack, id: ack.id.toHex() }));
+    console.log(JSON.stringify(ack === null ? null : { status: ack.status, error: ack.error }));
     break;
   }
   case "deaf":

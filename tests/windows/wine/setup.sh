@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds what the Windows tests need into CACHE/wine, which git ignores: a Debian trixie tree with
 # Wine 10 and a mingw compiler, an initialized Wine prefix in it, deno.exe, and base runtimes for
-# `deno compile`. Root, Debian or Ubuntu, debootstrap and npm; takes two minutes once, nothing after.
+# `deno compile`; and, by the .NET SDK, PowerShell for Windows. Root, Debian or Ubuntu, debootstrap, npm and
+# dotnet; takes two minutes once, nothing after.
 #
 #   tests/windows/wine/setup.sh [CACHE]    default CACHE: $ARPFLUSH_CACHE, else .cache in the checkout
 set -euo pipefail
@@ -30,6 +31,20 @@ done
 
 exec 9>"$cache/lock"
 flock 9
+
+# Has a stamp of its own: it takes ten seconds, the rest minutes. Its tests say what is lacking without dotnet.
+pwsh=$here/../powershell/pwsh
+pwsh_stamp=$(cat "$pwsh"/* | sha256sum | cut -d' ' -f1)
+if [ "$(cat "$cache/pwsh/stamp" 2>/dev/null)" != "$pwsh_stamp" ] && command -v dotnet >/dev/null; then
+  echo "setup.sh: PowerShell"
+  rm -rf "$cache/pwsh" "$cache/pwsh-build"
+  cp -r "$pwsh" "$cache/pwsh-build"
+  DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 dotnet publish "$cache/pwsh-build" -v quiet -c Release \
+    -o "$cache/pwsh" >"$cache/pwsh.log" 2>&1 || { tail -5 "$cache/pwsh.log" >&2; fail "dotnet publish failed"; }
+  rm -r "$cache/pwsh-build"
+  echo "$pwsh_stamp" >"$cache/pwsh/stamp"
+fi
+
 stamp=$(sha256sum <"$here/setup.sh" | cut -d' ' -f1)
 if [ "$(cat "$cache/stamp" 2>/dev/null)" = "$stamp" ]; then
   exit 0

@@ -1,5 +1,8 @@
-/** A Windows host for a test: Wine with the stand-in iphlpapi.dll, a key, and the service created. */
+/** A Windows host for a test: Wine with the stand-in iphlpapi.dll, the key of a router, and the service created. */
+import { registryPath } from "../../../lib/config/registry.ts";
+import { REG_MULTI_SZ } from "../../../lib/win32/advapi32.ts";
 import { run } from "../../support/command.ts";
+import { createRouter } from "../../support/datagrams.ts";
 import { type LoggedEvent, parseEventLog } from "./event_log.ts";
 import { compiled } from "./executables.ts";
 import { placeStandIn } from "./ip_helper.ts";
@@ -10,11 +13,10 @@ import { openWineSession, windowsPath, type WineSession } from "./session.ts";
 /** The service's name, as install.ps1 makes it. */
 export const serviceName = "ArpFlush";
 
-/** The key that hosts in tests hold, one line of a key file. */
-export const testKey = btoa("0123456789abcdef0123456789abcdef");
+/** The router that the host obeys (router.ts). */
+export const testRouter = createRouter(1);
 
-/** The folder of the key file, in the session. */
-const keyFolder = "/prefix/drive_c/ProgramData/ArpFlush";
+const onlySystemAndAdministrators = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)";
 
 /** The host. */
 export interface WindowsHost extends AsyncDisposable {
@@ -28,8 +30,10 @@ export interface WindowsHost extends AsyncDisposable {
   event(id: number, atMostMs?: number): Promise<LoggedEvent>;
   /** Does a router's part (router.ts) in the host's network; what it printed. */
   router(...args: string[]): Promise<unknown>;
-  writeKeyFile(text: string, mode?: number): Promise<void>;
-  removeKeyFile(): Promise<void>;
+  /** Sets a setting that is a list. */
+  setList(name: string, ...texts: string[]): Promise<unknown>;
+  /** Leaves the router's key as the only setting, and the host's key as it is, in a key that only SYSTEM and Administrators may use. */
+  resetSettings(): Promise<void>;
 }
 
 /** Opens a host in the network namespace of a process. */
@@ -48,7 +52,6 @@ export async function openWindowsHost(
 
 async function prepare(session: WineSession, executable: string): Promise<WindowsHost> {
   await placeStandIn(session);
-  const keyPath = `${session.shared}/key-folder/key`;
   const manager = startManager(session);
   let taken = 0;
 
@@ -84,22 +87,25 @@ async function prepare(session: WineSession, executable: string): Promise<Window
       const { networkOf } = session;
       const program = `${checkoutPath}/tests/windows/wine/router.ts`;
       const deno = [Deno.execPath(), "run", "-q", "--allow-net", "--allow-env", program];
-      const env = { ARPFLUSH_TEST_KEY: testKey };
       const signal = AbortSignal.timeout(60_000);
       const line = ["nsenter", "-t", String(networkOf), "-n", ...deno, ...args];
-      return JSON.parse(await run(line, { env, signal }));
+      return JSON.parse(await run(line, { signal }));
     },
-    async writeKeyFile(text, mode = 0o600) {
-      await Deno.writeTextFile(keyPath, text);
-      await Deno.chmod(keyPath, mode);
+    setList: (name, ...texts) =>
+      manager.run("setValue", name, REG_MULTI_SZ, registryText(`${texts.join("\0")}\0`)),
+    async resetSettings() {
+      await session.wine(["reg", "delete", `HKLM\\${registryPath}`, "/va", "/f"]);
+      await host.setList("RouterKeys", testRouter.publicText);
+      await manager.run("protectSettings", onlySystemAndAdministrators);
     },
-    removeKeyFile: () => Deno.remove(keyPath),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
-  await Deno.mkdir(`${session.shared}/key-folder`);
-  const linked = await session.unix(["ln", "-s", "/shared/key-folder", keyFolder]);
-  if (linked.code !== 0) throw new Error(`Cannot link the key's folder: ${linked.stderr}`);
-  await host.writeKeyFile(`${testKey}\n`);
+  await host.resetSettings();
   await manager.run("create", serviceName, `"${executable}"`);
   return host;
+}
+
+/** The bytes of a text in the registry. */
+export function registryText(text: string): number[] {
+  return [...new Uint8Array(Uint16Array.from(`${text}\0`, (c) => c.charCodeAt(0)).buffer)];
 }

@@ -1,220 +1,130 @@
-/* Double of sc.exe. Wine's own lacks failureflag, sidtype, privs and lists of options behind depend=.
- * This one asks Wine's real service control manager for what it can do; what Wine's doesn't keep is
- * put into the registry where Windows' service control manager keeps it. Exit codes are the errors,
- * as with Windows' sc.exe. */
-#include "double.h"
-#include <winsvc.h>
+/* Double of sc.exe: Wine's own lacks failureflag, sidtype, privs, control, and lists behind depend=. This one
+ * asks Wine's real service control manager for what that can do, and writes what it doesn't keep into the
+ * registry, where Windows' manager keeps it. Exit codes are Windows' errors, as sc.exe's are.
+ *
+ * Notes each call: ARPFLUSH_DOUBLES names a file that gets a line a call, the arguments as Windows' own
+ * CommandLineToArgvW reads them, with a tab between.
+ */
+#ifndef UNICODE
+#define UNICODE
+#endif
+#include <windows.h>
+#include <shellapi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <wchar.h>
 
 static SC_HANDLE manager;
 
-static int complain(const wchar_t *verb, DWORD error)
+static void note(int argc, wchar_t **argv)
 {
-    printf("[SC] %ls FAILED %lu:\n", verb, error);
-    return error;
+    char path[1024], text[8192];
+    DWORD written;
+    HANDLE file;
+    if (!GetEnvironmentVariableA("ARPFLUSH_DOUBLES", path, sizeof path)) return;
+    file = CreateFileA(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_ALWAYS, 0, NULL);
+    for (int i = 1; i < argc; i++) {
+        int length = WideCharToMultiByte(CP_UTF8, 0, argv[i], -1, text, sizeof text - 1, NULL, NULL) - 1;
+        text[length] = i + 1 < argc ? '\t' : '\n';
+        WriteFile(file, text, length + 1, &written, NULL);
+    }
+    CloseHandle(file);
 }
 
-static LSTATUS set_value(const wchar_t *service, const wchar_t *name, DWORD type, const void *data,
-                         DWORD size)
+static DWORD set_value(const wchar_t *service, const wchar_t *name, DWORD type, const void *data, DWORD size)
 {
     wchar_t path[512];
-    HKEY key;
-    LSTATUS status;
     swprintf(path, 512, L"SYSTEM\\CurrentControlSet\\Services\\%ls", service);
-    status = RegOpenKeyExW(HKEY_LOCAL_MACHINE, path, 0, KEY_SET_VALUE, &key);
-    if (status) return status;
-    status = RegSetValueExW(key, name, 0, type, data, size);
-    RegCloseKey(key);
-    return status;
+    return RegSetKeyValueW(HKEY_LOCAL_MACHINE, path, name, type, data, size);
 }
 
-/* "a/b" to a list as the API and the registry have it; gives its size in bytes. */
-static DWORD to_list(const wchar_t *text, wchar_t *list)
+static DWORD set_number(const wchar_t *service, const wchar_t *name, DWORD number)
 {
-    wchar_t *to = list;
-    while (*text) {
-        const wchar_t *end = wcschr(text, L'/');
-        size_t length = end ? (size_t)(end - text) : wcslen(text);
-        if (length) {
-            wmemcpy(to, text, length);
-            to += length;
-            *to++ = 0;
-        }
-        text += length + (end ? 1 : 0);
-    }
-    *to++ = 0;
-    return (to - list) * sizeof *list;
+    return set_value(service, name, REG_DWORD, &number, sizeof number);
 }
 
-struct options {
-    const wchar_t *binary, *account, *display, *depend;
-    DWORD start, error;
-    int delayed;
-};
-
-/* Pairs "name=" value; 0 if all are known. */
-static int parse(int argc, wchar_t **argv, struct options *options)
+/* "a/b" as a REG_MULTI_SZ. */
+static DWORD set_list(const wchar_t *service, const wchar_t *name, const wchar_t *text)
 {
-    for (int i = 3; i + 1 < argc; i += 2) {
-        const wchar_t *name = argv[i], *value = argv[i + 1];
-        if (!wcscmp(name, L"binPath=")) options->binary = value;
-        else if (!wcscmp(name, L"obj=")) options->account = value;
-        else if (!wcscmp(name, L"DisplayName=")) options->display = value;
-        else if (!wcscmp(name, L"depend=")) options->depend = value;
-        else if (!wcscmp(name, L"type=") && !wcscmp(value, L"own")) continue;
-        else if (!wcscmp(name, L"error=") && !wcscmp(value, L"normal")) continue;
-        else if (!wcscmp(name, L"start=")) {
-            options->delayed = !wcscmp(value, L"delayed-auto");
-            if (!wcscmp(value, L"auto") || options->delayed) options->start = SERVICE_AUTO_START;
-            else if (!wcscmp(value, L"demand")) options->start = SERVICE_DEMAND_START;
-            else if (!wcscmp(value, L"disabled")) options->start = SERVICE_DISABLED;
-            else return 1639;
-        } else return 1639;
-    }
-    return (argc - 3) % 2 ? 1639 : 0;
+    wchar_t list[1024] = L"";
+    size_t length = wcslen(text);
+    wcscpy(list, text);
+    for (size_t i = 0; i < length; i++)
+        if (list[i] == L'/') list[i] = 0;
+    list[length + 1] = 0;
+    return set_value(service, name, REG_MULTI_SZ, list, (length + 2) * sizeof *list);
 }
 
-static int create_or_config(int argc, wchar_t **argv, int create)
+/* SERVICE_FAILURE_ACTIONS as Windows stores it: reset period, two pointers, count, a pointer to the pairs. */
+static DWORD set_failure(const wchar_t *service, const wchar_t *reset, const wchar_t *actions)
 {
-    struct options o = {NULL, NULL, NULL, NULL, SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, 0};
-    wchar_t depend[1024];
-    SC_HANDLE service;
-    DWORD delayed, size;
-    int bad = parse(argc, argv, &o);
-    if (bad) return complain(L"ParseCommandLine", bad);
-    size = to_list(o.depend ? o.depend : L"", depend);
-    if (create) {
-        service = CreateServiceW(manager, argv[2], o.display, SERVICE_ALL_ACCESS,
-                                 SERVICE_WIN32_OWN_PROCESS, o.start, o.error, o.binary, NULL, NULL,
-                                 depend, o.account, NULL);
-        if (!service) return complain(L"CreateService", GetLastError());
-    } else {
-        service = OpenServiceW(manager, argv[2], SERVICE_ALL_ACCESS);
-        if (!service) return complain(L"OpenService", GetLastError());
-        if (!ChangeServiceConfigW(service, SERVICE_WIN32_OWN_PROCESS, o.start, o.error, o.binary, NULL,
-                                  NULL, depend, o.account, NULL, o.display))
-            return complain(L"ChangeServiceConfig", GetLastError());
-        /* Wine's keeps the old list. */
-        set_value(argv[2], L"DependOnService", REG_MULTI_SZ, depend, size);
-    }
-    delayed = o.delayed;
-    if (delayed) set_value(argv[2], L"DelayedAutostart", REG_DWORD, &delayed, sizeof delayed);
-    CloseServiceHandle(service);
-    return 0;
-}
-
-static int description(wchar_t **argv)
-{
-    SERVICE_DESCRIPTIONW info = {argv[3]};
-    SC_HANDLE service = OpenServiceW(manager, argv[2], SERVICE_CHANGE_CONFIG);
-    if (!service) return complain(L"OpenService", GetLastError());
-    if (!ChangeServiceConfig2W(service, SERVICE_CONFIG_DESCRIPTION, &info))
-        return complain(L"ChangeServiceConfig2", GetLastError());
-    CloseServiceHandle(service);
-    return 0;
-}
-
-/* SERVICE_FAILURE_ACTIONS as Windows stores it: reset period, two pointers, count, a pointer to the
- * pairs behind it. */
-static int failure(wchar_t **argv)
-{
-    DWORD stored[5 + 2 * 8] = {0, 0, 0, 0, 20}, count = 0;
-    wchar_t *rest = argv[6];
-    if (wcscmp(argv[3], L"reset=") || wcscmp(argv[5], L"actions=")) return 1639;
-    stored[0] = wcstoul(argv[4], NULL, 10);
+    DWORD stored[5 + 2 * 8] = {wcstoul(reset, NULL, 10), 0, 0, 0, 20}, count = 0;
+    const wchar_t *rest = actions;
+    wchar_t *end;
     while (*rest && count < 8) {
-        wchar_t *end = wcschr(rest, L'/');
-        if (!wcsncmp(rest, L"restart/", 8)) stored[5 + 2 * count] = 1;
-        else if (!wcsncmp(rest, L"reboot/", 7)) stored[5 + 2 * count] = 2;
-        else if (!wcsncmp(rest, L"run/", 4)) stored[5 + 2 * count] = 3;
-        else if (*rest != L'/') return 1639;
-        stored[6 + 2 * count] = wcstoul(end + 1, &rest, 10);
-        count++;
-        if (*rest == L'/') rest++;
+        if (wcsncmp(rest, L"restart/", 8)) return 1639;
+        stored[5 + 2 * count] = 1;
+        stored[6 + 2 * count++] = wcstoul(rest + 8, &end, 10);
+        rest = *end == L'/' ? end + 1 : end;
     }
     stored[3] = count;
-    return set_value(argv[2], L"FailureActions", REG_BINARY, stored, 20 + 8 * count);
+    return set_value(service, L"FailureActions", REG_BINARY, stored, 20 + 8 * count);
 }
 
-static int set_flag(wchar_t **argv)
+/* Makes a service of the options "name=" value behind its name. */
+static DWORD create(int argc, wchar_t **argv)
 {
-    DWORD flag = wcstoul(argv[3], NULL, 10);
-    return set_value(argv[2], L"FailureActionsOnNonCrashFailures", REG_DWORD, &flag, sizeof flag);
-}
-
-static int sid_type(wchar_t **argv)
-{
-    DWORD type = !wcscmp(argv[3], L"unrestricted") ? 1 : !wcscmp(argv[3], L"restricted") ? 3 : 0;
-    if (!type && wcscmp(argv[3], L"none")) return 1639;
-    return set_value(argv[2], L"ServiceSidType", REG_DWORD, &type, sizeof type);
-}
-
-static int privileges(wchar_t **argv)
-{
-    wchar_t list[1024];
-    return set_value(argv[2], L"RequiredPrivileges", REG_MULTI_SZ, list, to_list(argv[3], list));
-}
-
-static int query(wchar_t **argv)
-{
-    static const wchar_t *const states[] = {L"", L"STOPPED", L"START_PENDING", L"STOP_PENDING",
-                                            L"RUNNING", L"CONTINUE_PENDING", L"PAUSE_PENDING",
-                                            L"PAUSED"};
-    SERVICE_STATUS status;
-    char held[8];
-    SC_HANDLE service = OpenServiceW(manager, argv[2], SERVICE_QUERY_STATUS);
-    DWORD error = service ? 0 : GetLastError();
-    /* ARPFLUSH_HELD stands for another program that has the service open: it never goes. */
-    if (!service && GetEnvironmentVariableA("ARPFLUSH_HELD", held, sizeof held)) {
-        printf("SERVICE_NAME: %ls\n        TYPE : 10\n        STATE : 1  STOPPED\n", argv[2]);
-        return 0;
+    const wchar_t *binary = NULL, *depend = L"";
+    DWORD start = SERVICE_DEMAND_START;
+    SERVICE_DELAYED_AUTO_START_INFO delayed = {FALSE};
+    SC_HANDLE service;
+    for (int i = 3; i < argc; i += 2) {
+        if (i + 1 == argc) return 1639;
+        if (!wcscmp(argv[i], L"binPath=")) binary = argv[i + 1];
+        else if (!wcscmp(argv[i], L"depend=")) depend = argv[i + 1];
+        else if (wcscmp(argv[i], L"start=") || wcscmp(argv[i + 1], L"delayed-auto")) return 1639;
+        else start = SERVICE_AUTO_START, delayed.fDelayedAutostart = TRUE;
     }
-    if (!service) return complain(L"EnumQueryServicesStatus:OpenService", error);
-    if (!QueryServiceStatus(service, &status)) return complain(L"QueryServiceStatus", GetLastError());
-    printf("\nSERVICE_NAME: %ls \n"
-           "        TYPE               : %lx  WIN32_OWN_PROCESS  \n"
-           "        STATE              : %lu  %ls \n"
-           "        WIN32_EXIT_CODE    : %lu  (0x%lx)\n"
-           "        SERVICE_EXIT_CODE  : %lu  (0x%lx)\n"
-           "        CHECKPOINT         : 0x%lx\n"
-           "        WAIT_HINT          : 0x%lx\n",
-           argv[2], status.dwServiceType, status.dwCurrentState, states[status.dwCurrentState & 7],
-           status.dwWin32ExitCode, status.dwWin32ExitCode, status.dwServiceSpecificExitCode,
-           status.dwServiceSpecificExitCode, status.dwCheckPoint, status.dwWaitHint);
+    service = CreateServiceW(manager, argv[2], argv[2], SERVICE_ALL_ACCESS, SERVICE_WIN32_OWN_PROCESS, start,
+                             SERVICE_ERROR_NORMAL, binary, NULL, NULL, NULL, NULL, NULL);
+    if (!service || !ChangeServiceConfig2W(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed))
+        return GetLastError();
     CloseServiceHandle(service);
-    return 0;
+    return set_list(argv[2], L"DependOnService", depend);
 }
 
-static int control(wchar_t **argv)
+static DWORD perform(int argc, wchar_t **argv)
 {
+    const wchar_t *verb = argv[1], *name = argv[2];
+    SERVICE_DESCRIPTIONW text = {argv[3]};
+    SERVICE_DELAYED_AUTO_START_INFO delayed = {TRUE};
     SERVICE_STATUS status;
-    SC_HANDLE service = OpenServiceW(manager, argv[2], SERVICE_ALL_ACCESS);
-    DWORD error = 0;
-    if (!service) return complain(L"OpenService", GetLastError());
-    if (!wcscmp(argv[1], L"start")) {
-        if (!StartServiceW(service, 0, NULL)) error = GetLastError();
-    } else if (!wcscmp(argv[1], L"stop")) {
-        if (!ControlService(service, SERVICE_CONTROL_STOP, &status)) error = GetLastError();
-    } else if (!DeleteService(service)) error = GetLastError();
-    CloseServiceHandle(service);
-    return error ? complain(argv[1], error) : 0;
+    SC_HANDLE service = OpenServiceW(manager, name, SERVICE_ALL_ACCESS);
+    if (!wcscmp(verb, L"create")) return create(argc, argv);
+    if (!service) return GetLastError();
+    if (argc == 3 && !wcscmp(verb, L"query")) return 0;
+    if (argc == 3 && !wcscmp(verb, L"delete")) return DeleteService(service) ? 0 : GetLastError();
+    if (argc == 5 && !wcscmp(verb, L"config") && !wcscmp(argv[3], L"start=") && !wcscmp(argv[4], L"delayed-auto"))
+        return ChangeServiceConfig2W(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed) ? 0 : GetLastError();
+    if (argc == 7 && !wcscmp(verb, L"failure") && !wcscmp(argv[3], L"reset=") && !wcscmp(argv[5], L"actions="))
+        return set_failure(name, argv[4], argv[6]);
+    if (argc != 4) return 1639;
+    if (!wcscmp(verb, L"control") && !wcscmp(argv[3], L"paramchange"))
+        return ControlService(service, SERVICE_CONTROL_PARAMCHANGE, &status) ? 0 : GetLastError();
+    if (!wcscmp(verb, L"description"))
+        return ChangeServiceConfig2W(service, SERVICE_CONFIG_DESCRIPTION, &text) ? 0 : GetLastError();
+    if (!wcscmp(verb, L"failureflag"))
+        return set_number(name, L"FailureActionsOnNonCrashFailures", wcstoul(argv[3], NULL, 10));
+    if (!wcscmp(verb, L"sidtype") && !wcscmp(argv[3], L"unrestricted")) return set_number(name, L"ServiceSidType", 1);
+    if (!wcscmp(verb, L"privs")) return set_list(name, L"RequiredPrivileges", argv[3]);
+    return 1639;
 }
 
-int wmain(int argc, wchar_t **argv)
+int wmain(void)
 {
-    const wchar_t *verb = argc > 2 ? argv[1] : L"";
-    begin("sc", argc, argv);
+    int argc;
+    wchar_t **argv = CommandLineToArgvW(GetCommandLineW(), &argc);
+    note(argc, argv);
     manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_ALL_ACCESS);
-    if (!manager) return complain(L"OpenSCManager", GetLastError());
-    if (!wcscmp(verb, L"create")) return create_or_config(argc, argv, 1);
-    if (!wcscmp(verb, L"config")) return create_or_config(argc, argv, 0);
-    if (!wcscmp(verb, L"query") && argc == 3) return query(argv);
-    if ((!wcscmp(verb, L"start") || !wcscmp(verb, L"stop") || !wcscmp(verb, L"delete")) && argc == 3)
-        return control(argv);
-    if (!wcscmp(verb, L"failure") && argc == 7) return failure(argv);
-    if (argc != 4) return complain(L"ParseCommandLine", 1639);
-    if (!wcscmp(verb, L"description")) return description(argv);
-    if (!wcscmp(verb, L"failureflag")) return set_flag(argv);
-    if (!wcscmp(verb, L"sidtype")) return sid_type(argv);
-    if (!wcscmp(verb, L"privs")) return privileges(argv);
-    return complain(L"ParseCommandLine", 1639);
+    return argc < 3 ? 1639 : (int)perform(argc, argv);
 }

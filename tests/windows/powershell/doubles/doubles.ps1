@@ -1,0 +1,149 @@
+# Dot-sourced by run.ps1. Doubles of cmdlets that Wine has nothing behind: the firewall's (a JSON file in the place of the firewall),
+# Get-NetUDPEndpoint and Get-WinEvent. And faults: a cmdlet that changes something can be told to fail.
+
+$global:Firewall = 'C:\firewall.json'
+
+function Get-Store {
+    if (Test-Path $global:Firewall) { return Get-Content -Raw $global:Firewall | ConvertFrom-Json -AsHashtable }
+    $profiles = foreach ($name in 'Domain', 'Private', 'Public') {
+        @{ Name = $name; Enabled = 'True'; AllowInboundRules = 'True'; AllowLocalFirewallRules = 'True' }
+    }
+    @{ Rules = @(); Profiles = @($profiles) }
+}
+
+function Save-Store($store) { ConvertTo-Json $store -Depth 5 -Compress | Set-Content $global:Firewall }
+
+function Get-NetFirewallRule {
+    [CmdletBinding()]
+    param([string] $Name, [Parameter(ValueFromPipeline)] $Filter)
+    process {
+        if ($Filter) { return $Filter }
+        foreach ($rule in (Get-Store).Rules) { if ($rule.Name -eq $Name) { [pscustomobject] $rule } }
+    }
+}
+function Get-NetFirewallPortFilter { param([Parameter(ValueFromPipeline)] $Rule) process { $Rule } }
+function Get-NetFirewallAddressFilter { param([Parameter(ValueFromPipeline)] $Rule) process { $Rule } }
+function Get-NetFirewallApplicationFilter {
+    [CmdletBinding()] param([string] $Program, [string] $PolicyStore)
+    foreach ($rule in (Get-Store).Rules) { if ($rule.Program -eq $Program) { [pscustomobject] $rule } }
+}
+function Get-NetFirewallProfile {
+    [CmdletBinding()] param([string] $PolicyStore)
+    foreach ($one in (Get-Store).Profiles) { [pscustomobject] $one }
+}
+
+# As the firewall gives it back.
+function Get-Address([string[]] $addresses) { @($addresses -replace '/24$', '/255.255.255.0') }
+
+function New-NetFirewallRule {
+    [CmdletBinding()]
+    param($Name, $DisplayName, $Description, $Direction, $Action, $Protocol, $Profile, $Program, $LocalPort,
+        [string[]] $RemoteAddress)
+    $store = Get-Store
+    $store.Rules = @($store.Rules) + @{
+        Name = $Name; DisplayName = $DisplayName; Description = $Description; Direction = $Direction
+        Action = $Action; Protocol = $Protocol; Profile = $Profile; Program = $Program; LocalPort = $LocalPort
+        RemoteAddress = Get-Address $RemoteAddress; Enabled = 'True'; PolicyStoreSourceType = 'Local'
+    }
+    Save-Store $store
+}
+function Set-NetFirewallRule {
+    [CmdletBinding()] param($Name, $LocalPort, [string[]] $RemoteAddress)
+    $store = Get-Store
+    foreach ($rule in $store.Rules) {
+        if ($rule.Name -ne $Name) { continue }
+        if ($LocalPort) { $rule.LocalPort = $LocalPort }
+        if ($RemoteAddress) { $rule.RemoteAddress = Get-Address $RemoteAddress }
+    }
+    Save-Store $store
+}
+function Remove-NetFirewallRule {
+    [CmdletBinding()] param($Name)
+    $store = Get-Store
+    $store.Rules = @($store.Rules | Where-Object { $_.Name -ne $Name })
+    Save-Store $store
+}
+
+# The port is the real one; that it is the service's process can't be seen under Wine.
+function Get-NetUDPEndpoint {
+    [CmdletBinding()] param([int] $LocalPort)
+    $listeners = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().GetActiveUdpListeners()
+    if ($listeners | Where-Object { $_.Port -eq $LocalPort }) {
+        foreach ($process in Get-Process -Name arpflush-service -ErrorAction SilentlyContinue) {
+            [pscustomobject] @{ OwningProcess = $process.Id }
+        }
+    }
+}
+
+# Wine keeps no events. These are the plan's.
+$global:Events = @()
+function Get-WinEvent {
+    [CmdletBinding()] param([hashtable] $FilterHashtable, [int] $MaxEvents)
+    if ("$($FilterHashtable.LogName) $($FilterHashtable.ProviderName)" -ne 'Application ArpFlush') { throw 'other events' }
+    $events = $global:Events | Where-Object { -not $FilterHashtable.ContainsKey('Id') -or $_.Id -in $FilterHashtable.Id }
+    $events | Select-Object -First $MaxEvents | ForEach-Object {
+        [pscustomobject] @{ Id = $_.Id; Level = $_.Level; TimeCreated = [datetime] '2026-03-04T05:06:07Z'
+            Properties = @(@{ Value = $_.Text }) }
+    }
+}
+
+# ---- Faults ----
+
+# Kind "fail": the call numbered At throws, of all that change something. "held": each call about a file finds it
+# really open for another program, which closes it when the call has failed three times. "denied": a double of
+# error 5, which Wine never gives here: thrown three times for each call about a file.
+$global:Faults = @()
+$global:Reals = @{}
+
+function Get-FileOf([object[]] $words) {
+    foreach ($word in $words) {
+        if ("$word" -notmatch '^[A-Z]:\\') { continue }
+        $file = Microsoft.PowerShell.Management\Get-ChildItem -LiteralPath $word -File -Recurse -ErrorAction Ignore
+        if ($file) { return @($file)[0].FullName }
+    }
+}
+
+# Whether a call is to be refused: how often it was so far, and by what file, if it is about one.
+function Get-Refusal($fault, [string] $name, [object[]] $words) {
+    $file = if ($name -in 'Copy-Item', 'Move-Item', 'Remove-Item') { Get-FileOf $words }
+    if (-not $file) { return }
+    $call = "$name $words"
+    if (-not $fault.Refused.Contains($call)) { $fault.Refused[$call] = 0 }
+    if ($fault.Refused[$call] -eq 3) { return }
+    $fault.Refused[$call]++
+    $file
+}
+
+$faulty = {
+    $name = $MyInvocation.MyCommand.Name
+    $handle = $null
+    foreach ($fault in $global:Faults) {
+        if ($fault.Kind -eq 'fail') {
+            $fault.Count++
+            if ($fault.Count -eq $fault.At) {
+                $fault.Met = "$name $args"
+                throw "injected failure of $name"
+            }
+        } elseif ($file = Get-Refusal $fault $name $args) {
+            $fault.Errors += 5
+            # Wine moves a folder with an open file in it, Windows says 5.
+            $isFolder = $name -eq 'Move-Item' -and -not ($args -contains $file)
+            if ($fault.Kind -eq 'denied' -or $isFolder) { throw [UnauthorizedAccessException]::new('Access is denied.') }
+            $handle = [IO.File]::Open($file, 'Open', 'Read', 'None')
+        }
+    }
+    try { & $global:Reals[$name] @args } catch {
+        if ($handle) { $fault.Errors[-1] = $_.Exception.GetBaseException().HResult -band 0xFFFF }
+        throw
+    } finally { if ($handle) { $handle.Dispose() } }
+}
+$changing = 'Copy-Item', 'Move-Item', 'Remove-Item', 'New-Item', 'New-ItemProperty', 'Remove-ItemProperty',
+'Start-Service', 'Stop-Service', 'Start-Process', 'New-NetFirewallRule', 'Set-NetFirewallRule', 'Remove-NetFirewallRule'
+foreach ($name in $changing) {
+    $Reals[$name] = Get-Command $name
+    if ($Reals[$name] -is [Management.Automation.FunctionInfo]) {
+        Rename-Item "function:$name" "Real$name"
+        $Reals[$name] = Get-Command "Real$name"
+    }
+    Set-Item "function:global:$name" $faulty
+}
