@@ -62,7 +62,7 @@ export async function logToSystem(
   const bytes = syslogLine(severity, text, Deno.pid);
   for (const path of paths) {
     try {
-      await sendUnixDatagram(bytes, [path]);
+      await sendUnixDatagram(bytes, path);
       return true;
     } catch (error) {
       if (!isStream(error)) continue;

@@ -94,7 +94,7 @@ export function createSdNotify(
   const path = socketName.replace(/^@/, "\0");
   return async (state) => {
     try {
-      await sendUnixDatagram(new TextEncoder().encode(state), [path]);
+      await sendUnixDatagram(new TextEncoder().encode(state), path);
     } catch (error) {
       failed(error);
     }
