@@ -302,7 +302,9 @@ async function openWhenFree(
       return open();
     } catch (error) {
       const values = { address, port, error: systemReason(error) };
+      // Windows says "permission denied" (WSAEACCES) of a port that another account holds.
       const mayPass = error instanceof Deno.errors.AddrInUse ||
+        error instanceof Deno.errors.PermissionDenied ||
         error instanceof Deno.errors.AddrNotAvailable;
       if (!mayPass || signal?.aborted || time.monotonic() + listenRetryMs > until) {
         throw new StartError("listenFailed", listenText(place, error), values);

@@ -201,6 +201,20 @@ Deno.test("startService() waits for a port that is taken, says so once, and gets
   await service.stop();
 });
 
+Deno.test("startService() waits for a port that another account holds", async () => {
+  let tries = 0;
+  const { parts, time, saidOf } = createParts({}, {
+    open(address, port) {
+      if (++tries < 3) throw new Deno.errors.PermissionDenied("Forbidden (os error 10013)");
+      return openUdpSocket(address, port);
+    },
+  });
+  const service = await time.until(startService(parts));
+  assert.equal(tries, 3);
+  assert.deepEqual(saidOf("listenWaiting").map(({ values }) => values.error), ["Forbidden"]);
+  await service.stop();
+});
+
 Deno.test("startService() gives up a port after 20 s, naming address and port", async () => {
   const { port, release } = holdPort();
   const { parts, time } = createParts({ Port: port });
