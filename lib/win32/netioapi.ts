@@ -155,7 +155,7 @@ export function decodeIpNetRow(view: DataView, offset: number): IpNetRow | null 
   };
 }
 
-/** The bytes of a row, as CreateIpNetEntry2, DeleteIpNetEntry2 and ResolveIpNetEntry2 take it. */
+/** The bytes of a row, as CreateIpNetEntry2 and DeleteIpNetEntry2 take it. */
 export function encodeIpNetRow(row: IpNetRow): Uint8Array<ArrayBuffer> {
   if (row.physicalAddress.length > maxPhysicalAddressLength) {
     throw new RangeError(`A physical address has at most ${maxPhysicalAddressLength} bytes`);

@@ -12,6 +12,7 @@ import {
 } from "../../../lib/win32/netioapi.ts";
 import {
   type AddressPrefix,
+  formatAddress,
   parseLinkLayerAddress,
   parsePrefix,
   samePrefix,
@@ -25,8 +26,10 @@ export interface IpHelperDouble extends IpHelper {
   rows: IpNetRow[];
   addresses: UnicastRow[];
   routes: ForwardRow[];
-  /** What a resolve finds: address to link-layer address. */
+  /** Who answers when a datagram makes Windows ask: address to link-layer address. */
   answers: Map<string, string>;
+  /** What a datagram does to the table: a row, incomplete where nobody answers. */
+  sendDatagram: (address: AddressPrefix, link: { interfaceIndex: number }) => Promise<void>;
   /** Error number by call, or by call and its first argument: `getIpNetTable2 2`. */
   readonly faults: Map<string, number>;
   /** Every call with its first argument, in order. */
@@ -127,12 +130,12 @@ export function createIpHelperDouble(
       if (code === 0) {
         flush((row) => ofFamily(family, row) && (index === 0 || row.interfaceIndex === index));
       }
-      return Promise.resolve(code);
+      return code;
     },
     flushIpNetTable(index) {
       const code = enter("flushIpNetTable", index);
       if (code === 0) flush((row) => row.address.family === 4 && row.interfaceIndex === index);
-      return Promise.resolve(code);
+      return code;
     },
     getIpNetTable2: (family) =>
       table("getIpNetTable2", family, () => double.rows.filter((row) => ofFamily(family, row))),
@@ -163,18 +166,15 @@ export function createIpHelperDouble(
       double.rows = left;
       return found ? 0 : 1168;
     },
-    async resolveIpNetEntry2(question) {
-      const code = enter("resolveIpNetEntry2", question.interfaceIndex);
+    async sendDatagram(address, { interfaceIndex }) {
+      calls.push(`sendDatagram ${interfaceIndex}`);
       await Promise.resolve();
-      if (code !== 0) return { code, row: null };
-      double.rows = double.rows.filter((row) => !sameRow(row, question));
-      const answer = [...double.answers].find(([address]) =>
-        samePrefix(parsePrefix(address), question.address)
+      const asked = row(formatAddress(address), interfaceIndex, "00:00:00:00:00:00", 1);
+      if (double.rows.some((row) => sameRow(row, asked))) return;
+      const answer = double.answers.get(formatAddress(address));
+      double.rows.push(
+        answer === undefined ? asked : row(formatAddress(address), interfaceIndex, answer, 5),
       );
-      if (answer === undefined) return { code: 67, row: null };
-      const resolved = row(answer[0], question.interfaceIndex, answer[1], 5);
-      double.rows.push(resolved);
-      return { code, row: resolved };
     },
     getBestInterfaceEx() {
       const code = enter("getBestInterfaceEx", "");
