@@ -140,7 +140,7 @@ export function chooseTargets(
     ),
     addresses: inOrder([
       ...link.flatMap(({ addresses }) => addresses),
-      ...addressesWithoutLink(interfaces).filter((own) => isForLink(own, link, interfaces)),
+      ...addressesOfAnyLink(interfaces).filter((own) => isForLink(own, link, interfaces)),
     ]),
   }));
   if (hosts.length > 0) {
@@ -271,13 +271,14 @@ function chooseInterfaces(
 }
 
 /**
- * Own addresses that are on no link of their own: on lo, a dummy, a virtual router's interface
- * without a network, or under a label that hides its interface. Hosts on some link use them.
+ * Own addresses that may be on another interface's link: those on lo, a dummy, a virtual router's
+ * interface, or under a label that hides its interface.
  */
-function addressesWithoutLink(interfaces: readonly OwnInterface[]): OwnAddress[] {
+function addressesOfAnyLink(interfaces: readonly OwnInterface[]): OwnAddress[] {
   return interfaces
     .filter((own) =>
-      !own.hasNeighbors || networksOf([own]).every((network) => isLinkLocal(network))
+      !own.hasNeighbors || isVirtualRouters(own) ||
+      networksOf([own]).every((network) => isLinkLocal(network))
     )
     .flatMap(({ addresses }) => addresses)
     .filter(({ address }) => !isLinkLocal(address));
@@ -290,7 +291,9 @@ function isForLink(
   interfaces: readonly OwnInterface[],
 ): boolean {
   const contains = (network: AddressPrefix) => prefixContains(network, address);
-  const linked = interfaces.filter(({ hasNeighbors }) => hasNeighbors);
+  const linked = interfaces.filter((own) =>
+    own.hasNeighbors && (!isVirtualRouters(own) || canBroadcast(own))
+  );
   return networksOf(link).some(contains) || !networksOf(linked).some(contains);
 }
 
