@@ -6,12 +6,15 @@ import { copyMemory, kernel32, systemDll } from "./kernel32.ts";
 import {
   AF_UNSPEC,
   decodeForwardTable,
+  decodeInterfaceTable,
   decodeIpNetTable,
   decodeUnicastTable,
   encodeIpNetRow,
   type ForwardRow,
+  type InterfaceRow,
   type IpNetRow,
   mibIpForwardRow2,
+  mibIpInterfaceRow,
   mibIpNetRow2,
   mibTableCount,
   mibTableSize,
@@ -43,6 +46,11 @@ const symbols = {
       /* PMIB_UNICASTIPADDRESS_TABLE *Table */ "buffer",
     ],
     result: NETIO_STATUS,
+  },
+  GetIpInterfaceTable: {
+    parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPINTERFACE_TABLE *Table */ "buffer"],
+    result: NETIO_STATUS,
+    optional: true,
   },
   GetIpForwardTable2: {
     parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPFORWARD_TABLE2 *Table */ "buffer"],
@@ -88,6 +96,7 @@ export interface IpHelper {
   flushIpNetTable(interfaceIndex: number): number;
   getIpNetTable2(family: number): TableResult<IpNetRow>;
   getUnicastIpAddressTable(family: number): TableResult<UnicastRow>;
+  getIpInterfaceTable(family: number): TableResult<InterfaceRow>;
   getIpForwardTable2(family: number): TableResult<ForwardRow>;
   createIpNetEntry2(row: IpNetRow): number;
   deleteIpNetEntry2(row: IpNetRow): number;
@@ -133,6 +142,10 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
         mibUnicastIpAddressRow.size,
         decodeUnicastTable,
       ),
+    getIpInterfaceTable: (family) =>
+      dll.GetIpInterfaceTable === null
+        ? { code: win32.procNotFound, rows: [] }
+        : table(dll.GetIpInterfaceTable, family, mibIpInterfaceRow.size, decodeInterfaceTable),
     getIpForwardTable2: (family) =>
       table(dll.GetIpForwardTable2, family, mibIpForwardRow2.size, decodeForwardTable),
     createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
@@ -148,25 +161,28 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
 }
 
 /** Opened on its own: a callback needs the whole FFI permission. */
+const notification = {
+  parameters: [
+    /* ADDRESS_FAMILY Family */ "u16",
+    /* PIPINTERFACE_CHANGE_CALLBACK or PUNICAST_IPADDRESS_CHANGE_CALLBACK Callback */ "function",
+    /* PVOID CallerContext */ "usize",
+    /* BOOLEAN InitialNotification */ "u8",
+    /* HANDLE *NotificationHandle */ "buffer",
+  ],
+  result: /* NETIO_STATUS */ "u32",
+  optional: true,
+} as const satisfies Deno.ForeignFunction;
+
 const notificationSymbols = {
-  NotifyIpInterfaceChange: {
-    parameters: [
-      /* ADDRESS_FAMILY Family */ "u16",
-      /* PIPINTERFACE_CHANGE_CALLBACK Callback */ "function",
-      /* PVOID CallerContext */ "usize",
-      /* BOOLEAN InitialNotification */ "u8",
-      /* HANDLE *NotificationHandle */ "buffer",
-    ],
-    result: /* NETIO_STATUS */ "u32",
-    optional: true,
-  },
+  NotifyIpInterfaceChange: notification,
+  NotifyUnicastIpAddressChange: notification,
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** PIPINTERFACE_CHANGE_CALLBACK */
+/** PIPINTERFACE_CHANGE_CALLBACK, and PUNICAST_IPADDRESS_CHANGE_CALLBACK with another row */
 const changeCallback = {
   parameters: [
     /* PVOID CallerContext */ "usize",
-    /* PMIB_IPINTERFACE_ROW Row */ "usize",
+    /* PMIB_IPINTERFACE_ROW or PMIB_UNICASTIPADDRESS_ROW Row */ "usize",
     /* MIB_NOTIFICATION_TYPE NotificationType */ "u32",
   ],
   result: "void",
@@ -176,15 +192,22 @@ const changeCallback = {
 const kept: unknown[] = [];
 
 /**
- * Calls `changed` when an IP interface comes, goes or changes, for as long as the process lives; returns the error number. There
- * is no way to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us.
- * `changed` runs on the system's time and must only note what is wanted; it must not throw. Needs the
- * whole FFI permission, for the callback, and none afterwards.
+ * Calls `changed` when an IP interface or an address of the host comes, goes or changes, for as long
+ * as the process lives; returns the call that failed and its error number, or null. There is no way
+ * to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed`
+ * runs on the system's time and must not throw. Needs the whole FFI permission, for the callback,
+ * and none afterwards.
  */
-export function notifyIpInterfaceChange(changed: () => void): number {
+export function notifyNetworkChange(
+  changed: () => void,
+): { readonly call: string; readonly code: number } | null {
   const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
-  if (dll.NotifyIpInterfaceChange === null) return win32.procNotFound;
   const callback = Deno.UnsafeCallback.threadSafe(changeCallback, () => changed());
   kept.push(callback);
-  return dll.NotifyIpInterfaceChange(AF_UNSPEC, callback.pointer, 0n, 0, new BigUint64Array(1));
+  for (const call of ["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const) {
+    const handle = new BigUint64Array(1);
+    const code = dll[call]?.(AF_UNSPEC, callback.pointer, 0n, 0, handle) ?? win32.procNotFound;
+    if (code !== win32.success) return { call, code };
+  }
+  return null;
 }

@@ -177,6 +177,33 @@ export function decodeIpNetTable(bytes: Uint8Array): IpNetRow[] {
   return decodeMibTable(bytes, mibIpNetRow2.size, decodeIpNetRow);
 }
 
+/** MIB_IPINTERFACE_ROW, one family on an interface: offsets in bytes and its size. */
+export const mibIpInterfaceRow = {
+  size: 168,
+  /** ADDRESS_FAMILY */
+  family: 0,
+  /** NET_IFINDEX */
+  interfaceIndex: 16,
+  /** BOOLEAN */
+  connected: 156,
+} as const;
+
+/** One family on an interface. */
+export interface InterfaceRow {
+  readonly family: number;
+  readonly interfaceIndex: number;
+  readonly isConnected: boolean;
+}
+
+/** The rows of a MIB_IPINTERFACE_TABLE. */
+export function decodeInterfaceTable(bytes: Uint8Array): InterfaceRow[] {
+  return decodeMibTable(bytes, mibIpInterfaceRow.size, (view, offset) => ({
+    family: view.getUint16(offset + mibIpInterfaceRow.family, true),
+    interfaceIndex: view.getUint32(offset + mibIpInterfaceRow.interfaceIndex, true),
+    isConnected: view.getUint8(offset + mibIpInterfaceRow.connected) !== 0,
+  }));
+}
+
 /** MIB_IPFORWARD_ROW2, a route: offsets in bytes and its size. */
 export const mibIpForwardRow2 = {
   size: 104,

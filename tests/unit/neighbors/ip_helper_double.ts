@@ -7,6 +7,7 @@ import {
   AF_INET,
   AF_UNSPEC,
   type ForwardRow,
+  type InterfaceRow,
   type IpNetRow,
   type UnicastRow,
 } from "../../../lib/win32/netioapi.ts";
@@ -25,6 +26,7 @@ export type Call = Exclude<keyof IpHelper, "hasFlushIpNetTable2">;
 export interface IpHelperDouble extends IpHelper {
   rows: IpNetRow[];
   addresses: UnicastRow[];
+  interfaces: InterfaceRow[];
   routes: ForwardRow[];
   /** Who answers when a datagram makes Windows ask: address to link-layer address. */
   answers: Map<string, string>;
@@ -118,6 +120,7 @@ export function createIpHelperDouble(
   const double: IpHelperDouble = {
     rows: [],
     addresses: [own("192.0.2.5/24", 12), own("2001:db8::5/64", 12), own("fe80::5/64", 12)],
+    interfaces: [{ family: AF_INET, interfaceIndex: 12, isConnected: true }],
     routes: [route(0, "192.0.2.1", 12), route(24, "0.0.0.0", 12)],
     answers: new Map(),
     faults,
@@ -145,6 +148,8 @@ export function createIpHelperDouble(
         family,
         () => double.addresses.filter((row) => ofFamily(family, row)),
       ),
+    getIpInterfaceTable: (family) =>
+      table("getIpInterfaceTable", family, () => [...double.interfaces]),
     getIpForwardTable2: (family) =>
       table(
         "getIpForwardTable2",
