@@ -73,6 +73,8 @@ param(
     [string[]] $AllowedSources,
     # true or false: flush when the service starts.
     [ValidateSet('true', 'false')] [string] $FlushOnStart,
+    # true or false: flush an interface that was added, connected or got an address.
+    [ValidateSet('true', 'false')] [string] $FlushOnNetworkChange,
     # Addresses that are resolved anew regularly: none, gateway, or addresses.
     [string[]] $RefreshAddresses,
     # How often RefreshAddresses are resolved.
@@ -109,7 +111,7 @@ $TrustedSids = 'S-1-5-18', 'S-1-5-32-544',
 $SettingKinds = @{
     RouterKeys = 'MultiString'; Port = 'DWord'; Listen = 'String'; Password = 'String'
     HoldDownSeconds = 'DWord'; ClockToleranceSeconds = 'DWord'; AllowedSources = 'MultiString'
-    FlushOnStart = 'DWord'; RefreshAddresses = 'MultiString'; RefreshSeconds = 'DWord'
+    FlushOnStart = 'DWord'; FlushOnNetworkChange = 'DWord'; RefreshAddresses = 'MultiString'; RefreshSeconds = 'DWord'
     MetricsFile = 'String'; LogLevel = 'String'; LogFormat = 'String'
 }
 
@@ -328,6 +330,7 @@ function Get-GivenSetting($bound) {
         $given[$name] = switch ($name) {
             'Password' { [Net.NetworkCredential]::new('', $Password).Password }
             'FlushOnStart' { [int] ($FlushOnStart -eq 'true') }
+            'FlushOnNetworkChange' { [int] ($FlushOnNetworkChange -eq 'true') }
             default { if ($SettingKinds[$name] -eq 'MultiString') { Split-List $bound[$name] } else { $bound[$name] } }
         }
     }

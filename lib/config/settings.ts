@@ -250,6 +250,10 @@ const table = {
     true,
     "Flush when the service starts; requests created before its start are stale anyway",
   ),
+  FlushOnNetworkChange: trueOrFalse(
+    true,
+    "Windows: flush an interface that was added, connected or got an address",
+  ),
   RefreshAddresses: listOf(
     "addresses",
     maxRefreshAddresses,

@@ -21,6 +21,15 @@ const types = {
 const formatMessage = getTextFormatter({ value: "bare", format: ({ message }) => message });
 
 /**
+ * A text for ReportEventW, whose strings can't hold a `%` before a digit: what shows the event takes
+ * `%1` in `fe80::1%12` for the place of a string. A space between them is what Microsoft advises, as
+ * `%%1` has a meaning too.
+ */
+function withoutInsertions(text: string): string {
+  return text.replace(/%(?=\d)/g, "% ");
+}
+
+/**
  * A sink that writes events under their numbers, each with what to do about it; debug ones are not
  * for the event log. Never throws. When the log is full, or the log service isn't there yet, the
  * event is lost and `onFailure` hears of it once; the next event tries again.
@@ -40,7 +49,7 @@ export function createEventLogSink(
     try {
       source ??= open();
       const text = advice === "" ? message : `${message}\r\n\r\n${advice}`;
-      source.report(types[severity], id, text);
+      source.report(types[severity], id, withoutInsertions(text));
       failing = false;
     } catch (error) {
       source?.close();

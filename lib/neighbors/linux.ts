@@ -197,18 +197,14 @@ function isBatchWord(name: string): boolean {
 
 /** Every entry, those that need no resolution (NOARP: the kernel's own for multicast) too. */
 const showAll = "neigh show nud all";
-/** `-force` goes on after a command that failed. */
+/** `-force` goes on after a command that failed, but for those that change a neighbor. */
 const batchOptions = ["-force", "-json", "-batch", "-"];
 
 const lines = (commands: readonly string[]) => commands.map((command) => `${command}\n`).join("");
 
-/** Runs commands of which one, `neigh show`, prints a table; complaints may be tolerable. */
-async function readTable(
-  ip: IpCommand,
-  commands: readonly string[],
-  tolerable?: readonly number[],
-): Promise<KernelNeighbor[]> {
-  const output = readIpResult(await ip(batchOptions, lines(commands)), tolerable);
+/** Runs commands of which one, `neigh show`, prints a table. */
+async function readTable(ip: IpCommand, commands: readonly string[]): Promise<KernelNeighbor[]> {
+  const output = readIpResult(await ip(batchOptions, lines(commands)));
   if (output.failure !== null) throw output.failure;
   return parseNeighbors(onlyLine(output.lines));
 }
@@ -266,29 +262,41 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
   return { removed, forgotten };
 }
 
+/** Each time, an entry is gone when its turn comes: more would be a table that never holds still. */
+const maxDeletions = 20;
+
 /**
  * Deletes the chosen entries, but not permanent ones, one by one; the table behind that. An entry or
- * an interface that is gone meanwhile hinders nothing.
+ * an interface that is gone meanwhile hinders nothing: `ip` ends there, in spite of -force, and is run
+ * anew for what is left.
  */
 async function removeEntries(
   ip: IpCommand,
   isChosen: (entry: KernelNeighbor) => boolean,
 ): Promise<Removed & { readonly neighbors: KernelNeighbor[] }> {
-  let chosen: KernelNeighbor[] = [];
-  const result = await ip(batchOptions, lines([showAll]), (line) => {
-    chosen = parseNeighbors(line).filter((entry) => !entry.permanent && isChosen(entry));
-    const named = chosen.filter(({ device }) => isBatchWord(device));
-    return lines([...named.map((entry) => `neigh del ${placeText(entry)}`), showAll]);
-  });
-  const { lines: printed, failure, tolerated } = readIpResult(result, [ENOENT, ENODEV]);
-  if (failure !== null) throw failure;
-  for (const { address, device } of chosen.filter(({ device }) => !isBatchWord(device))) {
-    const args = ["neigh", "del", formatAddress(address), "dev", device];
-    const { failure } = readIpResult(await ip(args, ""), [ENOENT, ENODEV]);
+  const all = new Map<string, KernelNeighbor>();
+  let gone = 0;
+  for (let times = 1; times <= maxDeletions; times++) {
+    let chosen: KernelNeighbor[] = [];
+    const result = await ip(batchOptions, lines([showAll]), (line) => {
+      chosen = parseNeighbors(line).filter((entry) => !entry.permanent && isChosen(entry));
+      const named = chosen.filter(({ device }) => isBatchWord(device));
+      return lines([...named.map((entry) => `neigh del ${placeText(entry)}`), showAll]);
+    });
+    const { lines: printed, failure, tolerated } = readIpResult(result, [ENOENT, ENODEV]);
     if (failure !== null) throw failure;
+    for (const entry of chosen) all.set(placeText(entry), entry);
+    gone += tolerated;
+    if (printed.length === 1 && tolerated > 0) continue;
+    for (const { address, device } of chosen.filter(({ device }) => !isBatchWord(device))) {
+      const args = ["neigh", "del", formatAddress(address), "dev", device];
+      const { failure } = readIpResult(await ip(args, ""), [ENOENT, ENODEV]);
+      if (failure !== null) throw failure;
+    }
+    const neighbors = parseNeighbors(onlyLine(printed.slice(1)));
+    return { removed: all.size - gone, forgotten: forgottenOf([...all.values()]), neighbors };
   }
-  const neighbors = parseNeighbors(onlyLine(printed.slice(1)));
-  return { removed: chosen.length - tolerated, forgotten: forgottenOf(chosen), neighbors };
+  throw unreadable(`entries were gone ${maxDeletions} times when they were to be deleted`);
 }
 
 const firstWaitMs = 10;
@@ -353,11 +361,22 @@ async function resolveAnew(
  * Makes the kernel ask for neighbors that it has no entry for (ARP, Neighbor Solicitation), and
  * returns the table without waiting for answers. The commands are "add", because "replace … use"
  * turns a permanent entry into an incomplete one, and "nud none", because `ip` asks for a permanent
- * entry otherwise, which the kernel never collects. Traffic may have made an entry meanwhile.
+ * entry otherwise, which the kernel never collects. Traffic may have made an entry meanwhile: `ip`
+ * ends there, in spite of -force, and is run anew for what is still missing.
  */
-function solicit(ip: IpCommand, places: readonly Place[]): Promise<KernelNeighbor[]> {
-  const commands = places.map((place) => `neigh add ${placeText(place)} nud none use`);
-  return readTable(ip, [...commands, showAll], [EEXIST]);
+async function solicit(ip: IpCommand, places: readonly Place[]): Promise<KernelNeighbor[]> {
+  for (let missing = places;;) {
+    const commands = missing.map((place) => `neigh add ${placeText(place)} nud none use`);
+    const result = await ip(batchOptions, lines([...commands, showAll]));
+    const { lines: printed, failure, tolerated } = readIpResult(result, [EEXIST]);
+    if (failure !== null) throw failure;
+    if (printed.length > 0 || tolerated === 0) return parseNeighbors(onlyLine(printed));
+    const neighbors = await readTable(ip, [showAll]);
+    const left = missing.filter((place) => entryAt(neighbors, place) === undefined);
+    // What is there and gone again the caller asks for when it looks next.
+    if (left.length === 0 || left.length === missing.length) return neighbors;
+    missing = left;
+  }
 }
 
 /** Whether waiting can't change the answer: there is one, or the kernel has given up. */

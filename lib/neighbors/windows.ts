@@ -1,11 +1,12 @@
 /** The neighbor cache of Windows, through iphlpapi.dll. */
-import { messageOf } from "../errors.ts";
-import { type After, systemTime, type Time, within } from "../time.ts";
+import { messageOf, systemReason } from "../errors.ts";
+import { sleep, systemTime, type Time } from "../time.ts";
 import { type IpHelper, openIpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import {
   type AddressPrefix,
+  formatAddress,
   isLinkLocal,
   isWholeAddress,
   prefixContains,
@@ -41,6 +42,8 @@ import {
 interface WindowsNeighborCacheOptions {
   /** The foreign functions. @default those of %SystemRoot%\System32\iphlpapi.dll */
   readonly ip?: IpHelper;
+  /** Makes Windows ask for an address on a link. @default a UDP datagram to it */
+  readonly sendDatagram?: SendDatagram;
   /** How long `resolve` waits for answers. @default 1000 */
   readonly resolveMs?: number;
   /** @default the process's own */
@@ -54,14 +57,16 @@ interface WindowsNeighborCacheOptions {
 export function openWindowsNeighborCache(
   options: WindowsNeighborCacheOptions = {},
 ): NeighborCache {
-  const { ip = open(), resolveMs = 1000, time = systemTime } = options;
-  const resolve = createResolver(ip, time.after, resolveMs);
+  const { ip = open(), sendDatagram = sendUdpDatagram, resolveMs = 1000, time = systemTime } =
+    options;
+  const parts = { ip, sendDatagram, resolveMs, time };
   const flush = ip.hasFlushIpNetTable2 ? "FlushIpNetTable2" : "FlushIpNetTable";
   return {
     description: `iphlpapi.dll (${flush})`,
     list: () => attempt(() => readRows(ip).map(toNeighbor)),
     flush: (scope) => attempt(() => flushRows(ip, scope, time.monotonic)),
-    resolve: (addresses, source, settled) => attempt(() => resolve(addresses, source, settled)),
+    resolve: (addresses, source, settled) =>
+      attempt(() => resolveAnew(parts, linksOf(ip, addresses, source), addresses, settled)),
     look: (addresses, source) => attempt(() => lookAt(ip, addresses, source)),
     gateways: () => attempt(() => defaultGateways(readRoutes(ip))),
     nextHops: () => attempt(() => nextHops(readRoutes(ip))),
@@ -105,13 +110,13 @@ function isDone(code: number): boolean {
 }
 
 /** FlushIpNetTable2 for both families; where one is absent (50), for each on its own. */
-async function flushEveryInterface(ip: IpHelper): Promise<Failure[]> {
-  const both = await ip.flushIpNetTable2(AF_UNSPEC, everyInterface);
+function flushEveryInterface(ip: IpHelper): Failure[] {
+  const both = ip.flushIpNetTable2(AF_UNSPEC, everyInterface);
   if (isDone(both)) return [];
   const bothFailed = { call: "FlushIpNetTable2(AF_UNSPEC, 0)", code: both };
   if (both !== win32.notSupported) return [bothFailed];
-  const ipv4 = await ip.flushIpNetTable2(AF_INET, everyInterface);
-  const ipv6 = await ip.flushIpNetTable2(AF_INET6, everyInterface);
+  const ipv4 = ip.flushIpNetTable2(AF_INET, everyInterface);
+  const ipv6 = ip.flushIpNetTable2(AF_INET6, everyInterface);
   if (ipv4 === win32.notSupported && ipv6 === win32.notSupported) return [bothFailed];
   return [
     { call: "FlushIpNetTable2(AF_INET, 0)", code: ipv4 },
@@ -127,11 +132,11 @@ function ipv4Interfaces(ip: IpHelper): number[] {
 }
 
 /** The way without FlushIpNetTable2: IPv4 an interface at a time, IPv6 a row at a time. */
-async function flushEachInterface(ip: IpHelper, rows: readonly IpNetRow[]): Promise<Failure[]> {
+function flushEachInterface(ip: IpHelper, rows: readonly IpNetRow[]): Failure[] {
   const failures: Failure[] = [];
   const withRows = rows.filter((row) => row.address.family === 4).map((row) => row.interfaceIndex);
   for (const index of new Set([...ipv4Interfaces(ip), ...withRows])) {
-    const code = await ip.flushIpNetTable(index);
+    const code = ip.flushIpNetTable(index);
     // An interface may go between its listing and its flush, and takes its rows with it.
     if (isDone(code) || !ipv4Interfaces(ip).includes(index)) continue;
     failures.push({ call: `FlushIpNetTable(${index})`, code });
@@ -184,11 +189,7 @@ function sameLinkLayerAddress(a: IpNetRow, b: IpNetRow): boolean {
  * and those lost are put back. Throws a NeighborCacheError when a call failed and what it was to
  * flush is still there.
  */
-async function flushRows(
-  ip: IpHelper,
-  scope: FlushScope,
-  now: () => number,
-): Promise<FlushOutcome> {
+function flushRows(ip: IpHelper, scope: FlushScope, now: () => number): FlushOutcome {
   const before = readRows(ip);
   const listed = scope === "all"
     ? []
@@ -197,8 +198,8 @@ async function flushRows(
   const failures = scope !== "all"
     ? deleteRows(ip, listed)
     : ip.hasFlushIpNetTable2
-    ? await flushEveryInterface(ip)
-    : await flushEachInterface(ip, before);
+    ? flushEveryInterface(ip)
+    : flushEachInterface(ip, before);
   const micros = Math.max(0, Math.round((now() - start) * 1000));
 
   const rowsAfter = readRows(ip);
@@ -225,15 +226,6 @@ async function flushRows(
 const notConcerned = foundWithout("not concerned");
 const noNeighbor = foundWithout("no neighbor");
 
-/** Nobody answered: 67 is what ResolveIpNetEntry2 documents, the others say the same of the link. */
-const unanswered: readonly number[] = [
-  win32.badNetName,
-  win32.networkUnreachable,
-  win32.hostUnreachable,
-];
-/** The interface is gone since the links were listed. */
-const interfaceGone: readonly number[] = [win32.fileNotFound, win32.notFound];
-
 function reportRow(row: IpNetRow | undefined): FoundNeighbor {
   if (row === undefined) return noNeighbor;
   const linkLayerAddress = linkLayerAddressOf(row);
@@ -256,6 +248,10 @@ function questionRow(address: AddressPrefix, link: Link): IpNetRow {
   };
 }
 
+function readRowsByKey(ip: IpHelper): ReadonlyMap<string, IpNetRow> {
+  return new Map(readRows(ip).map((row) => [rowKey(row), row]));
+}
+
 /** The link that each address is on, or null for what can't be looked at. */
 function linksOf(
   ip: IpHelper,
@@ -276,60 +272,121 @@ function lookAt(
   addresses: readonly AddressPrefix[],
   source?: AddressPrefix,
 ): FoundNeighbor[] {
-  const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
+  const rows = readRowsByKey(ip);
   return linksOf(ip, addresses, source).map((link, i) =>
     link === null ? notConcerned : reportRow(rows.get(rowKey(questionRow(addresses[i], link))))
   );
 }
 
-/** Resolves addresses on the link; one question an address is under way at a time. */
-type Resolver = NeighborCache["resolve"];
+/**
+ * Sends a datagram to an address on a link, so that Windows asks the link for it; rejects as the
+ * socket does.
+ */
+type SendDatagram = (address: AddressPrefix, link: Link) => Promise<void>;
+
+/** The discard service (RFC 863): nobody needs to listen there. */
+const discardPort = 9;
+
+const sendUdpDatagram: SendDatagram = async (address, link) => {
+  // Sent from the link's own address, or to its zone, the datagram leaves through that interface.
+  const zoned = isLinkLocal(address) && address.family === 6;
+  const socket = Deno.listenDatagram({
+    transport: "udp",
+    hostname: zoned ? "::" : formatAddress(link.own),
+    port: 0,
+  });
+  try {
+    const hostname = `${formatAddress(address)}${zoned ? `%${link.interfaceIndex}` : ""}`;
+    await socket.send(new Uint8Array(1), { transport: "udp", hostname, port: discardPort });
+  } finally {
+    socket.close();
+  }
+};
+
+/** What resolving needs. */
+interface ResolveParts {
+  readonly ip: IpHelper;
+  readonly sendDatagram: SendDatagram;
+  readonly resolveMs: number;
+  readonly time: Time;
+}
+
+/** One of the addresses asked for, the link it is on, and the row that names both. */
+interface Question {
+  readonly index: number;
+  readonly link: Link;
+  readonly row: IpNetRow;
+}
+
+const firstWaitMs = 10;
+const maxWaitMs = 160;
+/** When what nobody has answered is asked for anew: Windows itself would wait a second. */
+const askAgainAfterMs = [300, 600];
 
 /**
- * A resolver that reports after `maxMs` at the latest. ResolveIpNetEntry2 itself blocks a thread for
- * as long as Windows keeps asking (seconds when nobody answers), so whoever asks for the same address
- * meanwhile joins the question under way.
+ * What is found at each address on its link, resolved anew, as far as that comes within the time;
+ * `settled` is told each by its index as soon as it is known. The row is deleted, a datagram makes
+ * Windows ask, and the table is read until the row has a link-layer address: ResolveIpNetEntry2
+ * would hold one of the runtime's few threads for seconds where nobody answers. Permanent rows are
+ * reported, never deleted. A flush by somebody else in between only costs time: what is missing from
+ * the table is asked for again.
  */
-function createResolver(ip: IpHelper, after: After, maxMs: number): Resolver {
-  const underWay = new Map<string, Promise<FoundNeighbor>>();
+async function resolveAnew(
+  { ip, sendDatagram, resolveMs, time }: ResolveParts,
+  links: readonly (Link | null)[],
+  addresses: readonly AddressPrefix[],
+  settled: (index: number, found: FoundNeighbor) => void = () => {},
+): Promise<FoundNeighbor[]> {
+  const start = time.monotonic();
+  const found: FoundNeighbor[] = [];
+  const refused: NeighborCacheError[] = [];
+  let waiting: Question[] = [];
 
-  async function ask(row: IpNetRow): Promise<FoundNeighbor> {
-    const { code, row: resolved } = await ip.resolveIpNetEntry2(row);
-    if (code === win32.success) return reportRow(resolved ?? undefined);
-    if (unanswered.includes(code)) return noNeighbor;
-    if (interfaceGone.includes(code)) return notConcerned;
-    throw callError("ResolveIpNetEntry2", code);
+  function settle(index: number, neighbor: FoundNeighbor): void {
+    found[index] = neighbor;
+    settled(index, neighbor);
+    waiting = waiting.filter((question) => question.index !== index);
   }
 
-  function askOnce(row: IpNetRow): Promise<FoundNeighbor> {
-    const key = rowKey(row);
-    const known = underWay.get(key);
-    if (known !== undefined) return known;
-    const asked = ask(row).finally(() => underWay.delete(key));
-    underWay.set(key, asked);
-    return asked;
+  /** Not waited for: what can't be sent finds nobody. Only where sending is forbidden nothing is known. */
+  function ask({ row, link }: Question): void {
+    sendDatagram(row.address, link).catch((error) => {
+      if (!(error instanceof Deno.errors.PermissionDenied)) return;
+      const text = `Cannot send to ${formatAddress(row.address)}: ${systemReason(error)}`;
+      refused.push(new NeighborCacheError(text, win32.accessDenied));
+    });
   }
 
-  function find(
-    address: AddressPrefix,
-    link: Link | null,
-    rows: ReadonlyMap<string, IpNetRow>,
-  ): FoundNeighbor | Promise<FoundNeighbor> {
-    if (link === null) return notConcerned;
-    const question = questionRow(address, link);
-    const present = rows.get(rowKey(question));
-    // ResolveIpNetEntry2 would drop it: a permanent row is reported, never resolved.
-    if (present !== undefined && isPermanent(present)) return reportRow(present);
-    return within(after, maxMs, askOnce(question), noNeighbor);
+  function askAnew(question: Question): void {
+    const code = ip.deleteIpNetEntry2(question.row);
+    if (code === win32.fileNotFound) settle(question.index, notConcerned); // The interface is gone.
+    else if (isDone(code)) ask(question);
+    else throw callError(`DeleteIpNetEntry2(${describeRow(question.row)})`, code);
   }
 
-  return async (addresses, source, settled = () => {}) => {
-    const links = linksOf(ip, addresses, source);
-    const rows = new Map(readRows(ip).map((row) => [rowKey(row), row]));
-    return await Promise.all(links.map(async (link, i) => {
-      const found = await find(addresses[i], link, rows);
-      settled(i, found);
-      return found;
-    }));
-  };
+  links.forEach((link, index) => {
+    if (link === null) settle(index, notConcerned);
+    else waiting.push({ index, link, row: questionRow(addresses[index], link) });
+  });
+  const askAgain = [0, ...askAgainAfterMs];
+  for (let wait = firstWaitMs; waiting.length > 0; wait = Math.min(2 * wait, maxWaitMs)) {
+    const waited = time.monotonic() - start;
+    const rows = readRowsByKey(ip);
+    const isOld = askAgain[0] === 0;
+    for (const { index, row } of waiting) {
+      const report = reportRow(rows.get(rowKey(row)));
+      const isAnswer = report.state === "permanent" || (!isOld && report.state !== "no neighbor");
+      if (isAnswer || waited >= resolveMs) settle(index, report);
+    }
+    if (waiting.length === 0) break;
+    if (refused.length > 0) throw refused[0];
+    if (waited >= askAgain[0]) {
+      askAgain.shift();
+      waiting.forEach(askAnew);
+    } else {
+      waiting.filter(({ row }) => !rows.has(rowKey(row))).forEach(ask);
+    }
+    await sleep(time.after, Math.min(wait, resolveMs - waited));
+  }
+  return found;
 }

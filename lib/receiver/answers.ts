@@ -126,7 +126,8 @@ export class Reporter {
   readonly #time: Time;
   readonly #reportFailure: ReturnType<typeof createLimitedReport>;
   readonly #removed = new RemovedAddresses();
-  #nextHops: Promise<ReadonlySet<string>> = Promise.resolve(new Set<string>());
+  /** Null while the routes can't be read. */
+  #nextHops: Promise<ReadonlySet<string> | null> = Promise.resolve(null);
   #readAt = -Infinity;
 
   constructor({ cache, report, time }: LookUpParts) {
@@ -140,7 +141,10 @@ export class Reporter {
     this.#removed.remember(addresses, this.#time.monotonic());
   }
 
-  /** The reports on whole addresses, in the order of what was found. Never rejects. */
+  /**
+   * The reports on whole addresses, in the order of what was found. Never rejects. Without the routes
+   * nobody knows whether the host needs an address that had no entry and that nobody answers for.
+   */
   async reports(
     addresses: readonly AddressPrefix[],
     found: readonly FoundNeighbor[],
@@ -148,15 +152,20 @@ export class Reporter {
   ): Promise<NeighborReport[]> {
     const nextHops = await this.#readNextHops();
     const now = this.#time.monotonic();
-    return found.map((one, i) => ({
-      ...one,
-      cached: one.cached ||
-        afterFlush && isWholeAddress(addresses[i]) && this.#removed.has(addresses[i], now),
-      gateway: isWholeAddress(addresses[i]) && nextHops.has(formatAddress(addresses[i])),
-    }));
+    return found.map((one, i) => {
+      const isWhole = isWholeAddress(addresses[i]);
+      const cached = one.cached || afterFlush && isWhole && this.#removed.has(addresses[i], now);
+      const isUntold = nextHops === null && afterFlush && !cached && one.state === "no neighbor";
+      return {
+        ...one,
+        state: isUntold ? "unknown" : one.state,
+        cached,
+        gateway: isWhole && nextHops !== null && nextHops.has(formatAddress(addresses[i])),
+      };
+    });
   }
 
-  #readNextHops(): Promise<ReadonlySet<string>> {
+  #readNextHops(): Promise<ReadonlySet<string> | null> {
     const now = this.#time.monotonic();
     if (now - this.#readAt < maxRoutesAgeMs) return this.#nextHops;
     this.#readAt = now;
@@ -166,7 +175,7 @@ export class Reporter {
         this.#readAt = -Infinity;
         const { message } = toCacheError(error);
         this.#reportFailure(() => ({ who: "this host's routes", error: message }));
-        return new Set<string>();
+        return null;
       },
     );
   }

@@ -130,6 +130,11 @@ export class Receiver {
     await this.#flusher.request("all", who).ended;
   }
 
+  /** Deletes the entries of whole addresses at once, whatever the gate says. */
+  async deleteEntries(addresses: readonly AddressPrefix[], who: string): Promise<void> {
+    await this.#flusher.delete(addresses, who);
+  }
+
   /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
   async configure(rules: ReceiverRules): Promise<void> {
     const { address, port, holdDownMs } = rules;

@@ -140,7 +140,7 @@ export function chooseTargets(
     ),
     addresses: inOrder([
       ...link.flatMap(({ addresses }) => addresses),
-      ...addressesWithoutLink(interfaces).filter((own) => isForLink(own, link, interfaces)),
+      ...addressesElsewhere(link, interfaces),
     ]),
   }));
   if (hosts.length > 0) {
@@ -271,27 +271,29 @@ function chooseInterfaces(
 }
 
 /**
- * Own addresses that are on no link of their own: on lo, a dummy, a virtual router's interface
- * without a network, or under a label that hides its interface. Hosts on some link use them.
+ * Own addresses that hosts on a link may use though they are on other interfaces: those in the link's
+ * networks, and those in nobody's that are on no link of their own: on lo, a dummy, a virtual router's
+ * interface, or under a label that hides its interface.
  */
-function addressesWithoutLink(interfaces: readonly OwnInterface[]): OwnAddress[] {
-  return interfaces
-    .filter((own) =>
-      !own.hasNeighbors || networksOf([own]).every((network) => isLinkLocal(network))
-    )
-    .flatMap(({ addresses }) => addresses)
-    .filter(({ address }) => !isLinkLocal(address));
-}
-
-/** Whether hosts on a link may use an address: it is in the link's networks, or in nobody's. */
-function isForLink(
-  { address }: OwnAddress,
+function addressesElsewhere(
   link: readonly OwnInterface[],
   interfaces: readonly OwnInterface[],
-): boolean {
-  const contains = (network: AddressPrefix) => prefixContains(network, address);
-  const linked = interfaces.filter(({ hasNeighbors }) => hasNeighbors);
-  return networksOf(link).some(contains) || !networksOf(linked).some(contains);
+): OwnAddress[] {
+  const isIn = (networks: readonly AddressPrefix[]) => ({ address }: OwnAddress) =>
+    networks.some((network) => prefixContains(network, address));
+  const isInLink = isIn(networksOf(link));
+  const isInAny = isIn(
+    networksOf(
+      interfaces.filter((own) => own.hasNeighbors && (!isVirtualRouters(own) || canBroadcast(own))),
+    ),
+  );
+  return interfaces.flatMap((own) => {
+    const hasLink = own.hasNeighbors && !isVirtualRouters(own) &&
+      networksOf([own]).some((network) => !isLinkLocal(network));
+    return own.addresses.filter((held) =>
+      !isLinkLocal(held.address) && (isInLink(held) || !hasLink && !isInAny(held))
+    );
+  });
 }
 
 /** Whether an answer may come from an address: a target's own, or one on a link of the run. */

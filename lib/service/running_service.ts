@@ -19,6 +19,7 @@ import { isSignedBy } from "../wire/ed25519_node.ts";
 import { formatKey, type RouterKeys } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
 import { type HostKeyStore, keyIds, keysText, loadHostKey, loadRouterKeys } from "./keys.ts";
+import { InterfaceFlushes } from "./interface_flushes.ts";
 import { Refresher } from "./refresher.ts";
 import { StartError } from "./start_error.ts";
 
@@ -43,12 +44,12 @@ export interface ServiceParts {
   readonly readAddresses?: () => readonly AddressInfo[];
 }
 
-/** Changes of the host's network, a burst of them counting as one. */
+/** Changes of the host's network. */
 export interface NetworkWatch {
   /** Why changes can't be heard of, or null. */
   readonly fault: string | null;
-  /** Sets what is called a moment after a change: a failover may be what changed it. */
-  onChange(changed: () => void): void;
+  /** Sets what is called with the index of an interface that was added, connected or got an address. */
+  onChange(changed: (interfaceIndex: number) => void): void;
 }
 
 /** What a service runs with once it listens. */
@@ -123,7 +124,7 @@ export async function startService(
   if (hearsNoBroadcast(settings)) report("broadcastsUnheard", { address: settings.Listen });
   if (network !== undefined) {
     if (network.fault !== null) report("networkUnwatched", { error: network.fault });
-    network.onChange(() => void service.flushNow("a change of the network"));
+    network.onChange((index) => service.interfaceChanged(index));
   }
   return service;
 }
@@ -153,6 +154,7 @@ export class RunningService {
   #routerKeys: RouterKeys;
   #stopping: Promise<void> | null = null;
   readonly #cancelFirstReading: () => void;
+  readonly #interfaceFlushes: InterfaceFlushes;
 
   constructor(settings: Settings, routerKeys: RouterKeys, parts: RunningParts) {
     const { cache, report, time, onLink } = parts;
@@ -175,6 +177,8 @@ export class RunningService {
       time,
     });
     this.#metrics.configure(settings.MetricsFile);
+    this.#interfaceFlushes = new InterfaceFlushes(cache, parts.receiver, time);
+    this.#interfaceFlushes.configure(settings);
     // The start doesn't wait for it, but a descriptor for it may be missing later.
     this.#cancelFirstReading = time.after(0, () => onLink.read());
   }
@@ -190,6 +194,11 @@ export class RunningService {
   /** Flushes everything, through the gate; `why` is for the log. Resolves when that has ended. */
   flushNow(why: string): Promise<void> {
     return this.#parts.receiver.flushAll(why);
+  }
+
+  /** Flushes an interface that has changed, if FlushOnNetworkChange is set. */
+  interfaceChanged(interfaceIndex: number): void {
+    this.#interfaceFlushes.changed(interfaceIndex);
   }
 
   /**
@@ -226,6 +235,7 @@ export class RunningService {
     this.#routerKeys = routerKeys;
     this.#refresher.configure(settings);
     this.#metrics.configure(settings.MetricsFile);
+    this.#interfaceFlushes.configure(settings);
     const { address, port } = receiver;
     report("reloaded", { address, port, keys: keysText(routerKeys) });
     if (hearsNoBroadcast(settings)) report("broadcastsUnheard", { address: settings.Listen });
@@ -242,6 +252,7 @@ export class RunningService {
   async #stop(): Promise<void> {
     const { time, onLink, receiver, report } = this.#parts;
     this.#cancelFirstReading();
+    this.#interfaceFlushes.stop();
     this.#refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const cancel = time.after(maxStopMs, () => resolve("late"));
@@ -302,7 +313,9 @@ async function openWhenFree(
       return open();
     } catch (error) {
       const values = { address, port, error: systemReason(error) };
+      // Windows says "permission denied" (WSAEACCES) of a port that another account holds.
       const mayPass = error instanceof Deno.errors.AddrInUse ||
+        error instanceof Deno.errors.PermissionDenied ||
         error instanceof Deno.errors.AddrNotAvailable;
       if (!mayPass || signal?.aborted || time.monotonic() + listenRetryMs > until) {
         throw new StartError("listenFailed", listenText(place, error), values);

@@ -12,7 +12,7 @@ import { type LoadedSettings, SettingsError } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createEventLogSink } from "../log/windows_event_log.ts";
-import { systemAfter } from "../time.ts";
+import { createChangeDetector } from "../neighbors/windows_network.ts";
 import {
   accessOfFile,
   advapi32,
@@ -22,7 +22,7 @@ import {
   REG_BINARY,
   type RegistryResult,
 } from "../win32/advapi32.ts";
-import { notifyIpInterfaceChange } from "../win32/iphlpapi.ts";
+import { notifyNetworkChange, openIpHelper } from "../win32/iphlpapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
 import { keyLength } from "../wire/keys.ts";
@@ -33,9 +33,6 @@ import { printHostKey, runProgram } from "./program.ts";
 import { type NetworkWatch, type ServiceParts, startService } from "./running_service.ts";
 import { serviceExitCode, StartError } from "./start_error.ts";
 import { runAsService } from "./windows_service.ts";
-
-/** How long to wait, in ms, for more changes of the network before one flush for all of them. */
-const networkSettledMs = 1_000;
 
 /** Runs the command; resolves with the exit status. */
 export function runWindowsProgram(
@@ -91,15 +88,12 @@ function reportStartFailure(report: Report, error: unknown): number {
 }
 
 function watchNetwork(): NetworkWatch {
-  let cancelTimer = () => {};
-  let changed = () => {};
+  let changed = (_interfaceIndex: number) => {};
   let fault: string | null = null;
   try {
-    const code = notifyIpInterfaceChange(() => {
-      cancelTimer();
-      cancelTimer = systemAfter(networkSettledMs, () => changed());
-    });
-    if (code !== win32.success) fault = `NotifyIpInterfaceChange: ${describeWin32Error(code)}`;
+    const detect = createChangeDetector(openIpHelper());
+    const failure = notifyNetworkChange(() => detect().forEach((index) => changed(index)));
+    if (failure !== null) fault = `${failure.call}: ${describeWin32Error(failure.code)}`;
   } catch (error) {
     fault = systemReason(error);
   }

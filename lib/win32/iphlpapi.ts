@@ -6,13 +6,15 @@ import { copyMemory, kernel32, systemDll } from "./kernel32.ts";
 import {
   AF_UNSPEC,
   decodeForwardTable,
-  decodeIpNetRow,
+  decodeInterfaceTable,
   decodeIpNetTable,
   decodeUnicastTable,
   encodeIpNetRow,
   type ForwardRow,
+  type InterfaceRow,
   type IpNetRow,
   mibIpForwardRow2,
+  mibIpInterfaceRow,
   mibIpNetRow2,
   mibTableCount,
   mibTableSize,
@@ -26,28 +28,14 @@ import { win32 } from "./win32_error.ts";
 
 const NETIO_STATUS = "u32";
 
-/**
- * Whether an export is there. An optional function that doesn't block is null where it is missing; a
- * nonblocking one is there all the same, and throws when it is called.
- */
-function presenceOf<const Name extends string>(name: Name) {
-  return { name, parameters: [], result: "void", optional: true } as const;
-}
-
 /** All that Windows Vista and later export; what Wine lacks is optional. */
 const symbols = {
   FlushIpNetTable2: {
     parameters: [/* ADDRESS_FAMILY Family */ "u16", /* NET_IFINDEX InterfaceIndex */ "u32"],
     result: NETIO_STATUS,
-    nonblocking: true,
     optional: true,
   },
-  hasFlushIpNetTable2: presenceOf("FlushIpNetTable2"),
-  FlushIpNetTable: {
-    parameters: [/* DWORD dwIfIndex */ "u32"],
-    result: "u32",
-    nonblocking: true,
-  },
+  FlushIpNetTable: { parameters: [/* DWORD dwIfIndex */ "u32"], result: "u32" },
   GetIpNetTable2: {
     parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPNET_TABLE2 *Table */ "buffer"],
     result: NETIO_STATUS,
@@ -58,6 +46,11 @@ const symbols = {
       /* PMIB_UNICASTIPADDRESS_TABLE *Table */ "buffer",
     ],
     result: NETIO_STATUS,
+  },
+  GetIpInterfaceTable: {
+    parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPINTERFACE_TABLE *Table */ "buffer"],
+    result: NETIO_STATUS,
+    optional: true,
   },
   GetIpForwardTable2: {
     parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPFORWARD_TABLE2 *Table */ "buffer"],
@@ -74,16 +67,6 @@ const symbols = {
     result: NETIO_STATUS,
     optional: true,
   },
-  ResolveIpNetEntry2: {
-    parameters: [
-      /* PMIB_IPNET_ROW2 Row */ "buffer",
-      /* const SOCKADDR_INET *SourceAddress */ "usize",
-    ],
-    result: NETIO_STATUS,
-    nonblocking: true,
-    optional: true,
-  },
-  hasResolveIpNetEntry2: presenceOf("ResolveIpNetEntry2"),
   GetBestInterfaceEx: {
     parameters: [
       /* struct sockaddr *pDestAddr */ "buffer",
@@ -99,21 +82,24 @@ export interface TableResult<Row> {
   readonly rows: Row[];
 }
 
-/** What the neighbor cache needs of the DLL. A call whose export is missing returns 127. */
+/**
+ * What the neighbor cache needs of the DLL. A call whose export is missing returns 127. Every call
+ * blocks, for ms at most: Deno on Windows has 4 threads per processor for all that don't, and calls
+ * that wait for the network would hold up a flush there.
+ */
 export interface IpHelper {
   /** Whether FlushIpNetTable2 is exported. */
   readonly hasFlushIpNetTable2: boolean;
   /** Family AF_UNSPEC: both; interface index 0: every interface. */
-  flushIpNetTable2(family: number, interfaceIndex: number): Promise<number>;
+  flushIpNetTable2(family: number, interfaceIndex: number): number;
   /** IPv4 on one interface. */
-  flushIpNetTable(interfaceIndex: number): Promise<number>;
+  flushIpNetTable(interfaceIndex: number): number;
   getIpNetTable2(family: number): TableResult<IpNetRow>;
   getUnicastIpAddressTable(family: number): TableResult<UnicastRow>;
+  getIpInterfaceTable(family: number): TableResult<InterfaceRow>;
   getIpForwardTable2(family: number): TableResult<ForwardRow>;
   createIpNetEntry2(row: IpNetRow): number;
   deleteIpNetEntry2(row: IpNetRow): number;
-  /** Drops the matching entry and asks the link; with code 0, `row` is what answered. */
-  resolveIpNetEntry2(row: IpNetRow): Promise<{ code: number; row: IpNetRow | null }>;
   /** The interface the best route to an address leaves through. */
   getBestInterfaceEx(destination: SocketAddress): { code: number; interfaceIndex: number };
 }
@@ -143,11 +129,9 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
   }
 
   return {
-    hasFlushIpNetTable2: dll.hasFlushIpNetTable2 !== null,
-    async flushIpNetTable2(family, index) {
-      if (dll.hasFlushIpNetTable2 === null) return win32.procNotFound;
-      return await dll.FlushIpNetTable2?.(family, index) ?? win32.procNotFound;
-    },
+    hasFlushIpNetTable2: dll.FlushIpNetTable2 !== null,
+    flushIpNetTable2: (family, index) =>
+      dll.FlushIpNetTable2?.(family, index) ?? win32.procNotFound,
     flushIpNetTable: (index) => dll.FlushIpNetTable(index),
     getIpNetTable2: (family) =>
       table(dll.GetIpNetTable2, family, mibIpNetRow2.size, decodeIpNetTable),
@@ -158,20 +142,14 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
         mibUnicastIpAddressRow.size,
         decodeUnicastTable,
       ),
+    getIpInterfaceTable: (family) =>
+      dll.GetIpInterfaceTable === null
+        ? { code: win32.procNotFound, rows: [] }
+        : table(dll.GetIpInterfaceTable, family, mibIpInterfaceRow.size, decodeInterfaceTable),
     getIpForwardTable2: (family) =>
       table(dll.GetIpForwardTable2, family, mibIpForwardRow2.size, decodeForwardTable),
     createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     deleteIpNetEntry2: (row) => dll.DeleteIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
-    async resolveIpNetEntry2(row) {
-      if (dll.hasResolveIpNetEntry2 === null || dll.ResolveIpNetEntry2 === null) {
-        return { code: win32.procNotFound, row: null };
-      }
-      const bytes = encodeIpNetRow(row);
-      const code = await dll.ResolveIpNetEntry2(bytes, 0n);
-      // Reading `bytes` behind the await also keeps it alive while the call writes to it.
-      const resolved = decodeIpNetRow(new DataView(bytes.buffer), 0);
-      return { code, row: code === win32.success ? resolved : null };
-    },
     getBestInterfaceEx(destination) {
       const bytes = new Uint8Array(sockaddrInet.size);
       writeSockaddrInet(new DataView(bytes.buffer), 0, destination);
@@ -183,25 +161,28 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
 }
 
 /** Opened on its own: a callback needs the whole FFI permission. */
+const notification = {
+  parameters: [
+    /* ADDRESS_FAMILY Family */ "u16",
+    /* PIPINTERFACE_CHANGE_CALLBACK or PUNICAST_IPADDRESS_CHANGE_CALLBACK Callback */ "function",
+    /* PVOID CallerContext */ "usize",
+    /* BOOLEAN InitialNotification */ "u8",
+    /* HANDLE *NotificationHandle */ "buffer",
+  ],
+  result: /* NETIO_STATUS */ "u32",
+  optional: true,
+} as const satisfies Deno.ForeignFunction;
+
 const notificationSymbols = {
-  NotifyIpInterfaceChange: {
-    parameters: [
-      /* ADDRESS_FAMILY Family */ "u16",
-      /* PIPINTERFACE_CHANGE_CALLBACK Callback */ "function",
-      /* PVOID CallerContext */ "usize",
-      /* BOOLEAN InitialNotification */ "u8",
-      /* HANDLE *NotificationHandle */ "buffer",
-    ],
-    result: /* NETIO_STATUS */ "u32",
-    optional: true,
-  },
+  NotifyIpInterfaceChange: notification,
+  NotifyUnicastIpAddressChange: notification,
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** PIPINTERFACE_CHANGE_CALLBACK */
+/** PIPINTERFACE_CHANGE_CALLBACK, and PUNICAST_IPADDRESS_CHANGE_CALLBACK with another row */
 const changeCallback = {
   parameters: [
     /* PVOID CallerContext */ "usize",
-    /* PMIB_IPINTERFACE_ROW Row */ "usize",
+    /* PMIB_IPINTERFACE_ROW or PMIB_UNICASTIPADDRESS_ROW Row */ "usize",
     /* MIB_NOTIFICATION_TYPE NotificationType */ "u32",
   ],
   result: "void",
@@ -211,15 +192,22 @@ const changeCallback = {
 const kept: unknown[] = [];
 
 /**
- * Calls `changed` when an IP interface comes, goes or changes, for as long as the process lives; returns the error number. There
- * is no way to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us.
- * `changed` runs on the system's time and must only note what is wanted; it must not throw. Needs the
- * whole FFI permission, for the callback, and none afterwards.
+ * Calls `changed` when an IP interface or an address of the host comes, goes or changes, for as long
+ * as the process lives; returns the call that failed and its error number, or null. There is no way
+ * to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed`
+ * runs on the system's time and must not throw. Needs the whole FFI permission, for the callback,
+ * and none afterwards.
  */
-export function notifyIpInterfaceChange(changed: () => void): number {
+export function notifyNetworkChange(
+  changed: () => void,
+): { readonly call: string; readonly code: number } | null {
   const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
-  if (dll.NotifyIpInterfaceChange === null) return win32.procNotFound;
   const callback = Deno.UnsafeCallback.threadSafe(changeCallback, () => changed());
   kept.push(callback);
-  return dll.NotifyIpInterfaceChange(AF_UNSPEC, callback.pointer, 0n, 0, new BigUint64Array(1));
+  for (const call of ["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const) {
+    const handle = new BigUint64Array(1);
+    const code = dll[call]?.(AF_UNSPEC, callback.pointer, 0n, 0, handle) ?? win32.procNotFound;
+    if (code !== win32.success) return { call, code };
+  }
+  return null;
 }

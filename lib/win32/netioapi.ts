@@ -155,7 +155,7 @@ export function decodeIpNetRow(view: DataView, offset: number): IpNetRow | null 
   };
 }
 
-/** The bytes of a row, as CreateIpNetEntry2, DeleteIpNetEntry2 and ResolveIpNetEntry2 take it. */
+/** The bytes of a row, as CreateIpNetEntry2 and DeleteIpNetEntry2 take it. */
 export function encodeIpNetRow(row: IpNetRow): Uint8Array<ArrayBuffer> {
   if (row.physicalAddress.length > maxPhysicalAddressLength) {
     throw new RangeError(`A physical address has at most ${maxPhysicalAddressLength} bytes`);
@@ -175,6 +175,33 @@ export function encodeIpNetRow(row: IpNetRow): Uint8Array<ArrayBuffer> {
 /** The rows of a MIB_IPNET_TABLE2; rows of foreign families are left out. */
 export function decodeIpNetTable(bytes: Uint8Array): IpNetRow[] {
   return decodeMibTable(bytes, mibIpNetRow2.size, decodeIpNetRow);
+}
+
+/** MIB_IPINTERFACE_ROW, one family on an interface: offsets in bytes and its size. */
+export const mibIpInterfaceRow = {
+  size: 168,
+  /** ADDRESS_FAMILY */
+  family: 0,
+  /** NET_IFINDEX */
+  interfaceIndex: 16,
+  /** BOOLEAN */
+  connected: 156,
+} as const;
+
+/** One family on an interface. */
+export interface InterfaceRow {
+  readonly family: number;
+  readonly interfaceIndex: number;
+  readonly isConnected: boolean;
+}
+
+/** The rows of a MIB_IPINTERFACE_TABLE. */
+export function decodeInterfaceTable(bytes: Uint8Array): InterfaceRow[] {
+  return decodeMibTable(bytes, mibIpInterfaceRow.size, (view, offset) => ({
+    family: view.getUint16(offset + mibIpInterfaceRow.family, true),
+    interfaceIndex: view.getUint32(offset + mibIpInterfaceRow.interfaceIndex, true),
+    isConnected: view.getUint8(offset + mibIpInterfaceRow.connected) !== 0,
+  }));
 }
 
 /** MIB_IPFORWARD_ROW2, a route: offsets in bytes and its size. */

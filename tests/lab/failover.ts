@@ -100,7 +100,17 @@ async function startHost(lane: Lane, host: Station): Promise<void> {
 /** Probes twice, as the last step of INSTALL.txt says, and starts keepalived and the echo. */
 async function startRouter(router: Station, priority: number): Promise<void> {
   const { name, namespace } = router;
-  const probe = ["/opt/arpflush/arpflush", "-a", "--probe", "--count", "1", "--wait", "0.2"];
+  const probe = [
+    "/opt/arpflush/arpflush",
+    "-a",
+    "--probe",
+    "--count",
+    "1",
+    "--expect",
+    "1",
+    "--wait",
+    "5s",
+  ];
   for (let i = 0; i < 2; i++) {
     const { code, stdout, stderr } = await outcomeOf([...namespace.argv, ...probe]);
     if (code !== 0) throw new Error(`Cannot probe from ${name}: ${stdout}${stderr}`);

@@ -19,6 +19,10 @@ Deno.test("runLab() heals the host with ArpFlush after both failovers, and only 
   assert.deepEqual(faultsOf(result), []);
   const [first, second] = result.moments.filter(({ kind }) => kind === "flush");
   assert.ok(second.at - first.at < 10_000, "flushed twice within one hold-down period");
+  const reports = result.moments.filter(({ kind }) => kind === "report");
+  // The first master's, and one after each failover.
+  assert.equal(reports.length, 3);
+  for (const { text } of reports) assert.match(text, /^info: .* 1 healed$/);
   const svg = pictureOf(result);
   for (const { title, outages } of result.lanes) {
     assert.ok(svg.includes(title));

@@ -19,5 +19,6 @@ echo "--- as keepalived would"
 env -i setpriv --reuid "$(id -u keepalived_script)" --regid "$(id -g keepalived_script)" \
   --clear-groups sh -c "$2 --expect 1"
 on_other ip neigh show 192.0.2.1
+until [ -s /run/syslog ]; do sleep 0.05; done
 cat /run/syslog
 ip -brief link show eth0

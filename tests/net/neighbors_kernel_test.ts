@@ -251,6 +251,23 @@ Deno.test("createLinuxCache().resolve() survives flushes meanwhile", async () =>
   assert.deepEqual(await resolving, [["neighbor", peerMac]]);
 });
 
+Deno.test("createLinuxCache() resolves the same addresses several times at once, and flushes among it", async () => {
+  await using _other = await openLinks();
+  const addresses = ["192.0.2.1", "2001:db8::1", "198.51.100.1"];
+  for (let i = 0; i < 10; i++) {
+    await ip(null, entries);
+    const results = [1, 2, 3].map(() => states("resolve", addresses));
+    const flushes = [
+      createLinuxCache().flush("all"),
+      createLinuxCache().flush([parsePrefix("192.0.2.1")]),
+    ];
+    for (const found of await Promise.all(results)) {
+      assert.deepEqual(found, addresses.map(() => ["neighbor", peerMac]));
+    }
+    await Promise.all(flushes);
+  }
+});
+
 Deno.test("createLinuxCache().resolve() takes the source's link for a link-local address", async () => {
   await using other = await openLinks();
   await ip(other, ["addr add fe80::1/64 dev e0 nodad", "addr add fe80::1/64 dev e1 nodad"]);

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import {
   mibIpForwardRow2,
+  mibIpInterfaceRow,
   mibIpNetRow2,
   mibTable,
   mibUnicastIpAddressRow,
@@ -65,8 +66,14 @@ Deno.test("the layouts are those of the headers, as a compiler sees them", async
     sockaddrInet,
     mibIpNetRow2,
     mibUnicastIpAddressRow,
+    mibIpInterfaceRow,
     mibIpForwardRow2,
-    mibTable: { ...mibTable, unicastRows: mibTable.rows, forwardRows: mibTable.rows },
+    mibTable: {
+      ...mibTable,
+      unicastRows: mibTable.rows,
+      interfaceRows: mibTable.rows,
+      forwardRows: mibTable.rows,
+    },
     serviceStatus: 28,
     serviceTableEntry: 16,
   });
@@ -135,8 +142,10 @@ Deno.test("the cache works on the kernel's real table through the stand-in", asy
 
   await t.step("resolve() asks the link, which answers", async () => {
     await fillTable(session);
-    const addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.9", "192.0.2.200"];
+    const linkLocal = "fe80::ff:fe00:1";
+    const addresses = ["192.0.2.1", "2001:db8::1", linkLocal, "192.0.2.9", "192.0.2.200"];
     assert.deepEqual(await perform(session, "resolve", ...addresses), [
+      "neighbor 020000000001",
       "neighbor 020000000001",
       "neighbor 020000000001",
       "permanent 020000000009",

@@ -43,6 +43,7 @@ Deno.test("defaultSettings() are the documented ones", () => {
     ClockToleranceSeconds: 60,
     AllowedSources: "on-link",
     FlushOnStart: true,
+    FlushOnNetworkChange: true,
     RefreshAddresses: "none",
     RefreshSeconds: 30,
     MetricsFile: "",

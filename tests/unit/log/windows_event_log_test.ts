@@ -42,6 +42,21 @@ Deno.test("createEventLogSink() writes each event under its number and type", ()
   assert.deepEqual(failures, []);
 });
 
+Deno.test("createEventLogSink() writes no % before a digit, which the event viewer would replace", () => {
+  const log = createLogDouble();
+  const sink = createEventLogSink((error) => assert.fail(String(error)), log.open);
+  for (const note of ["fe80::1%12 is gone", "%1 %%2 100% %x", "%"]) {
+    sink(recordOf("flushNote", { note }));
+  }
+  sink(recordOf("listenFailed", { address: "fe80::1%3", port: 5, error: "%1" }));
+  assert.deepEqual(log.written.map(([, , text]) => text.split("\r\n")[0]), [
+    "Flush: fe80::1% 12 is gone",
+    "Flush: % 1 %% 2 100% %x",
+    "Flush: %",
+    "Cannot listen on fe80::1% 3 port 5: % 1",
+  ]);
+});
+
 Deno.test("createEventLogSink() survives a full log, says so once, and works again", () => {
   const log = createLogDouble();
   const failures: unknown[] = [];

@@ -44,11 +44,16 @@ export function createIpDouble(...rows: Row[]): IpDouble {
     },
     async ip(args, input, next) {
       let stdout = "", stderr = "";
+      let ended = false;
       const run = (commands: string) => {
         for (const command of commands.split("\n").filter((line) => line !== "")) {
+          if (ended) return;
           double.commands.push(command);
           const complaint = double.before(command) ?? execute(command);
-          if (complaint !== undefined) stderr += `${complaint}\nCommand failed -:1\n`;
+          if (complaint === undefined) continue;
+          // A neighbor that can't be changed ends the real one there and then, in spite of -force.
+          ended = /^neigh (add|del) /.test(command) && complaint.startsWith("RTNETLINK");
+          stderr += `${complaint}\n${ended ? "" : "Command failed -:1\n"}`;
         }
       };
       const execute = (command: string): string | void => {
@@ -92,7 +97,7 @@ export function createIpDouble(...rows: Row[]): IpDouble {
         await Promise.resolve();
         if (next !== undefined) run(next(stdout.split("\n", 1)[0]));
       } else run(args.join(" "));
-      return { code: stderr === "" ? 0 : 1, stdout, stderr };
+      return { code: stderr === "" ? 0 : ended ? 2 : 1, stdout, stderr };
     },
   };
   return double;

@@ -7,11 +7,13 @@ import {
   AF_INET,
   AF_UNSPEC,
   type ForwardRow,
+  type InterfaceRow,
   type IpNetRow,
   type UnicastRow,
 } from "../../../lib/win32/netioapi.ts";
 import {
   type AddressPrefix,
+  formatAddress,
   parseLinkLayerAddress,
   parsePrefix,
   samePrefix,
@@ -24,9 +26,12 @@ export type Call = Exclude<keyof IpHelper, "hasFlushIpNetTable2">;
 export interface IpHelperDouble extends IpHelper {
   rows: IpNetRow[];
   addresses: UnicastRow[];
+  interfaces: InterfaceRow[];
   routes: ForwardRow[];
-  /** What a resolve finds: address to link-layer address. */
+  /** Who answers when a datagram makes Windows ask: address to link-layer address. */
   answers: Map<string, string>;
+  /** What a datagram does to the table: a row, incomplete where nobody answers. */
+  sendDatagram: (address: AddressPrefix, link: { interfaceIndex: number }) => Promise<void>;
   /** Error number by call, or by call and its first argument: `getIpNetTable2 2`. */
   readonly faults: Map<string, number>;
   /** Every call with its first argument, in order. */
@@ -115,6 +120,7 @@ export function createIpHelperDouble(
   const double: IpHelperDouble = {
     rows: [],
     addresses: [own("192.0.2.5/24", 12), own("2001:db8::5/64", 12), own("fe80::5/64", 12)],
+    interfaces: [{ family: AF_INET, interfaceIndex: 12, isConnected: true }],
     routes: [route(0, "192.0.2.1", 12), route(24, "0.0.0.0", 12)],
     answers: new Map(),
     faults,
@@ -127,12 +133,12 @@ export function createIpHelperDouble(
       if (code === 0) {
         flush((row) => ofFamily(family, row) && (index === 0 || row.interfaceIndex === index));
       }
-      return Promise.resolve(code);
+      return code;
     },
     flushIpNetTable(index) {
       const code = enter("flushIpNetTable", index);
       if (code === 0) flush((row) => row.address.family === 4 && row.interfaceIndex === index);
-      return Promise.resolve(code);
+      return code;
     },
     getIpNetTable2: (family) =>
       table("getIpNetTable2", family, () => double.rows.filter((row) => ofFamily(family, row))),
@@ -142,6 +148,8 @@ export function createIpHelperDouble(
         family,
         () => double.addresses.filter((row) => ofFamily(family, row)),
       ),
+    getIpInterfaceTable: (family) =>
+      table("getIpInterfaceTable", family, () => [...double.interfaces]),
     getIpForwardTable2: (family) =>
       table(
         "getIpForwardTable2",
@@ -163,18 +171,15 @@ export function createIpHelperDouble(
       double.rows = left;
       return found ? 0 : 1168;
     },
-    async resolveIpNetEntry2(question) {
-      const code = enter("resolveIpNetEntry2", question.interfaceIndex);
+    async sendDatagram(address, { interfaceIndex }) {
+      calls.push(`sendDatagram ${interfaceIndex}`);
       await Promise.resolve();
-      if (code !== 0) return { code, row: null };
-      double.rows = double.rows.filter((row) => !sameRow(row, question));
-      const answer = [...double.answers].find(([address]) =>
-        samePrefix(parsePrefix(address), question.address)
+      const asked = row(formatAddress(address), interfaceIndex, "00:00:00:00:00:00", 1);
+      if (double.rows.some((row) => sameRow(row, asked))) return;
+      const answer = double.answers.get(formatAddress(address));
+      double.rows.push(
+        answer === undefined ? asked : row(formatAddress(address), interfaceIndex, answer, 5),
       );
-      if (answer === undefined) return { code: 67, row: null };
-      const resolved = row(answer[0], question.interfaceIndex, answer[1], 5);
-      double.rows.push(resolved);
-      return { code, row: resolved };
     },
     getBestInterfaceEx() {
       const code = enter("getBestInterfaceEx", "");

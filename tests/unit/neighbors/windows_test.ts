@@ -8,7 +8,7 @@ import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { win32ErrorName } from "../../../lib/win32/win32_error.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
-import { createTestTime } from "../../support/test_time.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
 import {
   type Call,
   createIpHelperDouble,
@@ -247,16 +247,37 @@ function texts(reports: readonly FoundNeighbor[]): string[] {
 
 const nothing = "000000000000";
 
+/** A cache on the double, with time that the test advances. */
+function openResolving(double: IpHelperDouble) {
+  const time = createTestTime();
+  const { sendDatagram } = double;
+  return { time, cache: openWindowsNeighborCache({ ip: double, sendDatagram, time }) };
+}
+
 Deno.test("openWindowsNeighborCache().resolve() asks the link anew and reports in the order asked", async () => {
   const double = createIpHelperDouble();
   double.rows = [row("192.0.2.1", 12, "02:00:00:00:00:aa")];
   double.answers.set("192.0.2.1", "02:00:00:00:00:bb").set("2001:db8::1", "02:00:00:00:00:cc");
-  const addresses = ["2001:db8::1", "192.0.2.7", "192.0.2.1"].map(parsePrefix);
-  const reports = await openWindowsNeighborCache({ ip: double }).resolve(addresses);
+  const addresses = ["2001:db8::1", "192.0.2.7", "192.0.2.1", "198.51.100.1"].map(parsePrefix);
+  const { cache, time } = openResolving(double);
+  const start = time.monotonic();
+  const settled: [number, string, number][] = [];
+  const reports = await time.until(
+    cache.resolve(addresses, undefined, (index, { state }) => {
+      settled.push([index, state, time.monotonic() - start]);
+    }),
+  );
   assert.deepEqual(texts(reports), [
     "neighbor 0200000000cc",
     `no neighbor ${nothing}`,
     "neighbor 0200000000bb",
+    `not concerned ${nothing}`,
+  ]);
+  assert.deepEqual(settled, [
+    [3, "not concerned", 0],
+    [0, "neighbor", 10],
+    [2, "neighbor", 10],
+    [1, "no neighbor", 1000],
   ]);
 });
 
@@ -271,41 +292,31 @@ Deno.test("openWindowsNeighborCache().resolve() looks at nothing off the links, 
     Array(5).fill(`not concerned ${nothing}`),
   );
   assert.deepEqual(texts(await cache.look(addresses)), Array(5).fill(`not concerned ${nothing}`));
-  assert.ok(!double.calls.some((call) => call.startsWith("resolve")));
+  assert.ok(!double.calls.some((call) => /^(delete|send)/.test(call)));
 });
 
-Deno.test("openWindowsNeighborCache().resolve() reports a permanent row and never resolves it", async () => {
+Deno.test("openWindowsNeighborCache().resolve() reports a permanent row and never deletes it", async () => {
   const double = createIpHelperDouble();
   double.rows = [row("192.0.2.9", 12, "02:00:00:00:00:09", permanent)];
   const cache = openWindowsNeighborCache({ ip: double });
   const reports = await cache.resolve([parsePrefix("192.0.2.9")]);
   assert.deepEqual(texts(reports), ["permanent 020000000009"]);
-  assert.ok(!double.calls.some((call) => call.startsWith("resolve")));
+  assert.ok(!double.calls.some((call) => /^(delete|send)/.test(call)));
 });
 
-Deno.test("openWindowsNeighborCache().resolve() takes the codes of silence as no neighbor and of a lost interface as not concerned", async () => {
-  for (
-    const [code, state] of [
-      [67, "no neighbor"],
-      [1231, "no neighbor"],
-      [1232, "no neighbor"],
-      [2, "not concerned"],
-      [1168, "not concerned"],
-    ] as const
-  ) {
-    const double = createIpHelperDouble();
-    double.faults.set("resolveIpNetEntry2", code);
-    const cache = openWindowsNeighborCache({ ip: double });
-    assert.deepEqual(texts(await cache.resolve([parsePrefix("192.0.2.1")])), [
-      `${state} ${nothing}`,
-    ]);
-  }
+Deno.test("openWindowsNeighborCache().resolve() takes a lost interface as not concerned", async () => {
+  const double = createIpHelperDouble();
+  double.faults.set("deleteIpNetEntry2", 2);
+  const { cache, time } = openResolving(double);
+  assert.deepEqual(texts(await time.until(cache.resolve([parsePrefix("192.0.2.1")]))), [
+    `not concerned ${nothing}`,
+  ]);
 });
 
 Deno.test("openWindowsNeighborCache().resolve() rejects with the number of any other error, a missing export's too", async () => {
   for (
     const call of [
-      "resolveIpNetEntry2",
+      "deleteIpNetEntry2",
       "getIpNetTable2",
       "getUnicastIpAddressTable",
       "getIpForwardTable2",
@@ -314,7 +325,7 @@ Deno.test("openWindowsNeighborCache().resolve() rejects with the number of any o
     for (const code of [5, 8, 31, 50, 87, 127]) {
       const double = createIpHelperDouble();
       double.faults.set(call, code);
-      const cache = openWindowsNeighborCache({ ip: double });
+      const { cache } = openResolving(double);
       await assert.rejects(
         cache.resolve([parsePrefix("192.0.2.1")]),
         (error) => error instanceof NeighborCacheError && error.code === code,
@@ -323,29 +334,61 @@ Deno.test("openWindowsNeighborCache().resolve() rejects with the number of any o
   }
 });
 
-Deno.test("openWindowsNeighborCache().resolve() ends at its bound, and one question an address is under way", async () => {
-  const double = createIpHelperDouble();
-  const hanging = Promise.withResolvers<{ code: number; row: null }>();
-  let asked = 0;
-  double.resolveIpNetEntry2 = () => {
-    asked++;
-    return hanging.promise;
-  };
-  const time = createTestTime();
-  const start = time.monotonic();
-  const cache = openWindowsNeighborCache({ ip: double, time });
+Deno.test("openWindowsNeighborCache().resolve() rejects where sending is forbidden, else finds nobody", async () => {
   const address = parsePrefix("192.0.2.1");
-  for (let i = 1; i <= 3; i++) {
-    const reports = await time.until(cache.resolve([address]));
-    assert.deepEqual(texts(reports), [`no neighbor ${nothing}`]);
-    assert.equal(time.monotonic() - start, i * 1000);
-  }
-  assert.equal(asked, 1);
-  hanging.resolve({ code: 67, row: null });
-  await cache.resolve([address]);
-  assert.equal(asked, 1, "the answer that was under way is the answer");
-  await cache.resolve([address]);
-  assert.equal(asked, 2);
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(
+    Object.assign(double, {
+      sendDatagram: () => Promise.reject(new Deno.errors.PermissionDenied("Forbidden")),
+    }),
+  );
+  const { code, message } = await rejection(time.until(cache.resolve([address])));
+  assert.deepEqual([code, message], [5, "Cannot send to 192.0.2.1: Forbidden"]);
+
+  double.sendDatagram = () => Promise.reject(new Error("The network is down"));
+  const down = openResolving(double);
+  const reports = await down.time.until(down.cache.resolve([address]));
+  assert.deepEqual(texts(reports), [`no neighbor ${nothing}`]);
+});
+
+Deno.test("openWindowsNeighborCache().resolve() asks at 0, 0.3 and 0.6 s and when a flush took the row, 1 s at most", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  const start = time.monotonic();
+  const deleted: number[] = [];
+  let sent = 0;
+  double.before = (call) => {
+    if (call === "deleteIpNetEntry2") deleted.push(time.monotonic() - start);
+  };
+  const resolved = cache.resolve([parsePrefix("192.0.2.1")]);
+  await settle();
+  time.pass(9);
+  const sends = () => double.calls.filter((call) => call === "sendDatagram 12").length;
+  assert.equal(sends(), 1);
+  await cache.flush("all");
+  time.pass(1);
+  await settle();
+  assert.equal(sends(), 2, "the row that the flush took is asked for again");
+  sent = sends();
+  assert.deepEqual(texts(await time.until(resolved)), [`no neighbor ${nothing}`]);
+  assert.equal(time.monotonic() - start, 1000);
+  assert.equal(sends() - sent, 2);
+  assert.equal(deleted.length, 3);
+  assert.ok(deleted[1] >= 300 && deleted[1] < 460 && deleted[2] >= 600 && deleted[2] < 760);
+});
+
+Deno.test("openWindowsNeighborCache().flush() isn't held up by 57 absent addresses asked for", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  const absent = Array.from({ length: 57 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  const resolved = cache.resolve(absent);
+  await settle();
+  double.rows.push(row("192.0.2.1", 12));
+  const start = time.monotonic();
+  assert.deepEqual((await cache.flush("all")).forgotten, [parsePrefix("192.0.2.1")]);
+  assert.equal(time.monotonic(), start);
+  const reports = await time.until(resolved);
+  assert.deepEqual(new Set(texts(reports)), new Set([`no neighbor ${nothing}`]));
 });
 
 Deno.test("openWindowsNeighborCache().resolve() takes the longest network, then the source's link, then the route's", async () => {
@@ -359,22 +402,24 @@ Deno.test("openWindowsNeighborCache().resolve() takes the longest network, then 
     own("2001:db8:d::5/64", 13),
   ];
   double.routes = [route(0, "fe80::1", 11)];
-  const cache = openWindowsNeighborCache({ ip: double });
+  const { cache, time } = openResolving(double);
   async function chosen(address: string, source?: string): Promise<string | undefined> {
     double.calls.length = 0;
-    await cache.resolve(
-      [parsePrefix(address)],
-      source === undefined ? undefined : parsePrefix(source),
+    await time.until(
+      cache.resolve(
+        [parsePrefix(address)],
+        source === undefined ? undefined : parsePrefix(source),
+      ),
     );
-    return double.calls.find((call) => call.startsWith("resolve"));
+    return double.calls.find((call) => call.startsWith("send"));
   }
-  assert.equal(await chosen("192.0.2.1"), "resolveIpNetEntry2 13");
-  assert.equal(await chosen("192.0.2.200"), "resolveIpNetEntry2 11");
-  assert.equal(await chosen("fe80::1", "2001:db8:d::9"), "resolveIpNetEntry2 13");
-  assert.equal(await chosen("fe80::1"), "resolveIpNetEntry2 11", "the gateway's own link");
-  assert.equal(await chosen("fe80::2"), "resolveIpNetEntry2 12", "GetBestInterfaceEx");
+  assert.equal(await chosen("192.0.2.1"), "sendDatagram 13");
+  assert.equal(await chosen("192.0.2.200"), "sendDatagram 11");
+  assert.equal(await chosen("fe80::1", "2001:db8:d::9"), "sendDatagram 13");
+  assert.equal(await chosen("fe80::1"), "sendDatagram 11", "the gateway's own link");
+  assert.equal(await chosen("fe80::2"), "sendDatagram 12", "GetBestInterfaceEx");
   double.faults.set("getBestInterfaceEx", 87);
-  assert.equal(await chosen("fe80::2"), "resolveIpNetEntry2 11");
+  assert.equal(await chosen("fe80::2"), "sendDatagram 11");
 });
 
 Deno.test("openWindowsNeighborCache().look() reports the table as it is and changes nothing", async () => {

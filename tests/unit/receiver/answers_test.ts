@@ -218,13 +218,16 @@ Deno.test("Reporter marks what a route goes through, and reads the routes once a
   assert.equal(readings(), 2);
 });
 
-Deno.test("Reporter reports without routes where they can't be read, and tries again", async () => {
+Deno.test("Reporter calls silence unknown while the routes can't be read, and reads them again", async () => {
   const { reporter, readings, saidOf } = startReporter(() =>
     Promise.reject(new NeighborCacheError("ip hangs", 110))
   );
   const report = () => reporter.reports([parsePrefix("192.0.2.1")], [silent], true);
-  assert.equal((await report())[0].gateway, false);
-  await report();
+  const [unknown] = await report();
+  assert.deepEqual([unknown.state, unknown.gateway], ["unknown", false]);
+  reporter.removed([parsePrefix("192.0.2.1")]);
+  const [needed] = await report();
+  assert.deepEqual([needed.state, needed.cached], ["no neighbor", true]);
   assert.equal(readings(), 2);
   assert.equal(saidOf("lookFailed").length, 1);
 });

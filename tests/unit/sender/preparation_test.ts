@@ -129,6 +129,34 @@ for (const [what, line] of places) {
   });
 }
 
+Deno.test("prepare() asks about an address on each of two links with its network", async () => {
+  const machine = interfaces(
+    "e0 192.0.2.2/24 02:00:00:00:00:02",
+    "e0 192.0.2.9/32 02:00:00:00:00:02",
+    "e1 192.0.2.3/24 02:00:00:00:00:03",
+  );
+  for (const addresses of await asked("-a", machine)) assert.ok(addresses.includes("192.0.2.9"));
+});
+
+const virtualRouters: [what: string, options: string, line: string][] = [
+  ["of IPv6 with the link's prefix", "-a", "vrrp.51 2001:db8::9/64 00:00:5e:00:02:33"],
+  ["when only the link is named", "-a --interface e0", "vrrp.51 192.0.2.9/24 00:00:5e:00:01:33"],
+];
+for (const [what, options, line] of virtualRouters) {
+  Deno.test(`prepare() asks about an address on a virtual router's interface ${what}`, async () => {
+    const machine = interfaces(
+      "e0 192.0.2.2/24 02:00:00:00:00:02",
+      "e0 fe80::2/64 02:00:00:00:00:02",
+      "e0 2001:db8::2/64 02:00:00:00:00:02",
+      "e1 198.51.100.2/24 02:00:00:00:00:03",
+      line,
+    );
+    const [e0, ...others] = await asked(options, machine);
+    const [text] = line.split(" ")[1].split("/");
+    assert.ok(e0.includes(text) && !others.flat().includes(text));
+  });
+}
+
 Deno.test("prepare() asks on every link about an address that is in no link's network", async () => {
   const machine = interfaces(
     "e0 192.0.2.2/24 02:00:00:00:00:02",

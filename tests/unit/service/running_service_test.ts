@@ -14,6 +14,7 @@ import {
 import { StartError } from "../../../lib/service/start_error.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport, notingCache, signed } from "../receiver/harness.ts";
@@ -201,6 +202,20 @@ Deno.test("startService() waits for a port that is taken, says so once, and gets
   await service.stop();
 });
 
+Deno.test("startService() waits for a port that another account holds", async () => {
+  let tries = 0;
+  const { parts, time, saidOf } = createParts({}, {
+    open(address, port) {
+      if (++tries < 3) throw new Deno.errors.PermissionDenied("Forbidden (os error 10013)");
+      return openUdpSocket(address, port);
+    },
+  });
+  const service = await time.until(startService(parts));
+  assert.equal(tries, 3);
+  assert.deepEqual(saidOf("listenWaiting").map(({ values }) => values.error), ["Forbidden"]);
+  await service.stop();
+});
+
 Deno.test("startService() gives up a port after 20 s, naming address and port", async () => {
   const { port, release } = holdPort();
   const { parts, time } = createParts({ Port: port });
@@ -238,14 +253,30 @@ Deno.test("startService() reads the host's networks without waiting for a datagr
   await service.stop();
 });
 
-Deno.test("startService() flushes after a change of the network, or says that it can't be watched", async () => {
-  let changed = () => {};
+Deno.test("startService() flushes an interface that has changed, or says that it can't be watched", async () => {
+  let changed = (_interfaceIndex: number) => {};
   const network: NetworkWatch = { fault: null, onChange: (given) => void (changed = given) };
-  const { service, flushes, saidOf } = await start({}, { network });
-  changed();
+  const cache = createMemoryCache();
+  const address = parsePrefix("192.0.2.1");
+  const entry = { address, interfaceName: "7", linkLayerAddress: null, permanent: false };
+  const { service, set, saidOf } = await start({ FlushOnStart: false }, {
+    cache: { ...cache, list: () => Promise.resolve([entry]) },
+    network,
+  });
+  set({ FlushOnNetworkChange: false });
+  await service.reload();
+  changed(7);
+  await settle();
+  assert.deepEqual(saidOf("flushed"), []);
+  set({ FlushOnNetworkChange: true });
+  await service.reload();
+  changed(7);
+  changed(8);
+  await settle();
   await service.stop();
-  assert.deepEqual(flushes, ["all", "all"]);
-  assert.equal(saidOf("flushed")[1].values.who, "a change of the network");
+  assert.deepEqual(saidOf("flushed").map(({ values: { scope, who } }) => [scope, who]), [
+    ["192.0.2.1", "a change of interface 7"],
+  ]);
 
   const fault = "NotifyIpInterfaceChange: error 50";
   const unwatched = await start({}, { network: { ...network, fault } });

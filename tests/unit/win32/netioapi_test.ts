@@ -2,12 +2,14 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   decodeForwardTable,
+  decodeInterfaceTable,
   decodeIpNetRow,
   decodeIpNetTable,
   decodeUnicastTable,
   encodeIpNetRow,
   type IpNetRow,
   mibIpForwardRow2,
+  mibIpInterfaceRow,
   mibIpNetRow2,
   mibTable,
   mibTableSize,
@@ -47,6 +49,12 @@ Deno.test("the layouts are those of the x64 headers", () => {
     interfaceLuid: 32,
     interfaceIndex: 40,
     onLinkPrefixLength: 60,
+  });
+  assert.deepEqual(mibIpInterfaceRow, {
+    size: 168,
+    family: 0,
+    interfaceIndex: 16,
+    connected: 156,
   });
   assert.deepEqual(mibIpForwardRow2, {
     size: 104,
@@ -181,6 +189,20 @@ Deno.test("decodeUnicastTable() reads address, interface and prefix length", () 
     interfaceIndex: 3,
     onLinkPrefixLength: 64,
   }]);
+});
+
+Deno.test("decodeInterfaceTable() reads family, interface and whether it is connected", () => {
+  const bytes = new Uint8Array(8 + 2 * 168);
+  bytes[0] = 2;
+  bytes.set([2, 0], 8);
+  bytes.set([12, 0, 0, 0], 8 + 16);
+  bytes[8 + 156] = 1;
+  bytes.set([23, 0], 8 + 168);
+  bytes.set([13, 0, 0, 0], 8 + 168 + 16);
+  assert.deepEqual(decodeInterfaceTable(bytes), [
+    { family: 2, interfaceIndex: 12, isConnected: true },
+    { family: 23, interfaceIndex: 13, isConnected: false },
+  ]);
 });
 
 Deno.test("decodeForwardTable() reads interface, prefix length and next hop", () => {

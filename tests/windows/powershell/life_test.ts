@@ -89,6 +89,7 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     // As powershell -File passes a list.
     AllowedSources: "192.0.2.0/24, 2001:db8::/32",
     FlushOnStart: "false",
+    FlushOnNetworkChange: "false",
     RefreshAddresses: ["gateway"],
     RefreshSeconds: 45,
     MetricsFile: String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`,
@@ -212,6 +213,7 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
       ClockToleranceSeconds: "DWord 90",
       AllowedSources: "MultiString 192.0.2.0/24 | 2001:db8::/32",
       FlushOnStart: "DWord 0",
+      FlushOnNetworkChange: "DWord 0",
       RefreshAddresses: "MultiString gateway",
       RefreshSeconds: "DWord 45",
       MetricsFile: `String ${options.MetricsFile}`,

@@ -11,8 +11,6 @@
 #include <string.h>
 #include "netlink.h"
 
-#define RESOLVE_TIMEOUT_MS 3000
-
 __declspec(dllimport) NETIO_STATUS WINAPI OrigGetIpNetTable2(ADDRESS_FAMILY, PMIB_IPNET_TABLE2 *);
 __declspec(dllimport) void WINAPI OrigFreeMibTable(void *);
 
@@ -70,12 +68,6 @@ static void from_row(const MIB_IPNET_ROW2 *row, struct neighbor *n)
     n->index = row->InterfaceIndex;
     if (n->family == LINUX_AF_INET) memcpy(n->address, &row->Address.Ipv4.sin_addr, 4);
     else memcpy(n->address, &row->Address.Ipv6.sin6_addr, 16);
-}
-
-static BOOL is_same(const struct neighbor *a, const struct neighbor *b)
-{
-    return a->family == b->family && a->index == b->index &&
-           !memcmp(a->address, b->address, sizeof(a->address));
 }
 
 /* Our own tables that are not yet freed; Wine's own call frees its own. */
@@ -215,34 +207,4 @@ NETIO_STATUS WINAPI DeleteIpNetEntry2(const MIB_IPNET_ROW2 *row)
     struct neighbor n;
     from_row(row, &n);
     return change(RTM_DELNEIGH, 0, &n, 0);
-}
-
-NETIO_STATUS WINAPI ResolveIpNetEntry2(MIB_IPNET_ROW2 *row, const SOCKADDR_INET *source)
-{
-    struct neighbor wanted, *entries;
-    DWORD code;
-
-    from_row(row, &wanted);
-    code = change(RTM_DELNEIGH, 0, &wanted, 0);
-    if (code && code != ERROR_NOT_FOUND) return code;
-    code = change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &wanted, NTF_USE);
-    for (DWORD waited = 0; !code && waited < RESOLVE_TIMEOUT_MS; waited += 2)
-    {
-        size_t count;
-        BOOL failed = FALSE;
-        if (!(code = list(wanted.family, &entries, &count)))
-            for (size_t i = 0; i < count; i++)
-            {
-                if (!is_same(&entries[i], &wanted)) continue;
-                failed = entries[i].state == NUD_FAILED;
-                if (failed || !entries[i].lladdr_size) break;
-                to_row(&entries[i], row);
-                HeapFree(GetProcessHeap(), 0, entries);
-                return NO_ERROR;
-            }
-        if (entries) HeapFree(GetProcessHeap(), 0, entries);
-        if (failed) break;
-        Sleep(2);
-    }
-    return code ? code : ERROR_BAD_NET_NAME;
 }

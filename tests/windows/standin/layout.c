@@ -31,7 +31,11 @@ int main(void)
     AT("interfaceLuid", MIB_UNICASTIPADDRESS_ROW, InterfaceLuid);
     AT("interfaceIndex", MIB_UNICASTIPADDRESS_ROW, InterfaceIndex);
     AT("onLinkPrefixLength", MIB_UNICASTIPADDRESS_ROW, OnLinkPrefixLength);
-    printf("\"size\": %zu}, \"mibIpForwardRow2\": {", sizeof(MIB_UNICASTIPADDRESS_ROW));
+    printf("\"size\": %zu}, \"mibIpInterfaceRow\": {", sizeof(MIB_UNICASTIPADDRESS_ROW));
+    AT("family", MIB_IPINTERFACE_ROW, Family);
+    AT("interfaceIndex", MIB_IPINTERFACE_ROW, InterfaceIndex);
+    AT("connected", MIB_IPINTERFACE_ROW, Connected);
+    printf("\"size\": %zu}, \"mibIpForwardRow2\": {", sizeof(MIB_IPINTERFACE_ROW));
     AT("interfaceLuid", MIB_IPFORWARD_ROW2, InterfaceLuid);
     AT("interfaceIndex", MIB_IPFORWARD_ROW2, InterfaceIndex);
     AT("destination", MIB_IPFORWARD_ROW2, DestinationPrefix.Prefix);
@@ -41,8 +45,9 @@ int main(void)
     printf("\"size\": %zu}, \"mibTable\": {", sizeof(MIB_IPFORWARD_ROW2));
     AT("count", MIB_IPNET_TABLE2, NumEntries);
     AT("rows", MIB_IPNET_TABLE2, Table);
-    printf("\"unicastRows\": %zu, \"forwardRows\": %zu}, ",
-           offsetof(MIB_UNICASTIPADDRESS_TABLE, Table), offsetof(MIB_IPFORWARD_TABLE2, Table));
+    printf("\"unicastRows\": %zu, \"interfaceRows\": %zu, \"forwardRows\": %zu}, ",
+           offsetof(MIB_UNICASTIPADDRESS_TABLE, Table), offsetof(MIB_IPINTERFACE_TABLE, Table),
+           offsetof(MIB_IPFORWARD_TABLE2, Table));
     printf("\"serviceStatus\": %zu, \"serviceTableEntry\": %zu}\n", sizeof(SERVICE_STATUS),
            sizeof(SERVICE_TABLE_ENTRYW));
     return 0;

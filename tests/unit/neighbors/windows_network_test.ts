@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { createChangeDetector } from "../../../lib/neighbors/windows_network.ts";
+import { AF_INET } from "../../../lib/win32/netioapi.ts";
+import { createIpHelperDouble, own } from "./ip_helper_double.ts";
+
+const connected = { family: AF_INET, interfaceIndex: 13, isConnected: true };
+
+Deno.test("createChangeDetector() names the interfaces that were added, connected or got an address", () => {
+  const double = createIpHelperDouble();
+  const detect = createChangeDetector(double);
+  const [first] = double.interfaces;
+  assert.deepEqual(detect(), [], "a change of a parameter");
+
+  double.interfaces = [first, { ...connected, isConnected: false }];
+  assert.deepEqual(detect(), [], "added, but not connected");
+  double.interfaces = [first, connected];
+  assert.deepEqual(detect(), [13]);
+  assert.deepEqual(detect(), []);
+  double.interfaces = [connected];
+  assert.deepEqual(detect(), [], "gone");
+  double.interfaces = [first, connected];
+  assert.deepEqual(detect(), [12], "back again");
+
+  double.addresses.push(own("198.51.100.5/24", 13), own("2001:db8:1::5/64", 13));
+  assert.deepEqual(detect(), [13]);
+  double.addresses.pop();
+  assert.deepEqual(detect(), []);
+});
+
+Deno.test("createChangeDetector() takes a table that can't be read as unchanged", () => {
+  const double = createIpHelperDouble();
+  const detect = createChangeDetector(double);
+  double.faults.set("getIpInterfaceTable", 127).set("getUnicastIpAddressTable", 8);
+  assert.deepEqual(detect(), []);
+  double.faults.clear();
+  assert.deepEqual(detect(), []);
+});

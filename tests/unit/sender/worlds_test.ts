@@ -1,0 +1,94 @@
+/** What the sender says of random worlds, against what is true there. */
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { exitCode } from "../../../lib/sender/outcome.ts";
+import { type HostResult, isGood } from "../../../lib/sender/verdict.ts";
+import { formatAddress } from "../../../lib/wire/addresses.ts";
+import {
+  type EndedWorld,
+  type HostModel,
+  type PlacedAddress,
+  runIn,
+  secretText,
+  type World,
+  worlds,
+} from "./worlds.ts";
+
+const numRuns = Number(Deno.env.get("ARPFLUSH_WORLDS") ?? 300);
+
+/** What is true of an address at a host after a run. */
+function truthOf(host: HostModel, one: PlacedAddress, own: ReadonlySet<string>, isProbe: boolean) {
+  const text = formatAddress(one.address);
+  if (host.linkTo(one.address) === null) return "no matter";
+  // A later request may have flushed what an earlier one found; then the host asks again.
+  const mac = host.now.get(text) ?? (isProbe ? null : one.answer);
+  if (mac !== null) return own.has(mac) ? "healed" : "stuck";
+  const isUsed = host.before.has(text) ||
+    host.nextHops.some((hop) => formatAddress(hop) === text);
+  return !isProbe && isUsed ? "no answer" : "no matter";
+}
+
+function judge(world: World, { outcome, hosts, placed, own, ownKey }: EndedWorld): void {
+  const isProbe = world.action === "--probe";
+  const virtual = placed.filter(({ index }) => index >= 0);
+  const heard = hosts.filter(({ heardOn }) => heardOn.size > 0);
+  const resultOf = ({ key }: HostModel) => outcome.hosts.filter(({ host }) => host.key === key);
+  assert.equal(outcome.hosts.length, heard.length, "hosts that were heard");
+  assert.ok(outcome.own.every(({ host }) => host.key === ownKey), "this machine");
+  assert.ok(world.ownService === (outcome.own.length === 1), "this machine's service");
+  for (const host of heard) {
+    const results = resultOf(host);
+    assert.equal(results.length, 1, "one result a host");
+    const [result] = results;
+    judgeFindings(host, result, placed, own, isProbe);
+    const truths = virtual.filter(({ askedOn }) => askedOn.some((link) => host.heardOn.has(link)))
+      .map((one) => truthOf(host, one, own, isProbe));
+    const isLossless = world.loss === 0;
+    const worst = truths.includes("stuck")
+      ? "stuck"
+      : truths.includes("no answer")
+      ? "no answer"
+      : isProbe
+      ? "alive"
+      : "healed";
+    if (isGood(result.state)) assert.equal(result.state, worst, "a good word");
+    const { fault } = host.spec;
+    if (isLossless && fault === "none") assert.equal(result.state, worst, "without loss");
+    if (result.state === "failed") assert.ok(fault === "flush" || fault === "resolve" && isProbe);
+    if (result.state === "unverified") assert.ok(!isLossless || fault !== "none", "unverified");
+    if (result.state === "stale") assert.ok(!isLossless && host.spec.clockMs !== 0, "stale");
+    assert.notEqual(result.state, "pending");
+  }
+  const isWhole = heard.length >= (world.expected ?? 1) &&
+    heard.every((host) => isGood(resultOf(host)[0].state));
+  assert.equal(outcome.exitCode, isWhole ? exitCode.good : exitCode.notGood, "exit code");
+}
+
+/** Each finding that is told is true. */
+function judgeFindings(
+  host: HostModel,
+  { findings }: HostResult,
+  placed: readonly PlacedAddress[],
+  own: ReadonlySet<string>,
+  isProbe: boolean,
+): void {
+  for (const { address, finding } of findings) {
+    const text = formatAddress(address);
+    const one = placed.find((other) => formatAddress(other.address) === text);
+    if (one === undefined || one.index < 0 || finding === "unverified") continue;
+    assert.equal(finding, truthOf(host, one, own, isProbe), text);
+  }
+}
+
+Deno.test(`in ${numRuns} random worlds the sender says what is true`, async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/key`, `${secretText}\n`, { mode: 0o600 });
+    const property = fc.asyncProperty(worlds, async (world) => {
+      judge(world, await runIn(world, `${folder}/key`));
+    });
+    await fc.assert(property, { numRuns });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
