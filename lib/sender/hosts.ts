@@ -4,7 +4,7 @@
  * was verified come in here. The rules are docs/protocol.md's "What the sender believes".
  */
 import type { AckStatus, FlushAck } from "../wire/ack.ts";
-import type { AddressPrefix } from "../wire/addresses.ts";
+import { type AddressPrefix, isWholeAddress } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
 
 /** A request of the run as acks are judged by it; a repair is judged as the request it repairs. */
@@ -115,11 +115,7 @@ const rank = { stale: 0, pending: 1, failed: 2, decided: 3 } as const;
  */
 export function isDecided({ status, reports }: FlushAck, { addresses }: AskedRequest): boolean {
   if (status === "alive" || status === "flushed") return true;
-  return status === "pending" && reports.length > 0 && addresses.every(isWhole);
-}
-
-function isWhole({ family, length }: AddressPrefix): boolean {
-  return length === (family === 4 ? 32 : 128);
+  return status === "pending" && reports.length > 0 && addresses.every(isWholeAddress);
 }
 
 function rankOf(ack: FlushAck, request: AskedRequest): number {

@@ -11,9 +11,10 @@ const stryker = "@stryker-mutator/core@9.6.1";
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
 const ofReceiver = ["tests/unit/receiver"];
-const ofSender = ["exchange", "expectation", "follow_ups", "hosts", "verdict", "outcome"].map((
-  name,
-) => `tests/unit/sender/${name}_test.ts`);
+const ofSender = ["exchange", "expectation", "follow_ups", "hosts", "verdict", "outcome", "table"]
+  .map((
+    name,
+  ) => `tests/unit/sender/${name}_test.ts`);
 const ofService = [...ofReceiver, "tests/unit/service/running_service_test.ts"];
 /** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
 const subjects: Readonly<Record<string, readonly string[]>> = {

@@ -162,3 +162,30 @@ Deno.test("10,000 pending hosts are waited for in bounded time and memory", () =
   assert.equal(sends(followUps, 60_000).length, 3 * 1_024);
   assert.equal(followUps.waitsUntil(0), 17_000);
 });
+
+Deno.test("what is dropped is the host's own, and of its kind", () => {
+  const followUps = open();
+  followUps.note(noted("aa", answer("stale")), false, 0, null);
+  followUps.note(noted("bb", answer("stale"), one), false, 0, null);
+  followUps.note(noted("cc", answer("pending", [], { micros: 0 })), false, 0, null);
+  followUps.takeDue(0);
+  followUps.note(noted("aa", answer("flushed", [reports.own])), true, 10, null);
+  assert.deepEqual(sends(followUps, 1_000), ["300 repair bb", "1000 pending cc"]);
+});
+
+Deno.test("a repeated pending answer asks no more often, a failed one not at all", () => {
+  const followUps = open();
+  for (let i = 0; i < 3; i++) {
+    followUps.note(noted("aa", answer("pending", [], { micros: 0 })), false, i, null);
+  }
+  followUps.note(noted("bb", answer("failed")), false, 0, null);
+  assert.deepEqual(sends(followUps, 60_000).length, 3);
+  assert.equal(followUps.waitsUntil(0), 17_000);
+});
+
+Deno.test("a repair that a late stale ack repeats is waited for from then on", () => {
+  const followUps = open();
+  followUps.note(noted("aa", answer("stale")), false, 0, null);
+  followUps.note(noted("aa", answer("stale")), false, 5_000, null);
+  assert.equal(followUps.waitsUntil(0), 7_000);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHosts, type HostsOptions } from "../../../lib/sender/hosts.ts";
+import { clockOffset, createHosts, type HostsOptions } from "../../../lib/sender/hosts.ts";
 import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
@@ -163,4 +163,37 @@ Deno.test("note() bounds the instances of one pinned key", () => {
   for (let n = 0; n < 100; n++) assert.notEqual(note(n), "too many hosts");
   assert.equal(note(100), "too many hosts");
   assert.equal(hosts.all().length, 1);
+});
+
+Deno.test("note() takes a pending answer on mixed prefixes for no truth, and the last failure for one", () => {
+  const mixed = asked("05", {
+    addresses: [parsePrefix("192.0.2.1/32"), parsePrefix("192.0.2.0/24")],
+  });
+  const hosts = open({ requests: [mixed] });
+  hosts.note("aa", answer("pending", [reports.own, reports.elsewhere]), mixed, false);
+  assert.deepEqual(hosts.states(), ["aa pending"]);
+  hosts.note("aa", answer("failed", [], { error: 1 }), mixed, false);
+  hosts.note("aa", answer("failed", [], { error: 2 }), mixed, false);
+  assert.equal(hostResult(hosts.all()[0], hosts, isOwnMac).error, 2);
+});
+
+Deno.test("note() takes a pending answer on IPv6 addresses for the truth too", () => {
+  const six = asked("06", { addresses: [parsePrefix("2001:db8::1/128")] });
+  const hosts = open({ requests: [six] });
+  hosts.note("aa", answer("pending", [reports.own]), six, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+Deno.test("note() counts acks, and keeps the clock of the one that can be wrong by least", () => {
+  const hosts = open();
+  for (const errorMs of [30, 10, 10, 20]) {
+    const given = { ...answer("flushed", [reports.own]), clock: { ms: errorMs, errorMs } };
+    hosts.note("aa", given, one, false);
+  }
+  const [host] = hosts.all();
+  assert.deepEqual([host.acks, host.clock], [4, { ms: 10, errorMs: 10 }]);
+});
+
+Deno.test("clockOffset() takes the middle of the round trip", () => {
+  assert.deepEqual(clockOffset(1_030, 1_000, 20), { ms: 40, errorMs: 10 });
 });
