@@ -28,6 +28,8 @@ import {
   parsePrefix,
   prefixContains,
 } from "../../../lib/wire/addresses.ts";
+import { idLength, offsets } from "../../../lib/wire/datagram.ts";
+import { parseRequest, requestIdOf } from "../../../lib/wire/request.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { testRules } from "../receiver/harness.ts";
@@ -40,7 +42,6 @@ const entries = ["missing", "right", "stale", "permanent", "extern", "permanent 
 const faults = ["none", "resolve", "flush", "routes"] as const;
 const actions = ["", "--only", "--probe"] as const;
 
-const few = { maxLength: 4 };
 const link = fc.record({
   length: fc.integer({ min: 8, max: 30 }),
   families: fc.constantFrom("4", "4", "4 and 6", "6"),
@@ -57,6 +58,8 @@ const virtualAddress = fc.record({
   isOutside: fc.constantFrom(false, false, false, true),
   answeredBy: fc.constantFrom(...["router", "router", "router", "rival", "nobody"] as const),
 });
+const onFirstLink = virtualAddress.map((one) => ({ ...one, link: 0 }));
+const many = { maxLength: 120, size: "max" } as const;
 const host = fc.record({
   links: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
   name: fc.nat(2),
@@ -69,10 +72,12 @@ const host = fc.record({
 });
 
 export const worlds = fc.record({
-  links: fc.array(link, { minLength: 1, ...few }),
+  links: fc.array(link, { minLength: 1, maxLength: 4 }),
   virtual: fc.oneof(
-    { weight: 6, arbitrary: fc.array(virtualAddress, { maxLength: 8 }) },
-    { weight: 1, arbitrary: fc.array(virtualAddress, { maxLength: 120, size: "max" }) },
+    { weight: 9, arbitrary: fc.array(virtualAddress, { maxLength: 8 }) },
+    // More than one request holds.
+    { weight: 1, arbitrary: fc.array(virtualAddress, { minLength: 56, ...many }) },
+    { weight: 1, arbitrary: fc.array(onFirstLink, { minLength: 56, ...many }) },
   ),
   hosts: fc.array(host, { maxLength: 6 }),
   loss: fc.constantFrom(0, 0, 0.2, 0.6, 0.9),
@@ -123,6 +128,8 @@ export interface HostModel {
   linkTo(address: AddressPrefix): number | null;
   /** Links by which an answer of it reached the sender. */
   readonly heardOn: Set<number>;
+  /** Addresses that a report on them reached the sender. */
+  readonly reported: Set<string>;
 }
 
 /** A world laid out: addresses given, interfaces made. */
@@ -243,7 +250,8 @@ function modelOf(
     if (entry !== "right" && entry !== "stale") permanent.add(text);
   }
   const now = new Map(before);
-  return { key, spec, interfaces, before, now, permanent, nextHops, linkTo, heardOn: new Set() };
+  const heard = { heardOn: new Set<number>(), reported: new Set<string>() };
+  return { key, spec, interfaces, before, now, permanent, nextHops, linkTo, ...heard };
 }
 
 function cacheOf(
@@ -340,6 +348,8 @@ function createRandom(seed: number): () => number {
 
 const signature = new Uint8Array(64).fill(7);
 const senderPort = 27_736;
+/** Where an ack says how many reports it has. */
+const reportCountOffset = 7;
 
 /** A world after a run. */
 export interface EndedWorld {
@@ -386,9 +396,12 @@ export async function runIn(world: World, keyFile: string): Promise<EndedWorld> 
   if (command.kind !== "send") throw new Error(command.kind);
   const plan = await prepare(command.options, ownInterfaces(router), "r1");
   const isLost = (wire: Wire) => wire.model !== itself && random() < world.loss;
+  /** The addresses of each request by its id. */
+  const listed = new Map<string, readonly AddressPrefix[]>();
   let answer: (bytes: Uint8Array, from: string) => void = () => {};
   const network = virtualNetwork(time, ({ bytes, to }, reply) => {
     answer = reply;
+    listed.set(requestIdOf(bytes).toHex(), parseRequest(bytes)?.addresses ?? []);
     const link = linkOf(to.hostname, to.source, routerPlaces);
     for (const wire of wires) {
       const place = wire.model.interfaces.find((one) =>
@@ -421,6 +434,10 @@ export async function runIn(world: World, keyFile: string): Promise<EndedWorld> 
       time.after(1, () => {
         if (network.isClosed()) return;
         wire.model.heardOn.add(there.link);
+        const addresses = listed.get(ack.subarray(offsets.id, offsets.id + idLength).toHex()) ?? [];
+        for (const one of ack[reportCountOffset] > 0 ? addresses : []) {
+          wire.model.reported.add(formatAddress(one));
+        }
         answer(ack, by.info.address);
       });
     };

@@ -41,8 +41,8 @@ function judge(world: World, { outcome, hosts, placed, own, ownKey }: EndedWorld
     assert.equal(results.length, 1, "one result a host");
     const [result] = results;
     judgeFindings(host, result, placed, own, isProbe);
-    const truths = virtual.filter(({ askedOn }) => askedOn.some((link) => host.heardOn.has(link)))
-      .map((one) => truthOf(host, one, own, isProbe));
+    const asked = virtual.filter(({ askedOn }) => askedOn.some((link) => host.heardOn.has(link)));
+    const truths = asked.map((one) => truthOf(host, one, own, isProbe));
     const isLossless = world.loss === 0;
     const worst = truths.includes("stuck")
       ? "stuck"
@@ -51,7 +51,11 @@ function judge(world: World, { outcome, hosts, placed, own, ownKey }: EndedWorld
       : isProbe
       ? "alive"
       : "healed";
-    if (isGood(result.state)) assert.equal(result.state, worst, "a good word");
+    if (isGood(result.state)) {
+      assert.equal(result.state, worst, "a good word");
+      const isReported = ({ address }: PlacedAddress) => host.reported.has(formatAddress(address));
+      assert.ok(asked.every(isReported), "a good word on what was not looked at");
+    }
     const { fault } = host.spec;
     if (isLossless && fault === "none") assert.equal(result.state, worst, "without loss");
     if (result.state === "failed") assert.ok(fault === "flush" || fault === "resolve" && isProbe);
