@@ -24,10 +24,10 @@ export function blocksOf(page: string, language: string): Block[] {
   });
 }
 
-/** The README's six steps, one text of commands each. */
+/** The README's setup, one text of commands each. */
 export async function readmeSteps(): Promise<{ steps: string[]; notify: string }> {
   const readme = await pageText("README.md");
-  const part = /## Set it up in six steps\n(.*?)\n## /s.exec(readme)?.[1] ?? "";
+  const part = /## Set it up in four steps\n(.*?)\n## /s.exec(readme)?.[1] ?? "";
   return {
     steps: blocksOf(part, "sh").map(({ text }) => text),
     notify: /notify_master "(.*)"/.exec(part)?.[1] ?? "",

@@ -1,4 +1,4 @@
-# The README's six steps, as written, on two machines.
+# The README's setup, as written, on two machines.
 #
 # $1: a folder with the commands of steps 2 to 6, one file each; $2: the line for notify_master.
 set -eu

@@ -1,9 +1,9 @@
-/** The six steps of the README by copy and paste, in two namespaces. */
+/** The setup of the README by copy and paste, in two namespaces. */
 import assert from "node:assert/strict";
 import { outcomeIn } from "./machines.ts";
 import { readmeSteps, withVariables } from "./page_commands.ts";
 
-Deno.test("README: the six steps lead from nothing to a healed host", async () => {
+Deno.test("README: its setup leads from nothing to a healed host", async () => {
   const { steps, notify } = await readmeSteps();
   assert.equal(steps.length, 6);
   const files = Object.fromEntries(steps.map((text, i) => [`${i + 1}`, withVariables(text)]));
