@@ -222,6 +222,11 @@ export function wasOvertaken({ message, code }: NeighborCacheError): boolean {
   return message.includes("Failed to send flush request") && (code === ENOENT || code === ENODEV);
 }
 
+/** Whether the kernel had nothing to delete where a command said. */
+export function isNothingThere({ message, code }: NeighborCacheError): boolean {
+  return message.includes("RTNETLINK answers") && code === ENOENT;
+}
+
 function nonEmptyLines(text: string): string[] {
   return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
 }

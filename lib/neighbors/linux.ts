@@ -23,6 +23,7 @@ import {
   ENODEV,
   ENOENT,
   type IpCommand,
+  isNothingThere,
   type KernelNeighbor,
   parseGateways,
   parseNeighbors,
@@ -227,6 +228,12 @@ function forgottenOf(entries: readonly KernelNeighbor[]): AddressPrefix[] {
 }
 
 /**
+ * Deletes an entry that can't be there, which the kernel refuses to who may not change its table. A
+ * flush that finds nothing doesn't ask it.
+ */
+const takeNothing = "neigh del 255.255.255.255 dev lo";
+
+/**
  * Flushes; permanent entries stay.
  *
  * `neigh flush` spares PERMANENT and NOARP entries, but not those that a routing program set
@@ -243,9 +250,10 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
   let oneByOne = false;
   const result = await ip(["-statistics", ...batchOptions], "neigh show nud none\n", (line) => {
     oneByOne = parseNeighbors(line).some((entry) => entry.permanent && isInScope(entry));
-    return oneByOne ? "" : lines(["neigh show", ...flushes]);
+    return lines(oneByOne ? [takeNothing] : ["neigh show", ...flushes, takeNothing]);
   });
-  const { failure, lines: printed } = readIpResult(result);
+  const { failure: first, lines: printed } = readIpResult(result);
+  const failure = first !== null && isNothingThere(first) ? null : first;
   const { removed, ended } = readFlushes(printed);
   if (failure !== null && !wasOvertaken(failure)) throw failure;
   // Behind the line with what routing programs set comes the table before the flush.

@@ -1,6 +1,10 @@
 /** packaging/arpflush.nft leaves alone what isn't the service's. */
 import assert from "node:assert/strict";
+import { parsePrefix } from "../../lib/wire/addresses.ts";
+import { maxAddresses } from "../../lib/wire/datagram.ts";
+import { encodeRequest } from "../../lib/wire/request.ts";
 import { outcomeOf, run } from "../support/command.ts";
+import { createRequest, createRouter } from "../support/datagrams.ts";
 
 const rules = `${import.meta.dirname}/../../packaging/arpflush.nft`;
 const ignore = await outcomeOf(["nft", "--version"]).then(({ code }) => code !== 0, () => true);
@@ -45,13 +49,20 @@ Deno.test(
         listener.close();
         await run(["ping", "-c", "1", "-W", "2", hostname]);
         assert.equal(await arrives(hostname, 27_736, new Uint8Array(3)), true, "others' UDP");
-        const like = new Uint8Array(128);
-        like.set([0x41, 0x52, 0x50, 0x46, 1, 1]);
+        const like = encodeRequest(createRequest(), createRouter(1).key);
         assert.equal(await arrives(hostname, 27_735, like), true, "what may be a request");
-        like[4] = 2;
+        like[4] = 3;
         assert.equal(await arrives(hostname, 27_735, like), true, "a request of another version");
-        assert.equal(await arrives(hostname, 27_735, new Uint8Array(128)), false, "junk");
-        assert.equal(await arrives(hostname, 27_735, like.subarray(0, 127)), false, "too short");
+        assert.equal(await arrives(hostname, 27_735, new Uint8Array(like.length)), false, "junk");
+
+        const short = like.subarray(0, like.length - 1);
+        assert.equal(await arrives(hostname, 27_735, short), false, "too short");
+        const addresses = Array(maxAddresses).fill(parsePrefix("192.0.2.1"));
+        const fields = createRequest({ action: "flush listed", addresses });
+        const largest = encodeRequest(fields, createRouter(1).key);
+        assert.equal(await arrives(hostname, 27_735, largest), true, "the largest");
+        const long = new Uint8Array([...largest, 0]);
+        assert.equal(await arrives(hostname, 27_735, long), false, "too long");
       }
     } finally {
       await run(["nft", "delete table inet arpflush"]);

@@ -253,6 +253,8 @@ Deno.test("createLinuxCache().flush() flushes prefixes of both families in one r
     "neigh flush to 198.51.100.0/24",
     "neigh flush to 0.0.0.0/0",
     "neigh flush to 2001:db8::/64",
+    // Refused to who may not change the table, even if there was nothing to flush.
+    "neigh del 255.255.255.255 dev lo",
   ]);
 });
 
