@@ -129,6 +129,9 @@ $Registration = @(
 # How steps of this run are undone if a later one fails, whether anything was done, or left out by -WhatIf.
 $Run = @{ Undo = [Collections.Stack]::new(); HasChanged = $false; IsDeclined = $false; ExitCode = 1 }
 
+# The settings that are given to this run, as the registry holds them.
+$Given = @{}
+
 # Ends the run before anything is changed.
 function Stop-Run([string] $text, [int] $exitCode = 2) {
     $Run.ExitCode = $exitCode
@@ -153,6 +156,8 @@ function Invoke-Step([string] $name, [string] $target, [scriptblock] $do, [scrip
 }
 
 function Undo-Step {
+    # What is put back listens on the old port.
+    $Given.Clear()
     while ($Run.Undo.Count -gt 0) {
         $step = $Run.Undo.Pop()
         try {
@@ -657,7 +662,6 @@ try {
     if (-not $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
         Stop-Run 'Cannot do this without rights: run PowerShell as administrator'
     }
-    $Given = @{}
     if ($Action -in 'install', 'upgrade') { $Given = Get-GivenSetting $PSBoundParameters }
     switch ($Action) {
         'status' { Show-Status }

@@ -64,8 +64,10 @@ Deno.test("install.ps1 uninstalls in a second run what a failure left of the fir
   await using installer = await openInstaller("stand-ins");
   const [{ before: clean }] = await installer.run(install);
   const count = await callsOf(installer, uninstall);
-  for (const run of failing(uninstall, 1, count + 1)) {
-    const [, failed, ended] = await installer.run(install, run, uninstall);
+  const runs = failing(uninstall, 1, count + 1).flatMap((run) => [install, run, uninstall]);
+  const reports = await installer.run(...runs);
+  for (let i = 0; i < reports.length; i += 3) {
+    const [, failed, ended] = reports.slice(i, i + 3);
     const [{ met }] = failed.faults;
     assert.notEqual(met, "");
     assert.equal(failed.exitCode, 1, met);
