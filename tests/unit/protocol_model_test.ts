@@ -72,7 +72,7 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      delays: fc.tuple(fc.constant(1), fc.constantFrom(2, 700, 5_000, 65_000, 130_000)),
+      delays: fc.tuple(fc.constant(1), fc.constantFrom(2, 700, 5_000, 65_000, 125_000)),
     }),
   },
 );
