@@ -19,14 +19,13 @@ import {
 import { type Copies, type Schedule, sendCopies, sendOne, type TargetOutcome } from "./copies.ts";
 import type { DatagramPort, OpenDatagramPort, Receive } from "./datagram_port.ts";
 import type { ExpectedHosts } from "./expectation.ts";
-import { createFollowUps, type FollowUp, type FollowUps, pendingPatienceMs } from "./follow_ups.ts";
+import { type FollowUp, FollowUps, pendingPatienceMs } from "./follow_ups.ts";
 import {
   type Answer,
   type AskedRequest,
   clockOffset,
-  createHosts,
   type Host,
-  type Hosts,
+  Hosts,
   isDecided,
   type Noted,
 } from "./hosts.ts";
@@ -151,7 +150,7 @@ export async function exchange(
     content.requests.map((planned) => signRequest(planned, created, null, content.key, crypt)),
   );
   const requests = signed.map(({ asked }) => asked);
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests,
     isPinned: (key) => isIndex(plan.expected) && plan.expected.isPinned(key),
     isExpected: createExpectedRoom(plan.expected),
@@ -260,7 +259,7 @@ class Run {
     this.#byId = new Map(signed.map((sent) => [sent.sent.id.toHex(), sent]));
     this.#bell = new Bell(time);
     const { expected, waitMs, wasSentTo } = plan;
-    this.#followUps = createFollowUps({
+    this.#followUps = new FollowUps({
       waitMs,
       wasSentTo: (address) => wasSentTo(address) || record.named.has(address),
       isPinned: (key) => this.#isPinned(key),

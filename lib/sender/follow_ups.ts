@@ -42,6 +42,14 @@ interface Repair {
   answered: boolean;
 }
 
+/** A follow-up that is to go out. */
+interface Due {
+  readonly at: number;
+  /** The host's key and instance, and the request. */
+  readonly id: string;
+  readonly followUp: FollowUp;
+}
+
 /** What follow-ups depend on. */
 export interface FollowUpOptions {
   /** How long acks are waited for after the last copy, and after a repair. */
@@ -53,115 +61,129 @@ export interface FollowUpOptions {
 }
 
 /** The follow-ups of one run. All times are of one monotonic clock in ms. */
-export interface FollowUps {
-  /** Takes in an ack that counts. `lastCopyAt` is null while copies are still to be sent. */
-  note(noted: Noted, isRepair: boolean, nowMs: number, lastCopyAt: number | null): void;
-  /** What is due, which then counts as sent. */
-  takeDue(nowMs: number): FollowUp[];
-  /** When the next one is due; Infinity if none is. */
-  nextAt(): number;
-  /** Until when somebody is waited for, given when the last copy went out. */
-  waitsUntil(lastCopyAt: number): number;
-}
-
-/** Follow-ups of a run of which nobody has answered. */
-export function createFollowUps(options: FollowUpOptions): FollowUps {
-  const { waitMs, isPinned, isExpected, wasSentTo } = options;
+export class FollowUps {
+  readonly #options: FollowUpOptions;
   /** By key, instance and request. */
-  const repairs = new Map<string, Repair>();
+  readonly #repairs = new Map<string, Repair>();
   /** Hosts without a good answer whose flush is to come, by key, instance and request. */
-  const pending = new Set<string>();
-  const repairsAtAddress = new Map<string, number>();
-  const repairedHosts = new Set<string>();
-  const queue: { readonly at: number; readonly id: string; readonly followUp: FollowUp }[] = [];
+  readonly #pending = new Set<string>();
+  readonly #repairsAtAddress = new Map<string, number>();
+  readonly #repairedHosts = new Set<string>();
+  /** In the order of their times. */
+  readonly #queue: Due[] = [];
 
-  const identityOf = ({ key, instance }: Host) => `${key} ${instance}`;
-
-  function schedule(at: number, id: string, followUp: FollowUp) {
-    const place = queue.findLastIndex((one) => one.at <= at) + 1;
-    queue.splice(place, 0, { at, id, followUp });
+  /** Follow-ups of a run of which nobody has answered. */
+  constructor(options: FollowUpOptions) {
+    this.#options = options;
   }
 
-  function drop(id: string, kind: FollowUp["kind"]) {
-    for (let i = queue.length - 1; i >= 0; i--) {
-      if (queue[i].id === id && queue[i].followUp.kind === kind) queue.splice(i, 1);
+  /** Takes in an ack that counts. `lastCopyAt` is null while copies are still to be sent. */
+  note(noted: Noted, isRepair: boolean, nowMs: number, lastCopyAt: number | null): void {
+    const { host, request, answer: { ack } } = noted;
+    const id = `${identityOf(host)} ${request.id}`;
+    const repair = this.#repairs.get(id);
+    if (isRepair && repair !== undefined) {
+      repair.answered = true;
+      this.#drop(id, "repair");
+    }
+    if (isDecided(ack, request)) {
+      this.#pending.delete(id);
+      this.#drop(id, "pending");
+    } else if (ack.status === "stale" && !isRepair) {
+      this.#noteStale(noted, id, nowMs, lastCopyAt);
+    } else if (ack.status === "pending") this.#notePending(noted, id, nowMs);
+  }
+
+  /** What is due, which then counts as sent. */
+  takeDue(nowMs: number): FollowUp[] {
+    const count = this.#queue.findIndex(({ at }) => at > nowMs);
+    return this.#queue.splice(0, count < 0 ? this.#queue.length : count)
+      .map(({ followUp }) => followUp);
+  }
+
+  /** When the next one is due; Infinity if none is. */
+  nextAt(): number {
+    return this.#queue[0]?.at ?? Infinity;
+  }
+
+  /** Until when somebody is waited for, given when the last copy went out. */
+  waitsUntil(lastCopyAt: number): number {
+    const { waitMs } = this.#options;
+    let until = lastCopyAt + waitMs;
+    for (const { answered, lastAt } of this.#repairs.values()) {
+      if (!answered) until = Math.max(until, lastAt + waitMs);
+    }
+    if (this.#pending.size === 0) return until;
+    return Math.max(until, lastCopyAt + waitMs + pendingPatienceMs);
+  }
+
+  #schedule(at: number, id: string, followUp: FollowUp) {
+    const place = this.#queue.findLastIndex((one) => one.at <= at) + 1;
+    this.#queue.splice(place, 0, { at, id, followUp });
+  }
+
+  #drop(id: string, kind: FollowUp["kind"]) {
+    for (let i = this.#queue.length - 1; i >= 0; i--) {
+      const { id: of, followUp } = this.#queue[i];
+      if (of === id && followUp.kind === kind) this.#queue.splice(i, 1);
     }
   }
 
   /** Whether a host's request may be repaired; takes what that uses up. */
-  function takeBudget({ host, request, answer }: Noted): boolean {
-    const identity = identityOf(host);
+  #takeBudget({ host, request, answer }: Noted): boolean {
+    const { isPinned, isExpected } = this.#options;
     if (isPinned(host.key)) return true;
     const at = `${request.id} ${answer.address}`;
-    const atAddress = repairsAtAddress.get(at) ?? 0;
+    const atAddress = this.#repairsAtAddress.get(at) ?? 0;
     if (atAddress >= maxRepairsAtAddress) return false;
-    if (!isExpected(host) && !repairedHosts.has(identity)) {
-      if (repairedHosts.size >= maxRepairedHosts) return false;
-      repairedHosts.add(identity);
+    const identity = identityOf(host);
+    if (!isExpected(host) && !this.#repairedHosts.has(identity)) {
+      if (this.#repairedHosts.size >= maxRepairedHosts) return false;
+      this.#repairedHosts.add(identity);
     }
-    repairsAtAddress.set(at, atAddress + 1);
+    this.#repairsAtAddress.set(at, atAddress + 1);
     return true;
   }
 
-  function noteStale(noted: Noted, id: string, nowMs: number, lastCopyAt: number | null) {
+  #noteStale(noted: Noted, id: string, nowMs: number, lastCopyAt: number | null) {
+    const { waitMs, wasSentTo } = this.#options;
     const { host, request, answer } = noted;
-    const known = repairs.get(id);
+    const known = this.#repairs.get(id);
     if (known !== undefined) {
       if (known.answered || known.sends >= maxRepairSends) return;
       known.sends++;
       known.lastAt = Math.max(known.lastAt, nowMs);
-      return schedule(nowMs, id, known.followUp);
+      return this.#schedule(nowMs, id, known.followUp);
     }
     if (lastCopyAt !== null && nowMs > lastCopyAt + waitMs) return;
-    if (!wasSentTo(answer.address) || !takeBudget(noted)) return;
+    if (!wasSentTo(answer.address) || !this.#takeBudget(noted)) return;
     const { challenge } = answer.ack;
     const followUp = { kind: "repair", host, request, address: answer.address, challenge } as const;
-    repairs.set(id, { followUp, sends: 2, lastAt: nowMs + repairIntervalMs, answered: false });
-    schedule(nowMs, id, followUp);
-    schedule(nowMs + repairIntervalMs, id, followUp);
+    const lastAt = nowMs + repairIntervalMs;
+    this.#repairs.set(id, { followUp, sends: 2, lastAt, answered: false });
+    this.#schedule(nowMs, id, followUp);
+    this.#schedule(lastAt, id, followUp);
   }
 
-  function notePending({ host, request, answer }: Noted, id: string, nowMs: number) {
-    if (pending.has(id)) return;
-    pending.add(id);
-    if (!wasSentTo(answer.address) || pending.size > maxPendingAsks) return;
+  #notePending({ host, request, answer }: Noted, id: string, nowMs: number) {
+    if (this.#pending.has(id)) return;
+    this.#pending.add(id);
+    const isTooMany = this.#pending.size > maxPendingAsks;
+    if (isTooMany || !this.#options.wasSentTo(answer.address)) return;
     const followUp: FollowUp = {
       kind: "pending",
       host,
       request,
       address: answer.address,
-      challenge: repairs.get(id)?.followUp.challenge ?? null,
+      challenge: this.#repairs.get(id)?.followUp.challenge ?? null,
     };
     const first = nowMs + answer.ack.micros / 1_000 + pendingGraceMs;
-    for (let i = 0; i < pendingSends; i++) schedule(first + i * pendingIntervalMs, id, followUp);
+    for (let i = 0; i < pendingSends; i++) {
+      this.#schedule(first + i * pendingIntervalMs, id, followUp);
+    }
   }
+}
 
-  return {
-    note(noted, isRepair, nowMs, lastCopyAt) {
-      const { host, request, answer: { ack } } = noted;
-      const id = `${identityOf(host)} ${request.id}`;
-      const repair = repairs.get(id);
-      if (isRepair && repair !== undefined) {
-        repair.answered = true;
-        drop(id, "repair");
-      }
-      if (isDecided(ack, request)) {
-        pending.delete(id);
-        drop(id, "pending");
-      } else if (ack.status === "stale" && !isRepair) noteStale(noted, id, nowMs, lastCopyAt);
-      else if (ack.status === "pending") notePending(noted, id, nowMs);
-    },
-    takeDue(nowMs) {
-      const count = queue.findIndex(({ at }) => at > nowMs);
-      return queue.splice(0, count < 0 ? queue.length : count).map(({ followUp }) => followUp);
-    },
-    nextAt: () => queue[0]?.at ?? Infinity,
-    waitsUntil(lastCopyAt) {
-      let until = lastCopyAt + waitMs;
-      for (const { answered, lastAt } of repairs.values()) {
-        if (!answered) until = Math.max(until, lastAt + waitMs);
-      }
-      return pending.size > 0 ? Math.max(until, lastCopyAt + waitMs + pendingPatienceMs) : until;
-    },
-  };
+function identityOf({ key, instance }: Host): string {
+  return `${key} ${instance}`;
 }

@@ -124,118 +124,118 @@ function rankOf(ack: FlushAck, request: AskedRequest): number {
     : rank[ack.status as Exclude<AckStatus, "alive" | "flushed">];
 }
 
-/** The hosts of one run. */
-export interface Hosts {
-  /** Those that count, in the order of their first acks. */
-  all(): Host[];
-  /** Notes a verified ack to a request of the run, or to the repair of one. */
-  note(key: string, answer: Answer, request: AskedRequest, isRepair: boolean): Noted | NotCounted;
-  /** What counts of a host's answers to a request: its own, or the instance's before it. */
-  answerOf(host: Host, request: AskedRequest): Answer | null;
-  /** The requests that a host must answer: all that went out on a link as one that it answered. */
-  requestsOf(host: Host): AskedRequest[];
-}
-
 /** Instances of one pinned key that have room, those that a restart replaced included. */
 const maxPinnedInstances = 100;
+/** Hosts that nobody waits for, and restarts of hosts, that have room. */
+const maxUnexpectedHosts = 10_000;
 
-/** Hosts of which nobody has answered. */
-export function createHosts(options: HostsOptions): Hosts {
-  const { requests, isPinned, isExpected, isOwn, compare, maxUnexpected = 10_000 } = options;
+/** The hosts of one run. */
+export class Hosts {
+  readonly #options: HostsOptions;
   /** By key and instance. */
-  const hosts = new Map<string, Host>();
+  readonly #hosts = new Map<string, Host>();
   /** The instance that answers from an address, by key and address. */
-  const atAddress = new Map<string, Host>();
+  readonly #atAddress = new Map<string, Host>();
   /** Instances that a restart replaced, by key and instance. */
-  const replaced = new Set<string>();
-  const pinnedInstances = new Map<string, number>();
-  let unexpected = 0;
+  readonly #replaced = new Set<string>();
+  readonly #pinnedInstances = new Map<string, number>();
+  #unexpected = 0;
 
-  const identityOf = ({ key, instance }: Host) => `${key} ${instance}`;
-
-  /** Whether there is room for a host; takes it. */
-  function takeRoom(host: Host): boolean {
-    if (isPinned(host.key)) {
-      const instances = (pinnedInstances.get(host.key) ?? 0) + 1;
-      pinnedInstances.set(host.key, instances);
-      return instances <= maxPinnedInstances;
-    }
-    if (host.own || isExpected(host)) return true;
-    return ++unexpected <= maxUnexpected;
+  /** Hosts of which nobody has answered. */
+  constructor(options: HostsOptions) {
+    this.#options = options;
   }
 
-  /** Makes room for an instance not seen before, in the place of the one at its address. */
-  function admit(key: string, instance: string, answer: Answer): Host | null {
-    const earlier = atAddress.get(`${key} ${answer.address}`);
-    const host: Host = {
-      key,
-      instance,
-      name: answer.ack.host || (earlier?.name ?? ""),
-      addresses: new Set(),
-      own: isOwn(answer.address),
-      acks: 0,
-      clock: answer.clock,
-      answers: new Map(),
-      inherited: earlier === undefined ? new Map() : answersOf(earlier),
-    };
-    if (!takeRoom(host)) return null;
-    if (earlier !== undefined) {
-      replaced.add(identityOf(earlier));
-      hosts.delete(identityOf(earlier));
-    }
-    hosts.set(identityOf(host), host);
-    return host;
+  /** Those that count, in the order of their first acks. */
+  all(): Host[] {
+    return [...this.#hosts.values()];
   }
 
-  function answersOf(host: Host): Map<string, Answer> {
-    const answers = new Map(host.inherited);
-    for (const request of requests) {
-      const answer = answerOf(host, request);
-      if (answer !== null) answers.set(request.id, answer);
-    }
-    return answers;
+  /** Notes a verified ack to a request of the run, or to the repair of one. */
+  note(key: string, answer: Answer, request: AskedRequest, isRepair: boolean): Noted | NotCounted {
+    const instance = answer.ack.instance.toHex();
+    const identity = `${key} ${instance}`;
+    if (this.#replaced.has(identity)) return "replaced instance";
+    const host = this.#hosts.get(identity) ?? this.#admit(key, instance, answer);
+    if (host === null) return "too many hosts";
+    host.acks++;
+    if (answer.clock.errorMs < host.clock.errorMs) host.clock = answer.clock;
+    host.addresses.add(answer.address);
+    this.#atAddress.set(`${key} ${answer.address}`, host);
+    if (answer.ack.host !== "") host.name = answer.ack.host;
+    const standing = host.answers.get(request.id) ?? { first: null, repair: null };
+    const part = isRepair ? "repair" : "first";
+    standing[part] = this.#counting(standing[part], answer, request);
+    host.answers.set(request.id, standing);
+    return { host, request, answer };
   }
 
-  function answerOf(host: Host, request: AskedRequest): Answer | null {
+  /** What counts of a host's answers to a request: its own, or the instance's before it. */
+  answerOf(host: Host, request: AskedRequest): Answer | null {
     const standing = host.answers.get(request.id);
     const own = standing?.repair ?? standing?.first ?? null;
     if (own !== null && own.ack.status !== "stale") return own;
     return host.inherited.get(request.id) ?? own;
   }
 
+  /** The requests that a host must answer: all that went out on a link as one that it answered. */
+  requestsOf(host: Host): AskedRequest[] {
+    const { requests } = this.#options;
+    const answered = (id: string) => host.answers.has(id) || host.inherited.has(id);
+    const links = new Set(requests.filter(({ id }) => answered(id)).map(({ link }) => link));
+    return requests.filter(({ link }) => links.has(link));
+  }
+
+  /** Whether there is room for a host; takes it. */
+  #takeRoom(host: Host): boolean {
+    const { isPinned, isExpected, maxUnexpected = maxUnexpectedHosts } = this.#options;
+    if (isPinned(host.key)) {
+      const instances = (this.#pinnedInstances.get(host.key) ?? 0) + 1;
+      this.#pinnedInstances.set(host.key, instances);
+      return instances <= maxPinnedInstances;
+    }
+    if (host.own || isExpected(host)) return true;
+    return ++this.#unexpected <= maxUnexpected;
+  }
+
+  /** Makes room for an instance not seen before, in the place of the one at its address. */
+  #admit(key: string, instance: string, answer: Answer): Host | null {
+    const earlier = this.#atAddress.get(`${key} ${answer.address}`);
+    const host: Host = {
+      key,
+      instance,
+      name: answer.ack.host || (earlier?.name ?? ""),
+      addresses: new Set(),
+      own: this.#options.isOwn(answer.address),
+      acks: 0,
+      clock: answer.clock,
+      answers: new Map(),
+      inherited: earlier === undefined ? new Map() : this.#answersOf(earlier),
+    };
+    if (!this.#takeRoom(host)) return null;
+    if (earlier !== undefined) {
+      this.#replaced.add(`${earlier.key} ${earlier.instance}`);
+      this.#hosts.delete(`${earlier.key} ${earlier.instance}`);
+    }
+    this.#hosts.set(`${key} ${instance}`, host);
+    return host;
+  }
+
+  #answersOf(host: Host): Map<string, Answer> {
+    const answers = new Map(host.inherited);
+    for (const request of this.#options.requests) {
+      const answer = this.answerOf(host, request);
+      if (answer !== null) answers.set(request.id, answer);
+    }
+    return answers;
+  }
+
   /** The one of two answers that counts. */
-  function counting(current: Answer | null, next: Answer, request: AskedRequest): Answer {
+  #counting(current: Answer | null, next: Answer, request: AskedRequest): Answer {
     if (current === null) return next;
     const higher = rankOf(next.ack, request) - rankOf(current.ack, request);
     if (higher !== 0) return higher > 0 ? next : current;
     if (!isDecided(next.ack, request)) return next;
-    return compare(next.ack, current.ack, request) < 0 ? next : current;
+    return this.#options.compare(next.ack, current.ack, request) < 0 ? next : current;
   }
-
-  return {
-    all: () => [...hosts.values()],
-    note(key, answer, request, isRepair) {
-      const instance = answer.ack.instance.toHex();
-      const identity = `${key} ${instance}`;
-      if (replaced.has(identity)) return "replaced instance";
-      const host = hosts.get(identity) ?? admit(key, instance, answer);
-      if (host === null) return "too many hosts";
-      host.acks++;
-      if (answer.clock.errorMs < host.clock.errorMs) host.clock = answer.clock;
-      host.addresses.add(answer.address);
-      atAddress.set(`${key} ${answer.address}`, host);
-      if (answer.ack.host !== "") host.name = answer.ack.host;
-      const standing = host.answers.get(request.id) ?? { first: null, repair: null };
-      const part = isRepair ? "repair" : "first";
-      standing[part] = counting(standing[part], answer, request);
-      host.answers.set(request.id, standing);
-      return { host, request, answer };
-    },
-    answerOf,
-    requestsOf(host) {
-      const answered = (id: string) => host.answers.has(id) || host.inherited.has(id);
-      const links = new Set(requests.filter(({ id }) => answered(id)).map(({ link }) => link));
-      return requests.filter(({ link }) => links.has(link));
-    },
-  };
 }

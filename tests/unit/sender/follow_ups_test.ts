@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createFollowUps, type FollowUpOptions } from "../../../lib/sender/follow_ups.ts";
+import { type FollowUpOptions, FollowUps } from "../../../lib/sender/follow_ups.ts";
 import type { Answer, AskedRequest, Host, Noted } from "../../../lib/sender/hosts.ts";
 import { answer, asked, instance, reports } from "./answers.ts";
 
@@ -21,7 +21,7 @@ function noted(key: string, given: Answer, request: AskedRequest = one): Noted {
 }
 
 function open(options: Partial<FollowUpOptions> = {}) {
-  return createFollowUps({
+  return new FollowUps({
     waitMs: 2_000,
     isPinned: () => false,
     isExpected: () => false,
@@ -29,8 +29,6 @@ function open(options: Partial<FollowUpOptions> = {}) {
     ...options,
   });
 }
-
-type FollowUps = ReturnType<typeof open>;
 
 /** When what goes out, up to a time. */
 function sends(followUps: FollowUps, untilMs: number): string[] {

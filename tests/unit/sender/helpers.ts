@@ -2,7 +2,7 @@
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
 import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
-import { type Answer, type AskedRequest, createHosts } from "../../../lib/sender/hosts.ts";
+import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
 import { outcomeOf } from "../../../lib/sender/outcome.ts";
 import type { Plan } from "../../../lib/sender/preparation.ts";
 import { parseHost } from "../../../lib/sender/targets.ts";
@@ -84,7 +84,7 @@ export function recordOf(
 ): ExchangeRecord {
   const { own = "", ...fields } = changes;
   const requests = fields.requests ?? [request];
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests,
     isPinned: () => false,
     isExpected: () => false,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clockOffset, createHosts, type HostsOptions } from "../../../lib/sender/hosts.ts";
+import { clockOffset, Hosts, type HostsOptions } from "../../../lib/sender/hosts.ts";
 import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
@@ -9,7 +9,7 @@ const one = asked("01");
 const two = asked("02", { addresses: [parsePrefix("192.0.2.5/32")], action: "flush listed" });
 
 function open(options: Partial<HostsOptions> = {}) {
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests: [one],
     isPinned: () => false,
     isExpected: () => false,
@@ -19,7 +19,7 @@ function open(options: Partial<HostsOptions> = {}) {
   });
   const states = () =>
     hosts.all().map((host) => `${host.key} ${hostResult(host, hosts, isOwnMac).state}`);
-  return { ...hosts, states };
+  return Object.assign(hosts, { states });
 }
 
 Deno.test("note() holds two keys under one name apart", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHosts } from "../../../lib/sender/hosts.ts";
+import { Hosts } from "../../../lib/sender/hosts.ts";
 import {
   compareAnswers,
   findingOf,
@@ -36,7 +36,7 @@ for (const [name, flushed, probed] of meanings) {
 function stateOf(given: readonly NeighborReport[], isProbe = false): HostState {
   const addresses = given.map((_, i) => parsePrefix(`192.0.2.${i + 1}/32`));
   const request = asked("01", { addresses, action: isProbe ? "probe" : "flush all" });
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests: [request],
     isPinned: () => false,
     isExpected: () => false,
@@ -60,7 +60,7 @@ Deno.test("hostResult() is the worst of what was found", () => {
 
 Deno.test("hostResult() carries the error of a failed flush", () => {
   const request = asked("01");
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests: [request],
     isPinned: () => false,
     isExpected: () => false,
@@ -82,7 +82,7 @@ Deno.test("isGood() is true of what leaves nothing to do", () => {
 /** What a host with one answer is called. */
 function textOf(given: ReturnType<typeof answer>, addresses = [vip]): string {
   const request = asked("01", { addresses });
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests: [request],
     isPinned: () => false,
     isExpected: () => false,
@@ -124,7 +124,7 @@ Deno.test("stateText() names three addresses of the state, and counts the rest",
 
 Deno.test("hostResult() sums up what its answers tell", () => {
   const request = asked("01");
-  const hosts = createHosts({
+  const hosts = new Hosts({
     requests: [request],
     isPinned: () => false,
     isExpected: () => false,
