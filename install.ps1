@@ -618,7 +618,10 @@ function Install-ArpFlush {
     $Run.Undo.Clear()
     $Run.ExitCode = 0
     if ($Run.IsDeclined) { return }
-    foreach ($file in $files) { Remove-Retried "$($file.To).old" }
+    foreach ($file in $files) {
+        # The next version tries again.
+        try { Remove-Retried "$($file.To).old" } catch { Write-Warning "Cannot remove $($file.To).old: $(Get-Reason $_)" }
+    }
     if ($Run.HasChanged) { Show-Status } else { 'Nothing had to be changed' }
 }
 

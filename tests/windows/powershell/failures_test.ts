@@ -54,10 +54,15 @@ Deno.test("install.ps1 puts everything back, whichever call of an upgrade or of 
   const count = await callsOf(installer, upgrade);
   assert.ok(count > 15, `${count} calls`);
   await installer.run(uninstall, install);
-  const reports = await installer.run(...failing(upgrade, 1, count + 1));
+  // The last three calls clear away the old files: all has worked, and what stays is said.
+  const reports = await installer.run(...failing(upgrade, 1, count + 1 - 3));
   reports.forEach(assertUndone);
   for (const { after } of reports) assert.ok(after.includes("service Running"));
   (await installer.run(...failing(reload, 1, 4))).forEach(assertUndone);
+  const [cleared] = await installer.run(...failing(upgrade, count, count + 1));
+  assert.equal(cleared.exitCode, 0, textOf(cleared));
+  assert.match(textOf(cleared), /^Cannot remove C:\\.*SHA256SUMS\.old: injected failure/m);
+  assert.match(textOf(cleared), /^health +healthy$/m);
 });
 
 Deno.test("install.ps1 uninstalls in a second run what a failure left of the first", async () => {
