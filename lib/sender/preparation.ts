@@ -15,6 +15,7 @@ import { maxAddresses } from "../wire/datagram.ts";
 import { createSigner, type Signer } from "../wire/ed25519_web.ts";
 import { createRouterKey, parseSecretKeyFile, type RouterKey } from "../wire/keys.ts";
 import type { SendOptions } from "./arguments.ts";
+import type { PortRange } from "./datagram_port.ts";
 import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
 import { createExpectedHosts, type ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
 import {
@@ -35,6 +36,8 @@ export interface Plan {
   /** What signs; null for the datagram of 2009. */
   readonly signer: Signer | null;
   readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
+  /** Where acks are to come in. */
+  readonly sourcePorts: PortRange;
   /** What could not be used, a line each; the rest goes on without it. */
   readonly faults: readonly string[];
   /** What keeps the report from being whole, a line each: the datagrams go out all the same. */
@@ -77,7 +80,8 @@ export async function prepare(
     isOwnAddress: (text: string) => own.has(text.replace(/%.*$/, "")),
     compare: ((a, b, request) => compareAnswers(a, b, request, isOwn)) as ExchangePlan["compare"],
   };
-  const rest = { faults, isOwnLinkLayerAddress: isOwn };
+  const { sourcePorts } = options;
+  const rest = { faults, isOwnLinkLayerAddress: isOwn, sourcePorts };
   if (secret.kind !== "key file") {
     return { ...rest, ...passwordPart(secret, { ...common, expected: null }, targets) };
   }
@@ -107,7 +111,7 @@ function passwordPart(
   secret: SendOptions["secret"] & { readonly kind: "password" | "password file" },
   common: Omit<ExchangePlan, "content">,
   targets: readonly Target[],
-): Omit<Plan, "faults" | "isOwnLinkLayerAddress"> {
+): Omit<Plan, "faults" | "isOwnLinkLayerAddress" | "sourcePorts"> {
   const isArgument = secret.kind === "password";
   const password = isArgument ? secret.password : readPassword(secret.path);
   return {

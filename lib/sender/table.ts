@@ -3,7 +3,6 @@ import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
 import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
-import { defaultSourcePorts } from "./datagram_port.ts";
 import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
 
 /** How a line stands out on a terminal that knows colors. */
@@ -164,18 +163,18 @@ export function summaryLine(outcome: Outcome): string {
 function remarks(outcome: Outcome): string[] {
   const { hosts, missingCount, impostors, record } = outcome;
   const { elsewhere, uncounted, unverified, strayPorts } = record;
-  const { first, last } = defaultSourcePorts;
+  const { first, last } = outcome.plan.sourcePorts;
+  const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
+  const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
   const names = Map.groupBy(hosts, ({ name }) => name);
   const twice = [...names].filter(([, own]) => new Set(own.map(({ host }) => host.key)).size > 1);
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
     ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent
-      ? [`no ack came in: a firewall here must let in UDP to ports ${first} to ${last}`]
+      ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
       : [],
-    ...strayPorts.length > 0
-      ? [`acks went to port ${strayPorts.join(", ")}, since ${first} to ${last} were taken`]
-      : [],
+    ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
     ...impostors.length > 0
       ? [
         `a pinned name was used by another key at ${

@@ -1,5 +1,6 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
+import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
 import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
@@ -49,6 +50,7 @@ export function planOf(
   return {
     signer: null,
     isOwnLinkLayerAddress: isOwnMac,
+    sourcePorts: defaultSourcePorts,
     faults: [],
     hindrances: [],
     warnings: [],
