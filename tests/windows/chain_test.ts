@@ -6,11 +6,14 @@ import assert from "node:assert/strict";
 import { outcomeOf } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 import { type Chain, type Failover, healed, isChain } from "./chain.ts";
+import { compiled } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";
 
 async function runChain(): Promise<Chain> {
   const isolation = await findIsolation();
   assert.ok("argv" in isolation, "no namespaces");
+  // The namespaces lead nowhere, and a fresh machine's first compilation fetches the bundler.
+  for (const target of ["linux-x64", "windows-x64"] as const) await compiled(target);
   const program = "tests/windows/chain_program.ts";
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", program];
   const options = { cwd: checkoutPath, signal: AbortSignal.timeout(180_000) };

@@ -74,7 +74,7 @@ Deno.test("the service lives under the service control manager", async (t) => {
     assert.match((await host.event(flushed)).text, /^Flushed all for the start of the service/);
     assert.match((await host.event(started)).text, /^Started version .* on 0\.0\.0\.0 port 27735/);
     const { accepted } = await manager.state("query", serviceName);
-    assert.equal(accepted, 0x1 | 0x8 | 0x40 | 0x100);
+    assert.equal(accepted, 0x1 | 0x4 | 0x8 | 0x40);
   });
 
   await t.step("it answers a router", async () => {

@@ -46,11 +46,11 @@ export interface Report {
 const folders = {
   /** Version 0.1.0 */
   first: "Ünï cödé & [x] 'q' %TEMP% (1)",
-  /** Version 0.2.0 */
+  /** A later version. */
   second: "second",
   /** Version 0.3.0, whose service ends at once. */
   broken: "broken",
-  /** Version 0.2.0 with a file that isn't what SHA256SUMS says. */
+  /** The later version with a file that isn't what SHA256SUMS says. */
   tampered: "tampered",
 };
 type Folder = keyof typeof folders;
@@ -78,6 +78,9 @@ export async function missingForInstaller(): Promise<string | null> {
   return "PowerShell: install the .NET 10 SDK (dotnet), then run tests/windows/wine/setup.sh as root";
 }
 
+/** The second version where programs are compiled; the stand-ins' versions are 0.1.0 and 0.2.0. */
+export const laterVersion = "99.0.0";
+
 /** Opens one; some seconds. With the real, compiled programs in two versions, or stand-ins for them. */
 export async function openInstaller(programs: "compiled" | "stand-ins"): Promise<Installer> {
   const missing = await missingForInstaller();
@@ -91,7 +94,7 @@ export async function openInstaller(programs: "compiled" | "stand-ins"): Promise
     );
     const services = programs === "stand-ins" ? standIns : [
       `/checkout/${await compiled("windows-x64")}/arpflush-service.exe`,
-      `/checkout/${await compiled("windows-x64", "0.2.0")}/arpflush-service.exe`,
+      `/checkout/${await compiled("windows-x64", laterVersion)}/arpflush-service.exe`,
       standIns[2],
     ];
     if (programs === "compiled") await placeStandIn(session);

@@ -3,12 +3,20 @@
  * ports, its metrics, and a router that it answers.
  */
 import assert from "node:assert/strict";
+import { arpflushVersion } from "../../../lib/version.ts";
 import { run } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { parseEventLog } from "../wine/event_log.ts";
 import { checkoutPath } from "../wine/paths.ts";
 import { testRouter } from "../wine/windows_host.ts";
-import { type Installer, openInstaller, type Report, type Run, textOf } from "./installer.ts";
+import {
+  type Installer,
+  laterVersion,
+  openInstaller,
+  type Report,
+  type Run,
+  textOf,
+} from "./installer.ts";
 
 const metricsFile = "/prefix/drive_c/Program Files/ArpFlush/metrics/arpflush.prom";
 
@@ -41,7 +49,7 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers a
   await t.step("install, and a second time nothing changes", async () => {
     const [absent, installed, again, status] = await installer.run({}, install, install, {});
     assert.equal(absent.exitCode, 4);
-    assertHealthy(installed, "0.1.0", 27735);
+    assertHealthy(installed, arpflushVersion, 27735);
     assert.match(textOf(again), /^Nothing had to be changed$/);
     assert.deepEqual(again.after, again.before);
     assert.match(textOf(status), /^hostKey +arpflush-host-[\w-]{43}$/m);
@@ -51,7 +59,7 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers a
 
   await t.step("upgrade to another build; one that doesn't start is rolled back", async () => {
     const [upgraded, broken] = await installer.run(upgrade, { ...upgrade, from: "broken" });
-    assertHealthy(upgraded, "0.2.0", 27735);
+    assertHealthy(upgraded, laterVersion, 27735);
     assert.equal(broken.exitCode, 1);
     assert.deepEqual(broken.after, broken.before, textOf(broken));
     assert.ok(await answersRouter(installer));
@@ -78,7 +86,7 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers a
         { parameters: { Action: "upgrade", Port: 27800, MetricsFile }, from: "second" },
         { parameters: { Action: "upgrade", HoldDownSeconds: 11 }, from: "second" },
       );
-      assertHealthy(set, "0.2.0", 27800);
+      assertHealthy(set, laterVersion, 27800);
       assert.deepEqual(await boundPorts(installer), [27800]);
       assert.equal(
         (await installer.session.unix(["grep", "-q", "arpflush_", metricsFile])).code,
@@ -95,7 +103,7 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers a
       { parameters: { Action: "uninstall" } },
       { parameters: { Action: "install", Port: 27735 }, from: "second" },
     );
-    assertHealthy(back, "0.2.0", 27735);
+    assertHealthy(back, laterVersion, 27735);
     assert.ok(await answersRouter(installer));
     const [purged, gone] = await installer.run(
       { parameters: { Action: "uninstall", Purge: true } },

@@ -2,7 +2,7 @@
  * The part of the tests' router, run by this machine's own Deno in a session's network: reads
  * `MODE [NUMBER|TEXT]`, and prints one JSON document.
  *
- *   probe          asks the service at 127.0.0.1; prints its ack, or null after 20 s
+ *   probe          asks the service at 127.0.0.1, a copy a second; prints its ack, or null after 20 s
  *   flush          the same with a flush
  *   deaf NUMBER    sends as many probes, 8 copies each, every copy from a socket closed at once
  *   password TEXT  sends the 2009 datagram
@@ -17,6 +17,8 @@ const [mode, argument = ""] = Deno.args;
 const router = createRouter(1);
 const host: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: defaultPort };
 const answerMillis = 20_000;
+/** As the sender does: a socket that has just taken a burst loses what no longer fits. */
+const copyMillis = 1_000;
 
 function openSocket(): Deno.DatagramConn {
   return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
@@ -27,6 +29,7 @@ async function ask(action: Action): Promise<FlushAck | null> {
   const request = signRequest(router, { action });
   const socket = openSocket();
   const timer = setTimeout(() => socket.close(), answerMillis);
+  const copies = setInterval(() => socket.send(request, host), copyMillis);
   try {
     await socket.send(request, host);
     for await (const [bytes] of socket) {
@@ -36,6 +39,7 @@ async function ask(action: Action): Promise<FlushAck | null> {
     }
     return null; // Closed by the timer.
   } finally {
+    clearInterval(copies);
     clearTimeout(timer);
   }
 }
