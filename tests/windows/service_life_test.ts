@@ -30,6 +30,11 @@ const listenWaiting = 43, listenFailed = 44, cacheUnusable = 45;
 const usersMayRead = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)(A;;KR;;;BU)";
 const usersMayWrite = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)(A;;KW;;;BU)";
 
+/** Wine's TerminateProcess asks the process's threads to end; one that is busy then keeps the port. */
+const killLeftOver = "for process in /proc/[0-9]*; do " +
+  'tr "\\0" " " <"$process/cmdline" | grep -q "^[A-Z]:.*arpflush-service.exe" && ' +
+  'kill -KILL "${process#/proc/}"; done; true';
+
 function dword(value: number): number[] {
   return [...new Uint8Array(Uint32Array.of(value).buffer)];
 }
@@ -200,6 +205,7 @@ Deno.test("the service lives under the service control manager", async (t) => {
     const { pid } = await manager.state("query", serviceName);
     await manager.run("kill", pid);
     assert.equal((await manager.state("wait", serviceName, "STOPPED", 10_000)).state, "STOPPED");
+    await host.session.unix(["sh", "-c", killLeftOver]);
     await host.newEvents();
     await start(host);
     await host.event(started);
