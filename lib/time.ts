@@ -8,12 +8,6 @@ export interface Clock {
   readonly wall: () => number;
 }
 
-/** One reading of both clocks. */
-export interface Instant {
-  readonly monotonic: number;
-  readonly wall: number;
-}
-
 /** Calls `run` once after a time in ms, unless the returned function is called before. */
 export type After = (ms: number, run: () => void) => () => void;
 
@@ -33,11 +27,6 @@ export const systemAfter: After = (ms, run) => {
 
 /** The process's own clocks and timers. */
 export const systemTime: Time = { ...systemClock, after: systemAfter };
-
-/** Both clocks now. */
-export function readClock(clock: Clock): Instant {
-  return { monotonic: clock.monotonic(), wall: clock.wall() };
-}
 
 /** Resolves after a time in ms, or as soon as the signal is aborted. Never rejects. */
 export function sleep(after: After, ms: number, signal?: AbortSignal): Promise<void> {

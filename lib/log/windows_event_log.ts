@@ -10,7 +10,7 @@ import {
 import { events, isEventName } from "./events.ts";
 
 /** The source's name; install.ps1 registers it. */
-export const eventSourceName = "ArpFlush";
+const eventSourceName = "ArpFlush";
 
 const types = {
   error: EVENTLOG_ERROR_TYPE,

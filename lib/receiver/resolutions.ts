@@ -22,7 +22,7 @@ import {
 import { createLimitedReport } from "./rate_limits.ts";
 
 /** Resolutions that begin in a second: ten requests of 55 addresses. */
-export const maxBeginningsASecond = 550;
+const maxBeginningsASecond = 550;
 /** Addresses that wait to begin: two minutes' worth; what is over that stays unknown. */
 const maxQueued = 65_536;
 /** A resolution begins anew only this long after it was asked for, so that it ends within 2 s. */

@@ -25,7 +25,7 @@ export type Expectation =
   | { readonly kind: "hosts"; readonly hosts: readonly ExpectedHost[] };
 
 /** A host name for comparing: lower case, without the root's dot. */
-export function comparableName(name: string): string {
+function comparableName(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 

@@ -214,7 +214,7 @@ export function parseOwnAddress(
 }
 
 /** The interface that a line is about: Linux lists an address with a label under it (`eth0:vip`). */
-export function interfaceNameOf({ name }: Pick<InterfaceInfo, "name">): string {
+function interfaceNameOf({ name }: Pick<InterfaceInfo, "name">): string {
   return name.split(":")[0];
 }
 

@@ -54,7 +54,7 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Bytes of a host name field: UTF-8, zero padded, cut at a character boundary. */
-export const textFieldLength = 64;
+const textFieldLength = 64;
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
