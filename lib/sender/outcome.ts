@@ -3,8 +3,17 @@ import type { Action } from "../wire/request.ts";
 import type { TargetOutcome } from "./copies.ts";
 import type { ExchangeRecord } from "./exchange.ts";
 import type { Host } from "./hosts.ts";
+import { formatPrefix } from "../wire/addresses.ts";
+import { printable } from "../wire/datagram.ts";
 import type { Plan } from "./preparation.ts";
-import { type HostResult, hostResult, hostStates, isGood } from "./verdict.ts";
+import {
+  type HostResult,
+  hostResult,
+  type HostState,
+  hostStates,
+  isGood,
+  stateText,
+} from "./verdict.ts";
 
 /** The sender's exit codes; `--help` has them too. */
 export const exitCode = {
@@ -31,6 +40,8 @@ export interface Outcome {
   readonly missingCount: number;
   /** The missing as they were expected, if hosts were named. */
   readonly missing: readonly string[];
+  /** The names that hosts were expected under, by host. */
+  readonly expectedNames: ReadonlyMap<Host, string>;
   /** Hosts under a name that is pinned to another key. */
   readonly impostors: readonly Host[];
   /** What keeps the report from being whole, a line each. */
@@ -71,18 +82,22 @@ export function outcomeOf(
 function callRoll(
   { exchange: { expected, content } }: Plan,
   hosts: readonly Host[],
-): Pick<Outcome, "missingCount" | "missing" | "impostors"> {
-  if (content.kind === "password") return { missingCount: 0, missing: [], impostors: [] };
+): Pick<Outcome, "missingCount" | "missing" | "expectedNames" | "impostors"> {
+  const nobody = { missing: [], expectedNames: new Map<Host, string>(), impostors: [] };
+  if (content.kind === "password") return { missingCount: 0, ...nobody };
   if (expected !== null && "call" in expected) {
-    const { missing, impostors } = expected.call(hosts);
+    const { present, missing, impostors } = expected.call(hosts);
     return {
       missingCount: missing.length,
       missing: missing.map(({ label }) => label),
+      expectedNames: new Map(
+        [...present].flatMap(([{ label }, own]) => own.map((host) => [host, label])),
+      ),
       impostors,
     };
   }
   const missingCount = Math.max(0, (expected?.count ?? 1) - hosts.length);
-  return { missingCount, missing: [], impostors: [] };
+  return { missingCount, ...nobody };
 }
 
 /**
@@ -99,4 +114,49 @@ function codeOf(
     record.unverified > 0 || hosts.some(({ state }) => !isGood(state));
   if (isWrong) return exitCode.notGood;
   return hindrances.length > 0 ? exitCode.hindered : exitCode.good;
+}
+
+/** What a run says of one host. */
+export interface HostVerdict {
+  /** Its own word or, if it is missing, the name it was expected under; fit for a terminal. */
+  readonly name: string;
+  /** The name it was expected under; null if nobody expected it by name. */
+  readonly expectedName: string | null;
+  readonly verdict: HostState | "missing";
+  /** The verdict in a few words, with the addresses that it is about. */
+  readonly text: string;
+  readonly isGood: boolean;
+  /** The addresses in question that it has at another's link-layer address. */
+  readonly stuck: readonly string[];
+}
+
+/** The verdict on each host that counts, the worst first, then on those that are missing by name. */
+export function hostVerdicts({ hosts, missing, expectedNames }: Outcome): HostVerdict[] {
+  return [
+    ...hosts.map((result): HostVerdict => ({
+      name: result.name,
+      expectedName: expectedNames.get(result.host) ?? null,
+      verdict: result.state,
+      text: stateText(result),
+      isGood: isGood(result.state),
+      stuck: result.findings.filter(({ finding }) => finding === "stuck")
+        .map(({ address }) => formatPrefix(address)),
+    })),
+    ...missing.map((name): HostVerdict => ({
+      name: printable(name),
+      expectedName: name,
+      verdict: "missing",
+      text: "missing",
+      isGood: false,
+      stuck: [],
+    })),
+  ];
+}
+
+/** How many hosts got each verdict, those that are missing without a name too. */
+export function verdictCounts(outcome: Outcome): Map<HostVerdict["verdict"], number> {
+  const counts = new Map<HostVerdict["verdict"], number>();
+  for (const { state } of outcome.hosts) counts.set(state, (counts.get(state) ?? 0) + 1);
+  if (outcome.missingCount > 0) counts.set("missing", outcome.missingCount);
+  return counts;
 }

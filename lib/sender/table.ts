@@ -1,8 +1,15 @@
 /** The outcome as a table for people. */
 import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
-import { printable } from "../wire/datagram.ts";
-import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
+import {
+  actionOf,
+  type ExitCode,
+  exitCode,
+  type HostVerdict,
+  hostVerdicts,
+  type Outcome,
+  verdictCounts,
+} from "./outcome.ts";
 import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
 
 /** How a line stands out on a terminal that knows colors. */
@@ -51,10 +58,11 @@ function rowsOf(outcome: Outcome): Row[] {
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
   const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = outcome.missing.map((name): Row => ({
-    cells: [printable(name), ...Array(heading.length - 2).fill(""), "missing"],
-    tone: "bad",
-  }));
+  const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
+    .map(({ name, text }): Row => ({
+      cells: [name, ...Array(heading.length - 2).fill(""), text],
+      tone: "bad",
+    }));
   const answered = [...outcome.hosts, ...outcome.own];
   const rows = [...answered.map((host) => hostRow(host, showClock)), ...missing];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
@@ -105,7 +113,7 @@ export function tableLines(outcome: Outcome, { color, columns }: TableStyle): st
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
-const stateWord: Record<HostState, string> = {
+const verdictWord: Record<HostVerdict["verdict"], string> = {
   stuck: "STUCK",
   failed: "failed",
   "no answer": "without answer",
@@ -115,6 +123,7 @@ const stateWord: Record<HostState, string> = {
   healed: "healed",
   flushed: "flushed",
   alive: "alive",
+  missing: "missing",
 };
 
 /** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
@@ -138,19 +147,19 @@ function sentText(outcome: Outcome): string {
  * by name those that something is wrong with.
  */
 export function summaryLine(outcome: Outcome): string {
-  const { hosts, missingCount, missing, record, plan } = outcome;
+  const { hosts, record, plan } = outcome;
   const parts = [sentText(outcome)];
-  const states = Map.groupBy(hosts, ({ state }) => state);
-  const counts = Array.from(states, ([state, own]) => `${own.length} ${stateWord[state]}`);
-  if (missingCount > 0) counts.push(`${missingCount} missing`);
+  const counts = Array.from(
+    verdictCounts(outcome),
+    ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
+  );
   const isSigned = actionOf(outcome) !== "password";
   if (isSigned && outcome.exitCode !== exitCode.nothingSent) {
     const answered = `${countText(hosts.length, "host", "hosts")} answered`;
     parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
   }
-  const wrong = hosts.filter(({ state }) => !isGood(state))
-    .map((host) => `${host.name} ${stateText(host)}`);
-  const named = [...wrong, ...missing.map((name) => `${printable(name)} missing`)];
+  const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
+    .map(({ name, text }) => `${name} ${text}`);
   if (named.length > 0) parts.push(listText(named, maxNamed));
   for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);

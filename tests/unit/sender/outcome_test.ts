@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hostVerdicts, verdictCounts } from "../../../lib/sender/outcome.ts";
 import { answer, reports } from "./answers.ts";
 import {
   type Answered,
@@ -82,4 +83,30 @@ Deno.test("outcomeOf() names the missing of those expected, and counts them", ()
 Deno.test("outcomeOf() puts the worst host first", () => {
   const { hosts } = outcome([healed, failed, stuck]);
   assert.deepEqual(hosts.map(({ name }) => name), ["db1", "win1", "web1"]);
+});
+
+Deno.test("hostVerdicts() says of each host what it is, under which name, and where it is stuck", () => {
+  const ended = outcome([healed, stuck], expected("WEB1.example.org\ncache9"));
+  const common = { expectedName: null, isGood: false, stuck: [] };
+  const text = "STUCK 192.0.2.1 at 02:00:00:00:00:01";
+  assert.deepEqual(hostVerdicts(ended), [
+    { ...common, name: "db1", verdict: "stuck", text, stuck: ["192.0.2.1"] },
+    {
+      ...common,
+      name: "web1",
+      expectedName: "WEB1.example.org",
+      verdict: "healed",
+      text: "healed",
+      isGood: true,
+    },
+    { ...common, name: "cache9", expectedName: "cache9", verdict: "missing", text: "missing" },
+  ]);
+});
+
+Deno.test("verdictCounts() counts those that are missing without a name", () => {
+  assert.deepEqual([...verdictCounts(outcome([healed, stuck], count(4)))], [
+    ["stuck", 1],
+    ["healed", 1],
+    ["missing", 2],
+  ]);
 });
