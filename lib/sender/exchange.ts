@@ -48,7 +48,9 @@ export type Content =
     readonly requests: readonly PlannedRequest[];
   }
   /** The datagram of 2009, which nobody acknowledges. */
-  | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] };
+  | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] }
+  /** No datagram: hosts are asked by ARP and Neighbor Discovery alone. */
+  | { readonly kind: "none" };
 
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {
@@ -146,7 +148,7 @@ export async function exchange(
 ): Promise<ExchangeRecord> {
   const created = time.wall();
   const { content } = plan;
-  const signed = content.kind === "password" ? [] : await Promise.all(
+  const signed = content.kind !== "signed" ? [] : await Promise.all(
     content.requests.map((planned) => signRequest(planned, created, null, content.key, crypt)),
   );
   const requests = signed.map(({ asked }) => asked);
