@@ -74,7 +74,11 @@ export function outcomeOf(
     hosts,
     own,
     ...roll,
-    hindrances: [...plan.hindrances, ...hindrances],
+    hindrances: [
+      ...plan.hindrances,
+      ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],
+      ...hindrances,
+    ],
   };
   return { ...outcome, exitCode: codeOf(outcome) };
 }
