@@ -96,7 +96,11 @@ export function outcomeOf(
     asked,
     askRemarks,
     ...roll,
-    hindrances: [...plan.hindrances, ...hindrances],
+    hindrances: [
+      ...plan.hindrances,
+      ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],
+      ...hindrances,
+    ],
   };
   return { ...outcome, exitCode: codeOf(outcome) };
 }

@@ -108,6 +108,7 @@ export function recordOf(
     unverified: 0,
     named: new Set(),
     strayPorts: [],
+    endedEarly: null,
     elapsedMs: 6000.1234,
     ...fields,
   };
