@@ -3,7 +3,7 @@ import { printable, printableName } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
 import { jsonReport, pinLine } from "./json_report.ts";
-import { type ExitCode, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
+import { exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
@@ -74,8 +74,8 @@ export class Reporter {
     if (++this.#lines <= maxLinesPerSecond) say(eventText(event));
   }
 
-  /** The run is over: reports it, and resolves with the exit code. */
-  async end(record: ExchangeRecord): Promise<ExitCode> {
+  /** The run is over: reports it, and resolves with what it came to. */
+  async end(record: ExchangeRecord): Promise<Outcome> {
     const { quiet, verbose, output, syslog } = this.#options;
     let outcome = outcomeOf(this.#plan, record);
     if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
@@ -97,7 +97,7 @@ export class Reporter {
       write("stdout", lines.map((line) => `${line}\n`).join(""));
     }
     if (!isSent && this.#table === undefined) say(summaryLine(outcome));
-    return outcome.exitCode;
+    return outcome;
   }
 }
 

@@ -1,8 +1,17 @@
 /** The outcome as a table for people. */
+import { type AskedHost, askedHosts, askedText, weightOf } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
-import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
+import {
+  actionOf,
+  type ExitCode,
+  exitCode,
+  type HostVerdict,
+  hostVerdicts,
+  type Outcome,
+  verdictCounts,
+} from "./outcome.ts";
 import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
 
 /** How a line stands out on a terminal that knows colors. */
@@ -45,18 +54,49 @@ function hostRow(host: HostResult, showClock: boolean): Row {
   };
 }
 
+/** The row of a host that runs no service: nobody tells how many entries it has. */
+function askedRow(asked: AskedHost, showClock: boolean): Row {
+  const { name, host, ms, verdict } = asked;
+  const tone = verdict === "stuck"
+    ? "bad"
+    : verdict === "healed" || verdict === "ok"
+    ? "good"
+    : "doubtful";
+  const label = printable(name ?? host);
+  return {
+    cells: [label, host, ms.toFixed(0), "-", ...showClock ? ["-"] : [], askedText(asked)],
+    tone,
+  };
+}
+
 function rowsOf(outcome: Outcome): Row[] {
   const isProbe = actionOf(outcome) === "probe";
   const showClock = isProbe ||
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
   const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = outcome.missing.map((name): Row => ({
-    cells: [printable(name), ...Array(heading.length - 2).fill(""), "missing"],
-    tone: "bad",
-  }));
-  const answered = [...outcome.hosts, ...outcome.own];
-  const rows = [...answered.map((host) => hostRow(host, showClock)), ...missing];
+  const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
+    .map(({ name, text }): Row => ({
+      cells: [name, ...Array(heading.length - 2).fill(""), text],
+      tone: "bad",
+    }));
+  const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
+  const asked = Object.groupBy(
+    askedHosts(outcome.asked),
+    (asked) => wrong(asked) ? "wrong" : "right",
+  );
+  const answered = Object.groupBy(
+    outcome.hosts,
+    ({ state }) => isGood(state) ? "right" : "wrong",
+  );
+  const rows = [
+    ...answered.wrong?.map((host) => hostRow(host, showClock)) ?? [],
+    ...asked.wrong?.map((host) => askedRow(host, showClock)) ?? [],
+    ...answered.right?.map((host) => hostRow(host, showClock)) ?? [],
+    ...asked.right?.map((host) => askedRow(host, showClock)) ?? [],
+    ...outcome.own.map((host) => hostRow(host, showClock)),
+    ...missing,
+  ];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
@@ -105,7 +145,7 @@ export function tableLines(outcome: Outcome, { color, columns }: TableStyle): st
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
-const stateWord: Record<HostState, string> = {
+const verdictWord: Record<HostVerdict["verdict"], string> = {
   stuck: "STUCK",
   failed: "failed",
   "no answer": "without answer",
@@ -115,6 +155,10 @@ const stateWord: Record<HostState, string> = {
   healed: "healed",
   flushed: "flushed",
   alive: "alive",
+  missing: "missing",
+  ok: "ok",
+  asked: "asked without proof",
+  "not asked": "not asked",
 };
 
 /** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
@@ -122,12 +166,14 @@ function sentText(outcome: Outcome): string {
   const { targets, copies } = outcome.record;
   const reached = targets.filter(({ sent, error }) => sent > 0 || error === null)
     .map(({ target }) => target.hostname);
+  const action = actionOf(outcome);
+  if (action === "none") return "No datagram";
   const subject = {
     probe: "Probe",
     "flush all": "Flush",
     "flush listed": "Flush of listed addresses",
     password: "Password",
-  }[actionOf(outcome)];
+  }[action];
   return reached.length === 0
     ? `${subject} not sent`
     : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
@@ -138,25 +184,31 @@ function sentText(outcome: Outcome): string {
  * by name those that something is wrong with.
  */
 export function summaryLine(outcome: Outcome): string {
-  const { hosts, missingCount, missing, record, plan } = outcome;
+  const { hosts, record, plan } = outcome;
   const parts = [sentText(outcome)];
-  const states = Map.groupBy(hosts, ({ state }) => state);
-  const counts = Array.from(states, ([state, own]) => `${own.length} ${stateWord[state]}`);
-  if (missingCount > 0) counts.push(`${missingCount} missing`);
-  const isSigned = actionOf(outcome) !== "password";
-  if (isSigned && outcome.exitCode !== exitCode.nothingSent) {
-    const answered = `${countText(hosts.length, "host", "hosts")} answered`;
-    parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
+  const counts = Array.from(
+    verdictCounts(outcome),
+    ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
+  );
+  const isSigned = plan.exchange.content.kind === "signed";
+  const asked = askedHosts(outcome.asked).length;
+  const tallies = [
+    ...isSigned ? [`${countText(hosts.length, "host", "hosts")} answered`] : [],
+    ...asked > 0 ? [`${countText(asked, "host was", "hosts were")} asked`] : [],
+  ];
+  if (tallies.length > 0 && outcome.exitCode !== exitCode.nothingSent) {
+    const tally = tallies.join(", ");
+    parts.push(counts.length > 0 ? `${tally}: ${counts.join(", ")}` : tally);
   }
-  const wrong = hosts.filter(({ state }) => !isGood(state))
-    .map((host) => `${host.name} ${stateText(host)}`);
-  const named = [...wrong, ...missing.map((name) => `${printable(name)} missing`)];
+  const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
+    .map(({ name, text }) => `${name} ${text}`);
   if (named.length > 0) parts.push(listText(named, maxNamed));
   for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
   const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings].join("; ");
+  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...outcome.askRemarks]
+    .join("; ");
 }
 
 /** What else should be known of a run that asked for acks. */
@@ -171,7 +223,8 @@ function remarks(outcome: Outcome): string[] {
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
-    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent
+    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
+        outcome.asked.length === 0
       ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
       : [],
     ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
