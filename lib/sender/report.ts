@@ -46,7 +46,8 @@ export class Reporter {
     this.#plan = plan;
     this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
-    if (!quiet) [...faults, ...hindrances, ...warnings].forEach(say);
+    // They are in the one line, too.
+    if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
@@ -78,7 +79,9 @@ export class Reporter {
   async end(record: ExchangeRecord): Promise<Outcome> {
     const { quiet, verbose, output, syslog } = this.#options;
     let outcome = outcomeOf(this.#plan, record);
-    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
+    const isLogged = syslog &&
+      await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    if (syslog && !isLogged) {
       const unlogged = "no system log took the line of --syslog";
       say(unlogged);
       outcome = outcomeOf(this.#plan, record, [unlogged]);
@@ -91,6 +94,8 @@ export class Reporter {
         "stdout",
         outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
       );
+    } else if (output === "line") {
+      if (isSent && !isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
