@@ -9,7 +9,6 @@ import type { Plan } from "./preparation.ts";
 import {
   type HostResult,
   hostResult,
-  type HostState,
   hostStates,
   isGood,
   stateText,
@@ -116,13 +115,17 @@ function codeOf(
   return hindrances.length > 0 ? exitCode.hindered : exitCode.good;
 }
 
+/** All verdicts on a host, the worst first. */
+export const verdictNames = [...hostStates, "missing"] as const;
+export type Verdict = typeof verdictNames[number];
+
 /** What a run says of one host. */
 export interface HostVerdict {
   /** Its own word or, if it is missing, the name it was expected under; fit for a terminal. */
   readonly name: string;
   /** The name it was expected under; null if nobody expected it by name. */
   readonly expectedName: string | null;
-  readonly verdict: HostState | "missing";
+  readonly verdict: Verdict;
   /** The verdict in a few words, with the addresses that it is about. */
   readonly text: string;
   readonly isGood: boolean;
@@ -154,8 +157,8 @@ export function hostVerdicts({ hosts, missing, expectedNames }: Outcome): HostVe
 }
 
 /** How many hosts got each verdict, those that are missing without a name too. */
-export function verdictCounts(outcome: Outcome): Map<HostVerdict["verdict"], number> {
-  const counts = new Map<HostVerdict["verdict"], number>();
+export function verdictCounts(outcome: Outcome): Map<Verdict, number> {
+  const counts = new Map<Verdict, number>();
   for (const { state } of outcome.hosts) counts.set(state, (counts.get(state) ?? 0) + 1);
   if (outcome.missingCount > 0) counts.set("missing", outcome.missingCount);
   return counts;

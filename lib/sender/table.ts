@@ -5,9 +5,9 @@ import {
   actionOf,
   type ExitCode,
   exitCode,
-  type HostVerdict,
   hostVerdicts,
   type Outcome,
+  type Verdict,
   verdictCounts,
 } from "./outcome.ts";
 import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
@@ -113,7 +113,7 @@ export function tableLines(outcome: Outcome, { color, columns }: TableStyle): st
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
-const verdictWord: Record<HostVerdict["verdict"], string> = {
+const verdictWord: Record<Verdict, string> = {
   stuck: "STUCK",
   failed: "failed",
   "no answer": "without answer",
