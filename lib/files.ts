@@ -123,7 +123,8 @@ export const rotatedPath = (path: string) => `${path}.1`;
 /**
  * Appends a line by a single write. A file that would grow over `maxBytes` gets the name
  * `rotatedPath(path)` before, in the place of the one that has it. What a process that was killed, or
- * a full disk, left of a line gets a line of its own. Rejects with the system's error.
+ * a full disk, left of a line gets a line of its own. Rejects with the system's error, and for a file
+ * that doesn't begin with the line's first character: it is another kind of file.
  */
 export async function appendLine(
   path: string,
@@ -136,6 +137,9 @@ export async function appendLine(
     const file = await openLocked(path, { read: true, append: true }, after);
     try {
       const { size } = await file.stat();
+      if (size > 0 && (await readUpTo(file, 0, 1))[0] !== text.charCodeAt(0)) {
+        throw new Error("it holds something else");
+      }
       const isTorn = size > 0 && (await readUpTo(file, size - 1, 1))[0] !== lineFeed;
       const bytes = new TextEncoder().encode(isTorn ? `\n${text}` : text);
       if (size > 0 && size + bytes.length > maxBytes) {

@@ -1,17 +1,16 @@
-/** What is kept of each run when it has ended: a line of history, and metrics. */
-import { systemReason } from "../errors.ts";
-import { appendLine, updateFile } from "../files.ts";
+/** What is told of a run when it has ended: history and metrics are made of it. */
+import { messageOf, RunError } from "../errors.ts";
 import { printable } from "../wire/datagram.ts";
-import { historyLine, maxHistoryBytes } from "./history.ts";
+import type { SendOptions } from "./arguments.ts";
 import {
   actionOf,
+  exitCode,
   type HostVerdict,
   hostVerdicts,
   type Outcome,
   type Verdict,
   verdictCounts,
 } from "./outcome.ts";
-import { metricsAfterRun } from "./run_metrics.ts";
 import { summaryLine } from "./table.ts";
 
 /** A run that has ended, or that could not begin. */
@@ -44,55 +43,19 @@ export function endedRun(outcome: Outcome, at: number): EndedRun {
   };
 }
 
-/** The run that ended before anything was sent. */
+/** A run that could not be prepared, and why. */
 export function failedRun(
-  kind: EndedRun["kind"],
+  { action }: Pick<SendOptions, "action">,
+  error: unknown,
   at: number,
-  { exitCode, message }: { readonly exitCode: number; readonly message: string },
 ): EndedRun {
   return {
-    kind,
+    kind: action === "probe" ? "drill" : "failover",
     at,
     elapsedMs: 0,
-    exitCode,
-    summary: printable(message),
+    exitCode: error instanceof RunError ? error.exitCode : exitCode.usage,
+    summary: printable(messageOf(error)),
     verdicts: [],
     counts: null,
   };
-}
-
-/** Where runs are kept; null: nowhere. */
-export interface RunFiles {
-  readonly historyFile: string | null;
-  readonly metricsFile: string | null;
-}
-
-/** Keeps a run. Resolves with what went wrong, a line each; never rejects. */
-export async function keepRun(run: EndedRun, files: RunFiles): Promise<string[]> {
-  const { historyFile, metricsFile } = files;
-  const wrong: string[] = [];
-  const attempt = async (what: string, path: string, write: () => Promise<void>) => {
-    try {
-      await write();
-    } catch (error) {
-      wrong.push(`cannot write ${what} "${printable(path)}": ${reasonOf(error)}`);
-    }
-  };
-  if (historyFile !== null) {
-    const line = historyLine(run);
-    await attempt("history", historyFile, () => appendLine(historyFile, line, maxHistoryBytes));
-  }
-  if (metricsFile !== null) {
-    // What hindered the history is part of how the run ended.
-    const ended = wrong.length > 0 && run.exitCode === 0 ? { ...run, exitCode: 4 } : run;
-    const change = (text: string) => metricsAfterRun(text, ended);
-    await attempt("metrics", metricsFile, () => updateFile(metricsFile, change));
-  }
-  return wrong;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Deno.errors.NotCapable
-    ? "it is in none of the folders that this program may write in"
-    : systemReason(error);
 }

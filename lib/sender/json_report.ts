@@ -1,4 +1,5 @@
 /** The outcome for programs: one JSON document, or lines that pin hosts. */
+import { askedText, type AskResult } from "../ask/verdicts.ts";
 import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
@@ -44,6 +45,21 @@ function hostDocument(result: HostResult) {
   };
 }
 
+function askedDocument(result: AskResult) {
+  const { host, link, name, expected, address, verdict, linkLayerAddress, ms } = result;
+  return {
+    host,
+    interface: link,
+    name,
+    expected,
+    address: formatPrefix(address),
+    verdict,
+    text: askedText({ verdict, results: [result] }),
+    linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
+    ms: rounded(ms),
+  };
+}
+
 /** The outcome as one JSON document with every field, indented, with a line break at its end. */
 export function jsonReport(outcome: Outcome): string {
   const { plan, record } = outcome;
@@ -75,6 +91,8 @@ export function jsonReport(outcome: Outcome): string {
     warnings: plan.warnings,
     hosts: outcome.hosts.map(hostDocument),
     thisMachine: outcome.own.map(hostDocument),
+    asked: outcome.asked.map(askedDocument),
+    askRemarks: outcome.askRemarks,
     missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
     elsewhere: Object.fromEntries(record.elsewhere),
     uncounted: Object.fromEntries(record.uncounted),

@@ -3,7 +3,7 @@ import { printable, printableName } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
 import { jsonReport, pinLine } from "./json_report.ts";
-import { type ExitCode, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
+import { exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
@@ -74,15 +74,10 @@ export class Reporter {
     if (++this.#lines <= maxLinesPerSecond) say(eventText(event));
   }
 
-  /** The run is over: reports it, and resolves with the exit code. */
-  async end(record: ExchangeRecord): Promise<ExitCode> {
-    const { quiet, verbose, output, syslog } = this.#options;
-    let outcome = outcomeOf(this.#plan, record);
-    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
-      const unlogged = "no system log took the line of --syslog";
-      say(unlogged);
-      outcome = outcomeOf(this.#plan, record, [unlogged]);
-    }
+  /** The run is over: reports it, and resolves with what it came to. */
+  async end(record: ExchangeRecord): Promise<Outcome> {
+    const { quiet, verbose, output } = this.#options;
+    const outcome = await this.#keep(record);
     if (verbose) lossTexts(outcome).forEach(say);
     const isSent = outcome.exitCode !== exitCode.nothingSent;
     if (output === "json") write("stdout", jsonReport(outcome));
@@ -97,7 +92,27 @@ export class Reporter {
       write("stdout", lines.map((line) => `${line}\n`).join(""));
     }
     if (!isSent && this.#table === undefined) say(summaryLine(outcome));
-    return outcome.exitCode;
+    return outcome;
+  }
+
+  /** Writes to files and the system log what is to stay of the run; what hinders that is part of it. */
+  async #keep(record: ExchangeRecord): Promise<Outcome> {
+    const { historyFile, metricsFile, syslog } = this.#options;
+    const hindrances: string[] = [];
+    let outcome = outcomeOf(this.#plan, record);
+    const note = (lines: readonly string[]) => {
+      lines.forEach(say);
+      hindrances.push(...lines);
+      outcome = outcomeOf(this.#plan, record, hindrances);
+    };
+    if (historyFile !== null || metricsFile !== null) {
+      const { keepOutcome } = await import("./run_files.ts");
+      note(await keepOutcome(this.#options, outcome));
+    }
+    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
+      note(["no system log took the line of --syslog"]);
+    }
+    return outcome;
   }
 }
 

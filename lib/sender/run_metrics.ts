@@ -28,8 +28,15 @@ function parseSamples(text: string): Samples {
   if (found.some((name) => !names.some((own) => name === `arpflush_${own}`))) {
     throw new Error("it holds something else than a router's metrics");
   }
-  const of = (name: Name) => [name, parsed?.get(`arpflush_${name}`) ?? []] as const;
-  return Object.fromEntries(names.map(of)) as Record<Name, readonly Sample[]>;
+  const of = (name: Name) => parsed?.get(`arpflush_${name}`) ?? [];
+  return {
+    run_hosts: of("run_hosts"),
+    run_duration_seconds: of("run_duration_seconds"),
+    run_timestamp_seconds: of("run_timestamp_seconds"),
+    run_exit_code: of("run_exit_code"),
+    host_stuck: of("host_stuck"),
+    router_heartbeat_timestamp_seconds: of("router_heartbeat_timestamp_seconds"),
+  };
 }
 
 function textOf(samples: Samples): string {
@@ -55,7 +62,9 @@ export function metricsAfterRun(text: string, run: EndedRun): string {
   return textOf({
     ...old,
     run_hosts: ofKind("run_hosts", ...hosts),
-    run_duration_seconds: ofKind("run_duration_seconds", { value: run.elapsedMs / 1_000 }),
+    run_duration_seconds: ofKind("run_duration_seconds", {
+      value: Math.round(run.elapsedMs) / 1_000,
+    }),
     run_timestamp_seconds: ofKind("run_timestamp_seconds", { value: run.at / 1_000 }),
     run_exit_code: ofKind("run_exit_code", { value: run.exitCode }),
     host_stuck: stuckAfter(old.host_stuck, run),

@@ -1,6 +1,8 @@
 /** The outcome as a table for people. */
+import { type AskedHost, askedHosts, askedText, weightOf } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
+import { printable } from "../wire/datagram.ts";
 import {
   actionOf,
   type ExitCode,
@@ -31,7 +33,8 @@ function toneOf(state: HostState): Tone {
 /** A clock that is off by less is not worth a column, unless the clock was asked for. */
 const clockRemarkMs = 1000;
 
-interface Row {
+/** A line of a table. */
+export interface Row {
   readonly cells: readonly string[];
   readonly tone: Tone;
 }
@@ -52,6 +55,21 @@ function hostRow(host: HostResult, showClock: boolean): Row {
   };
 }
 
+/** The row of a host that runs no service: nobody tells how many entries it has. */
+function askedRow(asked: AskedHost, showClock: boolean): Row {
+  const { name, host, ms, verdict } = asked;
+  const tone = verdict === "stuck"
+    ? "bad"
+    : verdict === "healed" || verdict === "ok"
+    ? "good"
+    : "doubtful";
+  const label = printable(name ?? host);
+  return {
+    cells: [label, host, ms.toFixed(0), "-", ...showClock ? ["-"] : [], askedText(asked)],
+    tone,
+  };
+}
+
 function rowsOf(outcome: Outcome): Row[] {
   const isProbe = actionOf(outcome) === "probe";
   const showClock = isProbe ||
@@ -63,30 +81,28 @@ function rowsOf(outcome: Outcome): Row[] {
       cells: [name, ...Array(heading.length - 2).fill(""), text],
       tone: "bad",
     }));
-  const answered = [...outcome.hosts, ...outcome.own];
-  const rows = [...answered.map((host) => hostRow(host, showClock)), ...missing];
+  const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
+  const asked = Object.groupBy(
+    askedHosts(outcome.asked),
+    (asked) => wrong(asked) ? "wrong" : "right",
+  );
+  const answered = Object.groupBy(
+    outcome.hosts,
+    ({ state }) => isGood(state) ? "right" : "wrong",
+  );
+  const rows = [
+    ...answered.wrong?.map((host) => hostRow(host, showClock)) ?? [],
+    ...asked.wrong?.map((host) => askedRow(host, showClock)) ?? [],
+    ...answered.right?.map((host) => hostRow(host, showClock)) ?? [],
+    ...asked.right?.map((host) => askedRow(host, showClock)) ?? [],
+    ...outcome.own.map((host) => hostRow(host, showClock)),
+    ...missing,
+  ];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
-/** Numbers: their columns are set to the right. */
-const numberColumns = [2, 3];
-
 function widthOf(text: string): number {
   return [...text].length;
-}
-
-function aligned(rows: readonly Row[]): string[] {
-  const columns = rows[0]?.cells.length ?? 0;
-  const widths = Array.from(
-    { length: columns },
-    (_, i) => rows.reduce((most, { cells }) => Math.max(most, widthOf(cells[i])), 0),
-  );
-  return rows.map(({ cells }) =>
-    cells.map((cell, i) => {
-      const padding = " ".repeat(widths[i] - widthOf(cell));
-      return numberColumns.includes(i) ? padding + cell : cell + padding;
-    }).join("  ").trimEnd()
-  );
 }
 
 /** Options of a table. */
@@ -96,24 +112,48 @@ export interface TableStyle {
   readonly columns: number | null;
 }
 
+/** Rows as lines whose columns are aligned, those with numbers to the right. */
+export function rowLines(
+  rows: readonly Row[],
+  numberColumns: readonly number[],
+  { color, columns }: TableStyle,
+): string[] {
+  const widths = rows[0]?.cells.map((_, i) =>
+    rows.reduce((most, { cells }) => Math.max(most, widthOf(cells[i])), 0)
+  );
+  return rows.map(({ cells, tone }) => {
+    const line = cells.map((cell, i) => {
+      const padding = " ".repeat(widths[i] - widthOf(cell));
+      return numberColumns.includes(i) ? padding + cell : cell + padding;
+    }).join("  ").trimEnd();
+    const shown = cutLine(line, columns);
+    return color && tones[tone] !== "" ? `${tones[tone]}${shown}\x1b[0m` : shown;
+  });
+}
+
+function cutLine(line: string, columns: number | null): string {
+  return columns === null ? line : [...line].slice(0, columns).join("");
+}
+
+/** MS, and REMOVED or ENTRIES. */
+const numberColumns = [2, 3];
+
 /**
  * The lines of a table: a heading and a row for each host and each missing name (nothing if there
  * are neither), and the summary. Names have gone through `printable`.
  */
-export function tableLines(outcome: Outcome, { color, columns }: TableStyle): string[] {
-  const cut = (line: string) => columns === null ? line : [...line].slice(0, columns).join("");
-  const rows = rowsOf(outcome);
-  const lines = aligned(rows).map((line, i) => {
-    const tone = tones[rows[i].tone];
-    return color && tone !== "" ? `${tone}${cut(line)}\x1b[0m` : cut(line);
-  });
-  return [...lines, cut(summaryLine(outcome))];
+export function tableLines(outcome: Outcome, style: TableStyle): string[] {
+  return [
+    ...rowLines(rowsOf(outcome), numberColumns, style),
+    cutLine(summaryLine(outcome), style.columns),
+  ];
 }
 
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
-const verdictWord: Record<Verdict, string> = {
+/** What a count of hosts with a verdict is called. */
+export const verdictWord: Record<Verdict, string> = {
   stuck: "STUCK",
   failed: "failed",
   "no answer": "without answer",
@@ -124,6 +164,9 @@ const verdictWord: Record<Verdict, string> = {
   flushed: "flushed",
   alive: "alive",
   missing: "missing",
+  ok: "ok",
+  asked: "asked without proof",
+  "not asked": "not asked",
 };
 
 /** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
@@ -131,12 +174,14 @@ function sentText(outcome: Outcome): string {
   const { targets, copies } = outcome.record;
   const reached = targets.filter(({ sent, error }) => sent > 0 || error === null)
     .map(({ target }) => target.hostname);
+  const action = actionOf(outcome);
+  if (action === "none") return "No datagram";
   const subject = {
     probe: "Probe",
     "flush all": "Flush",
     "flush listed": "Flush of listed addresses",
     password: "Password",
-  }[actionOf(outcome)];
+  }[action];
   return reached.length === 0
     ? `${subject} not sent`
     : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
@@ -153,10 +198,15 @@ export function summaryLine(outcome: Outcome): string {
     verdictCounts(outcome),
     ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
   );
-  const isSigned = actionOf(outcome) !== "password";
-  if (isSigned && outcome.exitCode !== exitCode.nothingSent) {
-    const answered = `${countText(hosts.length, "host", "hosts")} answered`;
-    parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
+  const isSigned = plan.exchange.content.kind === "signed";
+  const asked = askedHosts(outcome.asked).length;
+  const tallies = [
+    ...isSigned ? [`${countText(hosts.length, "host", "hosts")} answered`] : [],
+    ...asked > 0 ? [`${countText(asked, "host was", "hosts were")} asked`] : [],
+  ];
+  if (tallies.length > 0 && outcome.exitCode !== exitCode.nothingSent) {
+    const tally = tallies.join(", ");
+    parts.push(counts.length > 0 ? `${tally}: ${counts.join(", ")}` : tally);
   }
   const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
     .map(({ name, text }) => `${name} ${text}`);
@@ -165,7 +215,8 @@ export function summaryLine(outcome: Outcome): string {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
   const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings].join("; ");
+  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...outcome.askRemarks]
+    .join("; ");
 }
 
 /** What else should be known of a run that asked for acks. */
@@ -180,7 +231,8 @@ function remarks(outcome: Outcome): string[] {
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
-    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent
+    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
+        outcome.asked.length === 0
       ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
       : [],
     ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],

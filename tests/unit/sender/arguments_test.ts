@@ -30,6 +30,8 @@ const defaults: SendOptions = {
   quiet: false,
   verbose: false,
   syslog: false,
+  historyFile: null,
+  metricsFile: null,
 };
 
 Deno.test("parseArguments() fills in the defaults", () => {
@@ -82,6 +84,7 @@ const parsed: [string, Partial<SendOptions>][] = [
   ["-q", { quiet: true }],
   ["-v", { verbose: true }],
   ["--syslog", { syslog: true }],
+  ["--history h --metrics=m.prom", { historyFile: "h", metricsFile: "m.prom" }],
   ["-qc3", { quiet: true, count: 3 }],
 ];
 for (const [line, changes] of parsed) {
@@ -110,7 +113,23 @@ Deno.test("parseArguments() knows help, version and keygen, whatever else is ask
   assert.deepEqual(parseArguments(["--keygen"]), { kind: "keygen" });
 });
 
+Deno.test("parseArguments() reads the command history, and a host of that name behind --", () => {
+  const path = "/var/lib/arpflush-router/history.jsonl";
+  assert.deepEqual(parseArguments(["history"]), { kind: "history", path, json: false });
+  assert.deepEqual(parseArguments(["history", "--json", "h"]), {
+    kind: "history",
+    path: "h",
+    json: true,
+  });
+  assert.deepEqual(parseArguments(["history", "-h"]), { kind: "help" });
+  assert.deepEqual(options("--", "history").hosts.map(({ hostname }) => hostname), ["history"]);
+});
+
 const refused: [string, string][] = [
+  ["history a b", 'Unknown argument "b"'],
+  ["history --all", "Unknown option --all"],
+  ["-a --history --json", "Option --history needs a value"],
+  ["-a --metrics=", "Option --metrics must not be empty"],
   ["", "Name a HOST, or give --all"],
   ["--interface e0 web1", "Option --interface narrows --all; give both"],
   ["-a --bogus", "Unknown option --bogus"],

@@ -54,6 +54,26 @@ Deno.test("exchange() repairs a stale request by one for that host alone, with i
   assert.equal(repairs[0].udpPort, servicePort);
 });
 
+Deno.test("exchange() sends nothing after its signal, and ends at once, at whatever moment", async () => {
+  const behaviors: Behavior[] = [
+    heals,
+    () => [],
+    (request) => isRepair(request) ? [] : [{ status: "stale" }],
+    () => [{ status: "pending" }],
+  ];
+  for (const behavior of behaviors) {
+    for (const endMs of [1, 150, 1_500, 4_100, 5_900]) {
+      const { network, record } = await run({ "192.0.2.20": behavior }, {}, endMs);
+      assert.equal(record.endedEarly, "no longer master");
+      assert.ok(record.elapsedMs <= endMs + 1, `${record.elapsedMs} ms, ended at ${endMs}`);
+      assert.ok(network.sent.every(({ at }) => at <= endMs));
+      assert.equal(record.copies, Math.min(5, 1 + Math.floor(endMs / 1_000)));
+      assert.ok(network.isClosed());
+    }
+  }
+  assert.equal((await run({ "192.0.2.20": heals })).record.endedEarly, null);
+});
+
 Deno.test("exchange() sends an unanswered repair six times, the same bytes, and ends", async () => {
   const deaf: Behavior = (request) => isRepair(request) ? [] : [{ status: "stale" }];
   const { network, states, record } = await run({ "192.0.2.20": deaf });

@@ -7,7 +7,7 @@ const usage = usageOn("unix");
 Deno.test("usageOn() names every option with its letter, no other, and fits a terminal", () => {
   const lines = usage.trimEnd().split("\n");
   assert.ok(lines.every((line) => [...line].length < 80), "a line over 79 columns");
-  assert.ok(lines.length <= 35, `${lines.length} lines`);
+  assert.ok(lines.length < 50, `${lines.length} lines`);
   const named = new Set(usage.match(/(-\w, )?--[a-z]+(-[a-z]+)*/g));
   for (const [name, option] of Object.entries(senderOptions)) {
     const short = "letter" in option ? `-${option.letter}, ` : "";

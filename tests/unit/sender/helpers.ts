@@ -1,4 +1,5 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
+import type { AskResult } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
 import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
@@ -107,6 +108,7 @@ export function recordOf(
     unverified: 0,
     named: new Set(),
     strayPorts: [],
+    endedEarly: null,
     elapsedMs: 6000.1234,
     ...fields,
   };
@@ -125,8 +127,27 @@ export function outcome(
   answers: readonly Answered[],
   plan: Parameters<typeof planOf>[0] = {},
   record: Parameters<typeof recordOf>[1] = {},
+  asked: readonly AskResult[] = [],
 ) {
-  return outcomeOf(planOf(plan), recordOf(answers, record));
+  return outcomeOf(planOf(plan), recordOf(answers, record), [], { results: asked, remarks: [] });
+}
+
+/** What came of asking a host that runs no service for 192.0.2.1. */
+export function askResult(
+  verdict: AskResult["verdict"],
+  changes: Partial<AskResult> = {},
+): AskResult {
+  return {
+    host: "192.0.2.50",
+    link: "e0",
+    name: null,
+    expected: false,
+    address: prefix("192.0.2.1"),
+    verdict,
+    linkLayerAddress: null,
+    ms: 5.2,
+    ...changes,
+  };
 }
 
 /** Hosts that ended in different ways. */

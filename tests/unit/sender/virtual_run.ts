@@ -100,10 +100,14 @@ export function signed(...requests: readonly PlannedRequest[]): ExchangePlan["co
   return { kind: "signed", key: routerKey, requests };
 }
 
-/** Carries out a run among hosts, each at its address; a broadcast reaches them all. */
+/**
+ * Carries out a run among hosts, each at its address; a broadcast reaches them all. It is ended from
+ * outside after `endMs`.
+ */
 export async function run(
   hosts: Readonly<Record<string, Behavior>>,
   options: Partial<ExchangePlan> = {},
+  endMs?: number,
 ): Promise<EndedRun> {
   const time = createTestTime(1_700_000_000_000);
   const seen = new Map<string, number>();
@@ -139,8 +143,11 @@ export async function run(
     verify: (_key: Uint8Array, _message: Uint8Array, signature: Uint8Array) =>
       Promise.resolve(signature.toHex() === rightSignature.toHex()),
   };
+  const ending = new AbortController();
+  if (endMs !== undefined) time.after(endMs, () => ending.abort("no longer master"));
+  const watch = (event: ExchangeEvent) => void events.push(event);
   const record = await time.until(
-    exchange(plan, network.open, time, crypt, (event) => void events.push(event)),
+    exchange(plan, network.open, time, crypt, watch, ending.signal),
   );
   const states = record.hosts.all().map((host) =>
     `${host.name || "?"} ${hostResult(host, record.hosts, isOwnMac).state}`

@@ -1,0 +1,69 @@
+/**
+ * One run, from options to outcome. A process may do any number of them, one after the other or side
+ * by side. Until the first datagrams are with the system it loads and does nothing that they don't
+ * need.
+ */
+import { messageOf } from "../errors.ts";
+import { systemTime } from "../time.ts";
+import { ownInterfaces } from "../wire/addresses.ts";
+import { verifySignature } from "../wire/ed25519_web.ts";
+import type { SendOptions } from "./arguments.ts";
+import { datagramPortOpener } from "./datagram_port.ts";
+import { exchange } from "./exchange.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import { say } from "./output.ts";
+import { type Plan, prepare } from "./preparation.ts";
+import type { Reporter } from "./report.ts";
+
+/**
+ * Sends, waits, and reports the outcome, which it resolves with. It works with the interfaces and the
+ * host name that the machine has now. From the moment that `signal` is aborted nothing is sent, and
+ * the run ends; its report gives the signal's reason. Rejects with a RunError if it can't be prepared.
+ */
+export async function run(options: SendOptions, signal?: AbortSignal): Promise<Outcome> {
+  const plan = await preparePlan(options);
+  let reporter: Promise<Reporter | null> | undefined;
+  const report = () => reporter ??= loadReporter(options, plan);
+  const crypt = { sign: signWith(plan), verify: verifySignature };
+  const openPort = datagramPortOpener(options.sourcePorts);
+  const watch: Parameters<typeof exchange>[4] = (event, soFar) => {
+    report().then((loaded) => loaded?.event(event, () => outcomeOf(plan, soFar)))
+      .catch((error) => say(`Cannot report: ${messageOf(error)}`));
+  };
+  const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
+  const loaded = await report();
+  return loaded === null
+    ? outcomeOf(plan, record, ["the report could not be loaded"])
+    : await loaded.end(record);
+}
+
+/** The plan of a run; one that can't be prepared is kept, too, where runs are. */
+async function preparePlan(options: SendOptions): Promise<Plan> {
+  try {
+    return await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
+  } catch (error) {
+    if (options.historyFile !== null || options.metricsFile !== null) {
+      const { keepFailure } = await import("./run_files.ts");
+      (await keepFailure(options, error)).forEach(say);
+    }
+    throw error;
+  }
+}
+
+/** A password's plan has no signer, and nothing to sign. */
+function signWith({ signer }: Plan): (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> {
+  return (message) => {
+    if (signer === null) throw new Error("Cannot sign: this run has no key");
+    return signer.sign(message);
+  };
+}
+
+/** The reporter; null if it can't be loaded: the copies go out all the same. */
+async function loadReporter(options: SendOptions, plan: Plan): Promise<Reporter | null> {
+  try {
+    return new (await import("./report.ts")).Reporter(options, plan);
+  } catch (error) {
+    say(`Cannot load the report: ${messageOf(error)}`);
+    return null;
+  }
+}
