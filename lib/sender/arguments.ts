@@ -31,6 +31,8 @@ export const senderOptions = {
   follow: { value: "FIFO" },
   "unless-following": {},
   syslog: {},
+  history: { value: "FILE" },
+  metrics: { value: "FILE" },
   json: {},
   quiet: { letter: "q" },
   verbose: { letter: "v" },
@@ -85,6 +87,9 @@ export interface SendOptions {
   readonly syslog: boolean;
   /** Send nothing if a process that follows keepalived's FIFO does. */
   readonly unlessFollowing: boolean;
+  /** Files that keep the run; null: none. */
+  readonly historyFile: string | null;
+  readonly metricsFile: string | null;
 }
 
 /** What a command line comes to. */
@@ -96,6 +101,7 @@ export type Command =
   | { readonly kind: "version" }
   | { readonly kind: "keygen" }
   | { readonly kind: "public key"; readonly path: string }
+  | { readonly kind: "history"; readonly path: string; readonly json: boolean }
   /** keepalived told of another state than MASTER; `line` says which. */
   | { readonly kind: "nothing"; readonly line: string; readonly verbose: boolean };
 
@@ -115,11 +121,22 @@ export function keyFileOn(platform: Platform): string {
   return keyFiles[platform];
 }
 
+const historyFiles: Readonly<Record<Platform, string>> = {
+  unix: "/var/lib/arpflush-router/history.jsonl",
+  windows: "C:\\ProgramData\\ArpFlush\\history.jsonl",
+};
+
+/** What `arpflush history` reads unless it names a file. */
+export function historyFileOn(platform: Platform): string {
+  return historyFiles[platform];
+}
+
 /**
  * What a command line (without the program's name) asks for. Throws a UsageError of one line that
  * names the option and the value that was wrong.
  */
 export function parseArguments(args: readonly string[]): Command {
+  if (args[0] === "history") return parseHistoryCommand(args.slice(1));
   const end = args.indexOf("--");
   const notifies = (end < 0 ? args : args.slice(0, end)).includes("--notify");
   if (!notifies) return parseCommand(args);
@@ -128,6 +145,21 @@ export function parseArguments(args: readonly string[]): Command {
   if (command.kind !== "send" || state === "MASTER") return command;
   const { verbose } = command.options;
   return { kind: "nothing", line: `${type} ${name} is ${state}: nothing to do`, verbose };
+}
+
+const historyOptions = {
+  json: senderOptions.json,
+  help: senderOptions.help,
+} as const satisfies Record<string, Option>;
+
+/** `arpflush history [FILE]`; a host of that name is written behind `--`. */
+function parseHistoryCommand(args: readonly string[]): Command {
+  const given = parseCommandLine(args, historyOptions);
+  if (given.has("help")) return { kind: "help" };
+  const [path = historyFileOn(platform), another] = given.operands;
+  if (another !== undefined) throw new UsageError(`Unknown argument "${another}"`);
+  if (path === "") throw new UsageError("The file of history must not be empty");
+  return { kind: "history", path, json: given.has("json") };
 }
 
 function parseCommand(args: readonly string[]): Command {
@@ -174,6 +206,8 @@ function parseOptions(given: Given): SendOptions {
     verbose: given.has("verbose"),
     syslog: given.has("syslog"),
     unlessFollowing: given.has("unless-following"),
+    historyFile: nonEmpty(given, "history") ?? null,
+    metricsFile: nonEmpty(given, "metrics") ?? null,
   };
 }
 

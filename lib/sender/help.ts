@@ -38,6 +38,8 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --follow FIFO      stay, and act on keepalived's vrrp_notify_fifo
       --unless-following send nothing if such a process does
       --syslog           one line of outcome to the system log
+      --metrics FILE     the outcome for Prometheus' textfile collector
+      --history FILE     a line a run: "arpflush history [FILE]" shows them
       --json             one JSON document instead of the table
       --keygen, --public-key   a new key's file; the key that hosts list
   -q, --quiet   -v, --verbose   -h, --help   --version
@@ -62,7 +64,7 @@ const windowsUsage: string = usage
 
 /** Writes the information asked for to stdout and resolves with the exit code. */
 export async function runInformation(
-  command: Exclude<Command, { readonly kind: "send" | "follow" | "nothing" }>,
+  command: Exclude<Command, { readonly kind: "send" | "follow" | "nothing" | "history" }>,
 ): Promise<number> {
   switch (command.kind) {
     case "keygen":

@@ -20,6 +20,8 @@ export async function main(args: readonly string[]): Promise<number> {
       case "nothing":
         if (command.verbose) say(command.line);
         return exitCode.good;
+      case "history":
+        return await (await import("./history.ts")).showHistory(command.path, command.json);
       default:
         return await (await import("./help.ts")).runInformation(command);
     }

@@ -24,7 +24,7 @@ export const joinedReason = "a later run does its work";
  * the run ends; its report gives the signal's reason. Rejects with a RunError if it can't be prepared.
  */
 export async function run(options: SendOptions, signal?: AbortSignal): Promise<Outcome> {
-  const plan = await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
+  const plan = await preparePlan(options);
   let reporter: Promise<Reporter | null> | undefined;
   const report = () => reporter ??= loadReporter(options, plan);
   const crypt = { sign: signWith(plan), verify: verifySignature };
@@ -39,6 +39,19 @@ export async function run(options: SendOptions, signal?: AbortSignal): Promise<O
   return loaded === null
     ? outcomeOf(plan, record, ["the report could not be loaded"])
     : await loaded.end(record);
+}
+
+/** The plan of a run; one that can't be prepared is kept, too, where runs are. */
+async function preparePlan(options: SendOptions): Promise<Plan> {
+  try {
+    return await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
+  } catch (error) {
+    if (options.historyFile !== null || options.metricsFile !== null) {
+      const { keepFailure } = await import("./run_files.ts");
+      (await keepFailure(options, error)).forEach(say);
+    }
+    throw error;
+  }
 }
 
 /** A password's plan has no signer, and nothing to sign. */

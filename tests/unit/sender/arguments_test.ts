@@ -31,6 +31,8 @@ const defaults: SendOptions = {
   verbose: false,
   syslog: false,
   unlessFollowing: false,
+  historyFile: null,
+  metricsFile: null,
 };
 
 Deno.test("parseArguments() fills in the defaults", () => {
@@ -84,6 +86,7 @@ const parsed: [string, Partial<SendOptions>][] = [
   ["-v", { verbose: true }],
   ["--syslog", { syslog: true }],
   ["--unless-following", { unlessFollowing: true }],
+  ["--history h --metrics=m.prom", { historyFile: "h", metricsFile: "m.prom" }],
   ["-qc3", { quiet: true, count: 3 }],
 ];
 for (const [line, changes] of parsed) {
@@ -121,7 +124,23 @@ Deno.test("parseArguments() reads --follow with the options of a run", () => {
   });
 });
 
+Deno.test("parseArguments() reads the command history, and a host of that name behind --", () => {
+  const path = "/var/lib/arpflush-router/history.jsonl";
+  assert.deepEqual(parseArguments(["history"]), { kind: "history", path, json: false });
+  assert.deepEqual(parseArguments(["history", "--json", "h"]), {
+    kind: "history",
+    path: "h",
+    json: true,
+  });
+  assert.deepEqual(parseArguments(["history", "-h"]), { kind: "help" });
+  assert.deepEqual(options("--", "history").hosts.map(({ hostname }) => hostname), ["history"]);
+});
+
 const refused: [string, string][] = [
+  ["history a b", 'Unknown argument "b"'],
+  ["history --all", "Unknown option --all"],
+  ["-a --history --json", "Option --history needs a value"],
+  ["-a --metrics=", "Option --metrics must not be empty"],
   ["", "Name a HOST, or give --all"],
   ["--interface e0 web1", "Option --interface narrows --all; give both"],
   ["-a --bogus", "Unknown option --bogus"],
