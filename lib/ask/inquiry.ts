@@ -9,7 +9,7 @@
  */
 import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
 import { addressKey, type Heard } from "./frames.ts";
-import type { AskResult, AskVerdict } from "./verdicts.ts";
+import type { AskResult, AskVerdict, Neighbor } from "./verdicts.ts";
 
 /** One address in question at one host on a link. */
 export interface Question {
@@ -120,8 +120,10 @@ export class Inquiry {
 
   #noteRight(now: number) {
     this.#right ??= this.asks === 0 ? "ok" : "healed";
-    // What was only asked, stuck or silent may prove itself while others are waited for.
-    if (this.#verdict === null || this.#verdict !== "ok") this.#decide(this.#right, now);
+    // What was stuck or silent may prove itself right while others are waited for.
+    if (this.#verdict !== this.#right && this.#verdict !== "not asked") {
+      this.#decide(this.#right, now);
+    }
   }
 
   #noteWrong(mac: string, now: number) {
@@ -144,6 +146,14 @@ export class Inquiry {
   /** It won't be asked any more: nothing is told of it but what has been seen. */
   abandon(now: number): void {
     if (this.#verdict === null) this.#decide(this.#wrong !== null ? "stuck" : "not asked", now);
+  }
+
+  /** The host as it was heard; null if it wasn't. */
+  get neighbor(): Neighbor | null {
+    const { link, host } = this.question;
+    const isHeard = this.isAnswered || this.isControlAnswered || this.#right !== null;
+    const { mac } = this;
+    return isHeard && mac !== null ? { link, address: host, linkLayerAddress: mac } : null;
   }
 
   /** What is known at the end, for a run that began at `start`. */

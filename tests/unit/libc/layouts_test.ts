@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import config from "../../../deno.json" with { type: "json" };
+import { libcPaths } from "../../../lib/libc/libc.ts";
 import {
   decodeNeighbors,
   ndmsg,
@@ -16,6 +18,10 @@ import {
   sockFprog,
 } from "../../../lib/libc/packet_socket.ts";
 import { isInstalled, run } from "../../support/command.ts";
+
+Deno.test("the router's program may open the C library where it is looked for, and nothing else", () => {
+  assert.deepEqual(config.permissions.router.ffi, libcPaths);
+});
 
 const structures: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "struct sockaddr_ll": sockaddrLl,
