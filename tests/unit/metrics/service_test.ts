@@ -1,5 +1,6 @@
 /** The metrics file of a service over real sockets and files; the test advances the time. */
 import assert from "node:assert/strict";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { parseSettingsText } from "../../../lib/config/file.ts";
 import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
@@ -22,7 +23,7 @@ async function start(changes: Partial<Settings> = {}) {
   const folder = await Deno.makeTempDir();
   let settings: Settings = {
     ...defaultSettings(),
-    Listen: "127.0.0.1",
+    Listen: [parsePrefix("127.0.0.1")],
     Port: 0,
     RouterKeys: [router.publicText],
     HoldDownSeconds: 1,

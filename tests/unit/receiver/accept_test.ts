@@ -474,6 +474,20 @@ Deno.test("OnLinkSources allows the networks of own addresses and loopback, noth
   }
 });
 
+Deno.test("OnLinkSources knows the host itself, at addresses it gets later too", () => {
+  let own = [eth0];
+  const time = createTestTime();
+  const sources = new OnLinkSources(() => own, time);
+  const isOwn = (text: string) => sources.isOwn(parsePrefix(text));
+  const { address } = eth0;
+  assert.deepEqual([address, "127.0.0.1", "192.0.2.77"].map(isOwn), [true, true, false]);
+  own = [eth0, { address: "192.0.2.77", cidr: "192.0.2.77/24" }];
+  time.pass(1_000);
+  assert.equal(isOwn("192.0.2.77"), true);
+  assert.equal(sources.isAllowed(parsePrefix("192.0.2.99")), true);
+  assert.equal(isOwn("192.0.2.99"), false, "on-link, but another machine");
+});
+
 Deno.test("allowNetworks() allows those networks and loopback, not what is on-link", () => {
   const isAllowed = allowNetworks([parsePrefix("10.0.0.0/8"), parsePrefix("2001:db8::5")]);
   for (const text of ["10.255.0.1", "2001:db8::5", "127.0.0.1", "::1"]) {

@@ -732,9 +732,9 @@ Deno.test("Receiver.configure() opens a socket only for another address or port"
   await receiver.configure({ ...testRules, holdDownMs: 5_000 });
   assert.deepEqual(opened, ["0.0.0.0 27735"]);
   await receiver.configure({ ...testRules, port: 27_736 });
-  await receiver.configure({ ...testRules, port: 27_736, address: "192.0.2.9" });
+  await receiver.configure({ ...testRules, port: 27_736, addresses: ["192.0.2.9"] });
   assert.deepEqual(opened, ["0.0.0.0 27735", "0.0.0.0 27736", "192.0.2.9 27736"]);
-  assert.deepEqual([receiver.address, receiver.port], ["192.0.2.9", 27_736]);
+  assert.deepEqual([receiver.addresses, receiver.port], [["192.0.2.9"], 27_736]);
   await receiver.stop();
 });
 
@@ -856,7 +856,7 @@ const failedRouter = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const newRouter = Uint8Array.of(2, 0, 0, 0, 0, 2);
 
 function rulesAt(address: string): ReceiverRules {
-  return { ...testRules, address, port: 0, isAllowed: allowNetworks([]) };
+  return { ...testRules, addresses: [address], port: 0, isAllowed: allowNetworks([]) };
 }
 
 /** A receiver on loopback, for a client beside it. */
@@ -989,7 +989,7 @@ Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both"
   // On Windows a socket has one family.
   ignore: Deno.build.os === "windows",
 }, async () => {
-  const { receiver } = startReal({}, { address: "::" });
+  const { receiver } = startReal({}, { addresses: ["::"] });
   using client = startClient(receiver.port);
   assert.equal((await client.ask()).status, "flushed");
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 });
