@@ -2,11 +2,18 @@
 import assert from "node:assert/strict";
 import { parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { parseSecretKeyFile } from "../../../lib/wire/keys.ts";
+import type { CommandOutcome } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { reports } from "./answers.ts";
-import type { CommandOutcome } from "../../support/command.ts";
-import { runCommand, runSender, senderCommand, withFolder } from "./sender_process.ts";
-import { type Answers, type ReceivedRequest, startStandInHost } from "./stand_in_host.ts";
+import {
+  type Answers,
+  type ReceivedRequest,
+  runCommand,
+  runSender,
+  senderCommand,
+  startStandInHost,
+  withFolder,
+} from "./sender_process.ts";
 
 /** Short times: three copies within 0.1 s, and a wait that a busy machine keeps. */
 const quick = "-c 3 -i 50ms -w 500ms".split(" ");
