@@ -26,6 +26,8 @@ export interface ListenerEvents {
   readonly opened: (place: Place) => void;
 }
 
+const isIpv6 = (address: string) => address.includes(":");
+
 /** Listens until `stop()`. */
 export class Listeners {
   readonly #events: ListenerEvents;
@@ -73,7 +75,6 @@ export class Listeners {
 
   /** Sends by the socket that the peer's datagram came in by, else by one of its family. */
   async send(bytes: Uint8Array, to: Peer): Promise<void> {
-    const isIpv6 = (text: string) => text.includes(":");
     const loop = this.#loops.find(({ address }) => address === to.local) ??
       this.#loops.find(({ address }) => isIpv6(address) === isIpv6(to.hostname)) ?? this.#loops[0];
     const { transport, hostname, port } = to;
@@ -82,43 +83,34 @@ export class Listeners {
 
   /**
    * Moves to other addresses or another port. Sockets that stay are not touched, those that come take
-   * over from those that go, and all that has been done is undone when one can't be opened: then this
-   * rejects.
+   * over from those of their family that go, and all that has been done is undone when one can't be
+   * opened: then this rejects.
    */
   async move(addresses: readonly string[], port: number): Promise<void> {
     const before = this.#loops.map((loop) => ({ loop, address: loop.address, port: loop.port }));
-    const staying = before.filter(({ address }) => addresses.includes(address));
-    const going = before.filter(({ address }) => !addresses.includes(address));
-    const coming = addresses.filter((address) => !before.some((one) => one.address === address));
-    const moves = [
-      ...staying.filter((one) => one.port !== port),
-      ...going.slice(0, coming.length),
-    ];
-    const dropped = going.slice(coming.length);
-    const made: DatagramLoop[] = [];
-    const after = new Map(staying.map(({ loop, address }) => [address, loop]));
+    const going = new Set(before.filter(({ address }) => !addresses.includes(address)));
+    const targets = addresses.map((address) => {
+      const one = before.find((staying) => staying.address === address) ??
+        [...going].find((other) => isIpv6(other.address) === isIpv6(address));
+      if (one !== undefined) going.delete(one);
+      return { address, loop: one?.loop ?? this.#createLoop(address, port), isNew: !one };
+    });
     // A wildcard excludes single addresses on its port: those that go must be gone first.
-    await Promise.all(dropped.map(({ loop }) => loop.stop()));
+    await Promise.all([...going].map(({ loop }) => loop.stop()));
     try {
-      for (const { loop, address } of moves) {
-        const target = staying.some((one) => one.loop === loop)
-          ? address
-          : coming.shift() ?? address;
-        await loop.move(target, port);
-        after.set(target, loop);
+      for (const { address, loop, isNew } of targets) {
+        if (isNew) loop.open();
+        else if (loop.address !== address || loop.port !== port) await loop.move(address, port);
       }
-      for (const address of coming) {
-        const loop = this.#createLoop(address, port);
-        made.push(loop);
-        loop.open();
-        after.set(address, loop);
-      }
-      this.#loops = addresses.flatMap((address) => after.get(address) ?? []);
+      this.#loops = targets.map(({ loop }) => loop);
     } catch (error) {
-      await Promise.all([...made, ...moves.map(({ loop }) => loop)].map((loop) => loop.stop()));
-      this.#loops = before.map((one) =>
-        moves.includes(one) || dropped.includes(one) ? this.#openAgain(one) : one.loop
+      const stays = before.map((one) =>
+        !going.has(one) && one.loop.address === one.address && one.loop.port === one.port
       );
+      const moved = before.filter((_, i) => !stays[i]).map(({ loop }) => loop);
+      const made = targets.filter(({ isNew }) => isNew).map(({ loop }) => loop);
+      await Promise.all([...made, ...moved].map((loop) => loop.stop()));
+      this.#loops = before.map((one, i) => stays[i] ? one.loop : this.#openAgain(one));
       throw error;
     }
   }

@@ -6,6 +6,7 @@ import {
   type AskReport,
   type AskResult,
   type AskVerdict,
+  askVerdicts,
   noAsk,
   weightOf,
 } from "../ask/verdicts.ts";
@@ -162,13 +163,21 @@ function codeOf(
   return isWhole ? exitCode.good : exitCode.hindered;
 }
 
+/** A service's word on its host, what asking by ARP came to, or neither. */
+export type Verdict = HostState | AskVerdict | "missing";
+
+/** All verdicts. */
+export const verdictNames: readonly Verdict[] = [
+  ...new Set<Verdict>([...hostStates, ...askVerdicts, "missing"]),
+];
+
 /** What a run says of one host. */
 export interface HostVerdict {
   /** Its own word or, if it is missing, the name it was expected under; fit for a terminal. */
   readonly name: string;
   /** The name it was expected under; null if nobody expected it by name. */
   readonly expectedName: string | null;
-  readonly verdict: HostState | AskVerdict | "missing";
+  readonly verdict: Verdict;
   /** The verdict in a few words, with the addresses that it is about. */
   readonly text: string;
   readonly isGood: boolean;
@@ -212,8 +221,8 @@ export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome):
 }
 
 /** How many hosts got each verdict, those that are missing without a name too. */
-export function verdictCounts(outcome: Outcome): Map<HostVerdict["verdict"], number> {
-  const counts = new Map<HostVerdict["verdict"], number>();
+export function verdictCounts(outcome: Outcome): Map<Verdict, number> {
+  const counts = new Map<Verdict, number>();
   const verdicts = [
     ...outcome.hosts.map(({ state }) => state),
     ...askedHosts(outcome.asked).map(({ verdict }) => verdict),

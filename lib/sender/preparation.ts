@@ -210,7 +210,7 @@ export function readSeed(path: string): Uint8Array {
 }
 
 /** The password in a file: its one line, without the line break. Throws a RunError. */
-function readPassword(path: string): string {
+export function readPassword(path: string): string {
   const password = readSecret(path, "password file").replace(/\r?\n$/, "");
   const fault = password === "" ? "is empty" : /[\r\n]/.test(password) ? "has several lines" : null;
   if (fault !== null) throw new RunError(`Cannot read password file "${path}": it ${fault}`, 2);

@@ -38,6 +38,7 @@ export class Reporter {
   /** Verbose lines in the present second, and when it began. */
   #lines = 0;
   #second = 0;
+  #isLogged = false;
 
   constructor(options: SendOptions, plan: Plan) {
     const { quiet, verbose, output } = options;
@@ -46,7 +47,8 @@ export class Reporter {
     this.#plan = plan;
     this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
-    if (!quiet) [...faults, ...hindrances, ...warnings].forEach(say);
+    // They are in the one line, too.
+    if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
@@ -76,13 +78,8 @@ export class Reporter {
 
   /** The run is over: reports it, and resolves with what it came to. */
   async end(record: ExchangeRecord): Promise<Outcome> {
-    const { quiet, verbose, output, syslog } = this.#options;
-    let outcome = outcomeOf(this.#plan, record);
-    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
-      const unlogged = "no system log took the line of --syslog";
-      say(unlogged);
-      outcome = outcomeOf(this.#plan, record, [unlogged]);
-    }
+    const { quiet, verbose, output } = this.#options;
+    const outcome = await this.#keep(record);
     if (verbose) lossTexts(outcome).forEach(say);
     const isSent = outcome.exitCode !== exitCode.nothingSent;
     if (output === "json") write("stdout", jsonReport(outcome));
@@ -91,12 +88,36 @@ export class Reporter {
         "stdout",
         outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
       );
+    } else if (output === "line") {
+      if (isSent && !this.#isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
       write("stdout", lines.map((line) => `${line}\n`).join(""));
     }
     if (!isSent && this.#table === undefined) say(summaryLine(outcome));
+    return outcome;
+  }
+
+  /** Writes to files and the system log what is to stay of the run; what hinders that is part of it. */
+  async #keep(record: ExchangeRecord): Promise<Outcome> {
+    const { historyFile, metricsFile, syslog } = this.#options;
+    const hindrances: string[] = [];
+    let outcome = outcomeOf(this.#plan, record);
+    const note = (lines: readonly string[]) => {
+      lines.forEach(say);
+      hindrances.push(...lines);
+      outcome = outcomeOf(this.#plan, record, hindrances);
+    };
+    if (historyFile !== null || metricsFile !== null) {
+      const { keepOutcome } = await import("./run_files.ts");
+      note(await keepOutcome(this.#options, outcome));
+    }
+    this.#isLogged = syslog &&
+      await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    if (syslog && !this.#isLogged) {
+      note(["no system log took the line of --syslog"]);
+    }
     return outcome;
   }
 }

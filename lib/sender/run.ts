@@ -15,13 +15,16 @@ import { say } from "./output.ts";
 import { type Plan, prepare } from "./preparation.ts";
 import type { Reporter } from "./report.ts";
 
+/** Ends a run that a later one has taken over: nothing is reported. */
+export const joinedReason = "a later run does its work";
+
 /**
  * Sends, waits, and reports the outcome, which it resolves with. It works with the interfaces and the
  * host name that the machine has now. From the moment that `signal` is aborted nothing is sent, and
  * the run ends; its report gives the signal's reason. Rejects with a RunError if it can't be prepared.
  */
 export async function run(options: SendOptions, signal?: AbortSignal): Promise<Outcome> {
-  const plan = await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
+  const plan = await preparePlan(options);
   let reporter: Promise<Reporter | null> | undefined;
   const report = () => reporter ??= loadReporter(options, plan);
   const crypt = { sign: signWith(plan), verify: verifySignature };
@@ -31,10 +34,24 @@ export async function run(options: SendOptions, signal?: AbortSignal): Promise<O
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   };
   const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
+  if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
   const loaded = await report();
   return loaded === null
     ? outcomeOf(plan, record, ["the report could not be loaded"])
     : await loaded.end(record);
+}
+
+/** The plan of a run; one that can't be prepared is kept, too, where runs are. */
+async function preparePlan(options: SendOptions): Promise<Plan> {
+  try {
+    return await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
+  } catch (error) {
+    if (options.historyFile !== null || options.metricsFile !== null) {
+      const { keepFailure } = await import("./run_files.ts");
+      (await keepFailure(options, error)).forEach(say);
+    }
+    throw error;
+  }
 }
 
 /** A password's plan has no signer, and nothing to sign. */

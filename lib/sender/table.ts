@@ -7,9 +7,9 @@ import {
   actionOf,
   type ExitCode,
   exitCode,
-  type HostVerdict,
   hostVerdicts,
   type Outcome,
+  type Verdict,
   verdictCounts,
 } from "./outcome.ts";
 import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
@@ -33,7 +33,8 @@ function toneOf(state: HostState): Tone {
 /** A clock that is off by less is not worth a column, unless the clock was asked for. */
 const clockRemarkMs = 1000;
 
-interface Row {
+/** A line of a table. */
+export interface Row {
   readonly cells: readonly string[];
   readonly tone: Tone;
 }
@@ -100,25 +101,8 @@ function rowsOf(outcome: Outcome): Row[] {
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
-/** Numbers: their columns are set to the right. */
-const numberColumns = [2, 3];
-
 function widthOf(text: string): number {
   return [...text].length;
-}
-
-function aligned(rows: readonly Row[]): string[] {
-  const columns = rows[0]?.cells.length ?? 0;
-  const widths = Array.from(
-    { length: columns },
-    (_, i) => rows.reduce((most, { cells }) => Math.max(most, widthOf(cells[i])), 0),
-  );
-  return rows.map(({ cells }) =>
-    cells.map((cell, i) => {
-      const padding = " ".repeat(widths[i] - widthOf(cell));
-      return numberColumns.includes(i) ? padding + cell : cell + padding;
-    }).join("  ").trimEnd()
-  );
 }
 
 /** Options of a table. */
@@ -128,24 +112,48 @@ export interface TableStyle {
   readonly columns: number | null;
 }
 
+/** Rows as lines whose columns are aligned, those with numbers to the right. */
+export function rowLines(
+  rows: readonly Row[],
+  numberColumns: readonly number[],
+  { color, columns }: TableStyle,
+): string[] {
+  const widths = rows[0]?.cells.map((_, i) =>
+    rows.reduce((most, { cells }) => Math.max(most, widthOf(cells[i])), 0)
+  );
+  return rows.map(({ cells, tone }) => {
+    const line = cells.map((cell, i) => {
+      const padding = " ".repeat(widths[i] - widthOf(cell));
+      return numberColumns.includes(i) ? padding + cell : cell + padding;
+    }).join("  ").trimEnd();
+    const shown = cutLine(line, columns);
+    return color && tones[tone] !== "" ? `${tones[tone]}${shown}\x1b[0m` : shown;
+  });
+}
+
+function cutLine(line: string, columns: number | null): string {
+  return columns === null ? line : [...line].slice(0, columns).join("");
+}
+
+/** MS, and REMOVED or ENTRIES. */
+const numberColumns = [2, 3];
+
 /**
  * The lines of a table: a heading and a row for each host and each missing name (nothing if there
  * are neither), and the summary. Names have gone through `printable`.
  */
-export function tableLines(outcome: Outcome, { color, columns }: TableStyle): string[] {
-  const cut = (line: string) => columns === null ? line : [...line].slice(0, columns).join("");
-  const rows = rowsOf(outcome);
-  const lines = aligned(rows).map((line, i) => {
-    const tone = tones[rows[i].tone];
-    return color && tone !== "" ? `${tone}${cut(line)}\x1b[0m` : cut(line);
-  });
-  return [...lines, cut(summaryLine(outcome))];
+export function tableLines(outcome: Outcome, style: TableStyle): string[] {
+  return [
+    ...rowLines(rowsOf(outcome), numberColumns, style),
+    cutLine(summaryLine(outcome), style.columns),
+  ];
 }
 
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
-const verdictWord: Record<HostVerdict["verdict"], string> = {
+/** What a count of hosts with a verdict is called. */
+export const verdictWord: Record<Verdict, string> = {
   stuck: "STUCK",
   failed: "failed",
   "no answer": "without answer",

@@ -212,7 +212,7 @@ export function stateText(result: HostResult): string {
       return `STUCK ${named(stuckText)}`;
     case "no answer":
     case "unverified":
-      return `${state} ${named(({ address }) => formatPrefix(address))}`.trimEnd();
+      return `${state} ${named(({ address }) => formatPrefix(address))}`;
     case "pending":
       return "pending: its flush is held down";
     default:

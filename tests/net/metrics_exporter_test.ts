@@ -1,6 +1,6 @@
 /** What Debian's node_exporter makes of the service's metrics file. */
 import assert from "node:assert/strict";
-import { replaceFile } from "../../lib/metrics/metrics_file.ts";
+import { replaceFile } from "../../lib/files.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../lib/receiver/counters.ts";
 import { isInstalled } from "../support/command.ts";

@@ -4,8 +4,12 @@ import type { NeighborReport } from "../../lib/wire/ack.ts";
 import { formatPrefix } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, isInstalled, run } from "../support/command.ts";
 import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
-import { runCommand, senderCommand, withFolder } from "../unit/sender/sender_process.ts";
-import { startStandInHost } from "../unit/sender/stand_in_host.ts";
+import {
+  runCommand,
+  senderCommand,
+  startStandInHost,
+  withFolder,
+} from "../unit/sender/sender_process.ts";
 
 const ownMac = "02:00:00:00:00:01";
 const otherMac = "02:00:00:00:00:09";
