@@ -41,7 +41,7 @@ export function isGood(state: HostState): boolean {
 }
 
 /** What a host reported on one address in question, and what that means. */
-export interface Finding {
+interface Finding {
   readonly address: AddressPrefix;
   /**
    * "no matter": not on its links, or an address that it never used and that nobody answers for;

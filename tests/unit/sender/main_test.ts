@@ -281,16 +281,6 @@ Deno.test("send.ts -P sends the 2009 client's five datagrams, and warns", async 
   }
 });
 
-Deno.test("send.ts --notify exits 0 at once unless the state is MASTER, and says so with -v", async () => {
-  const words = ["INSTANCE", "VI 1"];
-  const [silent, verbose] = await Promise.all([
-    runSender(["--notify", "127.0.0.1", ...words, "BACKUP", "100"]),
-    runSender(["-v", "--notify", "127.0.0.1", ...words, "FAULT", "100"]),
-  ]);
-  assert.deepEqual(silent, { code: 0, stdout: "", stderr: "" });
-  assert.equal(verbose.stderr, "arpflush: INSTANCE VI 1 is FAULT: nothing to do\n");
-});
-
 Deno.test("send.ts --notify sends when the state is MASTER", async () => {
   const words = ["127.0.0.1", "INSTANCE", "VI_1", "MASTER", "100"];
   const { code, received } = await send(

@@ -63,7 +63,7 @@ export interface ReceivedRequest {
   readonly request: FlushRequest;
 }
 
-export interface StandInHost {
+interface StandInHost {
   readonly port: number;
   /** In the order of arrival, copies included. */
   readonly received: readonly ReceivedRequest[];

@@ -36,7 +36,7 @@ export interface Reply extends Partial<FlushAck> {
 export type Behavior = (request: FlushRequest, n: number, at: number) => readonly Reply[];
 
 /** The bytes of an ack to a request's bytes. */
-export function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8Array {
+function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8Array {
   const { key = 1, signature = rightSignature, status = "flushed" } = reply;
   const isStale = status === "stale";
   const hasReports = request.report && !isStale && status !== "failed";
@@ -165,12 +165,12 @@ export interface Sent {
 }
 
 /** Answers a datagram through `reply`, at once or later; throws as the system would. */
-export type Deliver = (
+type Deliver = (
   sent: Sent,
   reply: (bytes: Uint8Array, from: string, delayMs?: number) => void,
 ) => void | Promise<void>;
 
-export interface VirtualNetwork {
+interface VirtualNetwork {
   readonly open: OpenDatagramPort;
   readonly sent: Sent[];
   isClosed(): boolean;

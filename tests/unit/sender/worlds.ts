@@ -144,7 +144,7 @@ export interface HostModel {
 }
 
 /** A world laid out: addresses given, interfaces made. */
-export function layOut(world: World) {
+function layOut(world: World) {
   const networkOfLink = world.links.map(({ isTwin, families }, i) =>
     isTwin && families !== "6" && world.links[0].families !== "6" ? 0 : i
   );
