@@ -1,11 +1,10 @@
 /** The router's metrics file, run after run. */
 import assert from "node:assert/strict";
-import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { RunError } from "../../../lib/errors.ts";
-import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
 import { exposition, gauge, parseExposition } from "../../../lib/exposition.ts";
-import { hasPromtool, promtool } from "../metrics/promtool.ts";
-import { samplesOf } from "../metrics/samples.ts";
+import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
 import { type Answered, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
