@@ -28,6 +28,8 @@ export const senderOptions = {
   password: { letter: "P", value: "TEXT" },
   "password-file": { value: "FILE" },
   notify: {},
+  follow: { value: "FIFO" },
+  "unless-following": {},
   syslog: {},
   history: { value: "FILE" },
   metrics: { value: "FILE" },
@@ -73,13 +75,23 @@ export interface SendOptions {
   /** Hosts that must confirm: how many, or a file of their names. Null: at least one. */
   readonly expect:
     | { readonly kind: "count"; readonly count: number }
-    | { readonly kind: "file"; readonly path: string }
+    | {
+      readonly kind: "file";
+      readonly path: string;
+      /** Those of its hosts that this run doesn't go to. @default none */
+      readonly elsewhere?: ReadonlySet<string>;
+    }
     | null;
-  /** "pins": a line for an --expect file for each host, with its key. */
-  readonly output: "text" | "json" | "pins";
+  /**
+   * "pins": a line for an --expect file for each host, with its key; "line": the outcome as a line, to
+   * the system log or else to stderr.
+   */
+  readonly output: "text" | "json" | "pins" | "line";
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly syslog: boolean;
+  /** Send nothing if a process that follows keepalived's FIFO does. */
+  readonly unlessFollowing: boolean;
   /** Files that keep the run; null: none. */
   readonly historyFile: string | null;
   readonly metricsFile: string | null;
@@ -88,6 +100,8 @@ export interface SendOptions {
 /** What a command line comes to. */
 export type Command =
   | { readonly kind: "send"; readonly options: SendOptions }
+  /** Do as keepalived's FIFO says, until the end. */
+  | { readonly kind: "follow"; readonly fifo: string; readonly options: SendOptions }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "keygen" }
@@ -157,8 +171,15 @@ function parseCommand(args: readonly string[]): Command {
   const given = parseCommandLine(args, senderOptions);
   for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
   if (given.has("public-key")) return { kind: "public key", path: keyFileIn(given) };
-  return { kind: "send", options: parseOptions(given) };
+  const options = parseOptions(given);
+  const fifo = nonEmpty(given, "follow");
+  if (fifo === undefined) return { kind: "send", options };
+  for (const name of areNotFollowers) refuseBoth(given, "follow", name);
+  return { kind: "follow", fifo, options };
 }
+
+/** A follower asks about the addresses that come, probes by itself, and has no end to print at. */
+const areNotFollowers = ["address", "probe", "json", "notify", "unless-following"] as const;
 
 function parseOptions(given: Given): SendOptions {
   const all = given.has("all");
@@ -189,6 +210,7 @@ function parseOptions(given: Given): SendOptions {
     quiet: given.has("quiet"),
     verbose: given.has("verbose"),
     syslog: given.has("syslog"),
+    unlessFollowing: given.has("unless-following"),
     historyFile: nonEmpty(given, "history") ?? null,
     metricsFile: nonEmpty(given, "metrics") ?? null,
   };

@@ -72,7 +72,7 @@ export interface ExchangePlan {
 }
 
 /** The router's signature, and the check of a host's. */
-export interface ExchangeCrypto {
+interface ExchangeCrypto {
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
   /** Never rejects. */
   verify(
@@ -122,7 +122,7 @@ export type ExchangeEvent =
   | { readonly kind: "uncounted"; readonly why: Uncounted; readonly address: string }
   | { readonly kind: "elsewhere"; readonly address: string };
 
-export type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
+type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
 
 /** Acks that wait for the check of their signature; further ones are dropped and counted. */
 const maxUnverified = 1_024;

@@ -35,6 +35,8 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
   -P, --password TEXT    send the 2009 datagram; nobody acknowledges it
       --password-file FILE   the same, with the password out of sight
       --notify           for keepalived's notify: act if it says MASTER
+      --follow FIFO      stay, and act on keepalived's vrrp_notify_fifo
+      --unless-following send nothing if such a process does
       --syslog           one line of outcome to the system log
       --metrics FILE     the outcome for Prometheus' textfile collector
       --history FILE     a line a run: "arpflush history [FILE]" shows them
@@ -50,7 +52,7 @@ Exit: 0 good   1 nothing sent   2 usage, key or configuration
   arpflush -a -P TopSecret!          as the 2009 client did
 `;
 
-const routersOnly = /^ {6}--(?:notify|syslog) .*\n(?: {20,}.*\n)*/gm;
+const routersOnly = /^ {6}--(?:notify|syslog|follow|unless-following) .*\n(?: {20,}.*\n)*/gm;
 
 /** The help on Windows. */
 const windowsUsage: string = usage
@@ -62,7 +64,7 @@ const windowsUsage: string = usage
 
 /** Writes the information asked for to stdout and resolves with the exit code. */
 export async function runInformation(
-  command: Exclude<Command, { readonly kind: "send" | "nothing" | "history" }>,
+  command: Exclude<Command, { readonly kind: "send" | "follow" | "nothing" | "history" }>,
 ): Promise<number> {
   switch (command.kind) {
     case "keygen":

@@ -210,7 +210,7 @@ export function readSeed(path: string): Uint8Array {
 }
 
 /** The password in a file: its one line, without the line break. Throws a RunError. */
-function readPassword(path: string): string {
+export function readPassword(path: string): string {
   const password = readSecret(path, "password file").replace(/\r?\n$/, "");
   const fault = password === "" ? "is empty" : /[\r\n]/.test(password) ? "has several lines" : null;
   if (fault !== null) throw new RunError(`Cannot read password file "${path}": it ${fault}`, 2);
@@ -224,7 +224,8 @@ function readExpectation(
   if (expect === null) return { expected: null, hindrances: [] };
   if (expect.kind === "count") return { expected: { count: expect.count }, hindrances: [] };
   try {
-    const hosts = parseExpectedHosts(readText(expect.path));
+    const hosts = parseExpectedHosts(readText(expect.path))
+      .filter(({ label }) => expect.elsewhere?.has(label) !== true);
     return { expected: createExpectedHosts(hosts), hindrances: [] };
   } catch (error) {
     const what = `Cannot read expected hosts from "${expect.path}": ${messageOf(error)}`;

@@ -38,6 +38,7 @@ export class Reporter {
   /** Verbose lines in the present second, and when it began. */
   #lines = 0;
   #second = 0;
+  #isLogged = false;
 
   constructor(options: SendOptions, plan: Plan) {
     const { quiet, verbose, output } = options;
@@ -46,7 +47,8 @@ export class Reporter {
     this.#plan = plan;
     this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
-    if (!quiet) [...faults, ...hindrances, ...warnings].forEach(say);
+    // They are in the one line, too.
+    if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
@@ -86,6 +88,8 @@ export class Reporter {
         "stdout",
         outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
       );
+    } else if (output === "line") {
+      if (isSent && !this.#isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
@@ -109,7 +113,9 @@ export class Reporter {
       const { keepOutcome } = await import("./run_files.ts");
       note(await keepOutcome(this.#options, outcome));
     }
-    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
+    this.#isLogged = syslog &&
+      await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    if (syslog && !this.#isLogged) {
       note(["no system log took the line of --syslog"]);
     }
     return outcome;

@@ -15,6 +15,9 @@ import { say } from "./output.ts";
 import { type Plan, prepare } from "./preparation.ts";
 import type { Reporter } from "./report.ts";
 
+/** Ends a run that a later one has taken over: nothing is reported. */
+export const joinedReason = "a later run does its work";
+
 /**
  * Sends, waits, and reports the outcome, which it resolves with. It works with the interfaces and the
  * host name that the machine has now. From the moment that `signal` is aborted nothing is sent, and
@@ -31,6 +34,7 @@ export async function run(options: SendOptions, signal?: AbortSignal): Promise<O
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   };
   const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
+  if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
   const loaded = await report();
   return loaded === null
     ? outcomeOf(plan, record, ["the report could not be loaded"])

@@ -11,7 +11,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ["wire"],
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log"],
-  sender: ["wire", "ask"],
+  sender: ["wire", "ask", "follow"],
+  follow: ["wire", "sender"],
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };

@@ -19,6 +19,8 @@ export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
 export const folder = "/run/arpflush";
 const keyFile = `${folder}/key`;
 const router = createRouter(1);
+/** Where systemd would listen. */
+export const notifySocket = "/run/systemd/notify";
 
 /** What a host's settings file holds: it obeys the router, and has these lines besides. */
 export function settingsText(lines: readonly string[]): string {
@@ -33,6 +35,8 @@ export interface Segment extends AsyncDisposable {
   send(...args: readonly string[]): Promise<CommandOutcome>;
   /** The same without a key. */
   sendWithoutKey(...args: readonly string[]): Promise<CommandOutcome>;
+  /** Starts the router's daemon with the segment's key. */
+  follow(fifo: string, ...args: readonly string[]): ServiceProcess;
 }
 
 /** A host on the segment. */
@@ -50,7 +54,7 @@ export interface Host {
 }
 
 /** How a host's service is started. */
-export interface ServeOptions {
+interface ServeOptions {
   /** Put before its command line. */
   readonly argv?: readonly string[];
   /** A module to load before it. */
@@ -74,6 +78,12 @@ export async function openSegment(): Promise<Segment> {
     host: () => openHost(count++, parts),
     send: (...args) => outcomeOf(programLine("sender", ["-i", "100ms", "-k", keyFile, ...args])),
     sendWithoutKey: (...args) => outcomeOf(programLine("sender", args)),
+    follow: (fifo, ...args) =>
+      parts.use(startServiceProcess({
+        program: "router",
+        args: ["--follow", fifo, "-a", "-i", "100ms", "-w", "1s", "-k", keyFile, ...args],
+        env: { NOTIFY_SOCKET: notifySocket },
+      })),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

@@ -1,8 +1,7 @@
 /** The service with the rights that packaging/arpflush.service leaves it, on a real kernel table. */
 import assert from "node:assert/strict";
-import { openSegment, routerMac } from "./chain.ts";
+import { notifySocket, openSegment, routerMac } from "./chain.ts";
 
-const notifySocket = "/run/systemd/notify";
 /** CapabilityBoundingSet=CAP_NET_ADMIN and NoNewPrivileges=yes. */
 const rightsOfUnit = [
   "setpriv",
