@@ -78,7 +78,12 @@ export interface SendOptions {
   /** Hosts that must confirm: how many, or a file of their names. Null: at least one. */
   readonly expect:
     | { readonly kind: "count"; readonly count: number }
-    | { readonly kind: "file"; readonly path: string }
+    | {
+      readonly kind: "file";
+      readonly path: string;
+      /** Those of its hosts that this run doesn't go to. @default none */
+      readonly elsewhere?: ReadonlySet<string>;
+    }
     | null;
   /**
    * "pins": a line for an --expect file for each host, with its key; "line": the outcome as a line, to

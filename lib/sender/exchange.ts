@@ -73,7 +73,7 @@ export interface ExchangePlan {
 }
 
 /** The router's signature, and the check of a host's. */
-export interface ExchangeCrypto {
+interface ExchangeCrypto {
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
   /** Never rejects. */
   verify(
@@ -127,7 +127,7 @@ export type ExchangeEvent =
   /** A host that was asked has its verdict. */
   | { readonly kind: "asked"; readonly result: AskResult };
 
-export type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
+type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
 
 /** Acks that wait for the check of their signature; further ones are dropped and counted. */
 const maxUnverified = 1_024;

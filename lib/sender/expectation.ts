@@ -8,7 +8,7 @@ import { type AddressPrefix, formatAddress, parseAddress } from "../wire/address
 import { keyKindOf, parseKey } from "../wire/keys.ts";
 
 /** One host that has to answer. */
-export interface ExpectedHost {
+interface ExpectedHost {
   /** As people know it: its first name, else its first address, else its key. */
   readonly label: string;
   /** For comparing: see `comparableName`. */
@@ -91,7 +91,7 @@ export function parseExpectedHosts(text: string): ExpectedHost[] {
 }
 
 /** Whom a host may be. */
-export interface Identity {
+interface Identity {
   /** Its key in hex. */
   readonly key: string;
   /** Its own word; empty if it gave none. */
@@ -100,7 +100,7 @@ export interface Identity {
 }
 
 /** Who of the expected hosts is there. */
-export interface Roll<Host extends Identity> {
+interface Roll<Host extends Identity> {
   /** By expected host: whoever answers for it, several instances of a pinned key too. */
   readonly present: ReadonlyMap<ExpectedHost, readonly Host[]>;
   readonly missing: readonly ExpectedHost[];

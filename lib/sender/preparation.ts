@@ -244,7 +244,8 @@ function readExpectation(
   if (expect === null) return { expected: null, hindrances: [] };
   if (expect.kind === "count") return { expected: { count: expect.count }, hindrances: [] };
   try {
-    const hosts = parseExpectedHosts(readText(expect.path));
+    const hosts = parseExpectedHosts(readText(expect.path))
+      .filter(({ label }) => expect.elsewhere?.has(label) !== true);
     return { expected: createExpectedHosts(hosts), hindrances: [] };
   } catch (error) {
     const what = `Cannot read expected hosts from "${expect.path}": ${messageOf(error)}`;

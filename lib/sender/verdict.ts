@@ -41,7 +41,7 @@ export function isGood(state: HostState): boolean {
 }
 
 /** What a host reported on one address in question, and what that means. */
-export interface Finding {
+interface Finding {
   readonly address: AddressPrefix;
   /**
    * "no matter": not on its links, or an address that it never used and that nobody answers for;
@@ -212,7 +212,7 @@ export function stateText(result: HostResult): string {
       return `STUCK ${named(stuckText)}`;
     case "no answer":
     case "unverified":
-      return `${state} ${named(({ address }) => formatPrefix(address))}`.trimEnd();
+      return `${state} ${named(({ address }) => formatPrefix(address))}`;
     case "pending":
       return "pending: its flush is held down";
     default:

@@ -116,7 +116,7 @@ export class Stage implements AsyncDisposable {
     const settings = {
       ...defaultSettings(),
       Port: this.site.port,
-      Listen: "127.0.0.1",
+      Listen: [parsePrefix("127.0.0.1")],
       RouterKeys: [router.publicText, otherRouter.publicText],
       Password: this.password,
       // Short, so that a genuine request needn't wait long for its flush.

@@ -52,16 +52,6 @@ Deno.test("service.ts survives an ip that is missing", () =>
     await script.service.line(/Cannot flush all for .*Cannot run "ip"/);
   }));
 
-Deno.test("service.ts survives an ip that is not permitted", () =>
-  withStaleHost(async (segment, host) => {
-    await using script = await serveWithScript(host);
-    await host.goStale();
-    const { real } = script;
-    await script.become(`exec setpriv --bounding-set=-all --inh-caps=-all ${real} "$@"`);
-    await failsAndHeals(segment, 1, () => script.become(`exec ${real} "$@"`));
-    await script.service.line(/Cannot flush all for .*Operation not permitted/);
-  }));
-
 Deno.test("service.ts survives an ip that hangs, and kills it after 5 s", () =>
   withStaleHost(async (segment, host) => {
     await using script = await serveWithScript(host);

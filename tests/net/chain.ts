@@ -54,7 +54,7 @@ export interface Host {
 }
 
 /** How a host's service is started. */
-export interface ServeOptions {
+interface ServeOptions {
   /** Put before its command line. */
   readonly argv?: readonly string[];
   /** A module to load before it. */

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { run } from "../support/command.ts";
 import type { ServiceProcess } from "../support/programs.ts";
-import { hasPromtool, promtool } from "../unit/metrics/promtool.ts";
-import { requests, samplesOf } from "../unit/metrics/samples.ts";
+import { hasPromtool, promtool, requests, samplesOf } from "../unit/metrics/samples.ts";
 import { folder, type Host, openSegment, routerMac, type Segment } from "./chain.ts";
 
 /** As packaging/arpflush.service leaves the service. */

@@ -4,8 +4,12 @@ import type { NeighborReport } from "../../lib/wire/ack.ts";
 import { formatPrefix } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, isInstalled, run } from "../support/command.ts";
 import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
-import { runCommand, senderCommand, withFolder } from "../unit/sender/sender_process.ts";
-import { startStandInHost } from "../unit/sender/stand_in_host.ts";
+import {
+  runCommand,
+  senderCommand,
+  startStandInHost,
+  withFolder,
+} from "../unit/sender/sender_process.ts";
 
 const ownMac = "02:00:00:00:00:01";
 const otherMac = "02:00:00:00:00:09";
@@ -90,28 +94,6 @@ Deno.test("send.ts -a broadcasts on each interface and asks for the addresses it
       ["192.0.2.1", "192.0.2.2", "2001:db8::1"],
       ["198.51.100.2", "10.0.0.0"],
     ]);
-  }));
-
-Deno.test("send.ts takes a labelled address for one of its interface", () =>
-  withRouter(async (router) => {
-    await router.link("e0", ["192.0.2.2/24"], ownMac, ["192.0.2.20/24"]);
-    await ip(router.namespace, ["addr add 192.0.2.1/32 dev e0 label e0:vip"]);
-    await using host = answering(ownMac);
-    const args = ["-p", `${host.port}`, "-a", "--interface", "e0", "-c", "1", "--json"];
-    const { code, stdout } = await router.send(args);
-    assert.equal(code, 0);
-    assert.equal(JSON.parse(stdout).hosts[0].state, "healed");
-    assert.equal(formatPrefix(host.received[0].request.addresses[0]), "192.0.2.1");
-  }));
-
-Deno.test("send.ts names a host stuck at the other router's link-layer address", () =>
-  withRouter(async (router) => {
-    await router.link("e0", ["192.0.2.1/24"], ownMac, ["192.0.2.20/24"]);
-    await using host = answering(otherMac);
-    const args = ["-p", `${host.port}`, "-a", "-c", "1"];
-    const { code, stdout } = await router.send(args);
-    assert.equal(code, 3);
-    assert.match(stdout, /^host0 .* STUCK 192\.0\.2\.1 at 02:00:00:00:00:09/m);
   }));
 
 Deno.test("send.ts -a sends on the other interfaces when one is down", () =>

@@ -38,7 +38,7 @@ export interface ServiceProcess extends AsyncDisposable {
 }
 
 /** How a service is started. */
-export interface ServiceStart {
+interface ServiceStart {
   /** Put before its command line. @default nothing */
   readonly argv?: CommandLine;
   /** @default "service" */

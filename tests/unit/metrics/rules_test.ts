@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
-import { hasPromtool, promtool } from "./promtool.ts";
-import { samplesOf } from "./samples.ts";
+import { hasPromtool, promtool, samplesOf } from "./samples.ts";
 
 const root = `${import.meta.dirname}/../../../`;
 const file = "packaging/arpflush.rules.yml";

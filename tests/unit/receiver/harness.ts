@@ -79,7 +79,7 @@ export function keepReport(): { said: Said[]; report: Report; saidOf(event: Even
 
 /** The rules of a receiver that takes everything signed with the tests' router. */
 export const testRules: ReceiverRules = {
-  address: "0.0.0.0",
+  addresses: ["0.0.0.0"],
   port: 27_735,
   holdDownMs: 10_000,
   isAllowed: () => true,

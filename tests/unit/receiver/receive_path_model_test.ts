@@ -5,12 +5,13 @@
  */
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import type {
-  FlushOutcome,
-  FlushScope,
-  FoundNeighbor,
+import {
+  type FlushOutcome,
+  type FlushScope,
+  type FoundNeighbor,
+  NeighborCacheError,
 } from "../../../lib/neighbors/neighbor_cache.ts";
-import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import type { AckStatus, FlushAck } from "../../../lib/wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -19,7 +20,6 @@ import {
   parsePrefix,
   prefixContains,
 } from "../../../lib/wire/addresses.ts";
-import type { AckStatus, FlushAck } from "../../../lib/wire/ack.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { actions, type FlushRequest, requestIdOf } from "../../../lib/wire/request.ts";
 import { readAck } from "../../support/datagrams.ts";

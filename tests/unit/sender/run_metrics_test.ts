@@ -1,11 +1,10 @@
 /** The router's metrics file, run after run. */
 import assert from "node:assert/strict";
-import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { RunError } from "../../../lib/errors.ts";
-import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
 import { exposition, gauge, parseExposition } from "../../../lib/exposition.ts";
-import { hasPromtool, promtool } from "../metrics/promtool.ts";
-import { samplesOf } from "../metrics/samples.ts";
+import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
 import { type Answered, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
@@ -61,6 +60,8 @@ Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwi
   assert.ok(isStuck(metricsAfterRun(first, ran([healed]))), "it is missing");
   assert.ok(isStuck(metricsAfterRun(first, ran([healed], null))), "nobody was named");
   assert.ok(!isStuck(metricsAfterRun(first, ran([healed], "web1"))), "not expected any more");
+  const onOtherLink = { ...ran([healed], "web1"), elsewhere: new Set(["db1.example.org"]) };
+  assert.ok(isStuck(metricsAfterRun(first, onOtherLink)), "the run was on another link");
   const { ack } = healed.answer;
   const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
   assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");

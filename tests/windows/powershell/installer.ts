@@ -70,7 +70,7 @@ export interface Installer extends AsyncDisposable {
 }
 
 /** What this machine lacks for it, or null. */
-export async function missingForInstaller(): Promise<string | null> {
+async function missingForInstaller(): Promise<string | null> {
   const has = (path: string) =>
     Deno.stat(`${cachePath}/wine/${path}`).then(() => true, () => false);
   if (!await has("stamp")) return "Wine: run tests/windows/wine/setup.sh as root";
