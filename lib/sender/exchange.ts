@@ -127,7 +127,7 @@ export type ExchangeEvent =
   /** A host that was asked has its verdict. */
   | { readonly kind: "asked"; readonly result: AskResult };
 
-type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
+export type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
 
 /** Acks that wait for the check of their signature; further ones are dropped and counted. */
 const maxUnverified = 1_024;
