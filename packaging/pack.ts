@@ -24,10 +24,10 @@ export async function addCompanions(folder: string): Promise<void> {
     const text = launcherText(program, config.permissions[program.permissions]);
     await Deno.writeTextFile(`${folder}/${program.name}`, text);
   }
-  for (const from of [`${root}/packaging`, `${root}/packaging/man`]) {
-    for await (const { name, isFile } of Deno.readDir(from)) {
+  for (const from of ["packaging", "packaging/man", "packaging/schemas"]) {
+    for await (const { name, isFile } of Deno.readDir(`${root}/${from}`)) {
       const isProgram = name.endsWith(".ts");
-      if (isFile && !isProgram) await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
+      if (isFile && !isProgram) await Deno.copyFile(`${root}/${from}/${name}`, `${folder}/${name}`);
     }
   }
   await Deno.copyFile(`${root}/LICENSE`, `${folder}/LICENSE`);

@@ -25,12 +25,18 @@ export interface EndedRun {
   /** The outcome in one line. */
   readonly summary: string;
   readonly verdicts: readonly HostVerdict[];
+  /** Hosts that are expected, by name, and that this run didn't go to. */
+  readonly elsewhere: ReadonlySet<string>;
   /** How many hosts got each verdict; null if nobody was to answer. */
   readonly counts: ReadonlyMap<Verdict, number> | null;
 }
 
-/** The run of an outcome. */
-export function endedRun(outcome: Outcome, at: number): EndedRun {
+/** The run of an outcome; `elsewhere` are expected hosts that it didn't go to. */
+export function endedRun(
+  outcome: Outcome,
+  at: number,
+  elsewhere: ReadonlySet<string> = new Set(),
+): EndedRun {
   const action = actionOf(outcome);
   return {
     kind: action === "probe" ? "drill" : "failover",
@@ -39,6 +45,7 @@ export function endedRun(outcome: Outcome, at: number): EndedRun {
     exitCode: outcome.exitCode,
     summary: summaryLine(outcome),
     verdicts: hostVerdicts(outcome),
+    elsewhere,
     counts: action === "password" ? null : verdictCounts(outcome),
   };
 }
@@ -56,6 +63,7 @@ export function failedRun(
     exitCode: error instanceof RunError ? error.exitCode : exitCode.usage,
     summary: printable(messageOf(error)),
     verdicts: [],
+    elsewhere: new Set(),
     counts: null,
   };
 }

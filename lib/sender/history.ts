@@ -103,27 +103,28 @@ async function readHistory(path: string): Promise<History> {
   }
 }
 
+/** Version of the JSON document, apart from that of its entries. */
+const documentVersion = 1;
+
+/** A history as one JSON document, with a line break at its end. */
+export function historyJson({ entries, unreadable }: History): string {
+  const common = { version: documentVersion, arpflush: arpflushVersion };
+  return `${JSON.stringify({ ...common, unreadable, runs: entries }, null, 2)}\n`;
+}
+
 /** Writes the history in a file to stdout, as a table or a JSON document. Throws as `readHistory`. */
 export async function showHistory(path: string, asJson: boolean): Promise<number> {
-  const { entries, unreadable } = await readHistory(path);
+  const history = await readHistory(path);
+  const { entries, unreadable } = history;
   if (unreadable > 0) {
     say(`${countText(unreadable, "line", "lines")} of "${path}" could not be read`);
   }
   const color = Deno.stdout.isTerminal() && !Deno.noColor;
   const text = asJson
-    ? `${
-      JSON.stringify(
-        { version: documentVersion, arpflush: arpflushVersion, unreadable, runs: entries },
-        null,
-        2,
-      )
-    }\n`
+    ? historyJson(history)
     : historyLines(entries, color).map((line) => `${line}\n`).join("");
   return write("stdout", text) ? exitCode.good : exitCode.nothingSent;
 }
-
-/** Version of the JSON document, apart from that of its entries. */
-const documentVersion = 1;
 
 /** Hosts that a row names before it counts the rest. */
 const maxNamed = 3;

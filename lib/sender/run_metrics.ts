@@ -73,9 +73,10 @@ export function metricsAfterRun(text: string, run: EndedRun): string {
 
 /**
  * Which expected hosts are stuck where. A host that is missing stays as it was: one that is stuck at
- * the very address a probe comes from can't be heard. A run without names leaves all as they are.
+ * the very address a probe comes from can't be heard. So does one that the run didn't go to. A run
+ * without names leaves all as they are.
  */
-function stuckAfter(old: readonly Sample[], { verdicts }: EndedRun): readonly Sample[] {
+function stuckAfter(old: readonly Sample[], { verdicts, elsewhere }: EndedRun): readonly Sample[] {
   const expected = verdicts.flatMap(({ expectedName, verdict, stuck }) =>
     expectedName === null ? [] : [{ host: expectedName, isMissing: verdict === "missing", stuck }]
   );
@@ -84,7 +85,9 @@ function stuckAfter(old: readonly Sample[], { verdicts }: EndedRun): readonly Sa
   const found = expected.flatMap(({ host, stuck }) =>
     stuck.map((address) => ({ labels: { host, address }, value: 1 }))
   );
-  const kept = old.filter(({ labels }) => missing.has(labels?.host ?? ""));
+  const kept = old.filter(({ labels: { host = "" } = {} }) =>
+    missing.has(host) || elsewhere.has(host)
+  );
   // Several instances of a pinned key may stand for one name.
   const unique = new Map([...kept, ...found].map((one) => [JSON.stringify(one.labels), one]));
   return [...unique.values()].slice(0, maxStuckSeries);

@@ -60,6 +60,8 @@ Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwi
   assert.ok(isStuck(metricsAfterRun(first, ran([healed]))), "it is missing");
   assert.ok(isStuck(metricsAfterRun(first, ran([healed], null))), "nobody was named");
   assert.ok(!isStuck(metricsAfterRun(first, ran([healed], "web1"))), "not expected any more");
+  const onOtherLink = { ...ran([healed], "web1"), elsewhere: new Set(["db1.example.org"]) };
+  assert.ok(isStuck(metricsAfterRun(first, onOtherLink)), "the run was on another link");
   const { ack } = healed.answer;
   const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
   assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");
