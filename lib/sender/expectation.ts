@@ -8,7 +8,7 @@ import { type AddressPrefix, formatAddress, parseAddress } from "../wire/address
 import { keyKindOf, parseKey } from "../wire/keys.ts";
 
 /** One host that has to answer. */
-interface ExpectedHost {
+export interface ExpectedHost {
   /** As people know it: its first name, else its first address, else its key. */
   readonly label: string;
   /** For comparing: see `comparableName`. */

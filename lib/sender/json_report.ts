@@ -92,7 +92,7 @@ export function jsonReport(outcome: Outcome): string {
     hosts: outcome.hosts.map(hostDocument),
     thisMachine: outcome.own.map(hostDocument),
     asked: outcome.asked.map(askedDocument),
-    askRemarks: outcome.askRemarks,
+    askRemarks: record.asked.remarks,
     missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
     elsewhere: Object.fromEntries(record.elsewhere),
     uncounted: Object.fromEntries(record.uncounted),

@@ -215,7 +215,7 @@ export function summaryLine(outcome: Outcome): string {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
   const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...outcome.askRemarks]
+  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...record.asked.remarks]
     .join("; ");
 }
 

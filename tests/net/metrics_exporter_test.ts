@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { replaceFile } from "../../lib/files.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../lib/receiver/counters.ts";
-import { isInstalled } from "../support/command.ts";
+import { isInstalled, until } from "../support/command.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
 
 const program = "prometheus-node-exporter";
@@ -64,12 +64,8 @@ function normalized([name, value]: [string, number]): string {
 
 /** A page, as soon as it is there. */
 async function fetched(url: string): Promise<string> {
-  for (let i = 0;; i++) {
-    try {
-      return await (await fetch(url)).text();
-    } catch (error) {
-      if (i === 100) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  let text = "";
+  const fetchText = async () => text = await (await fetch(url)).text();
+  await until(() => fetchText().then(() => true, () => false), url, 5_000);
+  return text;
 }

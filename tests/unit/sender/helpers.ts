@@ -1,5 +1,5 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
-import type { AskResult } from "../../../lib/ask/verdicts.ts";
+import { type AskResult, noAsk } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
 import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
@@ -109,6 +109,7 @@ export function recordOf(
     named: new Set(),
     strayPorts: [],
     endedEarly: null,
+    asked: noAsk,
     elapsedMs: 6000.1234,
     ...fields,
   };
@@ -129,7 +130,10 @@ export function outcome(
   record: Parameters<typeof recordOf>[1] = {},
   asked: readonly AskResult[] = [],
 ) {
-  return outcomeOf(planOf(plan), recordOf(answers, record), [], { results: asked, remarks: [] });
+  return outcomeOf(
+    planOf(plan),
+    recordOf(answers, { ...record, asked: { ...noAsk, results: asked } }),
+  );
 }
 
 /** What came of asking a host that runs no service for 192.0.2.1. */
