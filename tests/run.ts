@@ -34,8 +34,7 @@ const tiers: readonly Tier[] = [
   {
     name: "lab",
     folder: "tests/lab/",
-    jobs: 1,
-    isShared: true,
+    jobs: 3,
     prints: true,
     place: rootWith("nft", "keepalived", "ping"),
   },
