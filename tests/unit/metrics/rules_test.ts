@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
+import { endedRun } from "../../../lib/sender/ended_run.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { expectedOf, outcome, stuck } from "../sender/helpers.ts";
 import { hasPromtool, promtool, samplesOf } from "./samples.ts";
 
 const root = `${import.meta.dirname}/../../../`;
@@ -9,14 +12,24 @@ const file = "packaging/arpflush.rules.yml";
 const rules = await Deno.readTextFile(`${root}${file}`);
 const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
 
-/** Every series' name and labels as the service publishes them. */
+/** Every series' name and labels as the service and routers publish them. */
 function published(): string[] {
   const counters = new Counters();
   counters.countFlushed(1, 1);
   counters.countAuthentic("accepted", 0, "01234567");
   counters.countAuthentic("stale", 0, "01234567");
   const about = { keyIds: ["01234567"], startedAt: 0, version: "", runtime: "" };
-  return [...samplesOf(metricsText({ counters, ...about })).keys()];
+  const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
+  const options = { interfaceNames: ["e0"], expect: null };
+  const failover = endedRun(ended, options, 0);
+  const texts = [
+    metricsText({ counters, ...about }),
+    [failover, { ...failover, kind: "drill" } as const].reduce(
+      metricsAfterRun,
+      metricsAfterHeartbeat("", 0),
+    ),
+  ];
+  return texts.flatMap((text) => [...samplesOf(text).keys()]);
 }
 
 Deno.test({
@@ -51,7 +64,7 @@ Deno.test("tests/unit/metrics/rules.yml tries every alert both ways", async () =
   }
 });
 
-Deno.test("arpflush.rules.yml asks for what the service publishes", () => {
+Deno.test("arpflush.rules.yml asks for what the service and routers publish", () => {
   const series = published();
   const asked = [...rules.matchAll(/\b(arpflush_\w+)(?:\{([^}]*)\})?/g)];
   assert.ok(asked.length > 5);
