@@ -1,5 +1,6 @@
 /** The alerts that administrators take over, judged and tried by Prometheus' own tool. */
 import assert from "node:assert/strict";
+import dashboard from "../../../packaging/grafana-dashboard.json" with { type: "json" };
 import { metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { endedRun } from "../../../lib/sender/ended_run.ts";
@@ -10,6 +11,7 @@ import { hasPromtool, promtool, samplesOf } from "./samples.ts";
 const root = `${import.meta.dirname}/../../../`;
 const file = "packaging/arpflush.rules.yml";
 const rules = await Deno.readTextFile(`${root}${file}`);
+const queries = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
 const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
 
 /** Every series' name and labels as the service and routers publish them. */
@@ -64,9 +66,27 @@ Deno.test("tests/unit/metrics/rules.yml tries every alert both ways", async () =
   }
 });
 
-Deno.test("arpflush.rules.yml asks for what the service and routers publish", () => {
+Deno.test({
+  name: "grafana-dashboard.json has queries that Prometheus understands",
+  ignore: !hasPromtool,
+  async fn() {
+    const rules = queries.map((expr, i) => ({ record: `panel:${i}`, expr }));
+    const file = await Deno.makeTempFile({ suffix: ".yml" });
+    try {
+      // YAML takes JSON.
+      await Deno.writeTextFile(file, JSON.stringify({ groups: [{ name: "panels", rules }] }));
+      const { success, output } = await promtool(["check", "rules", file]);
+      assert.ok(success, output);
+      assert.match(output, new RegExp(`${dashboard.panels.length} rules found`));
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});
+
+Deno.test("arpflush.rules.yml and grafana-dashboard.json ask for what the service and routers publish", () => {
   const series = published();
-  const asked = [...rules.matchAll(/\b(arpflush_\w+)(?:\{([^}]*)\})?/g)];
+  const asked = [...[rules, ...queries].join("\n").matchAll(/\b(arpflush_\w+)(?:\{([^}]*)\})?/g)];
   assert.ok(asked.length > 5);
   for (const [text, name, matchers = ""] of asked) {
     const parts = [...matchers.matchAll(/(\w+)=~?"([^"]*)"/g)];
