@@ -314,7 +314,7 @@ const defaults: readonly unknown[] = [
   "2000::/3",
 ];
 
-/** The gateways in a line of JSON from `route show`, each once, in its order; of default routes? */
+/** The gateways in a line of JSON from `route show`, each once; `ofDefaults`: of default routes alone. */
 export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[] {
   const texts = new Set<unknown>();
   for (const route of rowsOf(line)) {

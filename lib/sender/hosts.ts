@@ -104,7 +104,7 @@ export interface Noted {
 }
 
 /** Why an ack changed nothing. */
-export type NotCounted = "replaced instance" | "too many hosts";
+type NotCounted = "replaced instance" | "too many hosts";
 
 /** An ack of a higher rank counts whatever came before or after it. */
 const rank = { stale: 0, pending: 1, failed: 2, decided: 3 } as const;

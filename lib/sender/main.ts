@@ -3,7 +3,7 @@
  * nothing that they don't need; report, system log and help are loaded when they are used.
  */
 import { RunError, UsageError } from "../errors.ts";
-import { parseArguments } from "./arguments.ts";
+import { parseArguments, type SendOptions } from "./arguments.ts";
 import { exitCode } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import { run } from "./run.ts";
@@ -14,7 +14,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const command = parseArguments(args);
     switch (command.kind) {
       case "send":
-        return (await run(command.options)).exitCode;
+        return await send(command.options);
+      case "follow":
+        return await (await import("../follow/follow.ts")).follow(command.fifo, command.options);
       case "nothing":
         if (command.verbose) say(command.line);
         return exitCode.good;
@@ -24,23 +26,32 @@ export async function main(args: readonly string[]): Promise<number> {
         return await (await import("./help.ts")).runInformation(command);
     }
   } catch (error) {
-    return await fail(error, args.includes("--syslog"));
+    return await fail(error, args);
   }
 }
 
+async function send(options: SendOptions): Promise<number> {
+  if (options.unlessFollowing && await (await import("../follow/presence.ts")).isFollowed()) {
+    if (!options.quiet) say("Nothing sent: a process that follows keepalived does it");
+    return exitCode.good;
+  }
+  return (await run(options)).exitCode;
+}
+
 /** Says why nothing was sent, to the system log too if that was asked for. */
-async function fail(error: unknown, toSystemLog: boolean): Promise<number> {
+async function fail(error: unknown, args: readonly string[]): Promise<number> {
   const isRefused = error instanceof Deno.errors.NotCapable;
   if (!(isRefused || error instanceof UsageError || error instanceof RunError)) throw error;
-  const message = isRefused ? permissionText(error) : error.message;
+  const message = isRefused ? permissionText(error, args) : error.message;
   say(message);
   if (error instanceof UsageError) write("stderr", "Try --help\n");
-  if (toSystemLog) await (await import("./syslog.ts")).logToSystem("error", message);
+  if (args.includes("--syslog")) await (await import("./syslog.ts")).logToSystem("error", message);
   return error instanceof RunError ? error.exitCode : exitCode.usage;
 }
 
 /** `Requires sys access to "hostname", run again with the --allow-sys flag` is Deno's text. */
-function permissionText({ message }: Error): string {
-  const set = Deno.build.os === "windows" ? "sender-windows" : "sender";
+function permissionText({ message }: Error, args: readonly string[]): string {
+  const isFollower = args.some((arg) => arg.startsWith("--follow"));
+  const set = Deno.build.os === "windows" ? "sender-windows" : isFollower ? "router" : "sender";
   return `${message.split(", run again")[0]}: run it as deno run -P=${set} send.ts …`;
 }

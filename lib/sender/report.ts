@@ -1,4 +1,5 @@
 /** Tells a person, a program and the system log how a run goes and ends. */
+import { askedText } from "../ask/verdicts.ts";
 import { printable, printableName } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
@@ -38,6 +39,7 @@ export class Reporter {
   /** Verbose lines in the present second, and when it began. */
   #lines = 0;
   #second = 0;
+  #isLogged = false;
 
   constructor(options: SendOptions, plan: Plan) {
     const { quiet, verbose, output } = options;
@@ -46,7 +48,8 @@ export class Reporter {
     this.#plan = plan;
     this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
-    if (!quiet) [...faults, ...hindrances, ...warnings].forEach(say);
+    // They are in the one line, too.
+    if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
@@ -86,6 +89,8 @@ export class Reporter {
         "stdout",
         outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
       );
+    } else if (output === "line") {
+      if (isSent && !this.#isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
@@ -109,7 +114,9 @@ export class Reporter {
       const { keepOutcome } = await import("./run_files.ts");
       note(await keepOutcome(this.#options, outcome));
     }
-    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
+    this.#isLogged = syslog &&
+      await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    if (syslog && !this.#isLogged) {
       note(["no system log took the line of --syslog"]);
     }
     return outcome;
@@ -134,6 +141,11 @@ function eventText(event: ExchangeEvent): string {
       return kind === "repair"
         ? `${address}: asked again with its challenge`
         : `${address}: asked again whether it has flushed`;
+    }
+    case "asked": {
+      const { host, name, ms, verdict } = event.result;
+      const text = askedText({ verdict, results: [event.result] });
+      return `${printable(name ?? host)} at ${host}: ${text} after ${ms.toFixed(0)} ms`;
     }
     case "elsewhere":
       return `Not counted, nothing was sent to ${printable(event.address)}`;

@@ -210,7 +210,7 @@ function linksOf(chosen: readonly OwnInterface[]): OwnInterface[][] {
 }
 
 /** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
-function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
+export function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
   return linkLayerAddress !== null && /^00005e000[12]/.test(linkLayerAddress.toHex());
 }
 

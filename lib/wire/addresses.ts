@@ -71,11 +71,11 @@ export function parseAddress(text: string): AddressPrefix | null {
   const ipv4 = parseIpv4(text);
   if (ipv4 !== null) return { family: 4, length: 32, bytes: ipv4 };
   const ipv6 = parseIpv6(text);
-  return ipv6 === null ? null : unmapped({ family: 6, length: 128, bytes: ipv6 });
+  return ipv6 === null ? null : unmapIpv4({ family: 6, length: 128, bytes: ipv6 });
 }
 
 /** An IPv4-mapped address (`::ffff:192.0.2.1`, what a dual-stack socket names as source) as IPv4. */
-export function unmapped(address: AddressPrefix): AddressPrefix {
+export function unmapIpv4(address: AddressPrefix): AddressPrefix {
   const { family, length, bytes } = address;
   if (family === 4 || length !== 128) return address;
   if (bytes[10] !== 0xff || bytes[11] !== 0xff || bytes.subarray(0, 10).some(Boolean)) {

@@ -6,12 +6,14 @@ import { run } from "../support/command.ts";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   win32: ["wire"],
-  ask: ["wire"],
+  libc: [],
+  ask: ["wire", "libc"],
   neighbors: ["wire"],
   config: ["wire"],
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log"],
-  sender: ["wire", "ask"],
+  sender: ["wire", "ask", "libc", "follow"],
+  follow: ["wire", "sender"],
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };

@@ -19,7 +19,7 @@ const systemLogPath = "/run/systemd/journal/dev-log";
 const proberCopy = "/run/lab/prober.ts";
 
 /** Called with each line of a program, from stdout and stderr alike. */
-export type OnLine = (line: string) => void;
+type OnLine = (line: string) => void;
 
 /** A router or a host on the segment. */
 export interface Station {

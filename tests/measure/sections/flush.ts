@@ -5,7 +5,7 @@ import { connect, ip } from "../../support/namespaces.ts";
 import { type Context, type Row, rowOf, type Samples, type Section } from "../section.ts";
 
 /** Entries of the tables. */
-export const tableSizes = [10, 1_000, 16_000] as const;
+const tableSizes = [10, 1_000, 16_000] as const;
 /** Addresses that a listed flush names. */
 const listed = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
 
@@ -13,7 +13,7 @@ const listed = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
  * Lines for `ip -batch` that fill the table of interface e0. Entries are made permanent first, which
  * the kernel doesn't count, and then stale: its limit of 1,024 can stay as it is.
  */
-export function fillingLines(entries: number): string[] {
+function fillingLines(entries: number): string[] {
   return ["permanent", "stale"].flatMap((state) =>
     Array.from({ length: entries }, (_, i) => {
       const address = `10.9.${(i + 1) >> 8}.${(i + 1) & 0xff}`;

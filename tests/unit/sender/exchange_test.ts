@@ -1,12 +1,19 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
-import { formatKey } from "../../../lib/wire/keys.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
-import { servicePort } from "./virtual_network.ts";
-import { type Behavior, hostKey, planned, type Reply, run, signed } from "./virtual_run.ts";
+import {
+  type Behavior,
+  hostKey,
+  planned,
+  type Reply,
+  run,
+  servicePort,
+  signed,
+} from "./virtual_run.ts";
 
 const heals: Behavior = () => [{}];
 const isRepair = ({ challenge }: FlushRequest) => challenge.some((byte) => byte !== 0);

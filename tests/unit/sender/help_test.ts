@@ -19,7 +19,7 @@ Deno.test("usageOn() names every option with its letter, no other, and fits a te
 
 Deno.test("usageOn() leaves out on Windows what only routers have", () => {
   const windowsUsage = usageOn("windows");
-  const routersOnly = ["--notify", "--syslog"];
+  const routersOnly = ["--follow", "--notify", "--syslog", "--unless-following"];
   const optionsIn = (text: string) => new Set(text.match(/--[a-z]+(-[a-z]+)*/g));
   const missing = optionsIn(usage).difference(optionsIn(windowsUsage));
   assert.deepEqual([...missing].sort(), routersOnly);

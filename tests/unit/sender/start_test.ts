@@ -1,7 +1,6 @@
 /** Holds that the first datagram leaves before anything slow. */
 import assert from "node:assert/strict";
-import { runCommand, senderCommand, withFolder } from "./sender_process.ts";
-import { startStandInHost } from "./stand_in_host.ts";
+import { runCommand, senderCommand, startStandInHost, withFolder } from "./sender_process.ts";
 
 /** What is needed of `deno info --json`. */
 interface ModuleGraph {
