@@ -167,7 +167,7 @@ export function formatLinkLayerAddress(bytes: Uint8Array): string {
  */
 export function parseLinkLayerAddress(text: string): Uint8Array | null {
   if (!/^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$/.test(text)) return null;
-  return Uint8Array.from(text.split(/[:-]/), (digits) => parseInt(digits, 16));
+  return Uint8Array.fromHex(text.replaceAll(/[:-]/g, ""));
 }
 
 const loopback = [prefixOf(4, 8, 127), prefixOf(6, 128, ...Array(15).fill(0), 1)];
