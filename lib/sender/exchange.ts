@@ -43,7 +43,7 @@ export interface PlannedRequest {
 }
 
 /** What the datagrams of a run are made of. */
-export type Content =
+type Content =
   | {
     readonly kind: "signed";
     readonly key: RouterKey;

@@ -24,6 +24,8 @@ interface HistoryEntry {
   /** End of the run, ISO 8601 in UTC. */
   readonly at: string;
   readonly run: string;
+  /** Those that it was narrowed to; empty: all. */
+  readonly interfaces: readonly string[];
   readonly exitCode: number;
   readonly durationMs: number;
   /** How many hosts got each verdict. */
@@ -43,6 +45,7 @@ export function historyLine(run: EndedRun): string {
     version: lineVersion,
     at: new Date(run.at).toISOString(),
     run: run.kind,
+    interfaces: run.interfaceNames,
     exitCode: run.exitCode,
     durationMs: Math.round(run.elapsedMs),
     hosts: Object.fromEntries(run.counts ?? []),
@@ -63,11 +66,12 @@ function parseEntry(line: string): HistoryEntry | null {
   } catch {
     return null;
   }
-  const { version, at, run, exitCode, durationMs, hosts, wrong, summary } = entry;
+  const { version, at, run, interfaces, exitCode, durationMs, hosts, wrong, summary } = entry;
   const isWhole = version === lineVersion && !Number.isNaN(Date.parse(String(at))) &&
     [at, run, summary].every((text) => typeof text === "string") &&
     [exitCode, durationMs, ...Object.values(objectOf(hosts))].every(Number.isFinite) &&
     typeof hosts === "object" && hosts !== null && !Array.isArray(hosts) &&
+    Array.isArray(interfaces) && interfaces.every((name) => typeof name === "string") &&
     Array.isArray(wrong) &&
     wrong.map(objectOf).every(({ host, verdict, text }) =>
       [host, verdict, text].every((text) => typeof text === "string")
@@ -135,7 +139,7 @@ export function historyLines(entries: readonly HistoryEntry[], color: boolean): 
   const rows = entries.map((entry): Row => ({
     cells: [
       localTime(new Date(entry.at)),
-      printable(entry.run),
+      printable([entry.run, ...entry.interfaces].join(" ")),
       String(entry.exitCode),
       (entry.durationMs / 1_000).toFixed(1),
       hostsText(entry),

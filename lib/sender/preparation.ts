@@ -28,7 +28,7 @@ import {
 import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
 /** Who has to answer: a number of hosts, or which. Null: at least one. */
-export type Expectation = { readonly count: number } | ExpectedHosts | null;
+type Expectation = { readonly count: number } | ExpectedHosts | null;
 
 /** All that a run does, decided before its first datagram. */
 export interface Plan {

@@ -58,9 +58,11 @@ const outcomes = [
   ),
 ];
 
+const at = 1_767_323_045_006;
+const scope = { interfaceNames: ["e0"], expect: null };
 const lines = [
-  ...outcomes.map((one) => historyLine(endedRun(one, 1_767_323_045_006))),
-  historyLine(failedRun({ action: "probe" }, new Error("No key"), 1_767_323_045_006)),
+  ...outcomes.map((one) => historyLine(endedRun(one, scope, at))),
+  historyLine(failedRun({ action: "probe", ...scope }, new Error("No key"), at)),
 ];
 
 const documents: readonly [SchemaName, string][] = [
