@@ -7,7 +7,7 @@ import { sectionsOf } from "./sections.ts";
 const ignore = !await isInstalled("systemd-nspawn", "systemctl");
 
 /** Runs a script of this folder that boots systemd, and gives what it says, section by section. */
-async function sectionsFrom(script: string): Promise<Record<string, string[]>> {
+async function sectionsFrom(script: string): Promise<ReturnType<typeof sectionsOf>> {
   const folder = await Deno.makeTempDir({ prefix: "arpflush-systemd-" });
   try {
     await pack(`${folder}/arpflush`);
