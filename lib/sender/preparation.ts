@@ -140,19 +140,20 @@ function plannedRequests(
 ): { readonly requests: readonly PlannedRequest[]; readonly warnings: readonly string[] } {
   const isListed = action === "flush listed";
   const needsAddresses = verify || isListed;
-  const requests = groups.flatMap(({ targets, addresses: own }, link) => {
+  const needed = needsAddresses && named === null ? groups : groups.filter(({ isMore }) => !isMore);
+  const requests = needed.flatMap(({ targets, addresses: own, links, isMore }) => {
     const addresses = needsAddresses ? named ?? own : [];
     if (isListed && addresses.length === 0) return [];
     return chunksOf(addresses).map((addresses, i): PlannedRequest => ({
       fields: {
         ...common,
-        action: i === 0 || action === "probe" ? action : "flush listed",
+        action: i === 0 && !isMore || action === "probe" ? action : "flush listed",
         acknowledge: true,
         report: verify && addresses.length > 0,
         addresses,
       },
       targets,
-      link,
+      links,
     }));
   });
   if (requests.length === 0) {

@@ -14,10 +14,12 @@ import {
   type OwnAddress,
   type OwnInterface,
   parseAddress,
+  parseLinkLayerAddress,
   parsePrefix,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
+import { maxAddresses } from "../wire/datagram.ts";
 
 /** One target of the copies. */
 export interface Target {
@@ -121,36 +123,88 @@ export interface TargetGroup {
   readonly targets: readonly Target[];
   /** Addresses that the hosts here are asked about unless the command line says which. */
   readonly addresses: readonly AddressPrefix[];
+  /** Numbers of the links that the targets are on; named targets have a number of their own. */
+  readonly links: readonly number[];
+  /** The targets are in groups of their own, too: this one asks them about more addresses. */
+  readonly isMore: boolean;
 }
 
 /**
  * The groups of a command line on this machine, links first, and a line for each interface that
- * can't be used.
+ * can't be used. `isPort` tells whether an interface is a port of a bridge or a bond.
  */
 export function chooseTargets(
   { all, interfaceNames, hosts }: TargetOptions,
-  interfaces: readonly OwnInterface[],
+  given: readonly OwnInterface[],
+  isPort: (interfaceName: string) => boolean = isPortHere,
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
+  // The kernel gives ports link-local addresses, but their link is that of the bridge or bond.
+  const interfaces = given.filter(({ name, addresses }) =>
+    !addresses.every(({ address }) => isLinkLocal(address)) || !isPort(name)
+  );
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
-  const groups = linksOf(chosen).map((link): TargetGroup => ({
-    targets: uniqueTargets(
-      link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
-    ),
-    addresses: inOrder([
-      ...link.flatMap(({ addresses }) => addresses),
-      ...addressesElsewhere(link, interfaces),
-    ]),
-  }));
+  const groups = withOtherLinks(
+    linksOf(chosen).map((link, i): TargetGroup => ({
+      targets: uniqueTargets(
+        link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
+      ),
+      addresses: inOrder([
+        ...link.flatMap(({ addresses }) => addresses),
+        ...addressesElsewhere(link, interfaces),
+      ]),
+      links: [i],
+      isMore: false,
+    })),
+    interfaceNames.length === 0 ? globalAddresses(interfaces) : null,
+  );
   if (hosts.length > 0) {
     // Who is named may be on any link, or behind a router: it says itself what is no matter of its.
-    const addresses = interfaces.flatMap((own) => own.addresses)
-      .filter(({ address }) => !isLinkLocal(address));
-    const targets = hosts.map((host) => withNetworks(host, interfaces));
-    groups.push({ targets: uniqueTargets(targets), addresses: inOrder(addresses) });
+    const targets = uniqueTargets(hosts.map((host) => withNetworks(host, interfaces)));
+    const addresses = globalAddresses(interfaces);
+    groups.push({ targets, addresses, links: [groups.length], isMore: false });
   }
   return { groups, faults };
+}
+
+/** Own addresses that mean the same on each link. */
+function globalAddresses(interfaces: readonly OwnInterface[]): AddressPrefix[] {
+  return inOrder(
+    interfaces.flatMap(({ addresses }) => addresses)
+      .filter(({ address }) => !isLinkLocal(address)),
+  );
+}
+
+/**
+ * Groups that ask about the addresses of the other links, too (null: of the other groups): a host may
+ * be on several links and be heard on one of them alone. What a link's one request doesn't hold goes
+ * into further requests, which are the same on all links.
+ */
+function withOtherLinks(
+  groups: readonly TargetGroup[],
+  all: readonly AddressPrefix[] | null,
+): TargetGroup[] {
+  const others = all ??
+    groups.flatMap(({ addresses }) => addresses.filter((address) => !isLinkLocal(address)));
+  const whole = groups.map((group) => ({
+    ...group,
+    addresses: uniquePrefixes([...group.addresses, ...others]),
+  }));
+  if (whole.every(({ addresses }) => addresses.length <= maxAddresses) || groups.length === 1) {
+    return whole;
+  }
+  const first = groups.map((group) => {
+    const onLink = group.addresses.filter(isLinkLocal);
+    const addresses = uniquePrefixes([...onLink, ...group.addresses]).slice(0, maxAddresses);
+    return { ...group, addresses };
+  });
+  return [...first, {
+    targets: groups.flatMap(({ targets }) => targets),
+    addresses: uniquePrefixes(others),
+    links: groups.flatMap(({ links }) => links),
+    isMore: true,
+  }];
 }
 
 /** A group's members answer from the networks of its interface, a broadcast's from its network. */
@@ -251,6 +305,18 @@ function canBroadcast(own: OwnInterface): boolean {
   return own.hasNeighbors && broadcastTargets(own, [], []).length > 0;
 }
 
+/** Whether an interface of this machine is a port of a bridge or a bond, as sysfs has it on Linux. */
+function isPortHere(interfaceName: string): boolean {
+  if (Deno.build.os !== "linux") return false;
+  return ["brport", "bonding_slave"].some((folder) => {
+    try {
+      return Deno.statSync(`/sys/class/net/${interfaceName}/${folder}`).isDirectory;
+    } catch {
+      return false;
+    }
+  });
+}
+
 function chooseInterfaces(
   names: readonly string[],
   interfaces: readonly OwnInterface[],
@@ -328,12 +394,36 @@ function inOrder(held: readonly OwnAddress[]): AddressPrefix[] {
 }
 
 /**
+ * The link-layer addresses of all this machine's interfaces in hex, those without an IP address too, as
+ * ports of a bond are, at whose own addresses hosts may have the bond's; null if they can't be read.
+ */
+function readLinkLayerAddresses(): ReadonlySet<string> | null {
+  if (Deno.build.os !== "linux") return null;
+  const folder = "/sys/class/net";
+  try {
+    const texts = [...Deno.readDirSync(folder)].map(({ name }) => {
+      try {
+        return Deno.readTextFileSync(`${folder}/${name}/address`).trim();
+      } catch {
+        // It is gone meanwhile, or no interface: bonding_masters.
+        return "";
+      }
+    });
+    const known = texts.map(parseLinkLayerAddress).filter((bytes) => bytes?.some(Boolean));
+    return new Set(known.map((bytes) => bytes?.toHex() ?? ""));
+  } catch {
+    return null;
+  }
+}
+
+/**
  * Tells whether a link-layer address is one of this machine's own, on any interface; null for one
  * that isn't known, if the interface that holds the address has one that the system doesn't tell: all
- * its addresses have labels.
+ * its addresses have labels. What `readAll` tells is read for the first one that isn't known.
  */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],
+  readAll = readLinkLayerAddresses,
 ): (linkLayerAddress: Uint8Array, address: AddressPrefix) => boolean | null {
   const untold = interfaces.filter((own) => own.hasNeighbors && own.linkLayerAddress === null);
   const isUntold = (address: AddressPrefix) =>
@@ -341,6 +431,12 @@ export function ownLinkLayerAddresses(
   const own = new Set(
     interfaces.flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
   );
-  return (linkLayerAddress, address) =>
-    own.has(linkLayerAddress.toHex()) || (isUntold(address) ? null : false);
+  let all: ReadonlySet<string> | null | undefined;
+  return (linkLayerAddress, address) => {
+    const text = linkLayerAddress.toHex();
+    if (own.has(text)) return true;
+    all ??= readAll();
+    if (all !== null) return all.has(text);
+    return isUntold(address) ? null : false;
+  };
 }
