@@ -1,5 +1,5 @@
 /** `deno task docs`: writes docs/settings.md, docs/events.md and packaging/arpflush.toml from lib/. */
-import { settingNames, settingTable } from "../lib/config/settings.ts";
+import { settingNames, settingTable, settingText } from "../lib/config/settings.ts";
 import { events } from "../lib/log/events.ts";
 
 /** What makes each generated file, by path from the repository's root. */
@@ -78,7 +78,7 @@ ${settings.join("\n")}`;
 
 /** A default as the settings file would give it. */
 function defaultText(name: keyof typeof settingTable): string {
-  return JSON.stringify(settingTable[name].default);
+  return settingText(name, settingTable[name].default);
 }
 
 /** Breaks a paragraph as `deno fmt` does: at spaces, at most 100 characters a line. */

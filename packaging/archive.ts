@@ -5,7 +5,7 @@
 import { run } from "../tests/support/command.ts";
 
 /** What goes into an archive. */
-export interface ArchiveSource {
+interface ArchiveSource {
   /** The path of the folder that becomes the archive's only folder. */
   readonly folder: string;
   /** The time of all files, in seconds since 1970. */

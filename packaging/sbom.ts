@@ -2,7 +2,7 @@
 import { programs, root, runDeno } from "./programs.ts";
 
 /** An npm package of deno.lock, with what a release says about it. */
-export interface NpmPackage {
+interface NpmPackage {
   readonly name: string;
   readonly version: string;
   /** An SPDX expression, as the package declares it. */

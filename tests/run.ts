@@ -16,23 +16,31 @@ interface Tier {
   readonly folder: string;
   /** What its command line begins with, or what the machine lacks. */
   readonly place: () => Promise<Isolation>;
+  /** How many of its files run at a time. */
+  readonly jobs: number;
+  /** Whether its files share one process, which starts faster, or each has one and a place of its own. */
+  readonly isShared?: boolean;
   /** Whether what its tests print is shown: timelines and figures. */
   readonly prints?: boolean;
-  /** Tests whose times don't count: two files are run at a time. */
-  readonly paired?: string;
 }
 
 /** The last tier whose folder holds a file is the file's. */
 const tiers: readonly Tier[] = [
-  { name: "unit", folder: "tests/", place: anywhere },
-  { name: "packaging", folder: "tests/packaging/", place: anywhere },
-  { name: "net", folder: "tests/net/", place: findIsolation },
-  { name: "lab", folder: "tests/lab/", prints: true, place: rootWith("nft", "keepalived", "ping") },
+  { name: "unit", folder: "tests/", jobs: 2, isShared: true, place: anywhere },
+  { name: "packaging", folder: "tests/packaging/", jobs: 1, isShared: true, place: anywhere },
+  { name: "net", folder: "tests/net/", jobs: 4, place: findIsolation },
+  {
+    name: "lab",
+    folder: "tests/lab/",
+    jobs: 3,
+    prints: true,
+    place: rootWith("nft", "keepalived", "ping"),
+  },
   {
     name: "windows",
     folder: "tests/windows/",
+    jobs: 2,
     prints: true,
-    paired: "tests/windows/powershell/",
     place: async () => {
       const lack = await wineLack();
       return lack === null
@@ -75,26 +83,47 @@ async function testFiles(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** One `deno test` of some files, so many at a time; killed when it hangs, or this is interrupted. */
+/** How `deno test` runs some files. */
+interface Run {
+  /** How many at a time. */
+  readonly jobs: number;
+  readonly prints: boolean;
+  /** Whether others run beside it: what it prints is then shown as a whole, at its end. */
+  readonly hasCompany: boolean;
+  /** More of its options. */
+  readonly options: readonly string[];
+}
+
+/** One `deno test` of some files; killed when it hangs, or this is interrupted. */
 async function runFiles(
   files: readonly string[],
-  { jobs, prints, options }: { jobs: number; prints: boolean; options: readonly string[] },
+  { jobs, prints, hasCompany, options }: Run,
   argv: readonly string[],
 ): Promise<Counts> {
   const report = await Deno.makeTempFile({ prefix: "arpflush-tests-", suffix: ".xml" });
   // Quiet, Deno shows nothing of what tests print; types are another task's affair.
-  const deno = [Deno.execPath(), "test", prints ? "--no-check" : "-q", "--no-prompt", "-P=tests"];
-  const parallel = jobs > 1 ? ["--parallel"] : [];
-  const line = [...argv, ...deno, ...parallel, `--junit-path=${report}`, ...options, ...files];
+  const deno = [Deno.execPath(), "test", "--no-check", "--no-prompt", "-P=tests"];
+  const more = [...prints ? [] : ["-q"], ...jobs > 1 ? ["--parallel"] : []];
+  const line = [...argv, ...deno, ...more, `--junit-path=${report}`, ...options, ...files];
   const env = { DENO_NO_UPDATE_CHECK: "1", DENO_JOBS: String(jobs) };
-  const child = new Deno.Command(line[0], { args: line.slice(1), stdin: "null", env }).spawn();
+  const shown = hasCompany ? "piped" : "inherit";
+  const child = new Deno.Command(line[0], {
+    ...{ args: line.slice(1), stdin: "null", stdout: shown, stderr: shown, env },
+  }).spawn();
   // unshare passes no signal on; when it is killed everything in there ends.
   const kill = () => child.kill("SIGKILL");
   const timer = setTimeout(kill, timeoutMs);
   Deno.addSignalListener("SIGINT", kill);
+  const printed = hasCompany ? await child.output() : null;
   const { success } = await child.status;
   Deno.removeSignalListener("SIGINT", kill);
   clearTimeout(timer);
+  if (printed !== null) {
+    const [stdout, stderr] = [printed.stdout, printed.stderr].map((all) =>
+      new TextDecoder().decode(all)
+    );
+    console.log((stdout + stderr).trim());
+  }
   const text = await Deno.readTextFile(report);
   await Deno.remove(report);
   return countsOf(text, success);
@@ -130,12 +159,22 @@ async function runTier(
     return { ...total, skipped: files.length };
   }
   console.log(`\nTier ${tier.name}: ${files.length} files`);
-  const { prints = false, paired } = tier;
-  const isPaired = (file: string) => paired !== undefined && file.startsWith(paired);
-  for (const jobs of [1, 2]) {
-    const some = files.filter((file) => isPaired(file) === (jobs === 2));
-    if (some.length > 0) add(total, await runFiles(some, { jobs, prints, options }, place.argv));
+  const start = performance.now();
+  const { jobs, isShared = false, prints = false } = tier;
+  const one = async (some: readonly string[], jobs: number, hasCompany: boolean) =>
+    add(total, await runFiles(some, { jobs, prints, hasCompany, options }, place.argv));
+  if (isShared) await one(files, jobs, false);
+  else {
+    const queue = [...files];
+    const work = async () => {
+      // From the end: the longest are there.
+      for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+        await one([file], 1, jobs > 1);
+      }
+    };
+    await Promise.all(Array.from({ length: jobs }, work));
   }
+  console.log(`Tier ${tier.name}: ${Math.round((performance.now() - start) / 1_000)} s`);
   return total;
 }
 

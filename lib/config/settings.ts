@@ -6,10 +6,11 @@ import { messageOf } from "../errors.ts";
 import { nearest } from "../text.ts";
 import {
   type AddressPrefix,
+  formatAddress,
   formatPrefix,
   isWholeAddress,
-  parseAddress,
   parsePrefix,
+  samePrefix,
 } from "../wire/addresses.ts";
 import { defaultPort } from "../wire/datagram.ts";
 import { keyPrefix, maxRouterKeys, parseRouterKeys } from "../wire/keys.ts";
@@ -105,8 +106,9 @@ function text(
 }
 
 /**
- * A keyword, or a list of `items` that `parseItem` reads; one text counts as a list of one.
- * `parseItem` throws an Error that names the text.
+ * A keyword, or a list of `items` that `parseItem` reads; one text may hold several, with commas or
+ * blanks between them. `parseItem` throws an Error that names the text, as `fault` says what is wrong
+ * with the list.
  */
 function listOf<Item, const Keyword extends string = never>(
   items: string,
@@ -115,6 +117,7 @@ function listOf<Item, const Keyword extends string = never>(
   standard: NoInfer<Keyword | readonly Item[]>,
   description: string,
   keywords: readonly Keyword[] = [],
+  fault: (items: readonly Item[]) => string | null = () => null,
 ): Setting<Keyword | readonly Item[]> {
   const isText = (one: unknown) => typeof one === "string";
   return {
@@ -125,11 +128,18 @@ function listOf<Item, const Keyword extends string = never>(
       .join(", ").replace(/^or /, ""),
     description,
     parse(given) {
-      const texts = isText(given) ? [given] : Array.isArray(given) ? given : [];
+      const texts: unknown[] = isText(given)
+        ? given.split(/[\s,]+/).filter(Boolean)
+        : Array.isArray(given)
+        ? given
+        : [];
       const keyword = keywords.find((word) => texts.length === 1 && texts[0] === word);
       if (keyword !== undefined) return keyword;
       if (texts.length < 1 || texts.length > max || !texts.every(isText)) return undefined;
-      return texts.map(parseItem);
+      const list = texts.map(parseItem);
+      const wrong = fault(list);
+      if (wrong !== null) throw new Error(wrong);
+      return list;
     },
   };
 }
@@ -139,6 +149,19 @@ function parseWholeAddress(text: string): AddressPrefix {
   const prefix = parsePrefix(text);
   if (!isWholeAddress(prefix)) throw new Error(`"${text}" is a network, not one address`);
   return prefix;
+}
+
+/** What is wrong with addresses to listen on: one may stand once, and besides the others it needs. */
+function listenFault(addresses: readonly AddressPrefix[]): string | null {
+  for (const [i, address] of addresses.entries()) {
+    const text = formatAddress(address);
+    if (addresses.slice(0, i).some((other) => samePrefix(other, address))) {
+      return `${text} is there twice`;
+    }
+    const others = addresses.filter(({ family }) => family === address.family);
+    if (!address.bytes.some(Boolean) && others.length > 1) return `${text} includes the others`;
+  }
+  return null;
 }
 
 /** The texts of routers' public keys; one text counts as a list of one. */
@@ -206,6 +229,7 @@ function isFileName(name: string): boolean {
 
 const maxPasswordBytes = 1_000;
 const maxAllowedSources = 256;
+const maxListenAddresses = 16;
 const maxRefreshAddresses = 61;
 
 const utf8Length = (text: string) => new TextEncoder().encode(text).length;
@@ -213,10 +237,15 @@ const utf8Length = (text: string) => new TextEncoder().encode(text).length;
 /** The settings by name, in the order in which they are shown. */
 const table = {
   Port: wholeNumber(1, 65_535, defaultPort, "", "UDP port of requests"),
-  Listen: text("0.0.0.0", (text) => parseAddress(text) !== null, {
-    allowed: "an IPv4 or IPv6 address",
-    description: 'Address to listen on; "::" hears IPv6 too, on Linux together with IPv4',
-  }),
+  Listen: listOf(
+    "IPv4 or IPv6 addresses",
+    maxListenAddresses,
+    parseWholeAddress,
+    [parseWholeAddress("0.0.0.0")],
+    'Addresses to listen on; "0.0.0.0" is all of IPv4, "::" all of IPv6, on Linux of IPv4 as well',
+    [],
+    listenFault,
+  ),
   RouterKeys: routerKeys,
   Password: text("", (text) => utf8Length(text) <= maxPasswordBytes, {
     allowed: `a text of at most ${maxPasswordBytes} bytes`,

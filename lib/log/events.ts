@@ -170,7 +170,7 @@ const catalogue = {
   socketReopened: {
     id: 32,
     severity: "info",
-    text: "Listening again on {address} port {port}",
+    text: "Listening on {address} port {port} from now on",
     advice: "",
   },
   ackFailed: {
@@ -183,8 +183,29 @@ const catalogue = {
   networkUnwatched: {
     id: 34,
     severity: "warning",
-    text: "Cannot watch the network for changes: {error}",
-    advice: "Requests are heard all the same; only a change of the network leads to no flush.",
+    text: "Cannot have Windows tell of changes of the network: {error}; trying again",
+    advice: "Said once until it works. Until then the service looks by itself, once a minute.",
+  },
+  networkWatched: {
+    id: 35,
+    severity: "info",
+    text: "Windows tells of changes of the network now",
+    advice: "",
+  },
+
+  addressMissing: {
+    id: 37,
+    severity: "warning",
+    text:
+      "Cannot listen on {address} port {port}: {error}; trying again, other addresses are heard",
+    advice: "Check that the address is the host's and the port is free, or take it out of Listen.",
+  },
+  portShared: {
+    id: 36,
+    severity: "warning",
+    text: "Process {pid} has port {port} open on {address} too, and may be given requests instead",
+    advice:
+      "Find out what the process is (Task Manager, tasklist), and end it or move it off the port.",
   },
 
   settingsInvalid: {

@@ -4,6 +4,7 @@
  * file is reported, and hinders nothing else.
  */
 import { systemReason } from "../errors.ts";
+import { removeFile, replaceFile } from "../files.ts";
 import type { Report } from "../log/events.ts";
 import type { Counters } from "../receiver/counters.ts";
 import type { Time } from "../time.ts";
@@ -126,35 +127,5 @@ export class MetricsFile {
         this.#parts.report("metricsNotRemoved", { path, error: systemReason(error) });
       }
     }
-  }
-}
-
-/**
- * Replaces a file's text so that readers see the old text or the new one and never a part; readable
- * for everybody as far as the process's umask allows. Rejects with the system's error; the old text
- * stays then. No link is followed under either name, so whoever may write in the folder can't lead
- * this elsewhere. It isn't synced to the disk: after a loss of power the service writes it anew when
- * it starts.
- */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  // The collectors read only what ends in `.prom`.
-  const temporary = `${path}.tmp`;
-  // One may be left of a process that was killed while it wrote.
-  await removeFile(temporary);
-  try {
-    await Deno.writeTextFile(temporary, text, { createNew: true, mode: 0o644 });
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await removeFile(temporary).catch(() => {});
-    throw error;
-  }
-}
-
-/** Removes a file, if it is there. */
-async function removeFile(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -1,10 +1,9 @@
 /**
- * The service's numbers under the names that docs/operating.md lists, in Prometheus' text
- * exposition format 0.0.4, as the textfile collectors of node_exporter and windows_exporter read it:
- * UTF-8, lines that end in a line feed on every platform. No label's value comes from the network:
- * the words of outcomes and reasons are the program's, key ids are the key file's.
+ * The service's numbers under the names that docs/operating.md lists. No label's value comes from
+ * the network: the words of outcomes and reasons are the program's, key ids are the key file's.
  */
-import type { Counters, Histogram } from "../receiver/counters.ts";
+import { counter, exposition, type Family, gauge, type Sample } from "../exposition.ts";
+import type { Counters } from "../receiver/counters.ts";
 
 /** What the numbers are about. */
 export interface MeasuredService {
@@ -110,14 +109,6 @@ function ofFlushes({ counters }: MeasuredService): Family[] {
   ];
 }
 
-function counter(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name: `arpflush_${name}`, help, type: "counter", samples };
-}
-
-function gauge(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name: `arpflush_${name}`, help, type: "gauge", samples };
-}
-
 function byResult(results: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(results).map(([result, value]) => ({ labels: { result }, value }));
 }
@@ -128,51 +119,4 @@ function seconds(ms: number, labels: Sample["labels"] = {}): Sample {
 
 function secondsOrNone(ms: number | null, labels: Sample["labels"] = {}): Sample[] {
   return ms === null ? [] : [seconds(ms, labels)];
-}
-
-/** One number; its labels tell it from the others of its name. */
-interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** All numbers of one name. */
-type Family =
-  & { readonly name: string; readonly help: string }
-  & (
-    | { readonly type: "counter" | "gauge"; readonly samples: readonly Sample[] }
-    | { readonly type: "histogram"; readonly histogram: Histogram }
-  );
-
-/** The text of a file; families without a sample are left out. */
-function exposition(families: readonly Family[]): string {
-  return families.map(familyText).join("");
-}
-
-function familyText(family: Family): string {
-  const { name, help, type } = family;
-  const lines = type === "histogram"
-    ? histogramLines(name, family.histogram)
-    : family.samples.map(({ labels, value }) => line(name, labels, value));
-  if (lines.length === 0) return "";
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
-}
-
-/** Buckets are cumulative, the last one counts everything. */
-function histogramLines(name: string, { bounds, counts, sum }: Histogram): string[] {
-  let total = 0;
-  const buckets = counts.map((count, i) => {
-    total += count;
-    return line(`${name}_bucket`, { le: i < bounds.length ? String(bounds[i]) : "+Inf" }, total);
-  });
-  return [...buckets, line(`${name}_sum`, {}, sum), line(`${name}_count`, {}, total)];
-}
-
-function line(name: string, labels: Sample["labels"] = {}, value: number): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`;
-}
-
-function escapeLabel(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }

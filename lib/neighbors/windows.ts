@@ -42,8 +42,8 @@ import {
 interface WindowsNeighborCacheOptions {
   /** The foreign functions. @default those of %SystemRoot%\System32\iphlpapi.dll */
   readonly ip?: IpHelper;
-  /** Makes Windows ask for an address on a link. @default a UDP datagram to it */
-  readonly sendDatagram?: SendDatagram;
+  /** Makes Windows ask for addresses on links. @default UDP datagrams to them */
+  readonly openDatagrams?: () => Datagrams;
   /** How long `resolve` waits for answers. @default 1000 */
   readonly resolveMs?: number;
   /** @default the process's own */
@@ -57,9 +57,9 @@ interface WindowsNeighborCacheOptions {
 export function openWindowsNeighborCache(
   options: WindowsNeighborCacheOptions = {},
 ): NeighborCache {
-  const { ip = open(), sendDatagram = sendUdpDatagram, resolveMs = 1000, time = systemTime } =
+  const { ip = open(), openDatagrams = openUdpDatagrams, resolveMs = 1000, time = systemTime } =
     options;
-  const parts = { ip, sendDatagram, resolveMs, time };
+  const parts = { ip, openDatagrams, resolveMs, time };
   const flush = ip.hasFlushIpNetTable2 ? "FlushIpNetTable2" : "FlushIpNetTable";
   return {
     description: `iphlpapi.dll (${flush})`,
@@ -278,35 +278,45 @@ function lookAt(
   );
 }
 
-/**
- * Sends a datagram to an address on a link, so that Windows asks the link for it; rejects as the
- * socket does.
- */
-type SendDatagram = (address: AddressPrefix, link: Link) => Promise<void>;
+/** Datagrams that have Windows ask a link for an address. */
+interface Datagrams extends Disposable {
+  /** Sends one to an address on a link; rejects as a socket does, also when it is disposed of first. */
+  send(address: AddressPrefix, link: Link): Promise<void>;
+}
 
 /** The discard service (RFC 863): nobody needs to listen there. */
 const discardPort = 9;
 
-const sendUdpDatagram: SendDatagram = async (address, link) => {
-  // Sent from the link's own address, or to its zone, the datagram leaves through that interface.
-  const zoned = isLinkLocal(address) && address.family === 6;
-  const socket = Deno.listenDatagram({
-    transport: "udp",
-    hostname: zoned ? "::" : formatAddress(link.own),
-    port: 0,
-  });
-  try {
-    const hostname = `${formatAddress(address)}${zoned ? `%${link.interfaceIndex}` : ""}`;
-    await socket.send(new Uint8Array(1), { transport: "udp", hostname, port: discardPort });
-  } finally {
-    socket.close();
+/** One socket for each of the host's own addresses: opening one costs far more than sending. */
+function openUdpDatagrams(): Datagrams {
+  const sockets = new Map<string, Deno.DatagramConn>();
+
+  function socketAt(hostname: string): Deno.DatagramConn {
+    const known = sockets.get(hostname);
+    if (known !== undefined) return known;
+    const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+    sockets.set(hostname, socket);
+    return socket;
   }
-};
+
+  return {
+    async send(address, link) {
+      // Sent from the link's own address, or to its zone, it leaves through that interface.
+      const zoned = isLinkLocal(address) && address.family === 6;
+      const hostname = `${formatAddress(address)}${zoned ? `%${link.interfaceIndex}` : ""}`;
+      const to = { transport: "udp", hostname, port: discardPort } as const;
+      await socketAt(zoned ? "::" : formatAddress(link.own)).send(new Uint8Array(1), to);
+    },
+    [Symbol.dispose]() {
+      for (const socket of sockets.values()) socket.close();
+    },
+  };
+}
 
 /** What resolving needs. */
 interface ResolveParts {
   readonly ip: IpHelper;
-  readonly sendDatagram: SendDatagram;
+  readonly openDatagrams: () => Datagrams;
   readonly resolveMs: number;
   readonly time: Time;
 }
@@ -332,7 +342,7 @@ const askAgainAfterMs = [300, 600];
  * the table is asked for again.
  */
 async function resolveAnew(
-  { ip, sendDatagram, resolveMs, time }: ResolveParts,
+  { ip, openDatagrams, resolveMs, time }: ResolveParts,
   links: readonly (Link | null)[],
   addresses: readonly AddressPrefix[],
   settled: (index: number, found: FoundNeighbor) => void = () => {},
@@ -340,6 +350,7 @@ async function resolveAnew(
   const start = time.monotonic();
   const found: FoundNeighbor[] = [];
   const refused: NeighborCacheError[] = [];
+  using datagrams = openDatagrams();
   let waiting: Question[] = [];
 
   function settle(index: number, neighbor: FoundNeighbor): void {
@@ -350,7 +361,7 @@ async function resolveAnew(
 
   /** Not waited for: what can't be sent finds nobody. Only where sending is forbidden nothing is known. */
   function ask({ row, link }: Question): void {
-    sendDatagram(row.address, link).catch((error) => {
+    datagrams.send(row.address, link).catch((error) => {
       if (!(error instanceof Deno.errors.PermissionDenied)) return;
       const text = `Cannot send to ${formatAddress(row.address)}: ${systemReason(error)}`;
       refused.push(new NeighborCacheError(text, win32.accessDenied));

@@ -1,7 +1,40 @@
-/** Which of the host's interfaces a change of the network on Windows concerns. */
+/**
+ * The host's network on Windows apart from its neighbors: own addresses, the owners of a UDP port, and
+ * which interfaces a change concerns.
+ */
 import type { IpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6 } from "../win32/netioapi.ts";
 import { win32 } from "../win32/win32_error.ts";
+import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
+import { callError, readUnicastRows } from "./windows_tables.ts";
+
+/**
+ * The host's addresses with their networks, as `Deno.networkInterfaces` has them, which takes up to a
+ * second where there are many network cards. Throws a NeighborCacheError.
+ */
+export function readOwnAddresses(
+  ip: IpHelper,
+): { readonly address: string; readonly cidr: string; readonly scopeid: number }[] {
+  return readUnicastRows(ip).map(({ address, onLinkPrefixLength, interfaceIndex }) => {
+    const text = formatAddress(address);
+    return { address: text, cidr: `${text}/${onLinkPrefixLength}`, scopeid: interfaceIndex };
+  });
+}
+
+/** The sockets that processes other than this one have on a UDP port. Throws a NeighborCacheError. */
+export function readPortOwners(
+  ip: IpHelper,
+  port: number,
+  ownPid: number,
+): { readonly address: AddressPrefix; readonly pid: number }[] {
+  return ([AF_INET, AF_INET6] as const).flatMap((family) => {
+    const { code, rows } = ip.getExtendedUdpTable(family);
+    if (code !== win32.success && code !== win32.notSupported) {
+      throw callError(`GetExtendedUdpTable(${family})`, code);
+    }
+    return rows.filter((row) => row.port === port && row.pid !== ownPid);
+  });
+}
 
 /**
  * A function that gives the indexes of the interfaces that were added, connected or got an address

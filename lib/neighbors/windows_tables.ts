@@ -129,12 +129,17 @@ function toLink(row: UnicastRow): Link[] {
   }];
 }
 
-/** The networks on the host's links, loopback left out. */
-export function readLinks(ip: IpHelper): Link[] {
+/** The host's own addresses, both families. */
+export function readUnicastRows(ip: IpHelper): UnicastRow[] {
   return bothFamilies(
     "GetUnicastIpAddressTable",
     (family) => ip.getUnicastIpAddressTable(family),
-  ).flatMap(toLink);
+  );
+}
+
+/** The networks on the host's links, loopback left out. */
+export function readLinks(ip: IpHelper): Link[] {
+  return readUnicastRows(ip).flatMap(toLink);
 }
 
 /** The routes of both families. */

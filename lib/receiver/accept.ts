@@ -141,39 +141,39 @@ export function accept(
   clock: Clock,
 ): Refusal | Accepted {
   const { toleranceMs } = rules;
-  if (!rules.isAllowed(source)) return refused("source");
+  if (!rules.isAllowed(source)) return refusal("source");
   const fault = requestHeaderFault(bytes);
   if (fault !== null) {
-    if (!rules.isLegacy?.(bytes)) return refused(fault);
+    if (!rules.isLegacy?.(bytes)) return refusal(fault);
     return { kind: state.isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
   }
   const key = rules.routerKeys.find(bytes, requestKeyIdOffset);
-  if (key === undefined) return refused("key");
-  if (!hasRightFilter(bytes, key)) return refused("filter");
+  if (key === undefined) return refusal("key");
+  if (!hasRightFilter(bytes, key)) return refusal("filter");
 
   const window = state.windows.of(key);
   const now = clock.monotonic();
   const known = window.find(requestIdOf(bytes), now);
   if (known !== undefined) {
-    if (!equalConstantTime(known.filter, requestFilterOf(bytes))) return refused("id reused");
+    if (!equalConstantTime(known.filter, requestFilterOf(bytes))) return refusal("id reused");
     return { kind: "copy", seen: known };
   }
 
   const challenge = requestChallengeOf(bytes);
   const hasChallenge = challenge.some(Boolean);
   if (hasChallenge && !state.challenges.isRight(challenge, key.id, now)) {
-    return refused("challenge");
+    return refusal("challenge");
   }
   const created = requestCreatedOf(bytes);
   const wall = clock.wall();
   const isStale = !hasChallenge && !window.isFresh(created, wall, toleranceMs);
-  if (isStale && !window.hasRoomForStale(created)) return refused("stale table full");
+  if (isStale && !window.hasRoomForStale(created)) return refusal("stale table full");
 
   if (!rules.isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes))) {
-    return refused("signature");
+    return refusal("signature");
   }
   const request = parseRequest(bytes);
-  if (request === null) return refused("content", key);
+  if (request === null) return refusal("content", key);
 
   const seen = seenOf(request, key, requestFilterOf(bytes).slice(), isStale);
   if (isStale) {
@@ -181,11 +181,11 @@ export function accept(
     return { kind: "stale", request, seen, wall };
   }
   const memory = window.accept(seen, hasChallenge, now, toleranceMs);
-  if (memory === "refused") return refused("window full", key);
+  if (memory === "refused") return refusal("window full", key);
   return { kind: "new", request, seen, isRemembered: memory === "remembered" };
 }
 
-function refused(reason: RefusalReason, key?: RouterKey): Refusal {
+function refusal(reason: RefusalReason, key?: RouterKey): Refusal {
   return { kind: "refused", reason, key };
 }
 
@@ -201,7 +201,10 @@ function seenOf(
 }
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */
-export type AddressInfo = Pick<InterfaceInfo, "address" | "cidr">;
+export interface AddressInfo extends Pick<InterfaceInfo, "address" | "cidr"> {
+  /** The index of the interface that a link-local IPv6 address is on. */
+  readonly scopeid?: number | null;
+}
 
 /** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
 const maxAgeMs = 30_000;
@@ -219,14 +222,22 @@ export function allowNetworks(
     isLoopback(source) || networks.some((network) => prefixContains(network, source));
 }
 
+/** What the interfaces say of sources: each check includes loopback. */
+interface SourceChecks {
+  /** Inside the network of one of the host's own addresses. */
+  readonly onLink: (source: AddressPrefix) => boolean;
+  /** One of the host's own addresses. */
+  readonly own: (source: AddressPrefix) => boolean;
+}
+
 /**
- * A check for on-link sources: those inside the network of one of the host's own addresses, which it
- * follows. When the interfaces can't be read the last networks stay valid.
+ * Checks for on-link sources and for the host itself, which follow its addresses. When the
+ * interfaces can't be read the last ones stay valid.
  */
 export class OnLinkSources {
   readonly #readAddresses: () => readonly AddressInfo[];
   readonly #time: Time;
-  #check = allowNetworks([]);
+  #checks: SourceChecks = { onLink: allowNetworks([]), own: allowNetworks([]) };
   #readAt = 0;
   /** Null when the networks are too old. A timer costs a datagram nothing; a clock would. */
   #cancelAging: (() => void) | null = null;
@@ -244,28 +255,39 @@ export class OnLinkSources {
     this.#latestAllowed = null;
     try {
       const own = this.#readAddresses().map(parseOwnAddress).filter((one) => one !== null);
-      this.#check = allowNetworks(own.map(({ network }) => network));
+      this.#checks = {
+        onLink: allowNetworks(own.map(({ network }) => network)),
+        own: allowNetworks(own.map(({ address }) => address)),
+      };
     } catch {
       // Out of descriptors, for example: the next refresh tries again.
     }
   }
 
   isAllowed(source: AddressPrefix): boolean {
-    if (this.#cancelAging === null) this.#refresh();
-    if (source === this.#latestAllowed) return true;
-    if (this.#check(source)) {
-      this.#latestAllowed = source;
-      return true;
-    }
-    if (this.#time.monotonic() - this.#readAt < unknownSourcePauseMs) return false;
-    this.#refresh();
-    return this.#check(source);
+    if (this.#cancelAging !== null && source === this.#latestAllowed) return true;
+    const isAllowed = this.#holds("onLink", source);
+    if (isAllowed) this.#latestAllowed = source;
+    return isAllowed;
+  }
+
+  /** Whether a source is the host itself, at whichever address it listens. */
+  isOwn(source: AddressPrefix): boolean {
+    return this.#holds("own", source);
   }
 
   /** Ends its timer. */
   close(): void {
     this.#cancelAging?.();
     this.#cancelAging = null;
+  }
+
+  #holds(check: keyof SourceChecks, source: AddressPrefix): boolean {
+    if (this.#cancelAging === null) this.#refresh();
+    if (this.#checks[check](source)) return true;
+    if (this.#time.monotonic() - this.#readAt < unknownSourcePauseMs) return false;
+    this.#refresh();
+    return this.#checks[check](source);
   }
 
   #refresh(): void {

@@ -18,6 +18,7 @@ import {
 } from "../wire/addresses.ts";
 import type { FlushRequest } from "../wire/request.ts";
 import type { Counters } from "./counters.ts";
+import type { Peer } from "./listeners.ts";
 import { createLimitedReport } from "./rate_limits.ts";
 import type { RequestResult } from "./replay_window.ts";
 
@@ -39,14 +40,14 @@ interface AcknowledgerParts {
  */
 export class Acknowledger {
   readonly #parts: AcknowledgerParts;
-  readonly #send: (bytes: Uint8Array, to: Deno.NetAddr) => Promise<void>;
+  readonly #send: (bytes: Uint8Array, to: Peer) => Promise<void>;
   readonly #reportFailure: ReturnType<typeof createLimitedReport>;
   /** What sends each delayed ack, and what cancels its timer. */
   readonly #delayed = new Map<() => Promise<void>, () => void>();
 
   constructor(
     parts: AcknowledgerParts,
-    send: (bytes: Uint8Array, to: Deno.NetAddr) => Promise<void>,
+    send: (bytes: Uint8Array, to: Peer) => Promise<void>,
   ) {
     this.#parts = parts;
     this.#send = send;
@@ -54,7 +55,7 @@ export class Acknowledger {
   }
 
   /** Sends what `encode` makes when its time has come, so that the ack's clock is right. */
-  acknowledge(to: Deno.NetAddr, spreadMs: number, encode: () => Uint8Array): void {
+  acknowledge(to: Peer, spreadMs: number, encode: () => Uint8Array): void {
     const { time, random, counters } = this.#parts;
     if (spreadMs === 0) return void this.#sendNow(to, encode);
     if (this.#delayed.size >= maxDelayedAcks) return counters.count("acksDropped");
@@ -73,7 +74,7 @@ export class Acknowledger {
     }));
   }
 
-  async #sendNow(to: Deno.NetAddr, encode: () => Uint8Array): Promise<void> {
+  async #sendNow(to: Peer, encode: () => Uint8Array): Promise<void> {
     const { counters } = this.#parts;
     try {
       await this.#send(encode(), to);

@@ -28,7 +28,8 @@ interface DatagramEvents {
   readonly receiveFailed: (error: unknown) => void;
   /** The socket is of no use any more and is being opened again. */
   readonly lost: (error: unknown) => void;
-  readonly reopened: () => void;
+  /** A lost one is there again, or one that `openLater` was to open. */
+  readonly opened: () => void;
 }
 
 /** The longest UDP datagram fits, so none is ever cut. */
@@ -41,7 +42,7 @@ const maxErrors = maxFreeErrors + 10;
 const firstReopenPauseMs = 100;
 const maxReopenPauseMs = 5_000;
 
-/** A socket that is received from until `stop()`. */
+/** A socket at an address and port (0: any) that is received from, once it is opened, until `stop()`. */
 export class DatagramLoop {
   readonly #events: DatagramEvents;
   readonly #time: Time;
@@ -54,7 +55,6 @@ export class DatagramLoop {
   /** Ends when the present socket isn't received from any more. */
   #receiving = Promise.resolve();
 
-  /** Opens the socket, or throws, and starts to receive. */
   constructor(
     address: string,
     port: number,
@@ -65,10 +65,29 @@ export class DatagramLoop {
     this.#events = events;
     this.#time = time;
     this.#open = open;
-    const socket = open(address, port);
     this.#address = address;
+    this.#port = port;
+  }
+
+  /** Opens the socket, or throws, and starts to receive. */
+  open(): void {
+    const socket = this.#open(this.#address, this.#port);
     this.#port = portOf(socket);
     this.#use(socket);
+  }
+
+  /** Opens the socket as soon as that works. */
+  openLater(): void {
+    void this.#openAgain(firstReopenPauseMs);
+  }
+
+  /** Opens the socket anew, in place of the present one, if there is one. */
+  renew(): void {
+    const old = this.#socket;
+    if (old === null) return;
+    this.#socket = null;
+    closeQuietly(old);
+    void this.#receiving.then(() => this.#openAgain(0, true));
   }
 
   get address(): string {
@@ -106,12 +125,13 @@ export class DatagramLoop {
     closeQuietly(old);
   }
 
-  /** Closes the socket; no event comes after it. */
-  stop(): void {
+  /** Closes the socket; no event comes after it. Resolves when the port is free. */
+  stop(): Promise<void> {
     const old = this.#socket;
     this.#socket = null;
     this.#stopped.abort();
     closeQuietly(old);
+    return this.#receiving;
   }
 
   #use(socket: DatagramSocket): void {
@@ -149,17 +169,28 @@ export class DatagramLoop {
     }
   }
 
-  async #reopen(problem: unknown): Promise<void> {
+  /** Not awaited by the receiving that ends with it. */
+  #reopen(problem: unknown): void {
     this.#events.lost(problem);
     closeQuietly(this.#socket);
     this.#socket = null;
+    void this.#openAgain(0);
+  }
+
+  /** Tries until it works, first after a pause; a silent first try that fails is a loss. */
+  async #openAgain(firstPauseMs: number, isSilent = false): Promise<void> {
+    if (firstPauseMs > 0) await this.#pause(firstPauseMs);
     let pauseMs = firstReopenPauseMs;
+    let silent = isSilent;
     while (!this.#stopped.signal.aborted) {
       try {
         // A move may have opened one meanwhile.
         if (this.#socket === null) this.#use(this.#open(this.#address, this.#port));
-        return this.#events.reopened();
-      } catch {
+        if (!silent) this.#events.opened();
+        return;
+      } catch (error) {
+        if (silent) this.#events.lost(error);
+        silent = false;
         await this.#pause(pauseMs);
         pauseMs = Math.min(2 * pauseMs, maxReopenPauseMs);
       }
@@ -182,8 +213,8 @@ export class DatagramLoop {
       if (!this.#stopped.signal.aborted) {
         try {
           this.#use(this.#open(this.#address, this.#port));
-        } catch {
-          this.#reopen(error);
+        } catch (problem) {
+          this.#reopen(problem);
         }
       }
       throw error;

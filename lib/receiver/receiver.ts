@@ -35,8 +35,9 @@ import {
 } from "./accept.ts";
 import { Acknowledger, failedResult, LookUps, type ReceivedRequest, Reporter } from "./answers.ts";
 import { Counters } from "./counters.ts";
-import { DatagramLoop, type OpenSocket } from "./datagram_loop.ts";
+import type { OpenSocket } from "./datagram_loop.ts";
 import { type Flush, Flusher } from "./flusher.ts";
+import { Listeners, type Peer, type Place } from "./listeners.ts";
 import { createLimitedReport, RefusalLog } from "./rate_limits.ts";
 import type { RequestResult, SeenRequest } from "./replay_window.ts";
 import { Resolutions } from "./resolutions.ts";
@@ -63,7 +64,7 @@ export interface ReceiverParts {
 
 /** What a reload may change. */
 export interface ReceiverRules extends AcceptanceRules {
-  readonly address: string;
+  readonly addresses: readonly string[];
   /** 0: any. */
   readonly port: number;
   readonly holdDownMs: number;
@@ -80,7 +81,7 @@ export class Receiver {
   readonly counters: Counters;
   readonly #parts: ReceiverParts;
   readonly #state: AcceptanceState;
-  readonly #loop: DatagramLoop;
+  readonly #listeners: Listeners;
   readonly #flusher: Flusher;
   readonly #resolutions: Resolutions;
   readonly #reporter: Reporter;
@@ -95,7 +96,10 @@ export class Receiver {
   #rules: ReceiverRules;
   #isStopping = false;
 
-  /** Opens the socket, or throws, and starts to receive. Requests older than this are stale. */
+  /**
+   * Opens the sockets, or throws if none can be opened, and starts to receive. Requests older than
+   * this are stale.
+   */
   constructor(rules: ReceiverRules, parts: ReceiverParts) {
     const { report, time } = parts;
     this.#rules = rules;
@@ -106,7 +110,7 @@ export class Receiver {
     this.#reportBroken = createLimitedReport(report, "brokenRequest", time);
     this.#reportOffset = createLimitedReport(report, "clockOffset", time);
     this.#reportFull = createLimitedReport(report, "replayWindowFull", time);
-    this.#loop = this.#openLoop();
+    this.#listeners = this.#listen();
     const shared = { ...parts, counters: this.counters };
     this.#resolutions = new Resolutions(shared);
     this.#reporter = new Reporter(shared);
@@ -117,12 +121,12 @@ export class Receiver {
     this.#acknowledger = new Acknowledger(shared, (bytes, to) => this.#send(bytes, to));
   }
 
-  get address(): string {
-    return this.#loop.address;
+  get addresses(): readonly string[] {
+    return this.#listeners.addresses;
   }
 
   get port(): number {
-    return this.#loop.port;
+    return this.#listeners.port;
   }
 
   /** Flushes everything through the gate; resolves when that flush has ended, well or not. */
@@ -137,12 +141,18 @@ export class Receiver {
 
   /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
   async configure(rules: ReceiverRules): Promise<void> {
-    const { address, port, holdDownMs } = rules;
-    if (address !== this.#rules.address || port !== this.#rules.port) {
-      await this.#loop.move(address, port);
+    const { addresses, port, holdDownMs } = rules;
+    const old = this.#rules;
+    if (port !== old.port || addresses.join() !== old.addresses.join()) {
+      await this.#listeners.move(addresses, port === old.port ? this.port : port);
     }
     this.#rules = rules;
     this.#flusher.setHoldDown(holdDownMs);
+  }
+
+  /** Opens the sockets at single addresses anew: after a change of the host's addresses. */
+  renewSockets(): void {
+    if (!this.#isStopping) this.#listeners.renew();
   }
 
   /** Looks at no more datagrams; does the pending flush, sends what waits, closes. */
@@ -152,7 +162,7 @@ export class Receiver {
     this.#resolutions.stop();
     while (this.#working.size > 0) await Promise.all(this.#working);
     await this.#acknowledger.finish();
-    this.#loop.stop();
+    this.#listeners.stop();
     this.#refusals.close();
   }
 
@@ -160,47 +170,57 @@ export class Receiver {
    * Sends an ack. The runtime drops the zone of a link-local source, so an ack to one goes out on
    * each of the host's links. Rejects if none could be sent.
    */
-  async #send(bytes: Uint8Array, to: Deno.NetAddr): Promise<void> {
+  async #send(bytes: Uint8Array, to: Peer): Promise<void> {
     const source = parseSource(to.hostname);
     const isAmbiguous = source !== null && source.family === 6 && isLinkLocal(source) &&
       !to.hostname.includes("%");
     const zones = isAmbiguous ? this.#parts.linkZones().slice(0, maxAckedLinks) : [];
-    if (zones.length === 0) return await this.#loop.send(bytes, to);
+    if (zones.length === 0) return await this.#listeners.send(bytes, to);
     const hostnames = zones.map((zone) => `${to.hostname}%${zone}`);
-    await Promise.any(hostnames.map((hostname) => this.#loop.send(bytes, { ...to, hostname })))
+    await Promise.any(hostnames.map((hostname) => this.#listeners.send(bytes, { ...to, hostname })))
       .catch(({ errors }: AggregateError) => {
         throw errors[0];
       });
   }
 
-  #openLoop(): DatagramLoop {
+  #listen(): Listeners {
     const { report, time, open } = this.#parts;
     const { counters } = this;
     const reportFailed = createLimitedReport(report, "receiveFailed", time);
-    const place = () => ({ address: this.address, port: this.port });
-    const { address, port } = this.#rules;
-    const events = {
-      datagram: (bytes: Uint8Array, from: Deno.NetAddr) => this.#onDatagram(bytes, from),
-      receiveFailed(error: unknown) {
-        counters.count("receiveErrors");
-        reportFailed(() => ({ error: systemReason(error) }));
+    const about = ({ address, port }: Place, error: unknown) => ({
+      address,
+      port,
+      error: systemReason(error),
+    });
+    const { addresses, port } = this.#rules;
+    return new Listeners(
+      addresses,
+      port,
+      {
+        datagram: (bytes, from, local) => this.#onDatagram(bytes, from, local),
+        receiveFailed(error: unknown) {
+          counters.count("receiveErrors");
+          reportFailed(() => ({ error: systemReason(error) }));
+        },
+        missing: (place, error) => report("addressMissing", about(place, error)),
+        lost: (place, error) => report("socketLost", about(place, error)),
+        opened({ address, port }) {
+          counters.count("socketsReopened");
+          report("socketReopened", { address, port });
+        },
       },
-      lost: (error: unknown) => report("socketLost", { ...place(), error: systemReason(error) }),
-      reopened() {
-        counters.count("socketsReopened");
-        report("socketReopened", place());
-      },
-    };
-    return new DatagramLoop(address, port, events, time, open);
+      time,
+      open,
+    );
   }
 
-  #onDatagram(bytes: Uint8Array, from: Deno.NetAddr): void {
-    const source = parseSource(from.hostname);
+  #onDatagram(bytes: Uint8Array, sender: Deno.NetAddr, local: string): void {
+    const source = parseSource(sender.hostname);
     if (this.#isStopping || source === null) return;
     const verdict = accept(bytes, source, this.#rules, this.#state, this.#parts.time);
+    if (verdict.kind === "refused") return this.#onRefused(verdict, source);
+    const from = { ...sender, local };
     switch (verdict.kind) {
-      case "refused":
-        return this.#onRefused(verdict, source);
       case "legacy":
         this.counters.count("legacy");
         this.#flusher.request("all", `a legacy client (${formatAddress(source)})`);
@@ -224,7 +244,7 @@ export class Receiver {
     this.#reportBroken(() => ({ key: key.idText, source: formatAddress(source), reason }));
   }
 
-  #onStale({ request, seen, wall }: StaleRequest, from: Deno.NetAddr): void {
+  #onStale({ request, seen, wall }: StaleRequest, from: Peer): void {
     this.counters.countAuthentic("stale", request.created, seen.key.idText);
     this.#reportOffset(() => ({
       who: senderText(request, seen.key, from),
@@ -236,7 +256,7 @@ export class Receiver {
   #onCopy(
     { seen }: CopiedRequest,
     bytes: Uint8Array,
-    from: Deno.NetAddr,
+    from: Peer,
     source: AddressPrefix,
   ): void {
     this.counters.count("repeated");
@@ -258,7 +278,7 @@ export class Receiver {
 
   #onNew(
     { request, seen, isRemembered }: NewRequest,
-    from: Deno.NetAddr,
+    from: Peer,
     source: AddressPrefix,
   ): void {
     this.counters.countAuthentic("accepted", request.created, seen.key.idText);
@@ -372,7 +392,7 @@ export class Receiver {
   }
 
   /** Acknowledges what is known of a request now, if its sender asks for that. */
-  #acknowledge(seen: SeenRequest, to: Deno.NetAddr): void {
+  #acknowledge(seen: SeenRequest, to: Peer): void {
     const { key, filter, result, isStale, sources, ackSpreadMs } = seen;
     const status = isStale ? "stale" : result?.status;
     if (!seen.acknowledge || status === undefined || !sources.mayAck(status, to)) return;
@@ -394,6 +414,6 @@ export class Receiver {
 }
 
 /** Who asks, for the log: `r1 (192.0.2.1, key 3a9c5e34)`. */
-function senderText(request: FlushRequest, key: RouterKey, from: Deno.NetAddr): string {
+function senderText(request: FlushRequest, key: RouterKey, from: Peer): string {
   return `${printable(request.sender) || "unnamed"} (${from.hostname}, key ${key.idText})`;
 }

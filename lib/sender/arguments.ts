@@ -16,6 +16,9 @@ export const senderOptions = {
   only: {},
   "no-verify": {},
   probe: {},
+  ask: {},
+  pace: { value: "N" },
+  sweep: {},
   pins: {},
   expect: { value: "N|FILE" },
   "key-file": { letter: "k", value: "FILE" },
@@ -28,7 +31,11 @@ export const senderOptions = {
   password: { letter: "P", value: "TEXT" },
   "password-file": { value: "FILE" },
   notify: {},
+  follow: { value: "FIFO" },
+  "unless-following": {},
   syslog: {},
+  history: { value: "FILE" },
+  metrics: { value: "FILE" },
   json: {},
   quiet: { letter: "q" },
   verbose: { letter: "v" },
@@ -71,22 +78,47 @@ export interface SendOptions {
   /** Hosts that must confirm: how many, or a file of their names. Null: at least one. */
   readonly expect:
     | { readonly kind: "count"; readonly count: number }
-    | { readonly kind: "file"; readonly path: string }
+    | {
+      readonly kind: "file";
+      readonly path: string;
+      /** Those of its hosts that this run doesn't go to. @default none */
+      readonly elsewhere?: ReadonlySet<string>;
+    }
     | null;
-  /** "pins": a line for an --expect file for each host, with its key. */
-  readonly output: "text" | "json" | "pins";
+  /**
+   * "pins": a line for an --expect file for each host, with its key; "line": the outcome as a line, to
+   * the system log or else to stderr.
+   */
+  readonly output: "text" | "json" | "pins" | "line";
+  /** Ask hosts that run no service, too; null: don't. */
+  readonly ask: {
+    /** No datagram is sent, and no key is needed. */
+    readonly only: boolean;
+    /** Broadcast requests a second. */
+    readonly pace: number;
+    /** Each address of networks up to a /22, not only to a /24. */
+    readonly sweep: boolean;
+  } | null;
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly syslog: boolean;
+  /** Send nothing if a process that follows keepalived's FIFO does. */
+  readonly unlessFollowing: boolean;
+  /** Files that keep the run; null: none. */
+  readonly historyFile: string | null;
+  readonly metricsFile: string | null;
 }
 
 /** What a command line comes to. */
 export type Command =
   | { readonly kind: "send"; readonly options: SendOptions }
+  /** Do as keepalived's FIFO says, until the end. */
+  | { readonly kind: "follow"; readonly fifo: string; readonly options: SendOptions }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "keygen" }
   | { readonly kind: "public key"; readonly path: string }
+  | { readonly kind: "history"; readonly path: string; readonly json: boolean }
   /** keepalived told of another state than MASTER; `line` says which. */
   | { readonly kind: "nothing"; readonly line: string; readonly verbose: boolean };
 
@@ -106,11 +138,22 @@ export function keyFileOn(platform: Platform): string {
   return keyFiles[platform];
 }
 
+const historyFiles: Readonly<Record<Platform, string>> = {
+  unix: "/var/lib/arpflush-router/history.jsonl",
+  windows: "C:\\ProgramData\\ArpFlush\\history.jsonl",
+};
+
+/** What `arpflush history` reads unless it names a file. */
+export function historyFileOn(platform: Platform): string {
+  return historyFiles[platform];
+}
+
 /**
  * What a command line (without the program's name) asks for. Throws a UsageError of one line that
  * names the option and the value that was wrong.
  */
 export function parseArguments(args: readonly string[]): Command {
+  if (args[0] === "history") return parseHistoryCommand(args.slice(1));
   const end = args.indexOf("--");
   const notifies = (end < 0 ? args : args.slice(0, end)).includes("--notify");
   if (!notifies) return parseCommand(args);
@@ -121,15 +164,38 @@ export function parseArguments(args: readonly string[]): Command {
   return { kind: "nothing", line: `${type} ${name} is ${state}: nothing to do`, verbose };
 }
 
+const historyOptions = {
+  json: senderOptions.json,
+  help: senderOptions.help,
+} as const satisfies Record<string, Option>;
+
+/** `arpflush history [FILE]`; a host of that name is written behind `--`. */
+function parseHistoryCommand(args: readonly string[]): Command {
+  const given = parseCommandLine(args, historyOptions);
+  if (given.has("help")) return { kind: "help" };
+  const [path = historyFileOn(platform), another] = given.operands;
+  if (another !== undefined) throw new UsageError(`Unknown argument "${another}"`);
+  if (path === "") throw new UsageError("The file of history must not be empty");
+  return { kind: "history", path, json: given.has("json") };
+}
+
 function parseCommand(args: readonly string[]): Command {
   const given = parseCommandLine(args, senderOptions);
   for (const kind of ["help", "version", "keygen"] as const) if (given.has(kind)) return { kind };
   if (given.has("public-key")) return { kind: "public key", path: keyFileIn(given) };
-  return { kind: "send", options: parseOptions(given) };
+  const options = parseOptions(given);
+  const fifo = nonEmpty(given, "follow");
+  if (fifo === undefined) return { kind: "send", options };
+  for (const name of areNotFollowers) refuseBoth(given, "follow", name);
+  return { kind: "follow", fifo, options };
 }
 
+/** A follower asks about the addresses that come, probes by itself, and has no end to print at. */
+const areNotFollowers = ["address", "probe", "json", "notify", "unless-following"] as const;
+
 function parseOptions(given: Given): SendOptions {
-  const all = given.has("all");
+  const ask = parseAsk(given);
+  const all = given.has("all") || ask !== null && given.operands.length === 0;
   const interfaceNames = [...new Set(given.values("interface"))];
   refuseBoth(given, "quiet", "verbose");
   refuseBoth(given, "pins", "json");
@@ -139,7 +205,7 @@ function parseOptions(given: Given): SendOptions {
     throw new UsageError("Option --interface narrows --all; give both");
   }
   const secret = parseSecret(given);
-  if (secret.kind !== "key file") refuseWhatNeedsAcks(given);
+  if (secret.kind !== "key file" && ask === null) refuseWhatNeedsAcks(given);
   return {
     all,
     interfaceNames,
@@ -153,10 +219,32 @@ function parseOptions(given: Given): SendOptions {
     secret,
     ...parseSubject(given),
     expect: parseExpect(given),
+    ask,
     output: given.has("pins") ? "pins" : given.has("json") ? "json" : "text",
     quiet: given.has("quiet"),
     verbose: given.has("verbose"),
     syslog: given.has("syslog"),
+    unlessFollowing: given.has("unless-following"),
+    historyFile: nonEmpty(given, "history") ?? null,
+    metricsFile: nonEmpty(given, "metrics") ?? null,
+  };
+}
+
+/** Fast enough for any link; the kernel takes no more. */
+const maxPace = 100_000;
+/** An inspecting switch shuts a port down that sends more than 15 ARP packets in a second. */
+const defaultPace = 10;
+
+function parseAsk(given: Given): SendOptions["ask"] {
+  for (const name of ["pace", "sweep"] as const) {
+    if (given.has(name) && !given.has("ask")) throw new UsageError(`Option --${name} needs --ask`);
+  }
+  if (!given.has("ask")) return null;
+  refuseBoth(given, "ask", "pins");
+  return {
+    only: !given.has("all"),
+    pace: parseWhole(given, "pace", defaultPace, 1, maxPace),
+    sweep: given.has("sweep"),
   };
 }
 

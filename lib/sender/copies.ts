@@ -35,7 +35,7 @@ const resolverMs = 5_000;
  * target is kept in its outcome and hinders neither other targets nor later copies; a target whose
  * name takes long to look up doesn't hold the others up: until it is found its outcome has neither
  * copies nor an error. `onCopy` is called when the first datagram of a copy is with the system: what
- * it starts takes no time from it.
+ * it starts takes no time from it. When `signal` is aborted no copy follows.
  */
 export async function sendCopies(
   requests: readonly Copies[],
@@ -44,12 +44,16 @@ export async function sendCopies(
   port: DatagramPort,
   time: Time,
   onCopy: (copy: number) => void = () => {},
+  signal?: AbortSignal,
 ): Promise<number> {
   const start = time.monotonic();
   const pending: Promise<void>[] = [];
+  let copies = 0;
   for (let copy = 1; copy <= schedule.count; copy++) {
     const due = start + (copy - 1) * schedule.intervalMs;
-    if (copy > 1) await sleep(time.after, due - time.monotonic());
+    if (copy > 1) await sleep(time.after, due - time.monotonic(), signal);
+    if (signal?.aborted) break;
+    copies = copy;
     for (const request of requests) request.latestAt = time.monotonic();
     const sends = requests.flatMap(({ bytes, outcomes }) =>
       outcomes.map((outcome) => ({ outcome, sent: sendOne(bytes, outcome, udpPort, port) }))
@@ -63,11 +67,12 @@ export async function sendCopies(
       );
     }
   }
+  if (signal?.aborted) return copies;
   await within(time.after, resolverMs, Promise.all(pending), null);
   for (const outcome of requests.flatMap(({ outcomes }) => outcomes)) {
     if (outcome.sent === 0) outcome.error ??= "the resolver has not answered";
   }
-  return schedule.count;
+  return copies;
 }
 
 /** Sends one datagram and notes in the outcome what became of it. Never rejects. */

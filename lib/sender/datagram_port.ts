@@ -64,6 +64,7 @@ class Sockets implements DatagramPort {
       return;
     }
     const addresses = await this.#addressesOf(hostname);
+    if (this.#closed) throw new Error("the run was over before the name was found");
     await Promise.all(addresses.map((found) =>
       this.#socket(found.includes(":") ? "::" : "0.0.0.0")
         .send(bytes, { transport: "udp", hostname: found, port })

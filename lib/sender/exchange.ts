@@ -3,6 +3,8 @@
  * hosts besides. Sockets, time and cryptography are handed in. Nothing that arrives ends a run or
  * makes it throw; it ends at the latest at the last copy + 2 x `waitMs` + 15 s.
  */
+import { type AskReport, type AskResult, noAsk } from "../ask/verdicts.ts";
+import { messageOf } from "../errors.ts";
 import { sleep, type Time } from "../time.ts";
 import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wire/ack.ts";
 import { isLinkLocal, parseAddress, prefixContains } from "../wire/addresses.ts";
@@ -41,14 +43,16 @@ export interface PlannedRequest {
 }
 
 /** What the datagrams of a run are made of. */
-export type Content =
+type Content =
   | {
     readonly kind: "signed";
     readonly key: RouterKey;
     readonly requests: readonly PlannedRequest[];
   }
   /** The datagram of 2009, which nobody acknowledges. */
-  | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] };
+  | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] }
+  /** No datagram: hosts are asked by ARP and Neighbor Discovery alone. */
+  | { readonly kind: "none" };
 
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {
@@ -69,7 +73,7 @@ export interface ExchangePlan {
 }
 
 /** The router's signature, and the check of a host's. */
-export interface ExchangeCrypto {
+interface ExchangeCrypto {
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
   /** Never rejects. */
   verify(
@@ -105,6 +109,10 @@ export interface ExchangeRecord {
   readonly named: Set<string>;
   /** Own ports outside the range that was asked for, which a firewall's rule may not know. */
   readonly strayPorts: number[];
+  /** Why the run was ended before its time; null if it wasn't. */
+  endedEarly: string | null;
+  /** What asking hosts that run no service came to, which goes on beside the exchange. */
+  asked: AskReport;
   /** ms from the first copy to the end. */
   elapsedMs: number;
 }
@@ -115,7 +123,9 @@ export type ExchangeEvent =
   | { readonly kind: "ack"; readonly noted: Noted }
   | { readonly kind: "follow-up"; readonly followUp: FollowUp }
   | { readonly kind: "uncounted"; readonly why: Uncounted; readonly address: string }
-  | { readonly kind: "elsewhere"; readonly address: string };
+  | { readonly kind: "elsewhere"; readonly address: string }
+  /** A host that was asked has its verdict. */
+  | { readonly kind: "asked"; readonly result: AskResult };
 
 export type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
 
@@ -136,17 +146,21 @@ interface Sent {
   copies: Copies | null;
 }
 
-/** Carries out a plan. Rejects only if a request can't be encoded. `watch` must not throw. */
+/**
+ * Carries out a plan. Rejects only if a request can't be encoded. `watch` must not throw. When `signal`
+ * is aborted nothing is sent any more, and the exchange ends.
+ */
 export async function exchange(
   plan: ExchangePlan,
   openPort: OpenDatagramPort,
   time: Time,
   crypt: ExchangeCrypto,
   watch: Watch = () => {},
+  signal?: AbortSignal,
 ): Promise<ExchangeRecord> {
   const created = time.wall();
   const { content } = plan;
-  const signed = content.kind === "password" ? [] : await Promise.all(
+  const signed = content.kind !== "signed" ? [] : await Promise.all(
     content.requests.map((planned) => signRequest(planned, created, null, content.key, crypt)),
   );
   const requests = signed.map(({ asked }) => asked);
@@ -171,9 +185,11 @@ export async function exchange(
     unverified: 0,
     named: new Set(),
     strayPorts: [],
+    endedEarly: null,
+    asked: noAsk,
     elapsedMs: 0,
   };
-  await new Run(plan, signed, record, time, crypt, watch).carryOut(copies, openPort);
+  await new Run(plan, signed, record, time, crypt, watch, signal).carryOut(copies, openPort);
   return record;
 }
 
@@ -255,6 +271,7 @@ class Run {
     readonly time: Time,
     readonly crypt: ExchangeCrypto,
     readonly watch: Watch,
+    readonly signal?: AbortSignal,
   ) {
     this.#byId = new Map(signed.map((sent) => [sent.sent.id.toHex(), sent]));
     this.#bell = new Bell(time);
@@ -268,24 +285,32 @@ class Run {
   }
 
   async carryOut(copies: readonly Copies[], openPort: OpenDatagramPort) {
-    const { plan: { udpPort, schedule }, record, time } = this;
+    const { plan: { udpPort, schedule }, record, time, signal } = this;
     const receive: Receive = (bytes, address, source) => void this.#receive(bytes, address, source);
     const port = openPort(receive, record.named);
     this.#start = time.monotonic();
+    const end = () => this.#end();
+    signal?.addEventListener("abort", end);
     const following = this.#sendFollowUps(port);
     record.copies = await sendCopies(copies, udpPort, schedule, port, time, (copy) => {
       record.copies = copy;
       this.#tell({ kind: "copy", copy });
-    });
+    }, signal);
     this.#lastCopyAt = time.monotonic();
     const isAnySent = record.targets.some(({ sent }) => sent > 0);
     if (isAnySent && this.signed.length > 0) await this.#waitForAnswers(this.#lastCopyAt);
-    this.#ended = true;
-    this.#bell.ring();
+    this.#end();
     await following;
+    signal?.removeEventListener("abort", end);
+    if (signal?.aborted) record.endedEarly = messageOf(signal.reason);
     for (const stray of port.strayPorts) record.strayPorts.push(stray);
     port.close();
     record.elapsedMs = time.monotonic() - this.#start;
+  }
+
+  #end() {
+    this.#ended = true;
+    this.#bell.ring();
   }
 
   #isPinned(key: string): boolean {
@@ -365,6 +390,7 @@ class Run {
       for (const followUp of this.#ended ? [] : this.#followUps.takeDue(time.monotonic())) {
         const index = record.requests.indexOf(followUp.request);
         const bytes = await this.#bytesOf(followUp, index);
+        if (this.#ended) return;
         for (const target of sourceTargets(followUp.address, this.signed[index].planned.targets)) {
           await sendOne(bytes, { target, sent: 0, error: null }, plan.udpPort, port);
         }
@@ -395,10 +421,10 @@ class Run {
       const end = record.unverified > 0
         ? hardEnd
         : Math.min(hardEnd, this.#followUps.waitsUntil(since));
-      if (time.monotonic() >= end || this.#isEnough()) return;
+      if (this.#ended || time.monotonic() >= end || this.#isEnough()) return;
       await this.#bell.until(end);
       // Thousands of acks at once are looked at together.
-      if (time.monotonic() < end) await sleep(time.after, lookIntervalMs);
+      if (!this.#ended && time.monotonic() < end) await sleep(time.after, lookIntervalMs);
     }
   }
 }

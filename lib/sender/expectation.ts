@@ -19,11 +19,6 @@ export interface ExpectedHost {
   readonly pins: readonly string[];
 }
 
-/** A number of hosts, or which. */
-export type Expectation =
-  | { readonly kind: "count"; readonly count: number }
-  | { readonly kind: "hosts"; readonly hosts: readonly ExpectedHost[] };
-
 /** A host name for comparing: lower case, without the root's dot. */
 function comparableName(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
@@ -91,7 +86,7 @@ export function parseExpectedHosts(text: string): ExpectedHost[] {
 }
 
 /** Whom a host may be. */
-export interface Identity {
+interface Identity {
   /** Its key in hex. */
   readonly key: string;
   /** Its own word; empty if it gave none. */
@@ -100,7 +95,7 @@ export interface Identity {
 }
 
 /** Who of the expected hosts is there. */
-export interface Roll<Host extends Identity> {
+interface Roll<Host extends Identity> {
   /** By expected host: whoever answers for it, several instances of a pinned key too. */
   readonly present: ReadonlyMap<ExpectedHost, readonly Host[]>;
   readonly missing: readonly ExpectedHost[];

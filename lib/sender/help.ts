@@ -23,6 +23,10 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --only             flush just these addresses, not the whole cache
       --no-verify        don't have hosts resolve and report these addresses
       --probe            change nothing: list hosts, clocks, stuck entries
+      --ask              ask hosts without the service, by ARP; with -a:
+                         besides, without: only these, and no key is needed
+      --pace N           of --ask: broadcasts a second, default 10
+      --sweep            of --ask: each address of networks up to a /22
       --pins             with --probe: a line for --expect for each host
       --expect N|FILE    who must answer; FILE: names, addresses, key a line
   -k, --key-file FILE    default ${keyFileOn("unix")}
@@ -35,7 +39,11 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
   -P, --password TEXT    send the 2009 datagram; nobody acknowledges it
       --password-file FILE   the same, with the password out of sight
       --notify           for keepalived's notify: act if it says MASTER
+      --follow FIFO      stay, and act on keepalived's vrrp_notify_fifo
+      --unless-following send nothing if such a process does
       --syslog           one line of outcome to the system log
+      --metrics FILE     the outcome for Prometheus' textfile collector
+      --history FILE     a line a run: "arpflush history [FILE]" shows them
       --json             one JSON document instead of the table
       --keygen, --public-key   a new key's file; the key that hosts list
   -q, --quiet   -v, --verbose   -h, --help   --version
@@ -45,10 +53,11 @@ Exit: 0 good   1 nothing sent   2 usage, key or configuration
 
   arpflush -a --syslog               in keepalived's notify_master
   arpflush -a --probe --expect 12    who would miss it, who is stuck now?
+  arpflush --ask -A 192.0.2.1        heal hosts that run no service
   arpflush -a -P TopSecret!          as the 2009 client did
 `;
 
-const routersOnly = /^ {6}--(?:notify|syslog) .*\n(?: {20,}.*\n)*/gm;
+const routersOnly = /^ {6}--(?:notify|syslog|follow|unless-following) .*\n(?: {20,}.*\n)*/gm;
 
 /** The help on Windows. */
 const windowsUsage: string = usage
@@ -60,7 +69,7 @@ const windowsUsage: string = usage
 
 /** Writes the information asked for to stdout and resolves with the exit code. */
 export async function runInformation(
-  command: Exclude<Command, { readonly kind: "send" | "nothing" }>,
+  command: Exclude<Command, { readonly kind: "send" | "follow" | "nothing" | "history" }>,
 ): Promise<number> {
   switch (command.kind) {
     case "keygen":

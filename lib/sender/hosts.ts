@@ -104,7 +104,7 @@ export interface Noted {
 }
 
 /** Why an ack changed nothing. */
-export type NotCounted = "replaced instance" | "too many hosts";
+type NotCounted = "replaced instance" | "too many hosts";
 
 /** An ack of a higher rank counts whatever came before or after it. */
 const rank = { stale: 0, pending: 1, failed: 2, decided: 3 } as const;
@@ -179,15 +179,20 @@ export class Hosts {
   }
 
   /**
-   * The requests that a host must answer: all that went out on a link that it is on. It is on those
-   * of the requests it answered that took one link alone; without such an answer it may be on any.
+   * The links that a host is on: those of the requests it answered that took one link alone; without
+   * such an answer it may be on any.
    */
-  requestsOf(host: Host): AskedRequest[] {
+  linksOf(host: Host): ReadonlySet<number> {
     const { requests } = this.#options;
     const answered = requests.filter(({ id }) => host.answers.has(id) || host.inherited.has(id));
     const telling = answered.filter(({ links }) => links.length === 1);
-    const on = new Set((telling.length > 0 ? telling : answered).flatMap(({ links }) => links));
-    return requests.filter(({ links }) => links.some((link) => on.has(link)));
+    return new Set((telling.length > 0 ? telling : answered).flatMap(({ links }) => links));
+  }
+
+  /** The requests that a host must answer: all that went out on a link that it is on. */
+  requestsOf(host: Host): AskedRequest[] {
+    const on = this.linksOf(host);
+    return this.#options.requests.filter(({ links }) => links.some((link) => on.has(link)));
   }
 
   /** Whether there is room for a host; takes it. */

@@ -1,4 +1,5 @@
 /** The outcome for programs: one JSON document, or lines that pin hosts. */
+import { askedText, type AskResult } from "../ask/verdicts.ts";
 import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
@@ -11,7 +12,7 @@ import { type HostResult, stateText } from "./verdict.ts";
 const documentVersion = 2;
 
 /** To microseconds, as clocks of 1 µs resolution tell it. */
-function rounded(ms: number): number {
+function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
@@ -25,12 +26,12 @@ function hostDocument(result: HostResult) {
     state,
     text: stateText(result),
     error,
-    ms: rounded(ms),
+    ms: roundMs(ms),
     entries,
     flushMicros: micros,
     restPending,
-    clockOffsetMs: rounded(host.clock.ms),
-    clockErrorMs: rounded(host.clock.errorMs),
+    clockOffsetMs: roundMs(host.clock.ms),
+    clockErrorMs: roundMs(host.clock.errorMs),
     acks: host.acks,
     expectLine: pinLine(result),
     reports: findings.map(({ address, finding, linkLayerAddress, report }) => ({
@@ -58,6 +59,21 @@ function targetDocuments({ record }: Outcome) {
   }));
 }
 
+function askedDocument(result: AskResult) {
+  const { host, link, name, expected, address, verdict, linkLayerAddress, ms } = result;
+  return {
+    host,
+    interface: link,
+    name,
+    expected,
+    address: formatPrefix(address),
+    verdict,
+    text: askedText({ verdict, results: [result] }),
+    linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
+    ms: roundMs(ms),
+  };
+}
+
 /** The outcome as one JSON document with every field, indented, with a line break at its end. */
 export function jsonReport(outcome: Outcome): string {
   const { plan, record } = outcome;
@@ -70,7 +86,7 @@ export function jsonReport(outcome: Outcome): string {
     action: actionOf(outcome),
     keyId: content.kind === "signed" ? content.key.idText : null,
     created: new Date(record.created).toISOString(),
-    elapsedMs: rounded(record.elapsedMs),
+    elapsedMs: roundMs(record.elapsedMs),
     requests: record.requests.map(({ id, action, addresses, links }) => ({
       id,
       action,
@@ -84,6 +100,8 @@ export function jsonReport(outcome: Outcome): string {
     warnings: plan.warnings,
     hosts: outcome.hosts.map(hostDocument),
     thisMachine: outcome.own.map(hostDocument),
+    asked: outcome.asked.map(askedDocument),
+    askRemarks: record.asked.remarks,
     missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
     elsewhere: Object.fromEntries(record.elsewhere),
     uncounted: Object.fromEntries(record.uncounted),

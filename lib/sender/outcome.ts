@@ -1,10 +1,28 @@
 /** How a run ended: every host's result, who is missing, the exit code. */
+import {
+  type AskedHost,
+  askedHosts,
+  askedText,
+  type AskResult,
+  type AskVerdict,
+  askVerdicts,
+  weightOf,
+} from "../ask/verdicts.ts";
 import type { Action } from "../wire/request.ts";
 import type { TargetOutcome } from "./copies.ts";
 import type { ExchangeRecord } from "./exchange.ts";
 import type { Host } from "./hosts.ts";
+import { formatPrefix } from "../wire/addresses.ts";
+import { printable } from "../wire/datagram.ts";
 import type { Plan } from "./preparation.ts";
-import { type HostResult, hostResult, hostStates, isGood } from "./verdict.ts";
+import {
+  type HostResult,
+  hostResult,
+  type HostState,
+  hostStates,
+  isGood,
+  stateText,
+} from "./verdict.ts";
 
 /** The sender's exit codes; `--help` has them too. */
 export const exitCode = {
@@ -28,9 +46,13 @@ export interface Outcome {
   readonly hosts: readonly HostResult[];
   /** The sending machine, if it answered; it is never waited for. */
   readonly own: readonly HostResult[];
+  /** What asking by ARP came to, at addresses from where no service answered. */
+  readonly asked: readonly AskResult[];
   readonly missingCount: number;
   /** The missing as they were expected, if hosts were named. */
   readonly missing: readonly string[];
+  /** The names that hosts were expected under, by host. */
+  readonly expectedNames: ReadonlyMap<Host, string>;
   /** Hosts under a name that is pinned to another key. */
   readonly impostors: readonly Host[];
   /** What keeps the report from being whole, a line each. */
@@ -38,9 +60,11 @@ export interface Outcome {
   readonly exitCode: ExitCode;
 }
 
-/** What the hosts were asked for. */
-export function actionOf({ plan: { exchange: { content } } }: Outcome): Action | "password" {
-  return content.kind === "password" ? "password" : content.requests[0].fields.action;
+/** What the datagrams were for; "none" if there were none, and hosts were asked by ARP alone. */
+export function actionOf(
+  { plan: { exchange: { content } } }: Pick<Outcome, "plan">,
+): Action | "password" | "none" {
+  return content.kind === "signed" ? content.requests[0].fields.action : content.kind;
 }
 
 /**
@@ -56,33 +80,61 @@ export function outcomeOf(
     .map((host) => hostResult(host, record.hosts, plan.isOwnLinkLayerAddress))
     .sort((a, b) => hostStates.indexOf(a.state) - hostStates.indexOf(b.state));
   const [own, hosts] = [true, false].map((own) => all.filter(({ host }) => host.own === own));
-  const roll = callRoll(plan, hosts.map(({ host }) => host));
+  // A service's word counts where there is one; its address may have a zone.
+  const told = new Set(all.flatMap(({ host }) => [...host.addresses].map(withoutZone)));
+  const asked = record.asked.results.filter(({ host }) => !told.has(host));
+  const roll = callRoll(plan, hosts.map(({ host }) => host), askedHosts(asked));
   const outcome = {
     plan,
     record,
     hosts,
     own,
+    asked,
     ...roll,
-    hindrances: [...plan.hindrances, ...hindrances],
+    hindrances: [
+      ...plan.hindrances,
+      ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],
+      ...hindrances,
+    ],
   };
   return { ...outcome, exitCode: codeOf(outcome) };
 }
 
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/, "");
+}
+
+/**
+ * Who is missing. An expected host that was asked is judged by that, whatever came of it, unless it
+ * is pinned: its key has to answer then.
+ */
 function callRoll(
   { exchange: { expected, content } }: Plan,
   hosts: readonly Host[],
-): Pick<Outcome, "missingCount" | "missing" | "impostors"> {
-  if (content.kind === "password") return { missingCount: 0, missing: [], impostors: [] };
+  asked: readonly AskedHost[],
+): Pick<Outcome, "missingCount" | "missing" | "expectedNames" | "impostors"> {
+  const nobody = { missing: [], expectedNames: new Map<Host, string>(), impostors: [] };
+  if (content.kind === "password") return { missingCount: 0, ...nobody };
   if (expected !== null && "call" in expected) {
-    const { missing, impostors } = expected.call(hosts);
+    const { present, missing: silent, impostors } = expected.call(hosts);
+    const judged = new Set(
+      asked.flatMap(({ host, name }) => name === null ? [host] : [host, name]),
+    );
+    const missing = silent.filter(({ label, addresses, pins }) =>
+      pins.length > 0 || ![label, ...addresses].some((one) => judged.has(one))
+    );
     return {
       missingCount: missing.length,
       missing: missing.map(({ label }) => label),
+      expectedNames: new Map(
+        [...present].flatMap(([{ label }, own]) => own.map((host) => [host, label])),
+      ),
       impostors,
     };
   }
-  const missingCount = Math.max(0, (expected?.count ?? 1) - hosts.length);
-  return { missingCount, missing: [], impostors: [] };
+  const found = asked.filter(({ verdict }) => verdict !== "no answer" && verdict !== "not asked");
+  const missingCount = Math.max(0, (expected?.count ?? 1) - hosts.length - found.length);
+  return { missingCount, ...nobody };
 }
 
 /**
@@ -90,13 +142,86 @@ function callRoll(
  * the command line named is not.
  */
 function codeOf(
-  { plan, record, hosts, missingCount, impostors, hindrances }: Omit<Outcome, "exitCode">,
+  { plan, record, hosts, asked, missingCount, impostors, hindrances }: Omit<Outcome, "exitCode">,
 ): ExitCode {
   const isReached = ({ sent }: TargetOutcome) => sent > 0;
-  if (!record.targets.some(isReached)) return exitCode.nothingSent;
+  const isAnySent = record.targets.some(isReached) ||
+    actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
+  if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
   const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
-    record.unverified > 0 || hosts.some(({ state }) => !isGood(state));
+    record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
+    asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;
-  return hindrances.length > 0 ? exitCode.hindered : exitCode.good;
+  const isWhole = hindrances.length === 0 && asked.every((one) => weightOf(one) === "none");
+  return isWhole ? exitCode.good : exitCode.hindered;
+}
+
+/** A service's word on its host, what asking by ARP came to, or neither. */
+export type Verdict = HostState | AskVerdict | "missing";
+
+/** All verdicts. */
+export const verdictNames: readonly Verdict[] = [
+  ...new Set<Verdict>([...hostStates, ...askVerdicts, "missing"]),
+];
+
+/** What a run says of one host. */
+export interface HostVerdict {
+  /** Its own word or, if it is missing, the name it was expected under; fit for a terminal. */
+  readonly name: string;
+  /** The name it was expected under; null if nobody expected it by name. */
+  readonly expectedName: string | null;
+  readonly verdict: Verdict;
+  /** The verdict in a few words, with the addresses that it is about. */
+  readonly text: string;
+  readonly isGood: boolean;
+  /** The addresses in question that it has at another's link-layer address. */
+  readonly stuck: readonly string[];
+}
+
+/**
+ * The verdict on each host that counts: those that answered, the worst first, those that were asked by
+ * ARP, the worst first, then those that are missing by name.
+ */
+export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome): HostVerdict[] {
+  return [
+    ...hosts.map((result): HostVerdict => ({
+      name: result.name,
+      expectedName: expectedNames.get(result.host) ?? null,
+      verdict: result.state,
+      text: stateText(result),
+      isGood: isGood(result.state),
+      stuck: result.findings.filter(({ finding }) => finding === "stuck")
+        .map(({ address }) => formatPrefix(address)),
+    })),
+    ...askedHosts(asked).map((one): HostVerdict => ({
+      name: printable(one.name ?? one.host),
+      expectedName: one.name,
+      verdict: one.verdict,
+      text: askedText(one),
+      isGood: weightOf(one) === "none",
+      stuck: one.results.filter(({ verdict }) => verdict === "stuck")
+        .map(({ address }) => formatPrefix(address)),
+    })),
+    ...missing.map((name): HostVerdict => ({
+      name: printable(name),
+      expectedName: name,
+      verdict: "missing",
+      text: "missing",
+      isGood: false,
+      stuck: [],
+    })),
+  ];
+}
+
+/** How many hosts got each verdict, those that are missing without a name too. */
+export function verdictCounts(outcome: Outcome): Map<Verdict, number> {
+  const counts = new Map<Verdict, number>();
+  const verdicts = [
+    ...outcome.hosts.map(({ state }) => state),
+    ...askedHosts(outcome.asked).map(({ verdict }) => verdict),
+  ];
+  for (const verdict of verdicts) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
+  if (outcome.missingCount > 0) counts.set("missing", outcome.missingCount);
+  return counts;
 }

@@ -18,17 +18,12 @@ import type { SendOptions } from "./arguments.ts";
 import type { PortRange } from "./datagram_port.ts";
 import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
 import { createExpectedHosts, type ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
-import {
-  chooseTargets,
-  mayAnswerFrom,
-  ownLinkLayerAddresses,
-  type Target,
-  type TargetGroup,
-} from "./targets.ts";
+import { ownLinkLayerAddresses } from "./own_link_layer.ts";
+import { chooseTargets, mayAnswerFrom, type Target, type TargetGroup } from "./targets.ts";
 import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
 /** Who has to answer: a number of hosts, or which. Null: at least one. */
-export type Expectation = { readonly count: number } | ExpectedHosts | null;
+type Expectation = { readonly count: number } | ExpectedHosts | null;
 
 /** All that a run does, decided before its first datagram. */
 export interface Plan {
@@ -81,6 +76,7 @@ export async function prepare(
     compare: ((a, b, request) => compareAnswers(a, b, request, isOwn)) as ExchangePlan["compare"],
   };
   const { sourcePorts } = options;
+  if (options.ask?.only) return askPart(options, { faults, isOwnLinkLayerAddress: isOwn }, common);
   const rest = { faults, isOwnLinkLayerAddress: isOwn, sourcePorts };
   if (secret.kind !== "key file") {
     return { ...rest, ...passwordPart(secret, { ...common, expected: null }, targets) };
@@ -99,6 +95,25 @@ export async function prepare(
     hindrances,
     warnings,
     opening: openingOf(key, targets),
+  };
+}
+
+/** The plan where nothing but ARP and Neighbor Discovery is sent. */
+function askPart(
+  { expect, sourcePorts }: SendOptions,
+  rest: Pick<Plan, "faults" | "isOwnLinkLayerAddress">,
+  common: Omit<ExchangePlan, "content" | "expected">,
+): Plan {
+  const { expected, hindrances } = readExpectation(expect);
+  const schedule = { count: 0, intervalMs: 0 };
+  return {
+    ...rest,
+    sourcePorts,
+    exchange: { ...common, schedule, content: { kind: "none" }, expected },
+    signer: null,
+    hindrances,
+    warnings: [],
+    opening: "No datagram, hosts are asked",
   };
 }
 
@@ -211,7 +226,7 @@ export function readSeed(path: string): Uint8Array {
 }
 
 /** The password in a file: its one line, without the line break. Throws a RunError. */
-function readPassword(path: string): string {
+export function readPassword(path: string): string {
   const password = readSecret(path, "password file").replace(/\r?\n$/, "");
   const fault = password === "" ? "is empty" : /[\r\n]/.test(password) ? "has several lines" : null;
   if (fault !== null) throw new RunError(`Cannot read password file "${path}": it ${fault}`, 2);
@@ -225,7 +240,8 @@ function readExpectation(
   if (expect === null) return { expected: null, hindrances: [] };
   if (expect.kind === "count") return { expected: { count: expect.count }, hindrances: [] };
   try {
-    const hosts = parseExpectedHosts(readText(expect.path));
+    const hosts = parseExpectedHosts(readText(expect.path))
+      .filter(({ label }) => expect.elsewhere?.has(label) !== true);
     return { expected: createExpectedHosts(hosts), hindrances: [] };
   } catch (error) {
     const what = `Cannot read expected hosts from "${expect.path}": ${messageOf(error)}`;

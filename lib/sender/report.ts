@@ -1,9 +1,10 @@
 /** Tells a person, a program and the system log how a run goes and ends. */
+import { askedText } from "../ask/verdicts.ts";
 import { printable, printableName } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
 import { jsonReport, pinLine } from "./json_report.ts";
-import { type ExitCode, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
+import { exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
@@ -38,6 +39,7 @@ export class Reporter {
   /** Verbose lines in the present second, and when it began. */
   #lines = 0;
   #second = 0;
+  #isLogged = false;
 
   constructor(options: SendOptions, plan: Plan) {
     const { quiet, verbose, output } = options;
@@ -46,7 +48,8 @@ export class Reporter {
     this.#plan = plan;
     this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
-    if (!quiet) [...faults, ...hindrances, ...warnings].forEach(say);
+    // They are in the one line, too.
+    if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
@@ -74,15 +77,10 @@ export class Reporter {
     if (++this.#lines <= maxLinesPerSecond) say(eventText(event));
   }
 
-  /** The run is over: reports it, and resolves with the exit code. */
-  async end(record: ExchangeRecord): Promise<ExitCode> {
-    const { quiet, verbose, output, syslog } = this.#options;
-    let outcome = outcomeOf(this.#plan, record);
-    if (syslog && !await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome))) {
-      const unlogged = "no system log took the line of --syslog";
-      say(unlogged);
-      outcome = outcomeOf(this.#plan, record, [unlogged]);
-    }
+  /** The run is over: reports it, and resolves with what it came to. */
+  async end(record: ExchangeRecord): Promise<Outcome> {
+    const { quiet, verbose, output } = this.#options;
+    const outcome = await this.#keep(record);
     if (verbose) lossTexts(outcome).forEach(say);
     const isSent = outcome.exitCode !== exitCode.nothingSent;
     if (output === "json") write("stdout", jsonReport(outcome));
@@ -91,13 +89,37 @@ export class Reporter {
         "stdout",
         outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
       );
+    } else if (output === "line") {
+      if (isSent && !this.#isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
       write("stdout", lines.map((line) => `${line}\n`).join(""));
     }
     if (!isSent && this.#table === undefined) say(summaryLine(outcome));
-    return outcome.exitCode;
+    return outcome;
+  }
+
+  /** Writes to files and the system log what is to stay of the run; what hinders that is part of it. */
+  async #keep(record: ExchangeRecord): Promise<Outcome> {
+    const { historyFile, metricsFile, syslog } = this.#options;
+    const hindrances: string[] = [];
+    let outcome = outcomeOf(this.#plan, record);
+    const note = (lines: readonly string[]) => {
+      lines.forEach(say);
+      hindrances.push(...lines);
+      outcome = outcomeOf(this.#plan, record, hindrances);
+    };
+    if (historyFile !== null || metricsFile !== null) {
+      const { keepOutcome } = await import("./run_files.ts");
+      note(await keepOutcome(this.#options, outcome));
+    }
+    this.#isLogged = syslog &&
+      await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    if (syslog && !this.#isLogged) {
+      note(["no system log took the line of --syslog"]);
+    }
+    return outcome;
   }
 }
 
@@ -119,6 +141,11 @@ function eventText(event: ExchangeEvent): string {
       return kind === "repair"
         ? `${address}: asked again with its challenge`
         : `${address}: asked again whether it has flushed`;
+    }
+    case "asked": {
+      const { host, name, ms, verdict } = event.result;
+      const text = askedText({ verdict, results: [event.result] });
+      return `${printable(name ?? host)} at ${host}: ${text} after ${ms.toFixed(0)} ms`;
     }
     case "elsewhere":
       return `Not counted, nothing was sent to ${printable(event.address)}`;

@@ -1,8 +1,17 @@
 /** The outcome as a table for people. */
+import { type AskedHost, askedHosts, askedText, weightOf } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
-import { actionOf, type ExitCode, exitCode, type Outcome } from "./outcome.ts";
+import {
+  actionOf,
+  type ExitCode,
+  exitCode,
+  hostVerdicts,
+  type Outcome,
+  type Verdict,
+  verdictCounts,
+} from "./outcome.ts";
 import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
 
 /** How a line stands out on a terminal that knows colors. */
@@ -24,7 +33,8 @@ function toneOf(state: HostState): Tone {
 /** A clock that is off by less is not worth a column, unless the clock was asked for. */
 const clockRemarkMs = 1000;
 
-interface Row {
+/** A line of a table. */
+export interface Row {
   readonly cells: readonly string[];
   readonly tone: Tone;
 }
@@ -45,67 +55,105 @@ function hostRow(host: HostResult, showClock: boolean): Row {
   };
 }
 
+/** The row of a host that runs no service: nobody tells how many entries it has. */
+function askedRow(asked: AskedHost, showClock: boolean): Row {
+  const { name, host, ms, verdict } = asked;
+  const tone = verdict === "stuck"
+    ? "bad"
+    : verdict === "healed" || verdict === "ok"
+    ? "good"
+    : "doubtful";
+  const label = printable(name ?? host);
+  return {
+    cells: [label, host, ms.toFixed(0), "-", ...showClock ? ["-"] : [], askedText(asked)],
+    tone,
+  };
+}
+
 function rowsOf(outcome: Outcome): Row[] {
   const isProbe = actionOf(outcome) === "probe";
   const showClock = isProbe ||
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
   const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = outcome.missing.map((name): Row => ({
-    cells: [printable(name), ...Array(heading.length - 2).fill(""), "missing"],
-    tone: "bad",
-  }));
-  const answered = [...outcome.hosts, ...outcome.own];
-  const rows = [...answered.map((host) => hostRow(host, showClock)), ...missing];
+  const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
+    .map(({ name, text }): Row => ({
+      cells: [name, ...Array(heading.length - 2).fill(""), text],
+      tone: "bad",
+    }));
+  const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
+  const asked = Object.groupBy(
+    askedHosts(outcome.asked),
+    (asked) => wrong(asked) ? "wrong" : "right",
+  );
+  const answered = Object.groupBy(
+    outcome.hosts,
+    ({ state }) => isGood(state) ? "right" : "wrong",
+  );
+  const rows = [
+    ...answered.wrong?.map((host) => hostRow(host, showClock)) ?? [],
+    ...asked.wrong?.map((host) => askedRow(host, showClock)) ?? [],
+    ...answered.right?.map((host) => hostRow(host, showClock)) ?? [],
+    ...asked.right?.map((host) => askedRow(host, showClock)) ?? [],
+    ...outcome.own.map((host) => hostRow(host, showClock)),
+    ...missing,
+  ];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
-
-/** Numbers: their columns are set to the right. */
-const numberColumns = [2, 3];
 
 function widthOf(text: string): number {
   return [...text].length;
 }
 
-function aligned(rows: readonly Row[]): string[] {
-  const columns = rows[0]?.cells.length ?? 0;
-  const widths = Array.from(
-    { length: columns },
-    (_, i) => rows.reduce((most, { cells }) => Math.max(most, widthOf(cells[i])), 0),
-  );
-  return rows.map(({ cells }) =>
-    cells.map((cell, i) => {
-      const padding = " ".repeat(widths[i] - widthOf(cell));
-      return numberColumns.includes(i) ? padding + cell : cell + padding;
-    }).join("  ").trimEnd()
-  );
-}
-
 /** Options of a table. */
-export interface TableStyle {
+interface TableStyle {
   readonly color: boolean;
   /** Lines are cut to this many columns; null: never. */
   readonly columns: number | null;
 }
 
+/** Rows as lines whose columns are aligned, those with numbers to the right. */
+export function rowLines(
+  rows: readonly Row[],
+  numberColumns: readonly number[],
+  { color, columns }: TableStyle,
+): string[] {
+  const widths = rows[0]?.cells.map((_, i) =>
+    rows.reduce((most, { cells }) => Math.max(most, widthOf(cells[i])), 0)
+  );
+  return rows.map(({ cells, tone }) => {
+    const line = cells.map((cell, i) => {
+      const padding = " ".repeat(widths[i] - widthOf(cell));
+      return numberColumns.includes(i) ? padding + cell : cell + padding;
+    }).join("  ").trimEnd();
+    const shown = cutLine(line, columns);
+    return color && tones[tone] !== "" ? `${tones[tone]}${shown}\x1b[0m` : shown;
+  });
+}
+
+function cutLine(line: string, columns: number | null): string {
+  return columns === null ? line : [...line].slice(0, columns).join("");
+}
+
+/** MS, and REMOVED or ENTRIES. */
+const numberColumns = [2, 3];
+
 /**
  * The lines of a table: a heading and a row for each host and each missing name (nothing if there
  * are neither), and the summary. Names have gone through `printable`.
  */
-export function tableLines(outcome: Outcome, { color, columns }: TableStyle): string[] {
-  const cut = (line: string) => columns === null ? line : [...line].slice(0, columns).join("");
-  const rows = rowsOf(outcome);
-  const lines = aligned(rows).map((line, i) => {
-    const tone = tones[rows[i].tone];
-    return color && tone !== "" ? `${tone}${cut(line)}\x1b[0m` : cut(line);
-  });
-  return [...lines, cut(summaryLine(outcome))];
+export function tableLines(outcome: Outcome, style: TableStyle): string[] {
+  return [
+    ...rowLines(rowsOf(outcome), numberColumns, style),
+    cutLine(summaryLine(outcome), style.columns),
+  ];
 }
 
 /** Hosts or targets that a line names before it counts the rest. */
 const maxNamed = 8;
 
-const stateWord: Record<HostState, string> = {
+/** What a count of hosts with a verdict is called. */
+export const verdictWord: Record<Verdict, string> = {
   stuck: "STUCK",
   failed: "failed",
   "no answer": "without answer",
@@ -115,6 +163,10 @@ const stateWord: Record<HostState, string> = {
   healed: "healed",
   flushed: "flushed",
   alive: "alive",
+  missing: "missing",
+  ok: "ok",
+  asked: "asked without proof",
+  "not asked": "not asked",
 };
 
 /** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
@@ -122,12 +174,14 @@ function sentText(outcome: Outcome): string {
   const { targets, copies } = outcome.record;
   const reached = targets.filter(({ sent, error }) => sent > 0 || error === null)
     .map(({ target }) => target.hostname);
+  const action = actionOf(outcome);
+  if (action === "none") return "No datagram";
   const subject = {
     probe: "Probe",
     "flush all": "Flush",
     "flush listed": "Flush of listed addresses",
     password: "Password",
-  }[actionOf(outcome)];
+  }[action];
   return reached.length === 0
     ? `${subject} not sent`
     : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
@@ -138,25 +192,31 @@ function sentText(outcome: Outcome): string {
  * by name those that something is wrong with.
  */
 export function summaryLine(outcome: Outcome): string {
-  const { hosts, missingCount, missing, record, plan } = outcome;
+  const { hosts, record, plan } = outcome;
   const parts = [sentText(outcome)];
-  const states = Map.groupBy(hosts, ({ state }) => state);
-  const counts = Array.from(states, ([state, own]) => `${own.length} ${stateWord[state]}`);
-  if (missingCount > 0) counts.push(`${missingCount} missing`);
-  const isSigned = actionOf(outcome) !== "password";
-  if (isSigned && outcome.exitCode !== exitCode.nothingSent) {
-    const answered = `${countText(hosts.length, "host", "hosts")} answered`;
-    parts.push(counts.length > 0 ? `${answered}: ${counts.join(", ")}` : answered);
+  const counts = Array.from(
+    verdictCounts(outcome),
+    ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
+  );
+  const isSigned = plan.exchange.content.kind === "signed";
+  const asked = askedHosts(outcome.asked).length;
+  const tallies = [
+    ...isSigned ? [`${countText(hosts.length, "host", "hosts")} answered`] : [],
+    ...asked > 0 ? [`${countText(asked, "host was", "hosts were")} asked`] : [],
+  ];
+  if (tallies.length > 0 && outcome.exitCode !== exitCode.nothingSent) {
+    const tally = tallies.join(", ");
+    parts.push(counts.length > 0 ? `${tally}: ${counts.join(", ")}` : tally);
   }
-  const wrong = hosts.filter(({ state }) => !isGood(state))
-    .map((host) => `${host.name} ${stateText(host)}`);
-  const named = [...wrong, ...missing.map((name) => `${printable(name)} missing`)];
+  const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
+    .map(({ name, text }) => `${name} ${text}`);
   if (named.length > 0) parts.push(listText(named, maxNamed));
   for (const { target, sent, error } of record.targets) {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
   const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings].join("; ");
+  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...record.asked.remarks]
+    .join("; ");
 }
 
 /** What else should be known of a run that asked for acks. */
@@ -171,7 +231,8 @@ function remarks(outcome: Outcome): string[] {
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
-    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent
+    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
+        outcome.asked.length === 0
       ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
       : [],
     ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
@@ -206,7 +267,7 @@ export function severityOf(code: ExitCode): "info" | "warning" | "error" {
 const drawIntervalMs = 50;
 
 /** What a live table needs of its terminal. */
-export interface Screen {
+interface Screen {
   readonly color: boolean;
   /** Its size now, in characters. */
   size(): { readonly columns: number; readonly rows: number };

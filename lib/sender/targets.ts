@@ -1,6 +1,6 @@
 /**
  * Where the copies go, and what this machine's interfaces tell of that: the broadcast address of each
- * network, the addresses in question, and whose a reported link-layer address is.
+ * network, and the addresses in question.
  */
 import { messageOf, UsageError } from "../errors.ts";
 import {
@@ -14,12 +14,12 @@ import {
   type OwnAddress,
   type OwnInterface,
   parseAddress,
-  parseLinkLayerAddress,
   parsePrefix,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
 import { maxAddresses } from "../wire/datagram.ts";
+import { isVirtualRouters } from "./own_link_layer.ts";
 
 /** One target of the copies. */
 export interface Target {
@@ -123,6 +123,8 @@ export interface TargetGroup {
   readonly targets: readonly Target[];
   /** Addresses that the hosts here are asked about unless the command line says which. */
   readonly addresses: readonly AddressPrefix[];
+  /** Those of them that are on the targets' own link, or on none. */
+  readonly onLink: readonly AddressPrefix[];
   /** Numbers of the links that the targets are on; named targets have a number of their own. */
   readonly links: readonly number[];
   /** The targets are in groups of their own, too: this one asks them about more addresses. */
@@ -146,24 +148,29 @@ export function chooseTargets(
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
   const groups = withOtherLinks(
-    linksOf(chosen).map((link, i): TargetGroup => ({
-      targets: uniqueTargets(
-        link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
-      ),
-      addresses: inOrder([
+    linksOf(chosen).map((link, i): TargetGroup => {
+      const addresses = inOrder([
         ...link.flatMap(({ addresses }) => addresses),
         ...addressesElsewhere(link, interfaces),
-      ]),
-      links: [i],
-      isMore: false,
-    })),
+      ]);
+      return {
+        targets: uniqueTargets(
+          link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
+        ),
+        addresses,
+        onLink: addresses,
+        links: [i],
+        isMore: false,
+      };
+    }),
     interfaceNames.length === 0 ? globalAddresses(interfaces) : null,
   );
   if (hosts.length > 0) {
     // Who is named may be on any link, or behind a router: it says itself what is no matter of its.
     const targets = uniqueTargets(hosts.map((host) => withNetworks(host, interfaces)));
     const addresses = globalAddresses(interfaces);
-    groups.push({ targets, addresses, links: [groups.length], isMore: false });
+    const onLink = addresses;
+    groups.push({ targets, addresses, onLink, links: [groups.length], isMore: false });
   }
   return { groups, faults };
 }
@@ -202,6 +209,7 @@ function withOtherLinks(
   return [...first, {
     targets: groups.flatMap(({ targets }) => targets),
     addresses: uniquePrefixes(others),
+    onLink: [],
     links: groups.flatMap(({ links }) => links),
     isMore: true,
   }];
@@ -261,11 +269,6 @@ function linksOf(chosen: readonly OwnInterface[]): OwnInterface[][] {
     else link.push(own);
   }
   return links;
-}
-
-/** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
-function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
-  return linkLayerAddress !== null && /^00005e000[12]/.test(linkLayerAddress.toHex());
 }
 
 /**
@@ -391,52 +394,4 @@ function inOrder(held: readonly OwnAddress[]): AddressPrefix[] {
     held.filter(({ address }) => !isLoopback(address)).toSorted((a, b) => rank(a) - rank(b))
       .map(({ address }) => address),
   );
-}
-
-/**
- * The link-layer addresses of all this machine's interfaces in hex, those without an IP address too, as
- * ports of a bond are, at whose own addresses hosts may have the bond's; null if they can't be read.
- */
-function readLinkLayerAddresses(): ReadonlySet<string> | null {
-  if (Deno.build.os !== "linux") return null;
-  const folder = "/sys/class/net";
-  try {
-    const texts = [...Deno.readDirSync(folder)].map(({ name }) => {
-      try {
-        return Deno.readTextFileSync(`${folder}/${name}/address`).trim();
-      } catch {
-        // It is gone meanwhile, or no interface: bonding_masters.
-        return "";
-      }
-    });
-    const known = texts.map(parseLinkLayerAddress).filter((bytes) => bytes?.some(Boolean));
-    return new Set(known.map((bytes) => bytes?.toHex() ?? ""));
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Tells whether a link-layer address is one of this machine's own, on any interface; null for one
- * that isn't known, if the interface that holds the address has one that the system doesn't tell: all
- * its addresses have labels. What `readAll` tells is read for the first one that isn't known.
- */
-export function ownLinkLayerAddresses(
-  interfaces: readonly OwnInterface[],
-  readAll = readLinkLayerAddresses,
-): (linkLayerAddress: Uint8Array, address: AddressPrefix) => boolean | null {
-  const untold = interfaces.filter((own) => own.hasNeighbors && own.linkLayerAddress === null);
-  const isUntold = (address: AddressPrefix) =>
-    untold.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
-  const own = new Set(
-    interfaces.flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
-  );
-  let all: ReadonlySet<string> | null | undefined;
-  return (linkLayerAddress, address) => {
-    const text = linkLayerAddress.toHex();
-    if (own.has(text)) return true;
-    all ??= readAll();
-    if (all !== null) return all.has(text);
-    return isUntold(address) ? null : false;
-  };
 }

@@ -41,11 +41,11 @@ export function isGood(state: HostState): boolean {
 }
 
 /** What a host reported on one address in question, and what that means. */
-export interface Finding {
+interface Finding {
   readonly address: AddressPrefix;
   /**
-   * "no matter": not on its links, or an address that it never used and that nobody answers for;
-   * "not asked" is said in a probe of an address without an entry: nobody was asked for it.
+   * "no matter": not on its links, or an address that it never used and that nobody answers for; in a
+   * probe also one without an entry, as nobody was asked for it.
    */
   readonly finding: "stuck" | "no answer" | "unverified" | "healed" | "no matter";
   /** Where the host sends to; null without a neighbor. */
@@ -212,7 +212,7 @@ export function stateText(result: HostResult): string {
       return `STUCK ${named(stuckText)}`;
     case "no answer":
     case "unverified":
-      return `${state} ${named(({ address }) => formatPrefix(address))}`.trimEnd();
+      return `${state} ${named(({ address }) => formatPrefix(address))}`;
     case "pending":
       return "pending: its flush is held down";
     default:

@@ -4,7 +4,7 @@
  */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import { sendUnixDatagram } from "../unix_datagram.ts";
+import { createSdNotify } from "../sd_notify.ts";
 import { type ServiceParts, startService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
@@ -78,26 +78,6 @@ function listenToSignals(): Signals {
     stop() {
       for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
     },
-  };
-}
-
-/**
- * Tells systemd how the service is, as sd_notify(3) does: what it returns sends one state, lines
- * `NAME=value`, and never rejects. The socket is that of NOTIFY_SOCKET, a path or an abstract name
- * after `@`; without one nothing is sent. `failed` is called when a state can't be sent.
- */
-export function createSdNotify(
-  socketName: string | undefined,
-  failed: (error: unknown) => void,
-): (state: string) => Promise<void> {
-  if (socketName === undefined || socketName === "") return () => Promise.resolve();
-  const path = socketName.replace(/^@/, "\0");
-  return async (state) => {
-    try {
-      await sendUnixDatagram(new TextEncoder().encode(state), path);
-    } catch (error) {
-      failed(error);
-    }
   };
 }
 

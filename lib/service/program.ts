@@ -14,11 +14,12 @@ import { openLog } from "../log/logging.ts";
 import { type NeighborCache, NeighborCacheError } from "../neighbors/neighbor_cache.ts";
 import { createSyncSigner } from "../wire/ed25519_node.ts";
 import { formatKey } from "../wire/keys.ts";
+import { parsePrefix } from "../wire/addresses.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { messageOf } from "../errors.ts";
 import { runConsole } from "./console.ts";
 import { createHostKeyFile, type HostKeyStore, keysText, loadRouterKeys } from "./keys.ts";
-import { hearsNoBroadcast, type ServiceParts } from "./running_service.ts";
+import { deafToBroadcasts, type ServiceParts } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 
 /** The last lines of the log are waited for no longer than this. */
@@ -107,7 +108,7 @@ async function openSimulatedCache(): Promise<NeighborCache> {
 function onLoopback(loaded: LoadedSettings): LoadedSettings {
   if (loaded.origins.Listen !== "default") return loaded;
   return {
-    settings: { ...loaded.settings, Listen: "127.0.0.1" },
+    settings: { ...loaded.settings, Listen: [parsePrefix("127.0.0.1")] },
     origins: { ...loaded.origins, Listen: "--simulate" },
   };
 }
@@ -135,10 +136,10 @@ function checkText(loaded: LoadedSettings): string {
     const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
     return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
-  const remark = hearsNoBroadcast(settings)
-    ? [`# Hears no broadcast on ${settings.Listen}: only datagrams to that very address arrive`]
-    : [];
-  return [...lines, `# Key ids: ${keysText(loadRouterKeys(settings))}`, ...remark].join("\n");
+  const remarks = deafToBroadcasts(settings).map((address) =>
+    `# Hears no broadcast on ${address}: only datagrams to that very address arrive`
+  );
+  return [...lines, `# Key ids: ${keysText(loadRouterKeys(settings))}`, ...remarks].join("\n");
 }
 
 /**

@@ -14,12 +14,14 @@ import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
 import { Receiver, type ReceiverRules } from "../receiver/receiver.ts";
 import { sleep, systemTime, type Time } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
-import { isLoopback, parseAddress } from "../wire/addresses.ts";
+import { formatAddress, isLoopback, parsePrefix } from "../wire/addresses.ts";
 import { isSignedBy } from "../wire/ed25519_node.ts";
 import { formatKey, type RouterKeys } from "../wire/keys.ts";
 import { createLegacyCheck } from "../wire/legacy.ts";
 import { type HostKeyStore, keyIds, keysText, loadHostKey, loadRouterKeys } from "./keys.ts";
 import { InterfaceFlushes } from "./interface_flushes.ts";
+import { type NetworkChanges, watchNetwork } from "./network_changes.ts";
+import { type ReadPortOwners, watchPort } from "./port_watch.ts";
 import { Refresher } from "./refresher.ts";
 import { StartError } from "./start_error.ts";
 
@@ -33,7 +35,9 @@ export interface ServiceParts {
   /** Null: a host key for this start alone. @default null */
   readonly hostKeyStore?: HostKeyStore | null;
   /** @default the network isn't watched */
-  readonly network?: NetworkWatch;
+  readonly network?: NetworkChanges;
+  /** @default none can be found out */
+  readonly portOwners?: ReadPortOwners;
   /** @default the system's */
   readonly time?: Time;
   /** Uniform in [0, 1). @default Math.random */
@@ -42,14 +46,6 @@ export interface ServiceParts {
   readonly open?: OpenSocket;
   /** @default Deno.networkInterfaces */
   readonly readAddresses?: () => readonly AddressInfo[];
-}
-
-/** Changes of the host's network. */
-export interface NetworkWatch {
-  /** Why changes can't be heard of, or null. */
-  readonly fault: string | null;
-  /** Sets what is called with the index of an interface that was added, connected or got an address. */
-  onChange(changed: (interfaceIndex: number) => void): void;
 }
 
 /** What a service runs with once it listens. */
@@ -80,7 +76,7 @@ export async function startService(
     readAddresses: () => Deno.networkInterfaces(),
     ...given,
   };
-  const { time, random, open, network } = parts;
+  const { time, random, open } = parts;
   const settings = loadFirst(parts.load);
   const report = parts.configureLog(settings);
   const cache = await parts.openCache().catch((error) => {
@@ -100,7 +96,7 @@ export async function startService(
     hostName: Deno.hostname,
     instance: crypto.getRandomValues(new Uint8Array(8)),
     challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
-    linkZones,
+    linkZones: () => linkZones(parts.readAddresses()),
   };
   const receiver = await openWhenFree(
     () => new Receiver(rules, receiverParts),
@@ -114,37 +110,49 @@ export async function startService(
   if (settings.FlushOnStart) await service.flushNow("the start of the service");
   report("started", {
     version: arpflushVersion,
-    address: receiver.address,
+    address: receiver.addresses.join(", "),
     port: receiver.port,
     keys: keysText(routerKeys),
     hostKey: formatKey("host", signer.publicKey),
     cache: cache.description,
   });
   if (fault !== null) report("hostKeyNotKept", { error: fault });
-  if (hearsNoBroadcast(settings)) report("broadcastsUnheard", { address: settings.Listen });
-  if (network !== undefined) {
-    if (network.fault !== null) report("networkUnwatched", { error: network.fault });
-    network.onChange((index) => service.interfaceChanged(index));
-  }
+  reportDeaf(settings, report);
+  if (parts.network !== undefined) service.watch(parts.network);
+  if (parts.portOwners !== undefined) service.watchPort(parts.portOwners);
   return service;
 }
 
-/** Whether only datagrams to the very address arrive: Linux keeps broadcasts from such sockets. */
-export function hearsNoBroadcast({ Listen }: Settings, os = Deno.build.os): boolean {
-  const address = parseAddress(Listen);
-  return os === "linux" && address !== null && !isLoopback(address) && address.bytes.some(Boolean);
+/** Where only datagrams to the very address arrive: Linux keeps broadcasts from such sockets. */
+export function deafToBroadcasts({ Listen }: Settings, os = Deno.build.os): string[] {
+  if (os !== "linux") return [];
+  return Listen.filter((address) => !isLoopback(address) && address.bytes.some(Boolean))
+    .map(formatAddress);
+}
+
+function reportDeaf(settings: Settings, report: Report): void {
+  for (const address of deafToBroadcasts(settings)) report("broadcastsUnheard", { address });
+}
+
+/** What sockets are opened at: on Linux one at `::` hears IPv4 as well, and excludes one for that. */
+function listenAddresses({ Listen }: Settings, os = Deno.build.os): string[] {
+  const texts = Listen.map(formatAddress);
+  return os === "linux" && texts.includes("::")
+    ? texts.filter((text) => text.includes(":"))
+    : texts;
 }
 
 /** The indexes of the interfaces that have a link-local address. */
-function linkZones(): number[] {
-  const linkLocal = Deno.networkInterfaces().filter(({ address, scopeid }) =>
-    /^fe80:/i.test(address) && (scopeid ?? 0) > 0
-  );
-  return [...new Set(linkLocal.map(({ scopeid }) => scopeid ?? 0))];
+function linkZones(addresses: readonly AddressInfo[]): number[] {
+  const zones = addresses.filter(({ address }) => /^fe80:/i.test(address))
+    .map(({ scopeid }) => scopeid ?? 0);
+  return [...new Set(zones)].filter((zone) => zone > 0);
 }
 
 /** A stop takes a second at most; the rest of it is for the last metrics and log lines. */
 const maxStopMs = 900;
+
+const renewalPauseMs = 500;
 
 /** A service that listens. */
 export class RunningService {
@@ -155,6 +163,9 @@ export class RunningService {
   #stopping: Promise<void> | null = null;
   readonly #cancelFirstReading: () => void;
   readonly #interfaceFlushes: InterfaceFlushes;
+  #stopWatching = () => {};
+  #stopWatchingPort = () => {};
+  #cancelRenewal: (() => void) | null = null;
 
   constructor(settings: Settings, routerKeys: RouterKeys, parts: RunningParts) {
     const { cache, report, time, onLink } = parts;
@@ -196,9 +207,28 @@ export class RunningService {
     return this.#parts.receiver.flushAll(why);
   }
 
-  /** Flushes an interface that has changed, if FlushOnNetworkChange is set. */
-  interfaceChanged(interfaceIndex: number): void {
-    this.#interfaceFlushes.changed(interfaceIndex);
+  /** Flushes each interface that has changed from now on, if FlushOnNetworkChange is set. */
+  watch(network: NetworkChanges): void {
+    const { report, time } = this.#parts;
+    const changed = (index: number) => {
+      this.#interfaceFlushes.changed(index);
+      // An address may have been away; a storm of changes is one renewal each half second.
+      this.#cancelRenewal ??= time.after(renewalPauseMs, () => {
+        this.#cancelRenewal = null;
+        this.#parts.receiver.renewSockets();
+      });
+    };
+    this.#stopWatching = watchNetwork(network, changed, report, time);
+  }
+
+  /** Reports other processes that have the port open from now on. */
+  watchPort(readOwners: ReadPortOwners): void {
+    const { receiver, report, time } = this.#parts;
+    const place = () => ({
+      addresses: receiver.addresses.map(parsePrefix),
+      port: receiver.port,
+    });
+    this.#stopWatchingPort = watchPort(place, readOwners, report, time);
   }
 
   /**
@@ -236,9 +266,9 @@ export class RunningService {
     this.#refresher.configure(settings);
     this.#metrics.configure(settings.MetricsFile);
     this.#interfaceFlushes.configure(settings);
-    const { address, port } = receiver;
-    report("reloaded", { address, port, keys: keysText(routerKeys) });
-    if (hearsNoBroadcast(settings)) report("broadcastsUnheard", { address: settings.Listen });
+    const address = receiver.addresses.join(", ");
+    report("reloaded", { address, port: receiver.port, keys: keysText(routerKeys) });
+    reportDeaf(settings, report);
   }
 
   /** Says which keys a reload has listed and taken out. */
@@ -252,6 +282,9 @@ export class RunningService {
   async #stop(): Promise<void> {
     const { time, onLink, receiver, report } = this.#parts;
     this.#cancelFirstReading();
+    this.#stopWatching();
+    this.#stopWatchingPort();
+    this.#cancelRenewal?.();
     this.#interfaceFlushes.stop();
     this.#refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
@@ -281,17 +314,25 @@ function receiverRules(
 ): ReceiverRules {
   const { AllowedSources: allowed, Password: password } = settings;
   return {
-    address: settings.Listen,
+    addresses: listenAddresses(settings),
     port: settings.Port,
     holdDownMs: settings.HoldDownSeconds * 1_000,
     toleranceMs: settings.ClockToleranceSeconds * 1_000,
     routerKeys,
     isSignedBy,
     isLegacy: password === "" ? null : createLegacyCheck(password),
-    isAllowed: allowed === "on-link"
-      ? (source) => onLink.isAllowed(source)
-      : allowNetworks(allowed),
+    isAllowed: isAllowedBy(allowed, onLink),
   };
+}
+
+/** The host itself is always allowed, or it couldn't be probed from there. */
+function isAllowedBy(
+  allowed: Settings["AllowedSources"],
+  onLink: OnLinkSources,
+): ReceiverRules["isAllowed"] {
+  if (allowed === "on-link") return (source) => onLink.isAllowed(source);
+  const isListed = allowNetworks(allowed);
+  return (source) => isListed(source) || onLink.isOwn(source);
 }
 
 /** At boot a port may still be taken and an address not assigned yet: tried again that long. */
@@ -301,12 +342,13 @@ const listenRetryMs = 500;
 /** Opens a receiver as soon as it can listen; gives up with a `StartError`. */
 async function openWhenFree(
   open: () => Receiver,
-  place: Pick<ReceiverRules, "address" | "port">,
+  place: Pick<ReceiverRules, "addresses" | "port">,
   report: Report,
   time: Time,
   signal?: AbortSignal,
 ): Promise<Receiver> {
-  const { address, port } = place;
+  const { addresses, port } = place;
+  const address = addresses.join(", ");
   const until = time.monotonic() + maxListenWaitMs;
   for (let tries = 1;; tries++) {
     try {
@@ -328,8 +370,8 @@ async function openWhenFree(
 
 /** Why it can't listen, in one line. */
 function listenText(
-  { address, port }: Pick<ReceiverRules, "address" | "port">,
+  { addresses, port }: Pick<ReceiverRules, "addresses" | "port">,
   error: unknown,
 ): string {
-  return `Cannot listen on ${address} port ${port}: ${systemReason(error)}`;
+  return `Cannot listen on ${addresses.join(", ")} port ${port}: ${systemReason(error)}`;
 }

@@ -12,7 +12,11 @@ import { type LoadedSettings, SettingsError } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createEventLogSink } from "../log/windows_event_log.ts";
-import { createChangeDetector } from "../neighbors/windows_network.ts";
+import {
+  createChangeDetector,
+  readOwnAddresses,
+  readPortOwners,
+} from "../neighbors/windows_network.ts";
 import {
   accessOfFile,
   advapi32,
@@ -22,15 +26,16 @@ import {
   REG_BINARY,
   type RegistryResult,
 } from "../win32/advapi32.ts";
-import { notifyNetworkChange, openIpHelper } from "../win32/iphlpapi.ts";
+import { openChangeNotifications, openIpHelper } from "../win32/iphlpapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
 import { keyLength } from "../wire/keys.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
 import type { HostKeyStore } from "./keys.ts";
+import type { NetworkChanges } from "./network_changes.ts";
 import { printHostKey, runProgram } from "./program.ts";
-import { type NetworkWatch, type ServiceParts, startService } from "./running_service.ts";
+import { type ServiceParts, startService } from "./running_service.ts";
 import { serviceExitCode, StartError } from "./start_error.ts";
 import { runAsService } from "./windows_service.ts";
 
@@ -73,11 +78,11 @@ export function runWindowsProgram(
  */
 async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   advapi32();
-  const network = watchNetwork();
+  const network = openNetwork();
   const cache = parts.openCache();
   await cache.catch(() => {}); // Reported when the service starts.
   Deno.permissions.revokeSync({ name: "ffi" });
-  return { ...parts, openCache: () => cache, network };
+  return { ...parts, ...network, openCache: () => cache };
 }
 
 /** Reports why the service can't start; returns the service-specific exit code. */
@@ -87,22 +92,28 @@ function reportStartFailure(report: Report, error: unknown): number {
   return serviceExitCode(error);
 }
 
-function watchNetwork(): NetworkWatch {
-  let changed = (_interfaceIndex: number) => {};
-  let fault: string | null = null;
+/** Nothing where iphlpapi.dll can't be opened, which ends the start with the cache's own error. */
+function openNetwork(): Pick<ServiceParts, "network" | "readAddresses" | "portOwners"> {
+  let told = () => {};
   try {
-    const detect = createChangeDetector(openIpHelper());
-    const failure = notifyNetworkChange(() => detect().forEach((index) => changed(index)));
-    if (failure !== null) fault = `${failure.call}: ${describeWin32Error(failure.code)}`;
-  } catch (error) {
-    fault = systemReason(error);
+    const ip = openIpHelper();
+    const register = openChangeNotifications(() => told());
+    const network: NetworkChanges = {
+      register() {
+        const failure = register();
+        return failure && `${failure.call}: ${describeWin32Error(failure.code)}`;
+      },
+      onChange: (given) => void (told = given),
+      changed: createChangeDetector(ip),
+    };
+    return {
+      network,
+      readAddresses: () => readOwnAddresses(ip),
+      portOwners: (port) => readPortOwners(ip, port, Deno.pid),
+    };
+  } catch {
+    return {};
   }
-  return {
-    fault,
-    onChange(given) {
-      changed = given;
-    },
-  };
 }
 
 /** The settings of a file that only trusted accounts may change. */

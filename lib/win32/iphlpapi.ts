@@ -4,6 +4,8 @@
  */
 import { copyMemory, kernel32, systemDll } from "./kernel32.ts";
 import {
+  AF_INET,
+  type AF_INET6,
   AF_UNSPEC,
   decodeForwardTable,
   decodeInterfaceTable,
@@ -24,6 +26,7 @@ import {
   type UnicastRow,
   writeSockaddrInet,
 } from "./netioapi.ts";
+import { decodeUdpTable, UDP_TABLE_OWNER_PID, type UdpRow } from "./udpmib.ts";
 import { win32 } from "./win32_error.ts";
 
 const NETIO_STATUS = "u32";
@@ -56,6 +59,18 @@ const symbols = {
     parameters: [/* ADDRESS_FAMILY Family */ "u16", /* PMIB_IPFORWARD_TABLE2 *Table */ "buffer"],
     result: NETIO_STATUS,
   },
+  GetExtendedUdpTable: {
+    parameters: [
+      /* PVOID pUdpTable */ "buffer",
+      /* PDWORD pdwSize */ "buffer",
+      /* BOOL bOrder */ "i32",
+      /* ULONG ulAf */ "u32",
+      /* UDP_TABLE_CLASS TableClass */ "i32",
+      /* ULONG Reserved */ "u32",
+    ],
+    result: "u32",
+    optional: true,
+  },
   FreeMibTable: { parameters: [/* PVOID Memory */ "usize"], result: "void" },
   CreateIpNetEntry2: {
     parameters: [/* const MIB_IPNET_ROW2 *Row */ "buffer"],
@@ -75,6 +90,8 @@ const symbols = {
     result: "u32",
   },
 } as const satisfies Deno.ForeignLibraryInterface;
+
+const maxUdpTableTries = 4;
 
 /** An error number and, when it is 0, rows. Nothing found (1168) is 0 with no rows. */
 export interface TableResult<Row> {
@@ -98,6 +115,8 @@ export interface IpHelper {
   getUnicastIpAddressTable(family: number): TableResult<UnicastRow>;
   getIpInterfaceTable(family: number): TableResult<InterfaceRow>;
   getIpForwardTable2(family: number): TableResult<ForwardRow>;
+  /** The UDP sockets of all processes. */
+  getExtendedUdpTable(family: typeof AF_INET | typeof AF_INET6): TableResult<UdpRow>;
   createIpNetEntry2(row: IpNetRow): number;
   deleteIpNetEntry2(row: IpNetRow): number;
   /** The interface the best route to an address leaves through. */
@@ -128,6 +147,23 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
     }
   }
 
+  /** The caller's buffer may be too small again by the time of the second call. */
+  function udpTable(family: typeof AF_INET | typeof AF_INET6): TableResult<UdpRow> {
+    if (dll.GetExtendedUdpTable === null) return { code: win32.procNotFound, rows: [] };
+    const size = Uint32Array.of(4_096);
+    for (let tries = 0;; tries++) {
+      const bytes = new Uint8Array(size[0]);
+      const code = dll.GetExtendedUdpTable(bytes, size, 0, family, UDP_TABLE_OWNER_PID, 0);
+      if (code === win32.success) {
+        return { code, rows: decodeUdpTable(bytes, family === AF_INET ? 4 : 6) };
+      }
+      if (code !== win32.insufficientBuffer || tries === maxUdpTableTries) {
+        return { code, rows: [] };
+      }
+      size[0] = 2 * Math.max(size[0], bytes.length);
+    }
+  }
+
   return {
     hasFlushIpNetTable2: dll.FlushIpNetTable2 !== null,
     flushIpNetTable2: (family, index) =>
@@ -148,6 +184,7 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
         : table(dll.GetIpInterfaceTable, family, mibIpInterfaceRow.size, decodeInterfaceTable),
     getIpForwardTable2: (family) =>
       table(dll.GetIpForwardTable2, family, mibIpForwardRow2.size, decodeForwardTable),
+    getExtendedUdpTable: udpTable,
     createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     deleteIpNetEntry2: (row) => dll.DeleteIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     getBestInterfaceEx(destination) {
@@ -192,22 +229,28 @@ const changeCallback = {
 const kept: unknown[] = [];
 
 /**
- * Calls `changed` when an IP interface or an address of the host comes, goes or changes, for as long
- * as the process lives; returns the call that failed and its error number, or null. There is no way
- * to end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed`
- * runs on the system's time and must not throw. Needs the whole FFI permission, for the callback,
- * and none afterwards.
+ * Makes a function that has the system call `changed` when an IP interface or an address of the host
+ * comes, goes or changes, for as long as the process lives. The function returns the call that failed
+ * and its error number, or null; called again it makes the calls that have failed. There is no way to
+ * end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed` runs on
+ * the system's time and must not throw. Needs the whole FFI permission, for the callback; what it
+ * makes needs none.
  */
-export function notifyNetworkChange(
+export function openChangeNotifications(
   changed: () => void,
-): { readonly call: string; readonly code: number } | null {
+): () => { readonly call: string; readonly code: number } | null {
   const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
   const callback = Deno.UnsafeCallback.threadSafe(changeCallback, () => changed());
+  const { pointer } = callback;
   kept.push(callback);
-  for (const call of ["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const) {
-    const handle = new BigUint64Array(1);
-    const code = dll[call]?.(AF_UNSPEC, callback.pointer, 0n, 0, handle) ?? win32.procNotFound;
-    if (code !== win32.success) return { call, code };
-  }
-  return null;
+  const missing = new Set(["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const);
+  return () => {
+    for (const call of missing) {
+      const handle = new BigUint64Array(1);
+      const code = dll[call]?.(AF_UNSPEC, pointer, 0n, 0, handle) ?? win32.procNotFound;
+      if (code !== win32.success) return { call, code };
+      missing.delete(call);
+    }
+    return null;
+  };
 }

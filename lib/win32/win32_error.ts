@@ -61,6 +61,7 @@ export const win32 = {
   notSupported: 50,
   badNetName: 67,
   invalidParameter: 87,
+  insufficientBuffer: 122,
   procNotFound: 127,
   moreData: 234,
   noMoreItems: 259,

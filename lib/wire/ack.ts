@@ -46,7 +46,7 @@ export const neighborStates = [
   "permanent",
   "unknown",
 ] as const;
-export type NeighborState = typeof neighborStates[number];
+type NeighborState = typeof neighborStates[number];
 
 /** The report on one address of the request. */
 export interface NeighborReport {
@@ -195,7 +195,7 @@ export interface SentRequest {
 }
 
 /** An ack of right form and MAC. Nobody has said it before its signature is verified. */
-export interface UnverifiedAck {
+interface UnverifiedAck {
   readonly ack: FlushAck;
   /** The host's public key, not one of those that are refused. */
   readonly hostKey: Uint8Array<ArrayBuffer>;

@@ -9,7 +9,7 @@ const toBase64Url = (bytes: Uint8Array) =>
   bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 
 /** Whether a signature is right for a message. */
-export type Verify = (message: Uint8Array, signature: Uint8Array) => boolean;
+type Verify = (message: Uint8Array, signature: Uint8Array) => boolean;
 
 /**
  * Checks signatures of one public key, which must have been checked with `publicKeyFault`: the

@@ -35,7 +35,7 @@ export interface Answered {
 }
 
 /** What forged acks are made with. */
-export interface AckForger {
+interface AckForger {
   readonly router: TestRouter;
   readonly random: Random;
   /** The request to be answered, and what its ack by `hostSigner` would be. */

@@ -17,7 +17,7 @@ export type AttackClass =
 export const fullAttack = { requests: 1_000_000, acks: 200_000 } as const;
 
 /** How much of a full attack is made. */
-export interface Amount {
+interface Amount {
   readonly count: number;
   readonly full: number;
   readonly random: Random;

@@ -3,8 +3,14 @@
  * node's own crypto, so that the attacked code and its judge don't share a mistake.
  */
 import { Buffer } from "node:buffer";
-import { createHash, createHmac, createPublicKey, hkdfSync, type KeyObject } from "node:crypto";
-import { verify } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  createPublicKey,
+  hkdfSync,
+  type KeyObject,
+  verify,
+} from "node:crypto";
 import type { RefusalReason } from "../../lib/receiver/accept.ts";
 import type { AckFault } from "../../lib/wire/ack.ts";
 import { smallOrderPoints } from "./datagrams.ts";

@@ -31,7 +31,7 @@ import {
 import { isPassword } from "./judge.ts";
 
 /** What forged requests are made with. */
-export interface RequestForger {
+interface RequestForger {
   /** The routers that the host obeys, for the classes that need their signatures. */
   readonly router: TestRouter;
   readonly otherRouter: TestRouter;

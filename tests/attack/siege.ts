@@ -23,12 +23,12 @@ const honestName = "SQL01";
 const offLink = "203.0.113.5";
 const forgedSources = 64;
 const inventedNames = Array.from({ length: 12 }, (_, i) => `WEB${i}`);
-const restartEveryMs = 3_000;
+const restartEveryMs = 1_000;
 const tickMs = 50;
 const offLinkAcks = 20;
 /** Of the process, besides what the protocol bounds. */
 const slackMs = 3_000;
-const schedule = { count: 5, intervalMs: 200, waitMs: 1_000 } as const;
+const schedule = { count: 5, intervalMs: 100, waitMs: 500 } as const;
 const pendingPatienceMs = 15_000;
 const lastTime = new Uint8Array(8).fill(0xff);
 

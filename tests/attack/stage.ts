@@ -116,7 +116,7 @@ export class Stage implements AsyncDisposable {
     const settings = {
       ...defaultSettings(),
       Port: this.site.port,
-      Listen: "127.0.0.1",
+      Listen: [parsePrefix("127.0.0.1")],
       RouterKeys: [router.publicText, otherRouter.publicText],
       Password: this.password,
       // Short, so that a genuine request needn't wait long for its flush.
@@ -128,6 +128,8 @@ export class Stage implements AsyncDisposable {
       load: () => ({ settings, origins }),
       configureLog: () => (event) => count(this.events, event),
       openCache: () => Promise.resolve(createMemoryCache()),
+      // The attacker's address is this machine's own as well, and the host itself is always let in.
+      readAddresses: () => [],
       time: {
         ...systemTime,
         monotonic: () => systemTime.monotonic() + this.moved.bothMs,

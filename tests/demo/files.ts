@@ -3,7 +3,7 @@ import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
 import { formatKey, formatSecretKeyFile, keyLength } from "../../lib/wire/keys.ts";
 
 /** Paths of a router's key file and of the settings of a host that obeys it. */
-export interface DemoFiles {
+interface DemoFiles {
   readonly key: string;
   readonly settings: string;
 }

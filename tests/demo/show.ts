@@ -7,7 +7,7 @@ export function show(line: string, text = ""): void {
 }
 
 /** The time in a report's row of a host, in ms after the first datagram; null without such a row. */
-export function millisecondsOf(report: string, hostName: string): number | null {
+function millisecondsOf(report: string, hostName: string): number | null {
   const row = report.split("\n").map((line) => line.trim().split(/\s+/))
     .find(([name]) => name === hostName);
   const text = row?.[2] ?? "";

@@ -6,11 +6,14 @@ import { run } from "../support/command.ts";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   win32: ["wire"],
+  libc: [],
+  ask: ["wire", "libc"],
   neighbors: ["wire"],
   config: ["wire"],
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log"],
-  sender: ["wire"],
+  sender: ["wire", "ask", "libc", "follow"],
+  follow: ["wire", "sender"],
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };
@@ -119,9 +122,11 @@ Deno.test("no module imports an entry", () => {
 });
 
 Deno.test("the sender loads no other room, and no node: module before it sends", () => {
-  assert.deepEqual(new Set(loadedBy("send.ts").map(roomOf)), new Set(["", "sender", "wire"]));
-  // A name on the command line has the resolver loaded, and nothing else has.
+  // A name on the command line has the resolver loaded, --ask has its room, and nothing else has.
   const loaded = loadedBy("send.ts", ({ isDynamic }) => !isDynamic);
+  const rooms = ["", "sender", "wire"];
+  const others = loaded.filter((path) => path.startsWith("lib/") && !rooms.includes(roomOf(path)));
+  assert.deepEqual(others, ["lib/ask/verdicts.ts"]);
   assert.deepEqual(loaded.filter((target) => target.startsWith("node:")), []);
 });
 
@@ -134,10 +139,10 @@ Deno.test("the service on Linux loads no binding of Windows", () => {
   assert.deepEqual(loaded.filter((path) => roomOf(path) === "win32"), []);
 });
 
-Deno.test("only lib/win32 opens libraries, and no module imports what it computes", async () => {
+Deno.test("only lib/win32 and lib/libc open libraries, and no module imports what it computes", async () => {
   for (const path of library) {
     const text = await Deno.readTextFile(new URL(path, root));
-    if (roomOf(path) !== "win32") assert.ok(!text.includes("Deno.dlopen"), path);
+    if (!["win32", "libc"].includes(roomOf(path))) assert.ok(!text.includes("Deno.dlopen"), path);
     assert.doesNotMatch(text, /\bimport\(\s*[^"\s]/, path);
   }
 });

@@ -4,7 +4,7 @@ import { readmeSteps } from "./page_commands.ts";
 const root = new URL("../../", import.meta.url);
 
 /** What a script left behind: stdout, and behind it stderr. */
-export interface ScriptOutcome {
+interface ScriptOutcome {
   readonly code: number;
   readonly text: string;
 }

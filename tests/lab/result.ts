@@ -40,13 +40,13 @@ export interface Moment {
 }
 
 /** A time without answers: from the last answer before it to the next one, null if none came. */
-export interface Silence {
+interface Silence {
   readonly from: number;
   readonly to: number | null;
 }
 
 /** What a failure did to a host. */
-export interface Outage {
+interface Outage {
   /** From the last answer to the next one, or to the end of the watch if none came. */
   readonly ms: number;
   /** Whether the next answer came before the next failure. */

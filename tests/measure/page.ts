@@ -13,7 +13,7 @@ const pagePath = "docs/figures.md";
 const quotingPages = ["README.md"] as const;
 
 /** A section as it was measured last. */
-export interface Measured {
+interface Measured {
   /** Date, machine, seed: a line of the page. */
   readonly taken: string;
   /** Rows as the cells of their table. */
@@ -21,7 +21,7 @@ export interface Measured {
 }
 
 /** Measured sections by their title. */
-export type Figures = ReadonlyMap<string, Measured>;
+type Figures = ReadonlyMap<string, Measured>;
 
 const title = "# Figures";
 const introduction = [

@@ -51,7 +51,7 @@ export async function senderLine(folder: string, args: readonly string[]): Promi
 }
 
 /** A receiver that listens. Disposing of it kills it. */
-export interface RunningReceiver extends AsyncDisposable {
+interface RunningReceiver extends AsyncDisposable {
   /** The first line that it prints when it ends by itself. */
   readonly result: Promise<string>;
 }

@@ -44,7 +44,7 @@ export function insidersRequest({ key }: TestRouter): Uint8Array<ArrayBuffer> {
 }
 
 /** The router of a key file's text. */
-export function routerOfFile(keyText: string): TestRouter {
+function routerOfFile(keyText: string): TestRouter {
   return routerOf(parseSecretKeyFile(keyText));
 }
 

@@ -33,7 +33,7 @@ export interface Context {
 }
 
 /** Bounds of the ratio where a row has one, else of the value. */
-export interface Limits {
+interface Limits {
   readonly min?: number;
   readonly max?: number;
 }

@@ -71,9 +71,3 @@ export function formatNumber(value: number): string {
     minimumFractionDigits: Math.min(2, digits),
   });
 }
-
-/** `median (first quartile to third)`, as tests/windows prints times. */
-export function formatSpread(values: readonly number[]): string {
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => formatNumber(quantile(values, part)));
-  return `${middle} (${low} to ${high})`;
-}

@@ -2,6 +2,7 @@
  * One Ethernet with hosts, each in a network namespace of its own, and a router: a bridge in the
  * namespace of the test. Real kernel tables, the real service and the real sender.
  */
+import assert from "node:assert/strict";
 import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
@@ -19,11 +20,18 @@ export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
 export const folder = "/run/arpflush";
 const keyFile = `${folder}/key`;
 const router = createRouter(1);
+/** Where systemd would listen. */
+export const notifySocket = "/run/systemd/notify";
 
 /** What a host's settings file holds: it obeys the router, and has these lines besides. */
 export function settingsText(lines: readonly string[]): string {
   return [`RouterKeys = ["${router.publicText}"]`, ...lines, ""].join("\n");
 }
+
+/** What packaging/arpflush.service leaves the service: CapabilityBoundingSet, NoNewPrivileges. */
+export const rightsOfUnit = [
+  ...["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"],
+] as const;
 
 /** The router and the wire to it. */
 export interface Segment extends AsyncDisposable {
@@ -33,6 +41,8 @@ export interface Segment extends AsyncDisposable {
   send(...args: readonly string[]): Promise<CommandOutcome>;
   /** The same without a key. */
   sendWithoutKey(...args: readonly string[]): Promise<CommandOutcome>;
+  /** Starts the router's daemon with the segment's key. */
+  follow(fifo: string, ...args: readonly string[]): ServiceProcess;
 }
 
 /** A host on the segment. */
@@ -50,7 +60,7 @@ export interface Host {
 }
 
 /** How a host's service is started. */
-export interface ServeOptions {
+interface ServeOptions {
   /** Put before its command line. */
   readonly argv?: readonly string[];
   /** A module to load before it. */
@@ -74,8 +84,23 @@ export async function openSegment(): Promise<Segment> {
     host: () => openHost(count++, parts),
     send: (...args) => outcomeOf(programLine("sender", ["-i", "100ms", "-k", keyFile, ...args])),
     sendWithoutKey: (...args) => outcomeOf(programLine("sender", args)),
+    follow: (fifo, ...args) =>
+      parts.use(startServiceProcess({
+        program: "router",
+        args: ["--follow", fifo, "-a", "-i", "100ms", "-w", "1s", "-k", keyFile, ...args],
+        env: { NOTIFY_SOCKET: notifySocket },
+      })),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
+}
+
+/** The router's request heals the host, which it is stale at before, and the report says so. */
+export async function heals(segment: Segment, host: Host, ...args: string[]): Promise<void> {
+  await host.goStale();
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1", ...args);
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /^host0 .* healed/m);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
 }
 
 /** Makes an interface a port of the segment's bridge, on which the router itself speaks to nobody. */

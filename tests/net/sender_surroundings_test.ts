@@ -1,8 +1,13 @@
 /** The sender as keepalived starts it: its system log, its environment, its file system. */
 import assert from "node:assert/strict";
 import { reports } from "../unit/sender/answers.ts";
-import { runCommand, runSender, senderCommand, withFolder } from "../unit/sender/sender_process.ts";
-import { startStandInHost } from "../unit/sender/stand_in_host.ts";
+import {
+  runCommand,
+  runSender,
+  senderCommand,
+  startStandInHost,
+  withFolder,
+} from "../unit/sender/sender_process.ts";
 
 /** A logger at a path; gives each datagram as text. */
 function listenAsLogger(path: string) {

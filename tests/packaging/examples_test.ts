@@ -1,5 +1,8 @@
 /** What an administrator copies, judged by the programs that read it. */
 import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { usage } from "../../lib/sender/help.ts";
+import { serviceUsage } from "../../lib/service/arguments.ts";
 import { root } from "../../packaging/programs.ts";
 import { isInstalled, outcomeOf } from "../support/command.ts";
 
@@ -28,7 +31,7 @@ async function analyzeUnit(...args: string[]): Promise<{ code: number; said: str
   });
 }
 
-const ignore = !await isInstalled("systemd-analyze");
+const ignore = !await isInstalled("systemd-analyze", "groff");
 
 Deno.test({
   name: "packaging/arpflush.service is a unit without a fault",
@@ -62,4 +65,34 @@ Deno.test({
       assert.deepEqual({ code, said }, { code: 0, said: "" });
     });
   },
+});
+
+for (const [name, help] of [["arpflush.1", usage], ["arpflush-service.8", serviceUsage]]) {
+  Deno.test({
+    name: `packaging/man/${name} has every option of --help, and groff has no complaint`,
+    ignore,
+    async fn() {
+      const page = `${root}/packaging/man/${name}`;
+      const checked = await outcomeOf(["groff", "-man", "-ww", "-Tascii", "-P-cbou", page]);
+      assert.deepEqual({ code: checked.code, said: checked.stderr }, { code: 0, said: "" });
+      const terms = checked.stdout.split("\n").filter((line) => /^ {7}-/.test(line)).join("\n");
+      const options = new Set(help.match(/(?<![\w-])(--[a-z][\w-]*|-\w(?=, --))/g));
+      assert.ok(options.size >= 6);
+      for (const option of options) {
+        assert.match(terms, new RegExp(`(^|[ ,])${option}($|[ ,])`, "m"));
+      }
+    },
+  });
+}
+
+Deno.test("ci.yml calls scripts, tasks and tests that are there", async () => {
+  const workflow = await Deno.readTextFile(`${root}/.github/workflows/ci.yml`);
+  const scripts = workflow.matchAll(/run: (\.[\w\\/.]+)/g);
+  const tests = workflow.matchAll(/ (tests\/\w[\w/]*)/g);
+  for (const [, path] of [...scripts, ...tests]) {
+    await Deno.stat(`${root}/${path.replaceAll("\\", "/")}`);
+  }
+  for (const [, task] of workflow.matchAll(/\$DENO task (\w+)/g)) {
+    assert.ok(task in config.tasks, task);
+  }
 });

@@ -77,7 +77,7 @@ export async function openNetworkNamespace(hostName: string): Promise<NetworkNam
 }
 
 /** One end of a link: in which namespace, null for this process's own, and how it is set up. */
-export interface LinkEnd {
+interface LinkEnd {
   readonly namespace: NetworkNamespace | null;
   readonly name: string;
   /** With prefix lengths, both families. */

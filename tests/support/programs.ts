@@ -3,8 +3,8 @@ import { type CommandLine, linesOf } from "./command.ts";
 
 const root = new URL("../../", import.meta.url);
 
-/** Service and sender by the name of their permission set. */
-const entries = { service: "service.ts", sender: "send.ts" } as const;
+/** The programs by the name of their permission set. */
+const entries = { service: "service.ts", sender: "send.ts", router: "send.ts" } as const;
 
 /**
  * The command line of a program with the permissions of its task; `preload` names a module that is
@@ -38,10 +38,12 @@ export interface ServiceProcess extends AsyncDisposable {
 }
 
 /** How a service is started. */
-export interface ServiceStart {
+interface ServiceStart {
   /** Put before its command line. @default nothing */
   readonly argv?: CommandLine;
-  /** Behind `service.ts`. */
+  /** @default "service" */
+  readonly program?: keyof typeof entries;
+  /** Behind its entry. */
   readonly args: readonly string[];
   /** More of its environment. @default nothing */
   readonly env?: Readonly<Record<string, string>>;
@@ -49,11 +51,11 @@ export interface ServiceStart {
   readonly preload?: string;
 }
 
-/** Starts a service; what it listens on is ready when `line(/Started/)` resolves. */
+/** Starts a service or a router's daemon; it is ready when `line(/Started|Following/)` resolves. */
 export function startServiceProcess(start: ServiceStart): ServiceProcess {
   const [program, ...args] = [
     ...start.argv ?? [],
-    ...programLine("service", start.args, start.preload),
+    ...programLine(start.program ?? "service", start.args, start.preload),
   ];
   const env = { DENO_NO_UPDATE_CHECK: "1", ...start.env };
   const child = new Deno.Command(program, { args, env, stdin: "null", stderr: "piped" }).spawn();
@@ -84,7 +86,7 @@ export function startServiceProcess(start: ServiceStart): ServiceProcess {
           if (found === undefined && !ended) return;
           waiting.delete(look);
           if (found !== undefined) resolve(found);
-          else reject(new Error(`The service ended without ${pattern}: ${log.join("; ")}`));
+          else reject(new Error(`The process ended without ${pattern}: ${log.join("; ")}`));
         };
         waiting.add(look);
         look();

@@ -5,7 +5,7 @@
 import { run } from "../support/command.ts";
 
 /** A running server. */
-export interface ReleaseServer extends AsyncDisposable {
+interface ReleaseServer extends AsyncDisposable {
   /** What a program has in its environment to be led to it. */
   readonly env: Readonly<Record<string, string>>;
   /** The hosts that were asked for, each once. */

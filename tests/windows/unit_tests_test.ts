@@ -4,7 +4,7 @@ import { run } from "../support/command.ts";
 import { denoExe, openWineSession } from "./wine/session.ts";
 
 const rooms = ["wire", "win32", "config", "log", "neighbors", "receiver", "metrics"];
-const folders = rooms.map((room) => `tests/unit/${room}`);
+const folders = [...rooms.map((room) => `tests/unit/${room}`), "tests/unit/files_test.ts"];
 
 /** A number of Deno's last line, "ok | 5 passed (2 steps) | 0 failed | 1 ignored | 7 filtered out". */
 function counted(what: string, stdout: string): number {

@@ -116,7 +116,7 @@ const openCounted: OpenSocket = (address, port) => {
 let receiver: Receiver | null = null;
 function serveReceiver(): void {
   const rules = {
-    address: "127.0.0.1",
+    addresses: ["127.0.0.1"],
     port,
     holdDownMs: 0,
     toleranceMs: 60_000,

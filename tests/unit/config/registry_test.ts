@@ -72,14 +72,14 @@ Deno.test("loadSettingsRegistry() reads each type, whatever the letters' case", 
   const { settings, origins } = loadSettingsRegistry(holding([
     dword("port", 4711),
     dword("FlushOnStart", 0),
-    sz("Listen", "%Address%", REG_EXPAND_SZ),
+    sz("Listen", "%Address%,2001:db8::9", REG_EXPAND_SZ),
     multi("RouterKeys", one.publicText, two.publicText),
     multi("AllowedSources", "192.0.2.0/24", "2001:db8::/32"),
     sz("REFRESHADDRESSES", "gateway"),
   ]));
   assert.equal(settings.Port, 4711);
   assert.equal(settings.FlushOnStart, false);
-  assert.equal(settings.Listen, "192.0.2.9");
+  assert.deepEqual(settings.Listen.map(formatPrefix), ["192.0.2.9", "2001:db8::9"]);
   assert.deepEqual(settings.RouterKeys, [one.publicText, two.publicText]);
   assert.notEqual(settings.AllowedSources, "on-link");
   if (settings.AllowedSources === "on-link") return;

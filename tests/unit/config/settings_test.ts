@@ -36,7 +36,7 @@ function problemsOf(values: Record<string, unknown>): readonly string[] {
 Deno.test("defaultSettings() are the documented ones", () => {
   assert.deepEqual(defaultSettings(), {
     Port: 27735,
-    Listen: "0.0.0.0",
+    Listen: [parsePrefix("0.0.0.0")],
     RouterKeys: [],
     Password: "",
     HoldDownSeconds: 10,
@@ -53,7 +53,7 @@ Deno.test("defaultSettings() are the documented ones", () => {
 });
 
 Deno.test("settingTable allows every default, and describes each setting in one line", () => {
-  assert.deepEqual(settingsOf(defaultSettings()), defaultSettings());
+  assert.deepEqual(settingsOf({ ...defaultSettings(), Listen: ["0.0.0.0"] }), defaultSettings());
   for (const name of settingNames) {
     const { description, allowed } = settingTable[name];
     assert.match(description, /^[^\n]{10,120}[^.\n]$/, name);
@@ -93,8 +93,16 @@ Deno.test("parseSettings() names the setting, the value and what is allowed", ()
     'LogLevel: "loud" is not one of "error", "warning", "info", "debug"',
   ]);
   assert.deepEqual(problemsOf({ Listen: "eth0" }), [
-    'Listen: "eth0" is not an IPv4 or IPv6 address',
+    'Listen: "eth0" is not an IPv4 or IPv6 address or prefix; ' +
+    "allowed is a list of 1 to 16 IPv4 or IPv6 addresses",
   ]);
+  for (
+    const [Listen, fault] of [
+      [["192.0.2.5", "0.0.0.0"], "0.0.0.0 includes the others"],
+      [["::", "192.0.2.5", "2001:db8::5"], ":: includes the others"],
+      [["192.0.2.5", "192.0.2.5"], "192.0.2.5 is there twice"],
+    ] as const
+  ) assert.ok(problemsOf({ Listen })[0].startsWith(`Listen: ${fault}; `), fault);
   assert.deepEqual(problemsOf({ AllowedSources: ["10.0.0.0/8", "10.0.0.1/8"] }), [
     'AllowedSources: "10.0.0.1/8" has host bits set; the network is 10.0.0.0/8; ' +
     'allowed is "on-link", or a list of 1 to 256 addresses and networks',

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { type MeasuredService, metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { refusalReasons } from "../../../lib/receiver/accept.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
-import { hasPromtool, promtool } from "./promtool.ts";
-import { requests, samplesOf } from "./samples.ts";
+import { hasPromtool, promtool, requests, samplesOf } from "./samples.ts";
 
 function measured(counters: Counters, changes: Partial<MeasuredService> = {}): MeasuredService {
   return {

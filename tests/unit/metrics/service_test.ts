@@ -1,5 +1,6 @@
 /** The metrics file of a service over real sockets and files; the test advances the time. */
 import assert from "node:assert/strict";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { parseSettingsText } from "../../../lib/config/file.ts";
 import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
@@ -8,7 +9,6 @@ import { arpflushVersion } from "../../../lib/version.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { keepReport, notingCache, signed } from "../receiver/harness.ts";
-import { hasPromtool, promtool } from "./promtool.ts";
 import { requests, samplesOf } from "./samples.ts";
 
 const router = createRouter(11);
@@ -22,7 +22,7 @@ async function start(changes: Partial<Settings> = {}) {
   const folder = await Deno.makeTempDir();
   let settings: Settings = {
     ...defaultSettings(),
-    Listen: "127.0.0.1",
+    Listen: [parsePrefix("127.0.0.1")],
     Port: 0,
     RouterKeys: [router.publicText],
     HoldDownSeconds: 1,
@@ -146,29 +146,6 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
   assert.deepEqual(said.filter(({ event }) => event.startsWith("metrics")), []);
 });
 
-Deno.test({
-  name: "startService() publishes what promtool calls good metrics",
-  ignore: !hasPromtool,
-  async fn() {
-    await using started = await start();
-    const { path, send, fresh } = started;
-    await send(fresh(), new Uint8Array(3));
-    await samplesWhen(started, path, (samples) => samples.get(requests("accepted")) === 1);
-    const text = await Deno.readTextFile(path);
-    assert.deepEqual(await promtool(["check", "metrics"], text), { success: true, output: "" });
-  },
-});
-
-Deno.test("startService() without MetricsFile writes nothing", async () => {
-  await using started = await start({ MetricsFile: "" });
-  await started.send(started.fresh());
-  for (let i = 0; i < 10; i++) {
-    await soon();
-    started.time.pass(10_000);
-  }
-  assert.deepEqual(await Array.fromAsync(Deno.readDir(started.folder)), []);
-});
-
 Deno.test("reload() turns metrics off and on, moves them, and publishes the new keys", async () => {
   await using started = await start({ MetricsFile: "" });
   const { reload, folder, send, fresh } = started;
@@ -208,29 +185,4 @@ Deno.test("stop() leaves the last numbers", async () => {
   const samples = samplesOf(await Deno.readTextFile(path));
   assert.equal(samples.get(requests("accepted")), 1);
   assert.equal(samples.get('arpflush_flushes_total{result="ok"}'), 1);
-});
-
-Deno.test("startService() serves without a folder for its metrics, and says so once", async () => {
-  const folder = await Deno.makeTempDir();
-  await Deno.remove(folder);
-  await using started = await start({ MetricsFile: `${folder}/arpflush.prom` });
-  const { send, fresh, saidOf, service, time } = started;
-  await send(fresh());
-  for (let i = 0; i < 10; i++) {
-    await soon();
-    time.pass(1_000);
-  }
-  assert.equal(service.counters.counted.accepted, 1);
-  const [failed, ...more] = saidOf("metricsFailed");
-  assert.equal(failed.values.path, `${folder}/arpflush.prom`);
-  assert.deepEqual(more, []);
-  await Deno.mkdir(folder);
-  await samplesWhen(
-    started,
-    `${folder}/arpflush.prom`,
-    (samples) => samples.get(requests("accepted")) === 1,
-  );
-  for (let i = 0; i < 100 && saidOf("metricsWork").length === 0; i++) await soon();
-  assert.equal(saidOf("metricsWork").length, 1);
-  await Deno.remove(folder, { recursive: true });
 });

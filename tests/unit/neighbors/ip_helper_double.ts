@@ -11,6 +11,7 @@ import {
   type IpNetRow,
   type UnicastRow,
 } from "../../../lib/win32/netioapi.ts";
+import type { UdpRow } from "../../../lib/win32/udpmib.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -28,6 +29,7 @@ export interface IpHelperDouble extends IpHelper {
   addresses: UnicastRow[];
   interfaces: InterfaceRow[];
   routes: ForwardRow[];
+  sockets: UdpRow[];
   /** Who answers when a datagram makes Windows ask: address to link-layer address. */
   answers: Map<string, string>;
   /** What a datagram does to the table: a row, incomplete where nobody answers. */
@@ -121,6 +123,7 @@ export function createIpHelperDouble(
     rows: [],
     addresses: [own("192.0.2.5/24", 12), own("2001:db8::5/64", 12), own("fe80::5/64", 12)],
     interfaces: [{ family: AF_INET, interfaceIndex: 12, isConnected: true }],
+    sockets: [],
     routes: [route(0, "192.0.2.1", 12), route(24, "0.0.0.0", 12)],
     answers: new Map(),
     faults,
@@ -150,6 +153,12 @@ export function createIpHelperDouble(
       ),
     getIpInterfaceTable: (family) =>
       table("getIpInterfaceTable", family, () => [...double.interfaces]),
+    getExtendedUdpTable: (family) =>
+      table(
+        "getExtendedUdpTable",
+        family,
+        () => double.sockets.filter((row) => ofFamily(family, row)),
+      ),
     getIpForwardTable2: (family) =>
       table(
         "getIpForwardTable2",

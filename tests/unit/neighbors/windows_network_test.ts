@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createChangeDetector } from "../../../lib/neighbors/windows_network.ts";
+import { createChangeDetector, readOwnAddresses } from "../../../lib/neighbors/windows_network.ts";
 import { AF_INET } from "../../../lib/win32/netioapi.ts";
 import { createIpHelperDouble, own } from "./ip_helper_double.ts";
 
@@ -34,4 +34,15 @@ Deno.test("createChangeDetector() takes a table that can't be read as unchanged"
   assert.deepEqual(detect(), []);
   double.faults.clear();
   assert.deepEqual(detect(), []);
+});
+
+Deno.test("readOwnAddresses() gives each address with its network and interface", () => {
+  const double = createIpHelperDouble();
+  double.addresses = [own("192.0.2.5/24", 12), own("fe80::5/64", 13)];
+  assert.deepEqual(readOwnAddresses(double), [
+    { address: "192.0.2.5", cidr: "192.0.2.5/24", scopeid: 12 },
+    { address: "fe80::5", cidr: "fe80::5/64", scopeid: 13 },
+  ]);
+  double.faults.set("getUnicastIpAddressTable", 8);
+  assert.throws(() => readOwnAddresses(double), /GetUnicastIpAddressTable.*\(8\)/);
 });

@@ -250,8 +250,8 @@ const nothing = "000000000000";
 /** A cache on the double, with time that the test advances. */
 function openResolving(double: IpHelperDouble) {
   const time = createTestTime();
-  const { sendDatagram } = double;
-  return { time, cache: openWindowsNeighborCache({ ip: double, sendDatagram, time }) };
+  const openDatagrams = () => ({ send: double.sendDatagram, [Symbol.dispose]() {} });
+  return { time, cache: openWindowsNeighborCache({ ip: double, openDatagrams, time }) };
 }
 
 Deno.test("openWindowsNeighborCache().resolve() asks the link anew and reports in the order asked", async () => {

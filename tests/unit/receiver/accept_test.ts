@@ -1,4 +1,5 @@
 /** The order of checks: every reason, and which comes first where several apply. */
+import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   accept,
@@ -12,6 +13,7 @@ import {
   parseSource,
   type Refusal,
 } from "../../../lib/receiver/accept.ts";
+import { createChallenges } from "../../../lib/receiver/challenges.ts";
 import type { Clock } from "../../../lib/time.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
@@ -24,8 +26,9 @@ import {
   requestHeaderFault,
 } from "../../../lib/wire/request.ts";
 import { seal } from "../../support/datagrams.ts";
-import { otherRouter, router, routerKeys, signed } from "./harness.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
+import { routerKey, vectors } from "../wire/vectors.ts";
+import { otherRouter, router, routerKeys, signed } from "./harness.ts";
 
 const source = parsePrefix("192.0.2.1");
 const secret = new Uint8Array(32).fill(3);
@@ -474,6 +477,20 @@ Deno.test("OnLinkSources allows the networks of own addresses and loopback, noth
   }
 });
 
+Deno.test("OnLinkSources knows the host itself, at addresses it gets later too", () => {
+  let own = [eth0];
+  const time = createTestTime();
+  const sources = new OnLinkSources(() => own, time);
+  const isOwn = (text: string) => sources.isOwn(parsePrefix(text));
+  const { address } = eth0;
+  assert.deepEqual([address, "127.0.0.1", "192.0.2.77"].map(isOwn), [true, true, false]);
+  own = [eth0, { address: "192.0.2.77", cidr: "192.0.2.77/24" }];
+  time.pass(1_000);
+  assert.equal(isOwn("192.0.2.77"), true);
+  assert.equal(sources.isAllowed(parsePrefix("192.0.2.99")), true);
+  assert.equal(isOwn("192.0.2.99"), false, "on-link, but another machine");
+});
+
 Deno.test("allowNetworks() allows those networks and loopback, not what is on-link", () => {
   const isAllowed = allowNetworks([parsePrefix("10.0.0.0/8"), parsePrefix("2001:db8::5")]);
   for (const text of ["10.255.0.1", "2001:db8::5", "127.0.0.1", "::1"]) {
@@ -616,4 +633,30 @@ Deno.test("isLegacyCopy() remembers 1,024 sources and calls no other one's reque
   assert.equal(isCopy(parsePrefix("10.0.0.0"), 3), true);
   assert.equal(isCopy(router1, 5_000), false);
   assert.equal(isCopy(router1, 5_001), true);
+});
+
+const challenges = createChallenges(Uint8Array.fromHex(vectors.challengeSecret));
+const otherKeyId = Uint8Array.of(1, 2, 3, 4);
+
+Deno.test("createChallenges() makes the golden challenges, one for 30 seconds", () => {
+  for (const { slot, challenge } of vectors.challenges) {
+    for (const now of [30_000 * slot, 30_000 * slot + 29_999.9]) {
+      assert.equal(challenges.present(routerKey.id, now).toHex(), challenge);
+    }
+  }
+});
+
+Deno.test("isRight() takes the present challenge and the last one, of the same key and start", () => {
+  fc.assert(fc.property(fc.nat(1e9), fc.nat(100_000), (then, age) => {
+    const challenge = challenges.present(routerKey.id, then);
+    const slots = Math.floor((then + age) / 30_000) - Math.floor(then / 30_000);
+    assert.equal(challenges.isRight(challenge, routerKey.id, then + age), slots <= 1);
+    assert.ok(challenge.some(Boolean));
+    assert.equal(challenges.isRight(challenge, otherKeyId, then), false);
+    assert.equal(
+      createChallenges(new Uint8Array(32)).isRight(challenge, routerKey.id, then),
+      false,
+    );
+    assert.equal(challenges.isRight(new Uint8Array(8), routerKey.id, then), false);
+  }));
 });

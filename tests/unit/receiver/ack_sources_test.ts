@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { AckSources } from "../../../lib/receiver/ack_sources.ts";
+import type { Peer } from "../../../lib/receiver/listeners.ts";
 
-const to: Deno.NetAddr = { transport: "udp", hostname: "192.0.2.1", port: 5 };
+const to: Peer = { transport: "udp", hostname: "192.0.2.1", port: 5, local: "192.0.2.9" };
 
 Deno.test("AckSources give each of 64 sources 8 acks of each status", () => {
   const sources = new AckSources();

@@ -13,7 +13,7 @@ import { createRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "./harness.ts";
 
-const to = { transport: "udp", hostname: "192.0.2.1", port: 5 } as const;
+const to = { transport: "udp", hostname: "192.0.2.1", port: 5, local: "0.0.0.0" } as const;
 const encode = () => new Uint8Array(3);
 
 function startAcknowledger(random = () => 0.5, fail = false) {

@@ -26,10 +26,14 @@ const defaults: SendOptions = {
   verify: true,
   addresses: null,
   expect: null,
+  ask: null,
   output: "text",
   quiet: false,
   verbose: false,
   syslog: false,
+  unlessFollowing: false,
+  historyFile: null,
+  metricsFile: null,
 };
 
 Deno.test("parseArguments() fills in the defaults", () => {
@@ -82,6 +86,8 @@ const parsed: [string, Partial<SendOptions>][] = [
   ["-q", { quiet: true }],
   ["-v", { verbose: true }],
   ["--syslog", { syslog: true }],
+  ["--unless-following", { unlessFollowing: true }],
+  ["--history h --metrics=m.prom", { historyFile: "h", metricsFile: "m.prom" }],
   ["-qc3", { quiet: true, count: 3 }],
 ];
 for (const [line, changes] of parsed) {
@@ -110,7 +116,32 @@ Deno.test("parseArguments() knows help, version and keygen, whatever else is ask
   assert.deepEqual(parseArguments(["--keygen"]), { kind: "keygen" });
 });
 
+Deno.test("parseArguments() reads --follow with the options of a run", () => {
+  const command = parseArguments(["-a", "--follow", "/run/fifo", "-c", "3"]);
+  assert.deepEqual(command, {
+    kind: "follow",
+    fifo: "/run/fifo",
+    options: { ...defaults, count: 3 },
+  });
+});
+
+Deno.test("parseArguments() reads the command history, and a host of that name behind --", () => {
+  const path = "/var/lib/arpflush-router/history.jsonl";
+  assert.deepEqual(parseArguments(["history"]), { kind: "history", path, json: false });
+  assert.deepEqual(parseArguments(["history", "--json", "h"]), {
+    kind: "history",
+    path: "h",
+    json: true,
+  });
+  assert.deepEqual(parseArguments(["history", "-h"]), { kind: "help" });
+  assert.deepEqual(options("--", "history").hosts.map(({ hostname }) => hostname), ["history"]);
+});
+
 const refused: [string, string][] = [
+  ["history a b", 'Unknown argument "b"'],
+  ["history --all", "Unknown option --all"],
+  ["-a --history --json", "Option --history needs a value"],
+  ["-a --metrics=", "Option --metrics must not be empty"],
   ["", "Name a HOST, or give --all"],
   ["--interface e0 web1", "Option --interface narrows --all; give both"],
   ["-a --bogus", "Unknown option --bogus"],
@@ -162,6 +193,13 @@ const refused: [string, string][] = [
   ["-a -P x --spread 1", "Option --spread needs a key: nobody acknowledges a password"],
   ["-a --password-file x -w 1", "Option --wait needs a key: nobody acknowledges a password"],
   ["-a -q -v", "Options --quiet and --verbose conflict"],
+  ["-a --follow f -A ::1", "Options --follow and --address conflict"],
+  ["-a --follow f --probe", "Options --follow and --probe conflict"],
+  ["-a --follow f --json", "Options --follow and --json conflict"],
+  ["-a --follow f --unless-following", "Options --follow and --unless-following conflict"],
+  ["-a --follow f --notify INSTANCE V MASTER 1", "Options --follow and --notify conflict"],
+  ["--follow f", "Name a HOST, or give --all"],
+  ["-a --follow=", "Option --follow must not be empty"],
   ["192.0.2", '"192.0.2" is neither an address nor a host name'],
   ["-", '"-" is neither an address nor a host name'],
 ];

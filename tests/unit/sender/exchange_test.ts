@@ -1,12 +1,19 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
-import { formatKey } from "../../../lib/wire/keys.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
-import { servicePort } from "./virtual_network.ts";
-import { type Behavior, hostKey, planned, type Reply, run, signed } from "./virtual_run.ts";
+import {
+  type Behavior,
+  hostKey,
+  planned,
+  type Reply,
+  run,
+  servicePort,
+  signed,
+} from "./virtual_run.ts";
 
 const heals: Behavior = () => [{}];
 const isRepair = ({ challenge }: FlushRequest) => challenge.some((byte) => byte !== 0);
@@ -52,6 +59,26 @@ Deno.test("exchange() repairs a stale request by one for that host alone, with i
   assert.deepEqual(states.toSorted(), ["sql01 healed", "sql02 healed"]);
   assert.equal(repairs.length, 1);
   assert.equal(repairs[0].udpPort, servicePort);
+});
+
+Deno.test("exchange() sends nothing after its signal, and ends at once, at whatever moment", async () => {
+  const behaviors: Behavior[] = [
+    heals,
+    () => [],
+    (request) => isRepair(request) ? [] : [{ status: "stale" }],
+    () => [{ status: "pending" }],
+  ];
+  for (const behavior of behaviors) {
+    for (const endMs of [1, 150, 1_500, 4_100, 5_900]) {
+      const { network, record } = await run({ "192.0.2.20": behavior }, {}, endMs);
+      assert.equal(record.endedEarly, "no longer master");
+      assert.ok(record.elapsedMs <= endMs + 1, `${record.elapsedMs} ms, ended at ${endMs}`);
+      assert.ok(network.sent.every(({ at }) => at <= endMs));
+      assert.equal(record.copies, Math.min(5, 1 + Math.floor(endMs / 1_000)));
+      assert.ok(network.isClosed());
+    }
+  }
+  assert.equal((await run({ "192.0.2.20": heals })).record.endedEarly, null);
 });
 
 Deno.test("exchange() sends an unanswered repair six times, the same bytes, and ends", async () => {

@@ -1,4 +1,5 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
+import { type AskResult, noAsk } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
 import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
@@ -44,7 +45,7 @@ export const router = interfaces(
 export const expectedOf = (text: string) => createExpectedHosts(parseExpectedHosts(text));
 
 /** A plan of five copies, a second apart, to one broadcast address. */
-export function planOf(
+function planOf(
   changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
 ): Plan {
   return {
@@ -77,10 +78,10 @@ export interface Answered {
 }
 
 /** The request that the records' hosts answered. */
-export const request: AskedRequest = asked("ab".repeat(16));
+const request: AskedRequest = asked("ab".repeat(16));
 
 /** A record of five copies to one broadcast address, and these answers. */
-export function recordOf(
+function recordOf(
   answers: readonly Answered[],
   changes: Partial<ExchangeRecord> & { readonly own?: string } = {},
 ): ExchangeRecord {
@@ -107,6 +108,8 @@ export function recordOf(
     unverified: 0,
     named: new Set(),
     strayPorts: [],
+    endedEarly: null,
+    asked: noAsk,
     elapsedMs: 6000.1234,
     ...fields,
   };
@@ -125,8 +128,30 @@ export function outcome(
   answers: readonly Answered[],
   plan: Parameters<typeof planOf>[0] = {},
   record: Parameters<typeof recordOf>[1] = {},
+  asked: readonly AskResult[] = [],
 ) {
-  return outcomeOf(planOf(plan), recordOf(answers, record));
+  return outcomeOf(
+    planOf(plan),
+    recordOf(answers, { ...record, asked: { ...noAsk, results: asked } }),
+  );
+}
+
+/** What came of asking a host that runs no service for 192.0.2.1. */
+export function askResult(
+  verdict: AskResult["verdict"],
+  changes: Partial<AskResult> = {},
+): AskResult {
+  return {
+    host: "192.0.2.50",
+    link: "e0",
+    name: null,
+    expected: false,
+    address: prefix("192.0.2.1"),
+    verdict,
+    linkLayerAddress: null,
+    ms: 5.2,
+    ...changes,
+  };
 }
 
 /** Hosts that ended in different ways. */

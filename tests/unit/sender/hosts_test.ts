@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clockOffset, Hosts, type HostsOptions } from "../../../lib/sender/hosts.ts";
+import { clockOffset, Hosts, type HostsOptions, isDecided } from "../../../lib/sender/hosts.ts";
 import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
@@ -64,6 +64,20 @@ Deno.test("answerOf() keeps what a replaced instance said until the new one says
   assert.equal(hosts.all()[0].name, "sql01");
   hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, true);
   assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+Deno.test("requestsOf() a restarted service are those of the links that the earlier one answered on", () => {
+  const hosts = open({ requests: [one, asked("04", { links: [1] })] });
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+Deno.test("isDecided() takes reports of addresses for the truth in a pending answer alone", () => {
+  const decided = (["alive", "flushed", "pending", "failed", "stale"] as const).filter((status) =>
+    isDecided(answer(status, [reports.own]).ack, one)
+  );
+  assert.deepEqual(decided, ["alive", "flushed", "pending"]);
 });
 
 Deno.test("answerOf() keeps it over two restarts", () => {
@@ -199,12 +213,11 @@ Deno.test("note() takes a pending answer on IPv6 addresses for the truth too", (
 
 Deno.test("note() counts acks, and keeps the clock of the one that can be wrong by least", () => {
   const hosts = open();
-  for (const errorMs of [30, 10, 10, 20]) {
-    const given = { ...answer("flushed", [reports.own]), clock: { ms: errorMs, errorMs } };
-    hosts.note("aa", given, one, false);
+  for (const [ms, errorMs] of [[1, 30], [2, 10], [3, 10], [4, 20]]) {
+    hosts.note("aa", { ...answer("flushed", [reports.own]), clock: { ms, errorMs } }, one, false);
   }
   const [host] = hosts.all();
-  assert.deepEqual([host.acks, host.clock], [4, { ms: 10, errorMs: 10 }]);
+  assert.deepEqual([host.acks, host.clock], [4, { ms: 2, errorMs: 10 }]);
 });
 
 Deno.test("clockOffset() takes the middle of the round trip", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { jsonReport, pinLine } from "../../../lib/sender/json_report.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
-import { expectedOf, healed, outcome, stuck } from "./helpers.ts";
+import { askResult, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { hostKey, routerKey } from "./virtual_run.ts";
 
 const keyText = (n: number) => formatKey("host", hostKey(n));
@@ -67,10 +67,32 @@ Deno.test("jsonReport() holds every field", () => {
       reports: [{ ...reported, linkLayerAddress: "02:00:00:00:00:02", finding: "healed" }],
     }],
     thisMachine: [],
+    asked: [],
+    askRemarks: [],
     missing: { count: 1, names: ["cache9"] },
     elsewhere: { "198.51.100.7": 1 },
     uncounted: { mac: 2 },
     unverified: 0,
+  });
+});
+
+Deno.test("jsonReport() has every result of asking, idle addresses too", () => {
+  const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 9);
+  const results = [askResult("stuck", { linkLayerAddress }), askResult("no answer")];
+  const { asked, keyId, action } = JSON.parse(
+    jsonReport(outcome([], { exchange: { content: { kind: "none" } } }, {}, results)),
+  );
+  assert.deepEqual([keyId, action, asked.length], [null, "none", 2]);
+  assert.deepEqual(asked[0], {
+    host: "192.0.2.50",
+    interface: "e0",
+    name: null,
+    expected: false,
+    address: "192.0.2.1",
+    verdict: "stuck",
+    text: "STUCK 192.0.2.1 at 02:00:00:00:00:09",
+    linkLayerAddress: "02:00:00:00:00:09",
+    ms: 5.2,
   });
 });
 

@@ -1,12 +1,23 @@
 /** The sender as a process, with its own permissions, against a stand-in host on loopback. */
 import assert from "node:assert/strict";
+import config from "../../../deno.json" with { type: "json" };
 import { parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { parseSecretKeyFile } from "../../../lib/wire/keys.ts";
-import { createRouter } from "../../support/datagrams.ts";
-import { reports } from "./answers.ts";
+import { permissionFlags } from "../../../packaging/programs.ts";
 import type { CommandOutcome } from "../../support/command.ts";
-import { runCommand, runSender, senderCommand, withFolder } from "./sender_process.ts";
-import { type Answers, type ReceivedRequest, startStandInHost } from "./stand_in_host.ts";
+import { createRouter } from "../../support/datagrams.ts";
+import { assertMatches } from "../../support/schemas.ts";
+import { samplesOf } from "../metrics/samples.ts";
+import { reports } from "./answers.ts";
+import {
+  type Answers,
+  type ReceivedRequest,
+  runCommand,
+  runSender,
+  senderCommand,
+  startStandInHost,
+  withFolder,
+} from "./sender_process.ts";
 
 /** Short times: three copies within 0.1 s, and a wait that a busy machine keeps. */
 const quick = "-c 3 -i 50ms -w 500ms".split(" ");
@@ -72,6 +83,70 @@ Deno.test("send.ts sends although it can't read whom to expect, says so and exit
     stderr,
     /^arpflush: Cannot read expected hosts from "\/nonexistent\/hosts": No such/,
   );
+});
+
+/** The sender with its own permissions, and that of writing in a folder. */
+const startWriting: Start = async (line, folder) => {
+  const [deno, run, quiet] = senderCommand;
+  const flags = permissionFlags({ ...config.permissions.sender, write: [folder] });
+  const entry = senderCommand.slice(senderCommand.indexOf("--config"));
+  return await runCommand([deno, run, quiet, "--no-prompt", ...flags, ...entry, ...line]);
+};
+
+Deno.test("send.ts keeps its runs with --history and --metrics, and history shows them", async () => {
+  const args = ["--no-verify", "--expect", "2", ...quick, "--json"];
+  const kept = { history: "", metrics: "", table: "", json: "" };
+  const { code, stdout, stderr } = await send(args, flushed, {}, async (line, folder) => {
+    const [history, metrics] = [`${folder}/h.jsonl`, `${folder}/m.prom`];
+    const files = ["--history", history, "--metrics", metrics];
+    await startWriting([...files, "-k", "/none", "127.0.0.1"], folder);
+    const ended = await startWriting([...files, ...line], folder);
+    kept.history = await Deno.readTextFile(history);
+    kept.metrics = await Deno.readTextFile(metrics);
+    kept.table = (await runSender(["history", history])).stdout;
+    kept.json = (await runSender(["history", "--json", history])).stdout;
+    return ended;
+  });
+  assert.deepEqual([code, stderr], [3, ""]);
+  await assertMatches("arpflush-run", stdout);
+  await assertMatches("arpflush-history", kept.json);
+  const samples = samplesOf(kept.metrics);
+  assert.equal(samples.get('arpflush_run_exit_code{run="failover"}'), 3);
+  assert.equal(samples.get('arpflush_run_hosts{run="failover",verdict="flushed"}'), 1);
+  const { version, unreadable, runs } = JSON.parse(kept.json);
+  assert.deepEqual([version, unreadable], [1, 0]);
+  assert.deepEqual(runs, kept.history.trimEnd().split("\n").map((line) => JSON.parse(line)));
+  assert.match(
+    kept.table,
+    /^TIME .*\n.* failover +2 +0\.0 {2}Cannot read key file .*\n.* failover +3 .* {2}1 flushed, 1 missing\n$/,
+  );
+});
+
+Deno.test("send.ts sends although its files can't be written, says so and exits 4", async () => {
+  const { code, stderr, received } = await send(
+    ["--no-verify", ...quick, "--expect", "1"],
+    flushed,
+    {},
+    (line, folder) =>
+      runSender(["--history", `${folder}/h`, "--metrics", "/run/arpflush/none/m", ...line]),
+  );
+  assert.deepEqual([code, received.length], [4, 3]);
+  assert.match(
+    stderr,
+    /^arpflush: cannot write history ".*\/h": it is in none of the folders that this program may write in\n/,
+  );
+  assert.match(
+    stderr,
+    /\narpflush: cannot write metrics "\/run\/arpflush\/none\/m": No such file or directory\n$/,
+  );
+});
+
+Deno.test("send.ts history says which file it can't read", async () => {
+  assert.deepEqual(await runSender(["history", "/nonexistent/h"]), {
+    code: 2,
+    stdout: "",
+    stderr: 'arpflush: Cannot read history "/nonexistent/h": No such file\n',
+  });
 });
 
 Deno.test("send.ts exits 2 with one line for a wrong command line and for a run it can't prepare", async () => {
@@ -207,16 +282,6 @@ Deno.test("send.ts -P sends the 2009 client's five datagrams, and warns", async 
   } finally {
     socket.close();
   }
-});
-
-Deno.test("send.ts --notify exits 0 at once unless the state is MASTER, and says so with -v", async () => {
-  const words = ["INSTANCE", "VI 1"];
-  const [silent, verbose] = await Promise.all([
-    runSender(["--notify", "127.0.0.1", ...words, "BACKUP", "100"]),
-    runSender(["-v", "--notify", "127.0.0.1", ...words, "FAULT", "100"]),
-  ]);
-  assert.deepEqual(silent, { code: 0, stdout: "", stderr: "" });
-  assert.equal(verbose.stderr, "arpflush: INSTANCE VI 1 is FAULT: nothing to do\n");
 });
 
 Deno.test("send.ts --notify sends when the state is MASTER", async () => {

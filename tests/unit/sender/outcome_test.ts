@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { hostVerdicts, verdictCounts } from "../../../lib/sender/outcome.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
 import { answer, reports } from "./answers.ts";
 import {
   type Answered,
+  askResult,
   expectedOf,
   failed,
   healed,
@@ -9,6 +12,7 @@ import {
   stuck,
   targetOutcome,
 } from "./helpers.ts";
+import { hostKey } from "./virtual_run.ts";
 
 type Plan = Parameters<typeof outcome>[1];
 type Fields = Parameters<typeof outcome>[2];
@@ -74,6 +78,49 @@ for (const [what, answers, code, plan, record] of codes) {
   });
 }
 
+const named = { expected: true, name: "printer1" } as const;
+const noDatagram: Plan = { exchange: { content: { kind: "none" } } };
+const nowhere: Fields = { targets: [] };
+
+/** The same with hosts that were asked by ARP. */
+const askCodes: [
+  what: string,
+  answers: readonly Answered[],
+  asked: Parameters<typeof outcome>[3],
+  code: number,
+  Plan?,
+  Fields?,
+][] = [
+  ["everybody who was asked is healed", [], [askResult("healed"), askResult("ok")], 0],
+  ["one who was asked is stuck", [healed], [askResult("stuck")], 3],
+  ["an address is idle", [healed], [askResult("no answer")], 0],
+  ["idle addresses are all that was asked", [], [askResult("no answer")], 3],
+  ["an expected host doesn't answer", [healed], [askResult("no answer", named)], 3],
+  ["somebody proves nothing", [healed], [askResult("asked")], 0],
+  ["an expected host proves nothing", [healed], [askResult("asked", named)], 4],
+  ["somebody was not asked", [healed], [askResult("not asked")], 4],
+  [
+    "the service says healed where asking says stuck",
+    [healed],
+    [askResult("stuck", { host: "192.0.2.7" })],
+    0,
+  ],
+  ["an expected host healed by asking", [healed], [askResult("healed", named)], 0, {
+    exchange: { expected: expectedOf("web1\nprinter1") },
+  }],
+  ["a pinned host healed by asking alone", [healed], [askResult("healed", named)], 3, {
+    exchange: { expected: expectedOf(`web1\nprinter1 ${formatKey("host", hostKey(9))}`) },
+  }],
+  ["as many as were expected answered or were asked", [healed], [askResult("ok")], 0, count(2)],
+  ["nothing but ARP was sent", [], [askResult("healed")], 0, noDatagram, nowhere],
+  ["there was nobody to ask", [], [], 1, noDatagram, nowhere],
+];
+for (const [what, answers, asked, code, plan, record] of askCodes) {
+  Deno.test(`outcomeOf() with --ask gives exit code ${code} when ${what}`, () => {
+    assert.equal(outcome(answers, plan, record, asked).exitCode, code);
+  });
+}
+
 Deno.test("outcomeOf() names the missing of those expected, and counts them", () => {
   const { missing, missingCount } = outcome([healed], expected("web1\ndb2\ncache9"));
   assert.deepEqual([missing, missingCount], [["db2", "cache9"], 2]);
@@ -82,4 +129,30 @@ Deno.test("outcomeOf() names the missing of those expected, and counts them", ()
 Deno.test("outcomeOf() puts the worst host first", () => {
   const { hosts } = outcome([healed, failed, stuck]);
   assert.deepEqual(hosts.map(({ name }) => name), ["db1", "win1", "web1"]);
+});
+
+Deno.test("hostVerdicts() says of each host what it is, under which name, and where it is stuck", () => {
+  const ended = outcome([healed, stuck], expected("WEB1.example.org\ncache9"));
+  const common = { expectedName: null, isGood: false, stuck: [] };
+  const text = "STUCK 192.0.2.1 at 02:00:00:00:00:01";
+  assert.deepEqual(hostVerdicts(ended), [
+    { ...common, name: "db1", verdict: "stuck", text, stuck: ["192.0.2.1"] },
+    {
+      ...common,
+      name: "web1",
+      expectedName: "WEB1.example.org",
+      verdict: "healed",
+      text: "healed",
+      isGood: true,
+    },
+    { ...common, name: "cache9", expectedName: "cache9", verdict: "missing", text: "missing" },
+  ]);
+});
+
+Deno.test("verdictCounts() counts those that are missing without a name", () => {
+  assert.deepEqual([...verdictCounts(outcome([healed, stuck], count(4)))], [
+    ["stuck", 1],
+    ["healed", 1],
+    ["missing", 2],
+  ]);
 });

@@ -1,11 +1,18 @@
 /** The sender as a process of its own, with its own permissions. */
+import type { FlushAck } from "../../../lib/wire/ack.ts";
+import {
+  type FlushRequest,
+  hasRightFilter,
+  parseRequest,
+  requestHeaderFault,
+} from "../../../lib/wire/request.ts";
 import {
   type CommandLine,
   type CommandOutcome,
   outcomeOf,
   type RunOptions,
 } from "../../support/command.ts";
-import { createRouter } from "../../support/datagrams.ts";
+import { createRouter, signAck, type TestRouter } from "../../support/datagrams.ts";
 
 /** Whose key the sender signs with. */
 export const testRouter = createRouter(1);
@@ -48,4 +55,61 @@ export async function withFolder(
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** A request as the stand-in got it. */
+export interface ReceivedRequest {
+  readonly bytes: Uint8Array;
+  readonly request: FlushRequest;
+}
+
+interface StandInHost {
+  readonly port: number;
+  /** In the order of arrival, copies included. */
+  readonly received: readonly ReceivedRequest[];
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Acks to a request that is the n-th datagram (from 1) of this host: what differs from success. */
+export type Answers = (request: FlushRequest, n: number) => readonly Partial<FlushAck>[];
+
+function requestIn(bytes: Uint8Array): FlushRequest {
+  const fault = requestHeaderFault(bytes);
+  if (fault !== null) throw new Error(`Not a request: ${fault}`);
+  if (!hasRightFilter(bytes, testRouter.key)) throw new Error("Not a request: filter");
+  const request = parseRequest(bytes);
+  if (request === null) throw new Error("Not a request: it contradicts itself");
+  return request;
+}
+
+/** Starts a host on a loopback address; port 0 is one that the system chooses. */
+export function startStandInHost(
+  answers: Answers,
+  { hostname = "127.0.0.1", port = 0, router = testRouter }: {
+    hostname?: string;
+    port?: number;
+    /** Whose acks it makes. */
+    router?: TestRouter;
+  } = {},
+): StandInHost {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+  if (socket.addr.transport !== "udp") throw new Error("Not a UDP socket");
+  const received: ReceivedRequest[] = [];
+  const ended = (async () => {
+    for await (const [bytes, source] of socket) {
+      const request = requestIn(bytes);
+      received.push({ bytes, request });
+      for (const changes of answers(request, received.length)) {
+        await socket.send(signAck(bytes, router, changes), source);
+      }
+    }
+  })();
+  return {
+    port: socket.addr.port,
+    received,
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await ended;
+    },
+  };
 }

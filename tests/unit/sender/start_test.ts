@@ -1,7 +1,6 @@
 /** Holds that the first datagram leaves before anything slow. */
 import assert from "node:assert/strict";
-import { runCommand, senderCommand, withFolder } from "./sender_process.ts";
-import { startStandInHost } from "./stand_in_host.ts";
+import { runCommand, senderCommand, startStandInHost, withFolder } from "./sender_process.ts";
 
 /** What is needed of `deno info --json`. */
 interface ModuleGraph {
@@ -29,9 +28,9 @@ Deno.test("main.ts loads no module before it sends that only reports need, and n
   }
   const has = (text: string) => [...loaded].some((specifier) => specifier.includes(text));
   for (const name of ["sender/exchange", "wire/keys"]) assert.ok(has(`lib/${name}.ts`), name);
-  for (const name of ["report", "json_report", "table", "syslog", "help"]) {
-    assert.ok(!has(`lib/sender/${name}.ts`), name);
-  }
+  const later = ["report", "json_report", "table", "syslog", "help", "history", "run_files"];
+  for (const name of later) assert.ok(!has(`lib/sender/${name}.ts`), name);
+  assert.ok(!has("lib/files.ts"));
   assert.ok(!has("node:"));
 });
 

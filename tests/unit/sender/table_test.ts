@@ -4,6 +4,7 @@ import { createTestTime } from "../../support/test_time.ts";
 import { answer, reports } from "./answers.ts";
 import {
   type Answered,
+  askResult,
   expectedOf,
   failed,
   healed,
@@ -33,6 +34,28 @@ Deno.test("tableLines() aligns a row for each host, the worst first, and each mi
     "cache9                              missing",
     "Flush: 5 copies to 192.0.2.255; 3 hosts answered: 1 STUCK, 1 failed, 1 healed, 1 missing; " +
     "db1 STUCK 192.0.2.1 at 02:00:00:00:00:01, win1 FAILED, error 5, cache9 missing",
+  ]);
+});
+
+Deno.test("tableLines() has hosts with and without a service, what is wrong first", () => {
+  const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 9);
+  const asked = [
+    askResult("ok", { host: "192.0.2.51" }),
+    askResult("stuck", { host: "192.0.2.52", linkLayerAddress }),
+    askResult("no answer", { host: "192.0.2.53" }),
+    askResult("no answer", { host: "192.0.2.54", name: "tv\x1b", expected: true }),
+    askResult("asked", { host: "192.0.2.55" }),
+  ];
+  assert.deepEqual(tableLines(outcome([healed], {}, {}, asked), plain), [
+    "HOST        ADDRESS     MS  REMOVED  STATE",
+    "192.0.2.52  192.0.2.52   5        -  STUCK 192.0.2.1 at 02:00:00:00:00:09",
+    "tv?         192.0.2.54   5        -  no answer when asked",
+    "web1        192.0.2.7   12        7  healed",
+    "192.0.2.55  192.0.2.55   5        -  asked, took it, proved nothing",
+    "192.0.2.51  192.0.2.51   5        -  ok",
+    "Flush: 5 copies to 192.0.2.255; 1 host answered, 4 hosts were asked: 1 healed, 1 STUCK, " +
+    "1 without answer, 1 asked without proof, 1 ok; 192.0.2.52 STUCK 192.0.2.1 at " +
+    "02:00:00:00:00:09, tv? no answer when asked",
   ]);
 });
 

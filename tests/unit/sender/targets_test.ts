@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { ownLinkLayerAddresses } from "../../../lib/sender/own_link_layer.ts";
 import {
   chooseTargets,
   mayAnswerFrom,
-  ownLinkLayerAddresses,
   parseHost,
   uniquePrefixes,
 } from "../../../lib/sender/targets.ts";
@@ -218,14 +218,35 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
   let readings = 0;
   const isOwnOrPorts = ownLinkLayerAddresses(machine, () => {
     readings++;
-    return new Set(["020000000003"]);
+    return new Map([["p1", "020000000003"], ["vrrp.1", "00005e000101"]]);
   });
   assert.deepEqual(
     ["02", "03", "01"].map((last) => isOwnOrPorts(mac(last), untold)),
     [true, true, false],
   );
+  const virtual = Uint8Array.fromHex("00005e000101");
+  assert.deepEqual([isOwnOrPorts(virtual, vip), isOwnOrPorts(virtual, untold)], [false, null]);
   assert.equal(readings, 1);
 });
+
+/** A virtual router's interface, and whether its link-layer address leads to this machine. */
+const virtualRouters: [addresses: string[], isMaster: boolean][] = [
+  [["fe80::2/64"], false],
+  [["fe80::2/64", "fe80::5:1/128"], true],
+  [["fe80::2/64", "2001:db8::1/128"], true],
+  // The owner of the address (RFC 9568, section 1.7) has it below, too.
+  [["192.0.2.2/32"], true],
+];
+for (const [addresses, isMaster] of virtualRouters) {
+  Deno.test(`ownLinkLayerAddresses(): a vmac with ${addresses} is own: ${isMaster}`, () => {
+    const isOwn = ownLinkLayerAddresses(interfaces(
+      "e0 192.0.2.2/24 02:00:00:00:00:02",
+      "e0 fe80::2/64 02:00:00:00:00:02",
+      ...addresses.map((address) => `vrrp.52 ${address} 00:00:5e:00:02:34`),
+    ));
+    assert.equal(isOwn(Uint8Array.fromHex("00005e000234"), prefix("192.0.2.2")), isMaster);
+  });
+}
 
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
   const mayAnswer = (host: string, source: string) => {

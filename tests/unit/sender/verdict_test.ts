@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { Hosts } from "../../../lib/sender/hosts.ts";
+import { type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
 import {
   compareAnswers,
   findingOf,
   hostResult,
   type HostState,
+  hostStates,
   isGood,
   offsetText,
   stateText,
@@ -28,26 +29,40 @@ const meanings: readonly [keyof typeof reports, string, string][] = [
 ];
 for (const [name, flushed, probed] of meanings) {
   Deno.test(`findingOf() calls ${name} ${flushed}, in a probe ${probed}`, () => {
-    assert.equal(findingOf(vip, reports[name], false, isOwnMac).finding, flushed);
+    const { finding, linkLayerAddress } = findingOf(vip, reports[name], false, isOwnMac);
+    assert.equal(finding, flushed);
+    assert.equal(linkLayerAddress !== null, ["own", "foreign", "permanentForeign"].includes(name));
     assert.equal(findingOf(vip, reports[name], true, isOwnMac).finding, probed);
   });
 }
 
-function stateOf(given: readonly NeighborReport[], isProbe = false): HostState {
-  const addresses = given.map((_, i) => parsePrefix(`192.0.2.${i + 1}/32`));
-  const request = asked("01", { addresses, action: isProbe ? "probe" : "flush all" });
+Deno.test("findingOf() calls unverified what nobody knows the owner of", () => {
+  const { finding } = findingOf(vip, reports.own, false, () => null);
+  assert.equal(finding, "unverified");
+});
+
+/** What is true of the one host that gave these answers to these requests; null is no answer. */
+function resultOf(...given: [request: AskedRequest, answer: ReturnType<typeof answer> | null][]) {
   const hosts = new Hosts({
-    requests: [request],
+    requests: given.map(([request]) => request),
     isPinned: () => false,
     isExpected: () => false,
     isOwn: () => false,
     compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
   });
-  hosts.note("aa", answer(isProbe ? "alive" : "flushed", given), request, false);
-  return hostResult(hosts.all()[0], hosts, isOwnMac).state;
+  for (const [request, one] of given) if (one !== null) hosts.note("aa", one, request, false);
+  return hostResult(hosts.all()[0], hosts, isOwnMac);
 }
 
+const [one, two] = [asked("01"), asked("02")];
+const healed = answer("flushed", [reports.own]);
+
 Deno.test("hostResult() is the worst of what was found", () => {
+  const stateOf = (given: readonly NeighborReport[], isProbe = false): HostState => {
+    const addresses = given.map((_, i) => parsePrefix(`192.0.2.${i + 1}/32`));
+    const request = asked("01", { addresses, action: isProbe ? "probe" : "flush all" });
+    return resultOf([request, answer(isProbe ? "alive" : "flushed", given)]).state;
+  };
   const { own, foreign, nobody, nobodyCached, unknown, elsewhere } = reports;
   assert.equal(stateOf([own, unknown, nobodyCached, foreign]), "stuck");
   assert.equal(stateOf([own, unknown, nobodyCached]), "no answer");
@@ -58,40 +73,71 @@ Deno.test("hostResult() is the worst of what was found", () => {
   assert.equal(stateOf([own, foreign], true), "stuck");
 });
 
-Deno.test("hostResult() carries the error of a failed flush", () => {
-  const request = asked("01");
-  const hosts = new Hosts({
-    requests: [request],
-    isPinned: () => false,
-    isExpected: () => false,
-    isOwn: () => false,
-    compare: () => 0,
-  });
-  hosts.note("aa", answer("failed"), request, false);
-  const { state, error } = hostResult(hosts.all()[0], hosts, isOwnMac);
-  assert.deepEqual([state, error], ["failed", 5]);
+Deno.test("hostResult() finds nothing where a request with a report isn't answered", () => {
+  const { state, findings } = resultOf([one, healed], [two, null]);
+  assert.equal(state, "unverified");
+  const nothing = { linkLayerAddress: null, permanent: false, report: null };
+  assert.deepEqual(findings[1], { address: vip, finding: "unverified", ...nothing });
+  const bare = resultOf([one, healed], [asked("02", { report: false }), null]);
+  assert.deepEqual([bare.state, bare.findings.length], ["healed", 1]);
 });
 
-Deno.test("isGood() is true of what leaves nothing to do", () => {
-  assert.ok(isGood("healed") && isGood("flushed") && isGood("alive"));
-  for (const state of ["stuck", "failed", "no answer", "unverified", "stale", "pending"] as const) {
-    assert.ok(!isGood(state), state);
+Deno.test("hostResult() carries the error of a failed flush, if that is the worst", () => {
+  const failed = answer("failed");
+  for (
+    const [other, state, error] of [
+      [answer("pending"), "failed", 5],
+      [answer("flushed", [reports.foreign]), "stuck", 0],
+    ] as const
+  ) {
+    const result = resultOf([one, failed], [two, other]);
+    assert.deepEqual([result.state, result.error], [state, error]);
   }
 });
 
+Deno.test("hostResult() sums up what its answers tell", () => {
+  const given = { ...answer("flushed", [reports.own], { entries: 9, micros: 700 }), ms: 12 };
+  for (const other of ["pending", "stale"] as const) {
+    // Of a pending one they are the time until its flush.
+    const { ms, entries, micros } = resultOf([one, given], [
+      two,
+      answer(other, [], { micros: 9e6 }),
+    ]);
+    assert.deepEqual([ms, entries, micros], [12, 9, 700]);
+  }
+});
+
+Deno.test("hostResult() tells that the rest is pending where what was asked for is not", () => {
+  const rest = answer("pending", [reports.own]);
+  assert.deepEqual(
+    [
+      resultOf([one, rest]),
+      resultOf([one, rest], [two, healed]),
+      resultOf([one, healed]),
+      resultOf([one, answer("pending")]),
+    ].map(({ state, restPending }) => [state, restPending]),
+    [["healed", true], ["healed", true], ["healed", false], ["pending", false]],
+  );
+});
+
+Deno.test("compareAnswers() tells what was found apart after a flush, not in a probe", () => {
+  const compare = (status: "flushed" | "alive", action: "flush all" | "probe") => {
+    const [own, elsewhere] = [reports.own, reports.elsewhere].map((one) =>
+      answer(status, [one]).ack
+    );
+    return compareAnswers(own, elsewhere, asked("01", { action }), isOwnMac);
+  };
+  assert.ok(compare("flushed", "flush all") < 0);
+  assert.equal(compare("alive", "probe"), 0);
+});
+
+Deno.test("isGood() is true of what leaves nothing to do", () => {
+  assert.deepEqual(hostStates.filter(isGood), ["healed", "flushed", "alive"]);
+});
+
 /** What a host with one answer is called. */
-function textOf(given: ReturnType<typeof answer>, addresses = [vip]): string {
-  const request = asked("01", { addresses });
-  const hosts = new Hosts({
-    requests: [request],
-    isPinned: () => false,
-    isExpected: () => false,
-    isOwn: () => false,
-    compare: () => 0,
-  });
-  hosts.note("aa", given, request, false);
-  return stateText(hostResult(hosts.all()[0], hosts, isOwnMac));
-}
+const textOf = (given: ReturnType<typeof answer>, addresses = [vip]): string =>
+  stateText(resultOf([asked("01", { addresses }), given]));
 
 const late = { ...answer("stale"), clock: { ms: 600_000, errorMs: 1 } };
 const texts: [given: ReturnType<typeof answer>, text: string][] = [
@@ -120,21 +166,6 @@ Deno.test("stateText() names three addresses of the state, and counts the rest",
     textOf(answer("flushed", given), addresses),
     "no answer 192.0.2.2, 192.0.2.3, 192.0.2.4 and 1 more",
   );
-});
-
-Deno.test("hostResult() sums up what its answers tell", () => {
-  const request = asked("01");
-  const hosts = new Hosts({
-    requests: [request],
-    isPinned: () => false,
-    isExpected: () => false,
-    isOwn: () => false,
-    compare: () => 0,
-  });
-  const given = { ...answer("flushed", [reports.own], { entries: 9, micros: 700 }), ms: 12 };
-  hosts.note("aa", given, request, false);
-  const { ms, entries, micros, restPending, error } = hostResult(hosts.all()[0], hosts, isOwnMac);
-  assert.deepEqual([ms, entries, micros, restPending, error], [12, 9, 700, false, 0]);
 });
 
 const offsets: [ms: number, errorMs: number, text: string][] = [

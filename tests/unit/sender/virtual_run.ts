@@ -1,4 +1,5 @@
 /** A run of the exchange on a virtual network, and hosts that answer it. Signatures are stand-ins. */
+import type { OpenDatagramPort, Recipient } from "../../../lib/sender/datagram_port.ts";
 import {
   exchange,
   type ExchangeEvent,
@@ -12,9 +13,8 @@ import { parseAddress, parsePrefix, prefixContains } from "../../../lib/wire/add
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { createRouterKey } from "../../../lib/wire/keys.ts";
 import { type FlushRequest, parseRequest, requestFilterOf } from "../../../lib/wire/request.ts";
-import { isOwnMac, reports } from "./answers.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
-import { servicePort, type VirtualNetwork, virtualNetwork } from "./virtual_network.ts";
+import { isOwnMac, reports } from "./answers.ts";
 
 export const routerKey = createRouterKey(createSyncSigner(new Uint8Array(32).fill(9)).publicKey);
 const rightSignature = new Uint8Array(64).fill(7);
@@ -36,7 +36,7 @@ export interface Reply extends Partial<FlushAck> {
 export type Behavior = (request: FlushRequest, n: number, at: number) => readonly Reply[];
 
 /** The bytes of an ack to a request's bytes. */
-export function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8Array {
+function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8Array {
   const { key = 1, signature = rightSignature, status = "flushed" } = reply;
   const isStale = status === "stale";
   const hasReports = request.report && !isStale && status !== "failed";
@@ -87,7 +87,7 @@ export function planned(
 }
 
 /** A run that has ended. */
-export interface EndedRun {
+interface EndedRun {
   readonly record: ExchangeRecord;
   readonly events: readonly ExchangeEvent[];
   readonly network: VirtualNetwork;
@@ -103,10 +103,14 @@ export function signed(...requests: readonly PlannedRequest[]): ExchangePlan["co
   return { kind: "signed", key: routerKey, requests };
 }
 
-/** Carries out a run among hosts, each at its address; a broadcast reaches them all. */
+/**
+ * Carries out a run among hosts, each at its address; a broadcast reaches them all. It is ended from
+ * outside after `endMs`.
+ */
 export async function run(
   hosts: Readonly<Record<string, Behavior>>,
   options: Partial<ExchangePlan> = {},
+  endMs?: number,
 ): Promise<EndedRun> {
   const time = createTestTime(1_700_000_000_000);
   const seen = new Map<string, number>();
@@ -142,11 +146,60 @@ export async function run(
     verify: (_key: Uint8Array, _message: Uint8Array, signature: Uint8Array) =>
       Promise.resolve(signature.toHex() === rightSignature.toHex()),
   };
+  const ending = new AbortController();
+  if (endMs !== undefined) time.after(endMs, () => ending.abort("no longer master"));
+  const watch = (event: ExchangeEvent) => void events.push(event);
   const record = await time.until(
-    exchange(plan, network.open, time, crypt, (event) => void events.push(event)),
+    exchange(plan, network.open, time, crypt, watch, ending.signal),
   );
   const states = record.hosts.all().map((host) =>
     `${host.name || "?"} ${hostResult(host, record.hosts, isOwnMac).state}`
   );
   return { record, events, network, time, states };
+}
+
+/** A datagram that was sent. */
+interface Sent {
+  /** ms from the making of the network. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  readonly to: Recipient;
+  readonly udpPort: number;
+}
+
+/** Answers a datagram through `reply`, at once or later; throws as the system would. */
+type Deliver = (
+  sent: Sent,
+  reply: (bytes: Uint8Array, from: string, delayMs?: number) => void,
+) => void | Promise<void>;
+
+interface VirtualNetwork {
+  readonly open: OpenDatagramPort;
+  readonly sent: Sent[];
+  isClosed(): boolean;
+}
+
+export const servicePort = 27735;
+
+export function virtualNetwork(time: TestTime, deliver: Deliver): VirtualNetwork {
+  const start = time.monotonic();
+  const sent: Sent[] = [];
+  let closed = false;
+  return {
+    sent,
+    isClosed: () => closed,
+    open: (receive) => ({
+      async send(bytes, to, udpPort) {
+        const one = { at: time.monotonic() - start, bytes, to, udpPort };
+        sent.push(one);
+        await deliver(one, (reply, from, delayMs = 0) => {
+          time.after(delayMs, () => {
+            if (!closed) receive(reply, from, servicePort);
+          });
+        });
+      },
+      strayPorts: new Set(),
+      close: () => void (closed = true),
+    }),
+  };
 }

@@ -34,8 +34,7 @@ import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { testRules } from "../receiver/harness.ts";
 import { instance } from "./answers.ts";
-import { servicePort, virtualNetwork } from "./virtual_network.ts";
-import { hostKey } from "./virtual_run.ts";
+import { hostKey, servicePort, virtualNetwork } from "./virtual_run.ts";
 
 const places = ["link", "vmac", "lo", "dummy", "label"] as const;
 const entries = ["missing", "right", "stale", "permanent", "extern", "permanent right"] as const;
@@ -144,7 +143,7 @@ export interface HostModel {
 }
 
 /** A world laid out: addresses given, interfaces made. */
-export function layOut(world: World) {
+function layOut(world: World) {
   const networkOfLink = world.links.map(({ isTwin, families }, i) =>
     isTwin && families !== "6" && world.links[0].families !== "6" ? 0 : i
   );

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createSdNotify, reloadingState } from "../../../lib/service/console.ts";
+import { createSdNotify } from "../../../lib/sd_notify.ts";
+import { reloadingState } from "../../../lib/service/console.ts";
 
 const linux = Deno.build.os === "linux";
 const decoder = new TextDecoder();

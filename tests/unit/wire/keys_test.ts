@@ -5,6 +5,7 @@ import { createSyncSigner, createVerifier } from "../../../lib/wire/ed25519_node
 import { createSigner, verifySignature } from "../../../lib/wire/ed25519_web.ts";
 import {
   createRouterKey,
+  equalConstantTime,
   formatKey,
   formatSecretKeyFile,
   type KeyKind,
@@ -254,4 +255,16 @@ Deno.test("parseRouterKeys() refuses a wrong text, two keys of one id and 65 key
   const many = Array.from({ length: 65 }, (_, i) => publicText(i));
   assert.equal(parseRouterKeys(many.slice(0, 64)).keys.length, 64);
   assert.throws(() => parseRouterKeys(many), { message: "65 keys are more than 64" });
+});
+
+Deno.test("equalConstantTime() is equality", () => {
+  fc.assert(fc.property(fc.uint8Array(), fc.uint8Array(), fc.nat(), (a, b, position) => {
+    assert.ok(equalConstantTime(a, a.slice()));
+    assert.equal(equalConstantTime(a, b), a.toHex() === b.toHex());
+    if (a.length === 0) return;
+    const changed = a.slice();
+    changed[position % a.length] ^= 1 << (position % 8);
+    assert.equal(equalConstantTime(a, changed), false);
+    assert.equal(equalConstantTime(a, a.subarray(1)), false);
+  }));
 });

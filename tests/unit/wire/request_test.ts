@@ -192,20 +192,12 @@ Deno.test("requestHeaderFault() names what is wrong with each byte before the li
   for (let at = 112; at < 152; at++) assert.equal(fault(at, 1), "reserved");
 });
 
-const contradictions: [string, string, (bytes: Uint8Array) => void][] = [
-  ["a family other than 4 and 6", "two addresses", (bytes) => bytes[112] = 5],
-  ["an IPv4 prefix over 32", "two addresses", (bytes) => bytes[113] = 33],
-  ["an IPv6 prefix over 128", "two addresses", (bytes) => bytes[131] = 129],
-  ["host bits", "two addresses", (bytes) => bytes[147] = 1],
-  ["bytes behind an IPv4 address", "two addresses", (bytes) => bytes[129] = 1],
-  ["a sender name that isn't UTF-8", "flush all", (bytes) => bytes[48] = 0xff],
-  ["a sender name with bytes behind its zero", "flush all", (bytes) => bytes[111] = 0x61],
-];
-for (const [what, name, change] of contradictions) {
-  Deno.test(`parseRequest() rejects ${what} of an authentic router`, () => {
-    assert.equal(faultOf(resigned(vector(name).bytes, change)), "content");
-  });
-}
+Deno.test("parseRequest() rejects an IPv6 prefix over 128, and its host bits", () => {
+  const { bytes } = vector("two addresses");
+  for (const [at, value] of [[131, 129], [147, 1]]) {
+    assert.equal(faultOf(resigned(bytes, (changed) => changed[at] = value)), "content");
+  }
+});
 
 Deno.test("parseRequest() keeps nothing of the bytes", () => {
   const bytes = vector("two addresses").bytes.slice();

@@ -20,7 +20,7 @@ const call = /:ReportEventW \([^,]+,0x([0-9a-f]+),0x[0-9a-f]+,0x([0-9a-f]+),/;
 const string = /:eventlog:ReportEventW L"(.*)"(?:\.\.\.)?$/;
 
 /** Takes what Wine says line by line; returns an event when a line completes one. */
-export function createEventParser(): (line: string) => LoggedEvent | null {
+function createEventParser(): (line: string) => LoggedEvent | null {
   let head: Pick<LoggedEvent, "id" | "type"> | null = null;
   return (line) => {
     const parts = call.exec(line);

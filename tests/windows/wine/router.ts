@@ -4,11 +4,14 @@
  *
  *   probe          asks the service at 127.0.0.1, a copy a second; prints its ack, or null after 20 s
  *   flush          the same with a flush
+ *   beside NUMBER  has as many absent addresses asked for, and meanwhile a second router flush everything
+ *                  three times; prints how long each ack of these took, in ms, null for none
  *   deaf NUMBER    sends as many probes, 8 copies each, every copy from a socket closed at once
  *   password TEXT  sends the 2009 datagram
  */
 import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
-import { defaultPort } from "../../../lib/wire/datagram.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { defaultPort, maxAddresses } from "../../../lib/wire/datagram.ts";
 import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
 import type { Action } from "../../../lib/wire/request.ts";
 import { createRouter, readAck, sentRequest, signRequest } from "../../support/datagrams.ts";
@@ -25,23 +28,43 @@ function openSocket(): Deno.DatagramConn {
 }
 
 /** Sends a request and gives its ack; what else comes was meant for a socket that had this port before. */
-async function ask(action: Action): Promise<FlushAck | null> {
-  const request = signRequest(router, { action });
+async function ask(action: Action, by = router): Promise<FlushAck | null> {
+  const request = signRequest(by, { action });
   const socket = openSocket();
   const timer = setTimeout(() => socket.close(), answerMillis);
   const copies = setInterval(() => socket.send(request, host), copyMillis);
   try {
     await socket.send(request, host);
     for await (const [bytes] of socket) {
-      if (typeof decodeAck(bytes, sentRequest(request, router)) === "string") continue;
+      if (typeof decodeAck(bytes, sentRequest(request, by)) === "string") continue;
       socket.close();
-      return readAck(bytes, request, router);
+      return readAck(bytes, request, by);
     }
     return null; // Closed by the timer.
   } finally {
     clearInterval(copies);
     clearTimeout(timer);
   }
+}
+
+/** What a second router's flushes take while addresses of 192.0.2.0/24 that nobody has are asked for. */
+async function flushBeside(count: number): Promise<(number | null)[]> {
+  const second = createRouter(2);
+  const addresses = Array.from({ length: count }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  const socket = openSocket();
+  for (let i = 0; i < count; i += maxAddresses) {
+    const asked = { report: true, addresses: addresses.slice(i, i + maxAddresses) };
+    await socket.send(signRequest(router, { action: "flush listed", ...asked }), host);
+  }
+  const times: (number | null)[] = [];
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const start = performance.now();
+    const ack = await ask("flush all", second);
+    times.push(ack?.status === "flushed" ? performance.now() - start : null);
+  }
+  socket.close();
+  return times;
 }
 
 /** Each of the 8 copies of a request is acknowledged. */
@@ -69,6 +92,9 @@ switch (mode) {
     console.log(JSON.stringify(ack === null ? null : { status: ack.status, error: ack.error }));
     break;
   }
+  case "beside":
+    console.log(JSON.stringify(await flushBeside(Number(argument))));
+    break;
   case "deaf":
     await sendDeaf(Number(argument));
     console.log("{}");

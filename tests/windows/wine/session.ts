@@ -6,7 +6,7 @@ import { linesOf, run } from "../../support/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
 
 /** How a command ended. */
-export interface Ended {
+interface Ended {
   readonly code: number;
   /** stdout and stderr, CR LF turned into LF. */
   readonly stdout: string;
@@ -14,14 +14,14 @@ export interface Ended {
 }
 
 /** What a command gets besides its arguments. */
-export interface RunOptions {
+interface RunOptions {
   env?: Record<string, string>;
   /** An error after this time; the program then ends with the session. @default 60_000 */
   timeoutMillis?: number;
 }
 
 /** What a program that goes on gets besides its arguments. */
-export interface StartOptions {
+interface StartOptions {
   env?: Record<string, string>;
   /** Whether its standard input is a pipe. @default false */
   withInput?: boolean;

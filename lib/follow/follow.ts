@@ -1,0 +1,234 @@
+/**
+ * `arpflush --follow FIFO`: a process that lives beside keepalived, reads its FIFO, and carries out the
+ * requests that follow from it. It outlives what goes wrong around it: a FIFO that is not there yet or
+ * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
+ */
+import { messageOf, RunError } from "../errors.ts";
+import { createSdNotify } from "../sd_notify.ts";
+import type { SendOptions } from "../sender/arguments.ts";
+import { say } from "../sender/output.ts";
+import { readPassword, readSeed } from "../sender/preparation.ts";
+import { run } from "../sender/run.ts";
+import { keepHeartbeat } from "../sender/run_files.ts";
+import { logToSystem } from "../sender/syslog.ts";
+import { stateText } from "../sender/verdict.ts";
+import { listText } from "../text.ts";
+import { sleep, systemTime } from "../time.ts";
+import { ownInterfaces } from "../wire/addresses.ts";
+import { type Link, type Links, linksOf, optionsOn } from "./address_changes.ts";
+import { Fifo, FifoTakenError, openFifo } from "./fifo.ts";
+import { Follower, type FollowerParts } from "./follower.ts";
+import { HostLinks } from "./host_links.ts";
+import { NotifyLines } from "./notify_lines.ts";
+import { openPresence } from "./presence.ts";
+
+type Log = FollowerParts["log"];
+
+/** How often the FIFO is compared with its path, and systemd told that this process lives. */
+const tickMs = 1_000;
+/** How often a FIFO that can't be opened is tried again. */
+const retryMs = 250;
+/** Exporters read the file every 15 s or so. */
+const heartbeatMs = 15_000;
+/** For the last reports after SIGTERM. */
+const maxStopMs = 500;
+/** The probe at a start: hosts are to be healed soon if something is wrong. */
+const quickProbe = { action: "probe", count: 2, intervalMs: 500, waitMs: 1_000 } as const;
+/** Hosts that a line names before it counts the rest. */
+const maxNamed = 3;
+
+/**
+ * Follows until SIGTERM or SIGINT; resolves with the exit code. Rejects with a RunError at the start
+ * if the key can't be used, or another process reads the FIFO.
+ */
+export async function follow(path: string, options: SendOptions): Promise<number> {
+  checkSecret(options);
+  const log = createLog(options);
+  const ending = listenForEnd();
+  const sdNotify = createSdNotify(Deno.env.get("NOTIFY_SOCKET"), (error) => {
+    log("warning", `Cannot tell systemd: ${messageOf(error)}`);
+  });
+  const following = new Following(path, log, ending);
+  const isFirst = await following.open();
+  if (!isFirst) return 0;
+  const hostLinks = new HostLinks();
+  const follower = new Follower({
+    time: systemTime,
+    readLinks: () => linksOf(options, ownInterfaces(Deno.networkInterfaces())),
+    flush: (link, signal) => flush(link, options, hostLinks, signal),
+    probe: (links, signal) => probe(links, options, hostLinks, signal),
+    log,
+  });
+  const presence = openPresenceOr(log, () => following.isInPlace, () => follower.ring());
+  await sdNotify("READY=1");
+  log("info", `Following "${path}"`);
+  void follower.begin();
+  const timer = setInterval(() => {
+    void sdNotify("WATCHDOG=1");
+    following.look();
+  }, tickMs);
+  const stopHeart = startHeart(options, log);
+  await following.read(follower);
+  clearInterval(timer);
+  stopHeart();
+  await sdNotify("STOPPING=1");
+  presence?.close();
+  await follower.stop(maxStopMs);
+  return 0;
+}
+
+/** Rejects at the start what would fail at each run. */
+function checkSecret({ secret }: SendOptions) {
+  if (secret.kind === "key file") readSeed(secret.path);
+  else if (secret.kind === "password file") readPassword(secret.path);
+}
+
+/** To the system log with --syslog, to stderr without, or where no system log takes it. */
+function createLog({ syslog, quiet }: SendOptions): Log {
+  return (severity, text) => {
+    const sayIt = () => {
+      if (!quiet || severity === "error") say(text);
+    };
+    if (!syslog) return sayIt();
+    void logToSystem(severity, text).then((isLogged) => {
+      if (!isLogged) sayIt();
+    });
+  };
+}
+
+function listenForEnd(): AbortSignal {
+  const ending = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => ending.abort());
+  }
+  return ending.signal;
+}
+
+/** Notes in the metrics file again and again that this process lives. */
+function startHeart({ metricsFile }: SendOptions, log: Log): () => void {
+  if (metricsFile === null) return () => {};
+  let said = "";
+  const beat = async () => {
+    const [wrong = ""] = await keepHeartbeat(metricsFile, Date.now());
+    if (wrong !== "" && wrong !== said) log("warning", wrong);
+    said = wrong;
+  };
+  void beat();
+  const timer = setInterval(() => void beat(), heartbeatMs);
+  return () => clearInterval(timer);
+}
+
+function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
+  try {
+    return openPresence(...given);
+  } catch (error) {
+    log("warning", `Scripts with --unless-following will send themselves: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+/** Flushes one link and reports it; see `FollowerParts`. */
+async function flush(
+  link: Link,
+  options: SendOptions,
+  hostLinks: HostLinks,
+  signal: AbortSignal,
+): Promise<void> {
+  const expect = hostLinks.expectedOn(link.name, options.expect);
+  const narrowed: SendOptions = { ...optionsOn(link, options), expect, output: "line" };
+  hostLinks.note(await run(narrowed, signal), [link.name]);
+}
+
+/** Probes all links and reports it; see `FollowerParts`. */
+async function probe(
+  links: Links,
+  options: SendOptions,
+  hostLinks: HostLinks,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  // Nobody answers a password.
+  if (options.secret.kind !== "key file") return new Map();
+  const outcome = await run({ ...options, ...quickProbe, output: "line" }, signal);
+  const names = [...links.keys()];
+  hostLinks.note(outcome, names);
+  const stuck = outcome.hosts.filter(({ state }) => state === "stuck").flatMap((result) =>
+    Array.from(outcome.record.hosts.linksOf(result.host), (link) => ({
+      link: names[link],
+      text: `${result.name} ${stateText(result)}`,
+    }))
+  );
+  return new Map(
+    Array.from(
+      Map.groupBy(stuck, ({ link }) => link),
+      ([link, hosts]) => [link, listText(hosts.map(({ text }) => text), maxNamed)],
+    ),
+  );
+}
+
+/** The FIFO at a path, whichever it is at the time. */
+class Following {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #ending: AbortSignal;
+  #fifo: Fifo | null = null;
+  #rest = new Uint8Array(0);
+
+  constructor(path: string, log: Log, ending: AbortSignal) {
+    this.#path = path;
+    this.#log = log;
+    this.#ending = ending;
+    ending.addEventListener("abort", () => this.#fifo?.close());
+  }
+
+  /** Whether what is read is what keepalived writes into. */
+  get isInPlace(): boolean {
+    return this.#fifo?.isInPlace() === true;
+  }
+
+  /** Lets go of a FIFO that its path no longer leads to. */
+  look() {
+    if (this.#fifo !== null && !this.#fifo.isInPlace()) this.#fifo.close();
+  }
+
+  /**
+   * Opens the FIFO as soon as there is one, and empties it; false at the end. Rejects with a RunError
+   * if another process reads it, unless it has been read here before.
+   */
+  async open(isAgain = false): Promise<boolean> {
+    let said = "";
+    while (!this.#ending.aborted) {
+      try {
+        this.#fifo = openFifo(this.#path);
+        this.#rest = await this.#fifo.drain();
+        return !this.#ending.aborted;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotCapable) throw error;
+        const message = messageOf(error);
+        if (!isAgain && error instanceof FifoTakenError) throw new RunError(message, 1);
+        if (message !== said) this.#log("warning", `${message}; waiting for it`);
+        said = message;
+        await sleep(systemTime.after, retryMs, this.#ending);
+      }
+    }
+    return false;
+  }
+
+  /** Reads until the end, and hands on what keepalived says. */
+  async read(follower: Follower): Promise<void> {
+    const lines = new NotifyLines();
+    let unknownToSay = 1;
+    while (!this.#ending.aborted && this.#fifo !== null) {
+      const bytes = this.#rest.length > 0 ? this.#rest : await this.#fifo.read();
+      this.#rest = new Uint8Array(0);
+      for (const line of lines.add(bytes)) follower.note(line);
+      if (lines.unknown >= unknownToSay) {
+        this.#log("warning", `${lines.unknown} unknown lines, the last: ${lines.lastUnknown}`);
+        unknownToSay = 10 * lines.unknown;
+      }
+      if (this.isInPlace || this.#ending.aborted) continue;
+      this.#fifo.close();
+      this.#log("warning", `"${this.#path}" was deleted or made anew: opening it again`);
+      if (await this.open(true)) follower.ring();
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { pages } from "../../docs/generate.ts";
+import { parseSettingsText } from "../../lib/config/file.ts";
+import { defaultSettings, settingNames } from "../../lib/config/settings.ts";
+import { decodeAck } from "../../lib/wire/ack.ts";
+import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
+import { createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { createRouterKey, parseKey } from "../../lib/wire/keys.ts";
+import {
+  hasRightFilter,
+  parseRequest,
+  requestFilterOf,
+  requestHeaderFault,
+  requestMessage,
+  requestSignatureOf,
+} from "../../lib/wire/request.ts";
+
+const page = Deno.readTextFileSync(new URL("../../docs/protocol.md", import.meta.url));
+
+/** The bytes of a hex block: the digits of each line up to its #. */
+function example(name: string): Uint8Array {
+  const block = new RegExp("```hex " + name + "\n(.*?)```", "s").exec(page);
+  assert.ok(block !== null);
+  return Uint8Array.fromHex(block[1].replaceAll(/#.*$|\s/gm, ""));
+}
+
+const key = createRouterKey(parseKey("public", /`(arpflush-public-\w{43})`/.exec(page)?.[1] ?? ""));
+
+Deno.test("docs/protocol.md: the worked request is genuine and means what it says", () => {
+  assert.ok(page.includes(`\`${key.idText}\``));
+  const bytes = example("request");
+  assert.equal(requestHeaderFault(bytes), null);
+  assert.ok(hasRightFilter(bytes, key));
+  const verify = createVerifier(key.publicKey);
+  assert.ok(verify(requestMessage(bytes), requestSignatureOf(bytes)));
+  const request = parseRequest(bytes);
+  assert.ok(request !== null);
+  assert.equal(request.action, "flush all");
+  assert.equal(request.sender, "r2");
+  assert.equal(request.created, 1700000000005);
+  assert.deepEqual(request.addresses.map(formatAddress), ["192.0.2.1"]);
+});
+
+Deno.test("docs/protocol.md: the worked ack answers the worked request", () => {
+  const request = example("request");
+  const decoded = decodeAck(example("ack"), {
+    key,
+    id: request.slice(20, 36),
+    filter: requestFilterOf(request),
+    action: "flush all",
+    acknowledge: true,
+    reportCount: 1,
+  });
+  assert.ok(typeof decoded === "object");
+  const { ack, hostKey, message, signature } = decoded;
+  assert.ok(createVerifier(hostKey)(message, signature));
+  assert.equal(ack.status, "flushed");
+  assert.equal(ack.host, "SQL01");
+  assert.equal(ack.entries, 14);
+  assert.equal(ack.micros, 812);
+  assert.equal(ack.clock, 1700000000500);
+  const [report] = ack.reports;
+  assert.equal(formatLinkLayerAddress(report.linkLayerAddress), "02:00:00:00:00:02");
+  assert.ok(report.cached && report.gateway);
+});
+
+for (const [path, page] of Object.entries(pages)) {
+  Deno.test(`${path} is what \`deno task docs\` makes`, () => {
+    const text = Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
+    assert.equal(
+      text.replaceAll("\r\n", "\n"),
+      page(),
+      "write it anew: deno task docs",
+    );
+  });
+}
+
+Deno.test("packaging/arpflush.toml has the defaults, commented out or not", () => {
+  const text = pages["packaging/arpflush.toml"]();
+  assert.deepEqual(parseSettingsText(text, "arpflush.toml").settings, defaultSettings());
+  const uncommented = text.replace(/^#(?=[A-Z])/gm, "");
+  const { settings, origins } = parseSettingsText(uncommented, "arpflush.toml");
+  assert.deepEqual(settings, defaultSettings());
+  for (const name of settingNames) assert.equal(origins[name], "arpflush.toml");
+});

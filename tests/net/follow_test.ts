@@ -1,0 +1,148 @@
+/** The router's daemon as a process: a real FIFO, real addresses, a real host on the same wire. */
+import assert from "node:assert/strict";
+import { run, until } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
+import type { ServiceProcess } from "../support/programs.ts";
+import { folder, notifySocket, openSegment, routerMac, type Segment } from "./chain.ts";
+
+const fifo = `${folder}/notify.fifo`;
+const virtualAddress = "192.0.2.1";
+await Deno.mkdir("/run/arpflush-router", { recursive: true });
+
+const makeFifo = () => run(["mkfifo", "-m", "600", fifo]);
+const write = (text: string) => run(["sh", "-c", 'printf %s "$1" > "$2"', "sh", text, fifo]);
+const becomeMaster = async (line = 'INSTANCE "lan" MASTER 100\n') => {
+  await ip(null, [`addr add ${virtualAddress} dev br0`]);
+  await write(line);
+};
+const becomeBackup = () => ip(null, [`addr del ${virtualAddress} dev br0`]);
+
+/** A segment whose router doesn't hold the virtual address, and a host that has it at a dead one's. */
+async function openStaleSegment(): Promise<
+  Segment & { linkLayerAddress(): Promise<string | null> }
+> {
+  const segment = await openSegment();
+  await becomeBackup();
+  const host = await segment.host();
+  await host.serve();
+  await host.goStale();
+  return { ...segment, linkLayerAddress: () => host.linkLayerAddressOf(virtualAddress) };
+}
+
+const healed = /Flush: \d cop(y|ies) to 192\.0\.2\.255; 1 host answered: 1 healed/;
+/** The reports of runs so far. */
+const reports = ({ log }: ServiceProcess) => log.filter((line) => /: (Flush|Probe)[: ]/.test(line));
+const flushed = (daemon: ServiceProcess) => daemon.log.filter((line) => /a flush on/.test(line));
+
+Deno.test("arpflush --follow heals at the line, when the address has come", async () => {
+  await using segment = await openStaleSegment();
+  await makeFifo();
+  // Lines of an earlier failover, up to the last byte that the pipe takes: nothing of them counts.
+  const stale = 'INSTANCE "lan" MASTER 100\n'.repeat(2_520);
+  const filling = run(["sh", "-c", 'exec 3<>"$2"; printf %s "$1" >&3; sleep 5', "sh", stale, fifo]);
+  const daemon = segment.follow(fifo);
+  await daemon.line(/Following/);
+  await daemon.line(/: Probe: /);
+  assert.deepEqual(flushed(daemon), []);
+  await becomeMaster();
+  await daemon.line(healed);
+  assert.equal(await segment.linkLayerAddress(), routerMac);
+  assert.equal(reports(daemon).length, 2, daemon.log.join("\n"));
+  assert.equal(await daemon.stop(), 0);
+  await filling;
+});
+
+Deno.test("arpflush --follow heals at its start what changed while nobody followed", async () => {
+  await using segment = await openStaleSegment();
+  await makeFifo();
+  await ip(null, [`addr add ${virtualAddress} dev br0`]);
+  const daemon = segment.follow(fifo);
+  await daemon.line(/At the start something is wrong on br0: host0 STUCK 192\.0\.2\.1 at /);
+  await daemon.line(healed);
+  assert.equal(await segment.linkLayerAddress(), routerMac);
+});
+
+Deno.test("arpflush --follow waits for its FIFO, and opens one that took its place", async () => {
+  await using segment = await openStaleSegment();
+  await Deno.writeTextFile(fifo, "a regular file");
+  const daemon = segment.follow(fifo);
+  await daemon.line(
+    /Cannot follow "\/run\/arpflush\/notify\.fifo": it is not a FIFO; waiting for it/,
+  );
+  await Deno.remove(fifo);
+  await daemon.line(/No such file or directory; waiting for it/);
+  assert.ok(!daemon.log.some((line) => line.includes("Following")));
+  await makeFifo();
+  await daemon.line(/Following/);
+  await Deno.remove(fifo);
+  await daemon.line(/deleted or made anew: opening it again/);
+  // The address comes in between, and its line is lost.
+  await ip(null, [`addr add ${virtualAddress} dev br0`]);
+  await makeFifo();
+  await daemon.line(healed);
+  await becomeBackup();
+  await write('INSTANCE "lan" FAULT 100\n');
+  await becomeMaster();
+  await until(
+    () => reports(daemon).filter((line) => healed.test(line)).length === 2,
+    "a second run",
+  );
+});
+
+Deno.test("arpflush --follow is the one reader of its FIFO, and answers scripts", async () => {
+  await using segment = await openStaleSegment();
+  await makeFifo();
+  const script = () => segment.send("-a", "-c", "1", "-w", "1s", "--unless-following");
+  assert.match((await script()).stdout, /^Flush: 1 copy/m);
+  const daemon = segment.follow(fifo);
+  await daemon.line(/Following/);
+  const second = segment.follow(fifo);
+  await second.line(/another process reads it/);
+  assert.equal(await second.stop(), 1);
+  const nothing = "arpflush: Nothing sent: a process that follows keepalived does it\n";
+  assert.deepEqual(await script(), { code: 0, stdout: "", stderr: nothing });
+  // Being asked is a bell, too: an address has come, and its line hasn't.
+  await ip(null, [`addr add ${virtualAddress} dev br0`]);
+  await script();
+  await daemon.line(healed);
+  // One that was killed leaves its socket behind, which answers nobody.
+  await daemon.stop("SIGKILL");
+  assert.match((await script()).stdout, /^Flush: 1 copy/m);
+  const next = segment.follow(fifo);
+  await next.line(/Following/);
+  assert.equal((await script()).stderr, nothing);
+});
+
+Deno.test("arpflush --follow sends nothing about an address that has left, and says why it ended", async () => {
+  await using segment = await openStaleSegment();
+  await makeFifo();
+  const daemon = segment.follow(fifo, "-c", "50");
+  await daemon.line(/: Probe: /);
+  await becomeMaster();
+  await until(async () => await segment.linkLayerAddress() === routerMac, "a host that is healed");
+  await becomeBackup();
+  await write('INSTANCE "lan" FAULT 100\n');
+  await daemon.line(/Flush: \d+ cop(y|ies) .*ended early: 192\.0\.2\.1 has left br0/);
+});
+
+Deno.test("arpflush --follow tells systemd that it is ready, and each second that it lives", async () => {
+  await Deno.mkdir("/run/systemd", { recursive: true });
+  const manager = Deno.listenDatagram({ transport: "unixpacket", path: notifySocket });
+  const next = async () => new TextDecoder().decode((await manager.receive())[0]);
+  try {
+    await using segment = await openSegment();
+    await makeFifo();
+    const daemon = segment.follow(fifo);
+    assert.equal(await next(), "READY=1");
+    assert.equal(await next(), "WATCHDOG=1");
+    await write("garbage\nmore\n");
+    await daemon.line(/2 unknown lines, the last: more|1 unknown lines, the last: garbage/);
+    assert.equal(await daemon.stop(), 0);
+    for (let state = await next(); state !== "STOPPING=1"; state = await next()) {
+      assert.equal(state, "WATCHDOG=1");
+    }
+  } finally {
+    manager.close();
+    await Deno.remove(notifySocket);
+  }
+});

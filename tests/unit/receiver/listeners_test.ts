@@ -1,0 +1,180 @@
+/** Sockets at several addresses, on a double of a host whose addresses come and go. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Listeners } from "../../../lib/receiver/listeners.ts";
+import { createTestTime, settle } from "../../support/test_time.ts";
+
+/** A socket of the host. */
+interface Bound {
+  readonly address: string;
+  readonly port: number;
+  fail: (error: Error) => void;
+  deliver: (text: string, from: string) => void;
+}
+
+const isAny = (address: string) => address === "0.0.0.0" || address === "::";
+const isIpv6 = (address: string) => address.includes(":");
+
+/** A host with these addresses, on which a wildcard excludes single addresses of its family. */
+function createHost(...given: string[]) {
+  const there = new Set(["0.0.0.0", "::", ...given]);
+  const bound: Bound[] = [];
+  const sent: string[] = [];
+  const log: string[] = [];
+  let opens = 0;
+
+  function open(address: string, port: number) {
+    opens++;
+    if (!there.has(address)) throw new Deno.errors.AddrNotAvailable("away");
+    const isTaken = bound.some((other) =>
+      other.port === port && isIpv6(other.address) === isIpv6(address) &&
+      (other.address === address || isAny(other.address) || isAny(address))
+    );
+    if (isTaken) throw new Deno.errors.AddrInUse("taken");
+    const waiting = Promise.withResolvers<[Uint8Array, Deno.Addr]>();
+    let next = waiting;
+    const one: Bound = {
+      address,
+      port: port || 4711,
+      fail: (error) => next.reject(error),
+      deliver(text, hostname) {
+        const { resolve } = next;
+        next = Promise.withResolvers();
+        resolve([new TextEncoder().encode(text), { transport: "udp", hostname, port: 5 }]);
+      },
+    };
+    bound.push(one);
+    return {
+      addr: { transport: "udp" as const, hostname: address, port: one.port },
+      receive: () => next.promise,
+      send(_: Uint8Array, to: Deno.Addr) {
+        sent.push(`${address} -> ${"hostname" in to ? to.hostname : ""}`);
+        return Promise.resolve(1);
+      },
+      close() {
+        if (bound.includes(one)) bound.splice(bound.indexOf(one), 1);
+        next.reject(new Deno.errors.Interrupted("closed"));
+      },
+    };
+  }
+
+  const time = createTestTime();
+  function listen(addresses: readonly string[], port = 99): Listeners {
+    const events = {
+      datagram: (bytes: Uint8Array, from: Deno.NetAddr, local: string) =>
+        void log.push(`${new TextDecoder().decode(bytes)} from ${from.hostname} by ${local}`),
+      receiveFailed: () => void log.push("failed"),
+      missing: ({ address }: { address: string }) => void log.push(`missing ${address}`),
+      lost: ({ address }: { address: string }) => void log.push(`lost ${address}`),
+      opened: ({ address, port }: { address: string; port: number }) =>
+        void log.push(`opened ${address} ${port}`),
+    };
+    return new Listeners(addresses, port, events, time, open);
+  }
+  const places = () => bound.map(({ address, port }) => `${address} ${port}`).sort();
+  const at = (address: string) => bound.find((one) => one.address === address)!;
+  return { there, bound, sent, log, time, listen, places, at, opens: () => opens };
+}
+
+Deno.test("Listeners hear each address by itself, and answer by the socket that heard", async () => {
+  const { listen, at, log, sent, places } = createHost("192.0.2.5", "192.0.2.6", "2001:db8::5");
+  const listeners = listen(["192.0.2.5", "192.0.2.6", "2001:db8::5"], 0);
+  assert.equal(listeners.port, 4711);
+  assert.deepEqual(places(), ["192.0.2.5 4711", "192.0.2.6 4711", "2001:db8::5 4711"]);
+  at("192.0.2.6").deliver("a", "192.0.2.1");
+  at("2001:db8::5").deliver("b", "2001:db8::1");
+  await settle();
+  assert.deepEqual(log, ["a from 192.0.2.1 by 192.0.2.6", "b from 2001:db8::1 by 2001:db8::5"]);
+  const to = { transport: "udp", hostname: "192.0.2.1", port: 5 } as const;
+  await listeners.send(new Uint8Array(1), { ...to, local: "192.0.2.6" });
+  await listeners.send(new Uint8Array(1), { ...to, hostname: "2001:db8::1", local: "gone" });
+  assert.deepEqual(sent, ["192.0.2.6 -> 192.0.2.1", "2001:db8::5 -> 2001:db8::1"]);
+  listeners.stop();
+  assert.deepEqual(places(), []);
+});
+
+Deno.test("Listeners bind an address that comes, and that comes back, while the others are heard", async () => {
+  const { there, listen, at, log, time } = createHost("192.0.2.5");
+  const listeners = listen(["192.0.2.5", "2001:db8::5"]);
+  assert.deepEqual(log.splice(0), ["missing 2001:db8::5"]);
+  time.pass(30_000);
+  await settle();
+  at("192.0.2.5").deliver("a", "192.0.2.1");
+  there.add("2001:db8::5");
+  time.pass(5_000);
+  await settle();
+  assert.deepEqual(log.splice(0), ["a from 192.0.2.1 by 192.0.2.5", "opened 2001:db8::5 99"]);
+
+  there.delete("192.0.2.5");
+  at("192.0.2.5").fail(new Deno.errors.BadResource("gone"));
+  await settle();
+  at("2001:db8::5").deliver("b", "2001:db8::1");
+  there.add("192.0.2.5");
+  time.pass(5_000);
+  await settle();
+  assert.deepEqual(log, [
+    "lost 192.0.2.5",
+    "b from 2001:db8::1 by 2001:db8::5",
+    "opened 192.0.2.5 99",
+  ]);
+  listeners.stop();
+  assert.equal(time.timers, 0);
+});
+
+Deno.test("Listeners throw if no address can be listened on, and try nothing again", () => {
+  const { listen, time } = createHost();
+  assert.throws(() => listen(["192.0.2.5", "192.0.2.6"]), Deno.errors.AddrNotAvailable);
+  assert.equal(time.timers, 0);
+});
+
+Deno.test("Listeners.move() gets anywhere, or leaves everything as it was", async () => {
+  const all = ["192.0.2.5", "192.0.2.6", "2001:db8::5", "0.0.0.0", "::"];
+  const list = fc.uniqueArray(fc.constantFrom(...all), { minLength: 1 })
+    .filter((list) =>
+      list.every((one) =>
+        !isAny(one) || list.filter((other) => isIpv6(other) === isIpv6(one)).length === 1
+      )
+    );
+  const port = fc.constantFrom(99, 100);
+  await fc.assert(
+    fc.asyncProperty(
+      list,
+      list,
+      port,
+      fc.constantFrom(null, ...all),
+      async (from, to, port, away) => {
+        const { there, listen, places, at, log } = createHost(...all);
+        const listeners = listen(from);
+        if (away !== null && !from.includes(away)) there.delete(away);
+        const isMoved = await listeners.move(to, port).then(() => true, () => false);
+        const placed = (list: readonly string[], port: number) =>
+          list.map((one) => `${one} ${port}`);
+        assert.equal(isMoved, to.every((address) => there.has(address)));
+        assert.deepEqual(places(), (isMoved ? placed(to, port) : placed(from, 99)).sort());
+        assert.deepEqual(listeners.addresses, isMoved ? to : from);
+        for (const address of listeners.addresses) at(address).deliver("x", address);
+        await settle();
+        assert.deepEqual(log, listeners.addresses.map((one) => `x from ${one} by ${one}`));
+        listeners.stop();
+        assert.deepEqual(places(), []);
+      },
+    ),
+  );
+});
+
+Deno.test("Listeners.renew() opens single addresses anew, and no socket at all addresses", async () => {
+  const { there, listen, log, opens, places, time } = createHost("192.0.2.5");
+  const listeners = listen(["192.0.2.5", "::"]);
+  listeners.renew();
+  await settle();
+  assert.deepEqual([opens(), log], [3, []]);
+  there.delete("192.0.2.5");
+  listeners.renew();
+  await settle();
+  assert.deepEqual([places(), log], [[":: 99"], ["lost 192.0.2.5"]]);
+  there.add("192.0.2.5");
+  time.pass(200);
+  await settle();
+  assert.deepEqual(log, ["lost 192.0.2.5", "opened 192.0.2.5 99"]);
+  listeners.stop();
+});

@@ -1,0 +1,287 @@
+/** A receiver and its socket: new rules, errors, its end, and real ones on loopback. */
+import assert from "node:assert/strict";
+import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
+import { allowNetworks } from "../../../lib/receiver/accept.ts";
+import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import {
+  Receiver,
+  type ReceiverParts,
+  type ReceiverRules,
+} from "../../../lib/receiver/receiver.ts";
+import { systemTime } from "../../../lib/time.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { parseRouterKeys } from "../../../lib/wire/keys.ts";
+import type { FlushAck } from "../../../lib/wire/ack.ts";
+import { hostSigner, readAck } from "../../support/datagrams.ts";
+import { settle } from "../../support/test_time.ts";
+import {
+  firstAnswer,
+  instance,
+  keepReport,
+  notingCache,
+  r1,
+  router,
+  signed,
+  startHarness,
+  testRules,
+} from "./harness.ts";
+
+const start = 1_700_000_000_000;
+const fresh = { created: start + 1 } as const;
+
+/** A receiver whose sockets do nothing but note where they were opened. */
+function startNoting() {
+  const opened: string[] = [];
+  const open: OpenSocket = (address, port) => {
+    opened.push(`${address} ${port}`);
+    return {
+      addr: { transport: "udp", hostname: address, port },
+      receive: () => new Promise(() => {}),
+      send: (bytes) => Promise.resolve(bytes.length),
+      close() {},
+    };
+  };
+  return { opened, ...startHarness({ open }, testRules) };
+}
+
+Deno.test("Receiver.configure() opens a socket only for another address or port", async () => {
+  const { opened, receiver } = startNoting();
+  await receiver.configure({ ...testRules, holdDownMs: 5_000 });
+  assert.deepEqual(opened, ["0.0.0.0 27735"]);
+  await receiver.configure({ ...testRules, port: 27_736 });
+  await receiver.configure({ ...testRules, port: 27_736, addresses: ["192.0.2.9"] });
+  assert.deepEqual(opened, ["0.0.0.0 27735", "0.0.0.0 27736", "192.0.2.9 27736"]);
+  assert.deepEqual([receiver.addresses, receiver.port], [["192.0.2.9"], 27_736]);
+  await receiver.stop();
+});
+
+Deno.test("Receiver.configure() applies each rule from the next datagram on", async () => {
+  const { deliver, receiver } = startHarness({}, testRules);
+  await receiver.configure({ ...testRules, isAllowed: () => false });
+  await deliver(signed(fresh));
+  await receiver.configure({ ...testRules, routerKeys: parseRouterKeys([]) });
+  await deliver(signed(fresh));
+  await receiver.configure({ ...testRules, toleranceMs: 1_000 });
+  await deliver(signed({ created: fresh.created - 2_000 }));
+  await receiver.configure(testRules);
+  await deliver(signed(fresh));
+  const { counted, refused } = receiver.counters;
+  assert.deepEqual(
+    [refused.source, refused.key, counted.stale, counted.accepted],
+    [1, 1, 1, 1],
+  );
+});
+
+Deno.test("Receiver.configure() applies the hold-down to what is pending", async () => {
+  const { deliver, pass, flushes, receiver } = startHarness({}, testRules);
+  for (let i = 0; i < 4; i++) await deliver(signed(fresh));
+  assert.equal(flushes.length, 3);
+  await receiver.configure({ ...testRules, holdDownMs: 1_000 });
+  await pass(1_000);
+  assert.equal(flushes.length, 4);
+});
+
+Deno.test("Receiver lives on after a fault of its own, and says so once", async () => {
+  let broken = true;
+  const isAllowed = () => {
+    if (broken) throw new TypeError("isAllowed is broken");
+    return true;
+  };
+  const { deliver, receiver, saidOf } = startHarness({}, { ...testRules, isAllowed });
+  for (let i = 0; i < 100; i++) await deliver(signed(fresh));
+  broken = false;
+  await deliver(signed(fresh));
+  await settle();
+  assert.equal(receiver.counters.counted.accepted, 1);
+  assert.equal(receiver.counters.counted.receiveErrors, 100);
+  assert.deepEqual(saidOf("receiveFailed").map(({ values }) => values.error), [
+    "isAllowed is broken",
+  ]);
+});
+
+Deno.test("Receiver answers after 1,000 errors of receive, and says so once", async () => {
+  // As on Windows: each ack to a closed port makes the next receive fail with 10054.
+  const requests = Array.from({ length: 1_001 }, () => signed({ ...fresh, action: "probe" }));
+  const acks: Uint8Array[] = [];
+  let received = 0;
+  let isReset = true;
+  const open: OpenSocket = () => ({
+    addr: { transport: "udp", hostname: "0.0.0.0", port: 27_735 },
+    receive() {
+      isReset = !isReset;
+      if (isReset) return Promise.reject(new Deno.errors.ConnectionReset("10054"));
+      if (received === requests.length) return new Promise(() => {});
+      return Promise.resolve([requests[received++], r1]);
+    },
+    send(bytes) {
+      acks.push(bytes);
+      return Promise.resolve(bytes.length);
+    },
+    close() {},
+  });
+  const { receiver, saidOf } = startHarness({ open }, testRules);
+  for (let i = 0; i < 1_000 && acks.length < requests.length; i++) await settle();
+  assert.equal(acks.length, 1_001);
+  assert.ok(receiver.counters.counted.receiveErrors >= 1_000);
+  assert.equal(saidOf("receiveFailed").length, 1);
+});
+
+const gateway = parsePrefix("192.0.2.1");
+const failedRouter = Uint8Array.of(2, 0, 0, 0, 0, 1);
+const newRouter = Uint8Array.of(2, 0, 0, 0, 0, 2);
+
+function rulesAt(address: string): ReceiverRules {
+  return { ...testRules, addresses: [address], port: 0, isAllowed: allowNetworks([]) };
+}
+
+/** A receiver on loopback, for a client beside it. */
+function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRules> = {}) {
+  const kept = keepReport();
+  const receiver = new Receiver({ ...rulesAt("127.0.0.1"), ...rules }, {
+    cache: createMemoryCache({
+      neighbors: [{
+        address: gateway,
+        interfaceName: "e0",
+        linkLayerAddress: failedRouter,
+        permanent: false,
+      }],
+      answer: () => newRouter,
+    }),
+    report: kept.report,
+    time: systemTime,
+    random: Math.random,
+    open: openUdpSocket,
+    hostName: () => "host1",
+    signer: hostSigner,
+    instance,
+    challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
+    linkZones: () => [],
+    ...parts,
+  });
+  return { ...kept, receiver };
+}
+
+/** Sends a request to a receiver, behind other datagrams if any; gives its ack. */
+async function ask(
+  { port }: Receiver,
+  bytes = signed(),
+  before: readonly Uint8Array[] = [],
+  hostname?: string,
+): Promise<FlushAck> {
+  return readAck(await firstAnswer(port, [...before, bytes], hostname), bytes, router);
+}
+
+Deno.test("Receiver flushes for a request and acknowledges with what it removed", async () => {
+  const { receiver, saidOf } = startReal();
+  const ack = await ask(receiver);
+  assert.deepEqual([ack.status, ack.entries, ack.error, ack.host], ["flushed", 1, 0, "host1"]);
+  assert.ok(Math.abs(ack.clock - Date.now()) < 5_000);
+  await receiver.stop();
+  assert.equal(saidOf("flushed").length, 1);
+  assert.equal(saidOf("flushed")[0].values.who, `r1 (127.0.0.1, key ${router.key.idText})`);
+});
+
+Deno.test("Receiver reports on the neighbors asked about, resolved after the flush", async () => {
+  const { receiver } = startReal();
+  const asked = { report: true, addresses: [gateway] };
+  const probe = await ask(receiver, signed({ ...asked, action: "probe" }));
+  assert.deepEqual([probe.status, probe.entries], ["alive", 1]);
+  assert.deepEqual(probe.reports[0].linkLayerAddress, failedRouter);
+  const flush = await ask(receiver, signed({ ...asked, action: "flush listed" }));
+  assert.deepEqual([flush.status, flush.entries], ["flushed", 1]);
+  assert.deepEqual(flush.reports[0].linkLayerAddress, newRouter);
+  await receiver.stop();
+});
+
+Deno.test("Receiver answers the next request after 1,000 acks to a closed port", async () => {
+  const { receiver } = startReal();
+  // Each of these senders is gone before its ack arrives: the kernel answers with ICMP.
+  for (let i = 0; i < 1_000; i++) {
+    const gone = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+    const to = { transport: "udp", hostname: "127.0.0.1", port: receiver.port } as const;
+    await gone.send(signed({ action: "probe", ackSpreadMs: 1 }), to);
+    gone.close();
+  }
+  assert.equal((await ask(receiver)).status, "flushed");
+  const { acksSent, acksFailed } = receiver.counters.counted;
+  await receiver.stop();
+  assert.ok(acksSent + acksFailed > 500, `${acksSent} acks sent, ${acksFailed} failed`);
+});
+
+Deno.test("Receiver finds a genuine request among junk and answers none of that", async () => {
+  const { receiver, saidOf } = startReal();
+  const junk = [0, 1, 231, 232, 250, 1_222, 1_500, 9_000].map((length) =>
+    crypto.getRandomValues(new Uint8Array(length))
+  );
+  // In small portions: the kernel drops what overflows a socket's buffer.
+  for (let portion = 0; portion < 25; portion++) {
+    const { status } = await ask(receiver, signed({ action: "probe" }), junk);
+    assert.equal(status, "alive");
+  }
+  const { refused, counted } = receiver.counters;
+  assert.equal(Object.values(refused).reduce((sum, count) => sum + count, 0), 200);
+  assert.equal(counted.acksSent, 25);
+  await receiver.stop();
+  assert.equal(saidOf("refused").reduce((sum, { values }) => sum + Number(values.count), 0), 200);
+});
+
+Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both", {
+  // On Windows a socket has one family.
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  const { receiver } = startReal({}, { addresses: ["::"] });
+  assert.equal((await ask(receiver)).status, "flushed");
+  const { status } = await ask(receiver, signed({ action: "probe" }), [], "::1");
+  assert.equal(status, "alive");
+  await receiver.stop();
+});
+
+Deno.test("Receiver moved by new rules keeps what it has seen", async () => {
+  const { receiver } = startReal();
+  const bytes = signed();
+  assert.equal((await ask(receiver, bytes)).status, "flushed");
+  await receiver.configure(rulesAt("127.0.0.2"));
+  await ask(receiver, bytes, [], "127.0.0.2");
+  assert.equal(receiver.counters.counted.flushes, 1);
+  assert.equal(receiver.counters.counted.repeated, 1);
+  await receiver.stop();
+});
+
+Deno.test("Receiver.flushAll() resolves when its flush has ended", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { cache } = notingCache({
+    async flush() {
+      await promise;
+      return { removed: 1, micros: 1, forgotten: [], notes: [] };
+    },
+  });
+  const { receiver, saidOf } = startHarness({ cache });
+  let hasEnded = false;
+  const ended = receiver.flushAll("a test").then(() => hasEnded = true);
+  await settle();
+  assert.equal(hasEnded, false);
+  resolve();
+  await ended;
+  assert.deepEqual(saidOf("flushed").map(({ values }) => values.who), ["a test"]);
+});
+
+Deno.test("Receiver says where its socket is lost and open again, and counts it", async () => {
+  let sockets = 0;
+  const open: OpenSocket = (hostname, port) => ({
+    addr: { transport: "udp", hostname, port },
+    receive() {
+      if (++sockets > 1) return new Promise(() => {});
+      return Promise.reject(new Deno.errors.BadResource("Bad resource ID"));
+    },
+    send: (bytes) => Promise.resolve(bytes.length),
+    close() {},
+  });
+  const { receiver, said } = startHarness({ open });
+  await settle();
+  const place = { address: "0.0.0.0", port: 27_735 };
+  assert.deepEqual(said, [
+    { event: "socketLost", values: { ...place, error: "Bad resource ID" } },
+    { event: "socketReopened", values: place },
+  ]);
+  assert.equal(receiver.counters.counted.socketsReopened, 1);
+});

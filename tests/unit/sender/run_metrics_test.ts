@@ -1,0 +1,129 @@
+/** The router's metrics file, run after run. */
+import assert from "node:assert/strict";
+import { RunError } from "../../../lib/errors.ts";
+import { exposition, gauge, parseExposition } from "../../../lib/exposition.ts";
+import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
+import { type Answered, expectedOf, healed, outcome, stuck } from "./helpers.ts";
+import { planned, signed } from "./virtual_run.ts";
+
+const everywhere = { interfaceNames: [], expect: null };
+const at = 1_767_323_045_006;
+const expected = "web1\ndb1.example.org\ncache9";
+
+/** A failover or drill in which these hosts answered, and these were expected. */
+function ran(
+  answers: readonly Answered[],
+  names: string | null = expected,
+  isDrill = false,
+  scope: Parameters<typeof endedRun>[1] = everywhere,
+) {
+  return endedRun(
+    outcome(answers, {
+      exchange: {
+        ...isDrill ? { content: signed(planned({ action: "probe" })) } : {},
+        expected: names === null ? null : expectedOf(names),
+      },
+    }),
+    scope,
+    at,
+  );
+}
+
+const stuckSample = (host: string) => `arpflush_host_stuck{host="${host}",address="192.0.2.1"}`;
+const stuckHosts = (text: string) =>
+  [...samplesOf(text).keys()].filter((name) => name.startsWith("arpflush_host_stuck"));
+
+Deno.test("metricsAfterRun() has every number of a run, zeros too", () => {
+  const samples = samplesOf(metricsAfterRun("", ran([healed, stuck])));
+  const of = (name: string, labels = "") =>
+    samples.get(`arpflush_${name}{run="failover"${labels}}`);
+  assert.equal(of("run_timestamp_seconds"), at / 1_000);
+  assert.equal(of("run_duration_seconds"), 6);
+  assert.equal(of("run_exit_code"), 3);
+  for (const verdict of ["stuck", "healed", "missing"]) {
+    assert.equal(of("run_hosts", `,verdict="${verdict}"`), 1, verdict);
+  }
+  assert.equal(of("run_hosts", ',verdict="no answer"'), 0);
+  assert.equal(samples.get(stuckSample("db1.example.org")), 1);
+  assert.equal(stuckHosts(metricsAfterRun("", ran([healed, stuck]))).length, 1);
+});
+
+Deno.test("metricsAfterRun() keeps what the other kind of run and the daemon said", () => {
+  const failover = metricsAfterRun(metricsAfterHeartbeat("", at), ran([healed, stuck]));
+  const drill = metricsAfterRun(failover, ran([healed], null, true));
+  const before = samplesOf(failover);
+  const after = samplesOf(drill);
+  for (const [name, value] of before) assert.equal(after.get(name), value, name);
+  assert.equal(after.get('arpflush_run_hosts{run="drill",verdict="healed"}'), 1);
+  assert.equal(after.get("arpflush_router_heartbeat_timestamp_seconds"), at / 1_000);
+  assert.equal(metricsAfterRun(drill, ran([healed], null, true)), drill);
+});
+
+Deno.test("metricsAfterRun() tells runs on one interface apart, not from those on all", () => {
+  const on = (...interfaceNames: string[]) =>
+    ran([healed], null, false, { ...everywhere, interfaceNames });
+  const codes = (text: string) =>
+    [...samplesOf(text).keys()].flatMap((name) =>
+      /^arpflush_run_exit_code(.*)$/.exec(name)?.[1] ?? []
+    );
+  const both = metricsAfterRun(metricsAfterRun("", on("e0")), on("e1"));
+  const labels = (name: string) => `{run="failover",interface="${name}"}`;
+  assert.deepEqual(codes(both), [labels("e0"), labels("e1")]);
+  assert.deepEqual(codes(metricsAfterRun(both, on("e0"))), [labels("e1"), labels("e0")]);
+  const whole = metricsAfterRun(both, on());
+  assert.deepEqual(codes(whole), ['{run="failover"}']);
+  assert.deepEqual(codes(metricsAfterRun(whole, on("e0"))), [labels("e0")]);
+});
+
+Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwise", () => {
+  const first = metricsAfterRun("", ran([healed, stuck]));
+  const isStuck = (text: string) => stuckHosts(text).length > 0;
+  assert.ok(isStuck(metricsAfterRun(first, ran([healed]))), "it is missing");
+  assert.ok(isStuck(metricsAfterRun(first, ran([healed], null))), "nobody was named");
+  assert.ok(!isStuck(metricsAfterRun(first, ran([healed], "web1"))), "not expected any more");
+  const onOtherLink = { ...ran([healed], "web1"), elsewhere: new Set(["db1.example.org"]) };
+  assert.ok(isStuck(metricsAfterRun(first, onOtherLink)), "the run was on another link");
+  const { ack } = healed.answer;
+  const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
+  assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");
+});
+
+Deno.test("metricsAfterRun() names nobody whom the administrator didn't", () => {
+  assert.deepEqual(stuckHosts(metricsAfterRun("", ran([stuck], null))), []);
+  assert.deepEqual(stuckHosts(metricsAfterRun("", ran([stuck], "web1"))), []);
+});
+
+Deno.test("metricsAfterRun() takes a run that could not be prepared", () => {
+  const before = metricsAfterRun("", ran([healed, stuck]));
+  const failed = failedRun({ action: "flush all", ...everywhere }, new RunError("No key", 2), at);
+  const samples = samplesOf(metricsAfterRun(before, failed));
+  assert.equal(samples.get('arpflush_run_exit_code{run="failover"}'), 2);
+  assert.equal(samples.get(stuckSample("db1.example.org")), 1);
+  assert.equal(samples.get('arpflush_run_hosts{run="failover",verdict="stuck"}'), undefined);
+});
+
+Deno.test("metricsAfterRun() refuses a file that is not a router's", () => {
+  for (
+    const text of ["root:x:0:0\n", "arpflush_build_info 1\n", 'arpflush_run_hosts{run="drill" 1\n']
+  ) {
+    assert.throws(() => metricsAfterRun(text, ran([healed])), /^Error: it holds something else/);
+  }
+});
+
+Deno.test("parseExposition() gives back what exposition() was given", () => {
+  const labels = { a: 'quote " backslash \\ line\nfeed', b: "C:\\new", c: "é {},=" };
+  const samples = [{ labels, value: -1.5e-7 }, { labels: {}, value: 1e21 }];
+  const text = exposition([gauge("x", "Help.", samples)]);
+  assert.deepEqual(parseExposition(text), new Map([["arpflush_x", samples]]));
+});
+
+Deno.test({
+  name: "promtool has no complaint about a router's metrics file",
+  ignore: !hasPromtool,
+  async fn() {
+    const text = metricsAfterRun(metricsAfterHeartbeat("", at), ran([healed, stuck]));
+    assert.deepEqual(await promtool(["check", "metrics"], text), { success: true, output: "" });
+  },
+});
