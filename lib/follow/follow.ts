@@ -4,7 +4,7 @@
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
 import { messageOf, RunError } from "../errors.ts";
-import { createSdNotify } from "../sd_notify.ts";
+import { createSdNotify } from "../unix_datagram.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";

@@ -10,7 +10,7 @@ import type { AskReport, AskResult, Neighbor } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { cString, type Libc, openLibc } from "../libc/libc.ts";
 import { readNeighborTable } from "../libc/neighbor_table.ts";
-import { openPacketSocket } from "../libc/packet_socket.ts";
+import { checkPacketSockets, openPacketSocket } from "../libc/packet_socket.ts";
 import { listText } from "../text.ts";
 import { type Time, within } from "../time.ts";
 import {
@@ -57,7 +57,7 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   const now = interfaces();
   const probeOnly = options.action === "probe";
   const { addresses, remarks } = addressesInQuestion(options, now);
-  const { libc, remark } = openLibcOr();
+  const { libc, lack } = openSockets();
   const learned = neighborsOf(libc, now);
   const named = await namedHosts(options.hosts, asking.expected, time);
   const { questions, remarks: unasked } = questionsOf({
@@ -72,9 +72,9 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   const { pace } = options.ask;
   const before = [...remarks, ...learned.remarks, ...named.remarks, ...unasked];
   let report: AskReport;
-  if (libc === null) {
+  if (libc === null || lack !== null) {
     const { askByConnecting } = await import("../ask/connect.ts");
-    before.unshift(`${remark}: hosts are only connected to, and link-layer addresses not seen`);
+    before.unshift(`${lack}: hosts are only connected to, and link-layer addresses not seen`);
     report = await askByConnecting(questions, { interfaces, time, pace, isTold }, signal);
   } else {
     const openSocket: OpenSocket = (link, filter) => openPacketSocket(libc, link, filter);
@@ -85,11 +85,15 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   return { ...report, remarks: [...before, ...report.remarks, ...after] };
 }
 
-function openLibcOr(): { readonly libc: Libc | null; readonly remark: string } {
+/** The C library, which also knows the kernel's neighbors, and why no packet socket can be opened. */
+function openSockets(): { readonly libc: Libc | null; readonly lack: string | null } {
+  let libc: Libc | null = null;
   try {
-    return { libc: openLibc(), remark: "" };
+    libc = openLibc();
+    checkPacketSockets(libc);
+    return { libc, lack: null };
   } catch (error) {
-    return { libc: null, remark: messageOf(error) };
+    return { libc, lack: messageOf(error) };
   }
 }
 

@@ -40,6 +40,18 @@ Deno.test("parseArguments() fills in the defaults", () => {
   assert.deepEqual(options("-a"), defaults);
 });
 
+Deno.test("parseArguments() sends no datagram for --ask without -a", () => {
+  const optionsOf = (...args: string[]) => {
+    const command = parseArguments(args);
+    assert.ok(command.kind === "send");
+    const { all, hosts, ask } = command.options;
+    return [all, hosts.map(({ hostname }) => hostname), ask?.only];
+  };
+  assert.deepEqual(optionsOf("--ask"), [true, [], true]);
+  assert.deepEqual(optionsOf("--ask", "web1"), [false, ["web1"], true]);
+  assert.deepEqual(optionsOf("--ask", "-a", "web1"), [true, ["web1"], false]);
+});
+
 /** Command lines besides `-a`, and what they change. */
 const parsed: [string, Partial<SendOptions>][] = [
   ["--interface e0 --interface=e1 --interface e0", { interfaceNames: ["e0", "e1"] }],
@@ -50,6 +62,8 @@ const parsed: [string, Partial<SendOptions>][] = [
   ["--port 65535", { port: 65535 }],
   ["--source-port 5000", { sourcePorts: { first: 5000, last: 5000 } }],
   ["--source-port 5000-5010", { sourcePorts: { first: 5000, last: 5010 } }],
+  ["--ask", { ask: { only: false, pace: 10, sweep: false } }],
+  ["--ask --pace 1000 --sweep", { ask: { only: false, pace: 1000, sweep: true } }],
   ["--probe --pins", { action: "probe", output: "pins" }],
   ["-c 1", { count: 1 }],
   ["-c5 --count=1000", { count: 1000 }],
@@ -144,6 +158,10 @@ const refused: [string, string][] = [
   ["-a --metrics=", "Option --metrics must not be empty"],
   ["", "Name a HOST, or give --all"],
   ["--interface e0 web1", "Option --interface narrows --all; give both"],
+  ["-a --pace 5", "Option --pace needs --ask"],
+  ["-a --sweep", "Option --sweep needs --ask"],
+  ["--ask --pace 0", 'Option --pace must be a whole number from 1 to 100000, not "0"'],
+  ["-a --ask --probe --pins", "Options --ask and --pins conflict"],
   ["-a --bogus", "Unknown option --bogus"],
   ["-a --bogus=1", "Unknown option --bogus"],
   ["-a --keyFile x", "Unknown option --keyFile, is it --key-file?"],
