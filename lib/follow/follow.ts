@@ -158,7 +158,7 @@ async function probe(
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
   const stuck = outcome.hosts.filter(({ state }) => state === "stuck").flatMap((result) =>
-    outcome.record.hosts.requestsOf(result.host).map(({ link }) => ({
+    Array.from(outcome.record.hosts.linksOf(result.host), (link) => ({
       link: names[link],
       text: `${result.name} ${stateText(result)}`,
     }))

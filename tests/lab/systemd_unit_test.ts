@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
 import { isInstalled, outcomeOf } from "../support/command.ts";
-import { sectionsOf } from "./sections.ts";
+import { sectionsOf } from "./machines.ts";
 
 const ignore = !await isInstalled("systemd-nspawn", "systemctl");
 
