@@ -19,11 +19,6 @@ export interface ExpectedHost {
   readonly pins: readonly string[];
 }
 
-/** A number of hosts, or which. */
-export type Expectation =
-  | { readonly kind: "count"; readonly count: number }
-  | { readonly kind: "hosts"; readonly hosts: readonly ExpectedHost[] };
-
 /** A host name for comparing: lower case, without the root's dot. */
 function comparableName(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");

@@ -12,7 +12,7 @@ import { type HostResult, stateText } from "./verdict.ts";
 const documentVersion = 2;
 
 /** To microseconds, as clocks of 1 µs resolution tell it. */
-function rounded(ms: number): number {
+function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
@@ -26,12 +26,12 @@ function hostDocument(result: HostResult) {
     state,
     text: stateText(result),
     error,
-    ms: rounded(ms),
+    ms: roundMs(ms),
     entries,
     flushMicros: micros,
     restPending,
-    clockOffsetMs: rounded(host.clock.ms),
-    clockErrorMs: rounded(host.clock.errorMs),
+    clockOffsetMs: roundMs(host.clock.ms),
+    clockErrorMs: roundMs(host.clock.errorMs),
     acks: host.acks,
     expectLine: pinLine(result),
     reports: findings.map(({ address, finding, linkLayerAddress, report }) => ({
@@ -45,6 +45,20 @@ function hostDocument(result: HostResult) {
   };
 }
 
+/** Each target once: the copies that all its requests had, and the first error of one. */
+function targetDocuments({ record }: Outcome) {
+  const byTarget = Map.groupBy(
+    record.targets,
+    ({ target }) => `${target.hostname} ${target.source}`,
+  );
+  return Array.from(byTarget.values(), (all) => ({
+    target: all[0].target.hostname,
+    interfaces: all[0].target.interfaceNames,
+    sent: Math.min(...all.map(({ sent }) => sent)),
+    error: all.find(({ error }) => error !== null)?.error ?? null,
+  }));
+}
+
 function askedDocument(result: AskResult) {
   const { host, link, name, expected, address, verdict, linkLayerAddress, ms } = result;
   return {
@@ -56,7 +70,7 @@ function askedDocument(result: AskResult) {
     verdict,
     text: askedText({ verdict, results: [result] }),
     linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
-    ms: rounded(ms),
+    ms: roundMs(ms),
   };
 }
 
@@ -72,20 +86,15 @@ export function jsonReport(outcome: Outcome): string {
     action: actionOf(outcome),
     keyId: content.kind === "signed" ? content.key.idText : null,
     created: new Date(record.created).toISOString(),
-    elapsedMs: rounded(record.elapsedMs),
-    requests: record.requests.map(({ id, action, addresses, link }) => ({
+    elapsedMs: roundMs(record.elapsedMs),
+    requests: record.requests.map(({ id, action, addresses, links }) => ({
       id,
       action,
-      link,
+      links,
       addresses: addresses.map(formatPrefix),
     })),
     copies: record.copies,
-    targets: record.targets.map(({ target, sent, error }) => ({
-      target: target.hostname,
-      interfaces: target.interfaceNames,
-      sent,
-      error,
-    })),
+    targets: targetDocuments(outcome),
     faults: plan.faults,
     hindrances: outcome.hindrances,
     warnings: plan.warnings,

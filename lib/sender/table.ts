@@ -106,7 +106,7 @@ function widthOf(text: string): number {
 }
 
 /** Options of a table. */
-export interface TableStyle {
+interface TableStyle {
   readonly color: boolean;
   /** Lines are cut to this many columns; null: never. */
   readonly columns: number | null;
@@ -267,7 +267,7 @@ export function severityOf(code: ExitCode): "info" | "warning" | "error" {
 const drawIntervalMs = 50;
 
 /** What a live table needs of its terminal. */
-export interface Screen {
+interface Screen {
   readonly color: boolean;
   /** Its size now, in characters. */
   size(): { readonly columns: number; readonly rows: number };

@@ -34,7 +34,7 @@ export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as c
 export const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 /** A datagram that the receiver sent. */
-export interface Sent {
+interface Sent {
   readonly bytes: Uint8Array;
   readonly to: Deno.Addr;
   /** Monotonic ms since the start. */

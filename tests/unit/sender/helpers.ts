@@ -45,7 +45,7 @@ export const router = interfaces(
 export const expectedOf = (text: string) => createExpectedHosts(parseExpectedHosts(text));
 
 /** A plan of five copies, a second apart, to one broadcast address. */
-export function planOf(
+function planOf(
   changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
 ): Plan {
   return {
@@ -78,10 +78,10 @@ export interface Answered {
 }
 
 /** The request that the records' hosts answered. */
-export const request: AskedRequest = asked("ab".repeat(16));
+const request: AskedRequest = asked("ab".repeat(16));
 
 /** A record of five copies to one broadcast address, and these answers. */
-export function recordOf(
+function recordOf(
   answers: readonly Answered[],
   changes: Partial<ExchangeRecord> & { readonly own?: string } = {},
 ): ExchangeRecord {

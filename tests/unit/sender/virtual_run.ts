@@ -60,7 +60,10 @@ function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8A
 }
 
 /** The request that the tests' runs send unless they say otherwise. */
-export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 0): PlannedRequest {
+export function planned(
+  options: Partial<PlannedRequest["fields"]> = {},
+  links = [0],
+): PlannedRequest {
   const target = {
     hostname: "192.0.2.255",
     address: parseAddress("192.0.2.255"),
@@ -79,12 +82,12 @@ export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 
       ...options,
     },
     targets: [target],
-    link,
+    links,
   };
 }
 
 /** A run that has ended. */
-export interface EndedRun {
+interface EndedRun {
   readonly record: ExchangeRecord;
   readonly events: readonly ExchangeEvent[];
   readonly network: VirtualNetwork;
@@ -156,7 +159,7 @@ export async function run(
 }
 
 /** A datagram that was sent. */
-export interface Sent {
+interface Sent {
   /** ms from the making of the network. */
   readonly at: number;
   readonly bytes: Uint8Array;
