@@ -40,7 +40,7 @@ const lockRetryMs = 10;
 
 /**
  * Opens a file, made if it is not there, that no other process opens in this way until it is closed.
- * Rejects with a reason if it is a link, no regular file, or locked for longer than 2 s.
+ * Rejects if it is a link, no regular file, or locked for longer than 2 s.
  */
 async function openLocked(
   path: string,
@@ -48,9 +48,10 @@ async function openLocked(
   after: After,
 ): Promise<Deno.FsFile> {
   for (let waitedMs = 0; waitedMs < maxLockWaitMs; waitedMs += lockRetryMs) {
-    const file = await openRegular(path, how);
+    const file = await openRegular(path, how) ??
+      await Deno.open(path, { append: true, create: true, read: true, mode: 0o644 });
     try {
-      // It may have been replaced before it was locked.
+      // It may have been renamed before it was locked.
       if (await file.tryLock(true) && await isAt(path, file)) return file;
     } catch (error) {
       file.close();
@@ -62,14 +63,14 @@ async function openLocked(
   throw new Error("another process has locked it");
 }
 
-/** A pipe or a device may do something when it is opened. */
-async function openRegular(path: string, how: Deno.OpenOptions): Promise<Deno.FsFile> {
+/** Opens a file; null if it isn't there. A pipe or a device may do something when it is opened. */
+async function openRegular(path: string, how: Deno.OpenOptions): Promise<Deno.FsFile | null> {
   try {
     if (!(await Deno.lstat(path)).isFile) throw new Error("it is not a regular file");
     return await Deno.open(path, how);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return await Deno.open(path, { append: true, create: true, read: true, mode: 0o644 });
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
 
@@ -92,26 +93,42 @@ async function readUpTo(file: Deno.FsFile, from: number, max: number): Promise<U
   return bytes.subarray(0, length);
 }
 
+/**
+ * The last `maxBytes` of a file at most, from the beginning of a line on; null: no such file. Rejects
+ * with the system's error.
+ */
+export async function readTail(path: string, maxBytes: number): Promise<string | null> {
+  const file = await openRegular(path, { read: true });
+  if (file === null) return null;
+  try {
+    const from = Math.max(0, (await file.stat()).size - maxBytes);
+    const text = new TextDecoder().decode(await readUpTo(file, from, maxBytes));
+    return from === 0 ? text : text.slice(text.indexOf("\n") + 1);
+  } finally {
+    file.close();
+  }
+}
+
 /** A larger file is a mistake (a wrong path). */
-const maxUpdatedBytes = 4 * 1024 * 1024;
+const maxUpdatedBytes = 1024 * 1024;
 
 /**
  * Replaces a file's text by what `change` makes of it (of nothing if there is no file), as
- * `replaceFile` does. No change of another process that calls this is lost. Rejects with the system's
- * error or whatever `change` throws; the old text stays then.
+ * `replaceFile` does. No change of another process that calls this is lost: the file `.lock` beside
+ * it, which stays, is locked. Rejects with the system's error or what `change` throws; the old text
+ * stays then.
  */
 export async function updateFile(
   path: string,
   change: (text: string) => string,
   after: After = systemAfter,
 ): Promise<void> {
-  const file = await openLocked(path, { read: true }, after);
+  const lock = await openLocked(`${path}.lock`, { read: true }, after);
   try {
-    const { size } = await file.stat();
-    if (size > maxUpdatedBytes) throw new Error(`it has ${size} bytes`);
-    await replaceFile(path, change(new TextDecoder().decode(await readUpTo(file, 0, size))));
+    const text = await readTail(path, maxUpdatedBytes) ?? "";
+    await replaceFile(path, change(text));
   } finally {
-    file.close();
+    lock.close();
   }
 }
 
@@ -152,24 +169,5 @@ export async function appendLine(
     } finally {
       file.close();
     }
-  }
-}
-
-/** The last `maxBytes` of a file at most, from the beginning of a line on; null: no such file. */
-export async function readTail(path: string, maxBytes: number): Promise<string | null> {
-  let file;
-  try {
-    if (!(await Deno.stat(path)).isFile) throw new Error("it is not a regular file");
-    file = await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-  try {
-    const from = Math.max(0, (await file.stat()).size - maxBytes);
-    const text = new TextDecoder().decode(await readUpTo(file, from, maxBytes));
-    return from === 0 ? text : text.slice(text.indexOf("\n") + 1);
-  } finally {
-    file.close();
   }
 }

@@ -7,15 +7,39 @@ import config from "../deno.json" with { type: "json" };
 import { messageOf } from "../lib/errors.ts";
 import { bundle, launcherText, programs, root } from "./programs.ts";
 
-/** Makes the folder anew, readable for everybody whatever the umask. */
+/**
+ * Makes the folder anew, readable for everybody whatever the umask. A folder that is the same already
+ * is left as it is: somebody may be copying it.
+ */
 export async function pack(folder: string): Promise<void> {
-  await Deno.remove(folder, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-  await Deno.mkdir(folder, { recursive: true });
-  for (const program of programs) await bundle(program, folder);
-  await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
-  await addCompanions(folder);
+  const parent = folder.replace(/[^/]+$/, "") || ".";
+  await Deno.mkdir(parent, { recursive: true });
+  const made = await Deno.makeTempDir({ dir: parent, prefix: ".pack-" });
+  try {
+    for (const program of programs) await bundle(program, made);
+    await Deno.copyFile(Deno.execPath(), `${made}/deno`);
+    await addCompanions(made);
+    if (await digestOf(made) === await digestOf(folder).catch(ifMissing)) return;
+    await Deno.remove(folder, { recursive: true }).catch(ifMissing);
+    await Deno.rename(made, folder);
+  } finally {
+    await Deno.remove(made, { recursive: true }).catch(ifMissing);
+  }
+}
+
+function ifMissing(error: unknown): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+/** What tells a folder's names, modes and bytes from others; "cache" is what the launchers add. */
+async function digestOf(folder: string): Promise<string> {
+  const entries = (await Array.fromAsync(Deno.readDir(folder))).filter(({ isFile }) => isFile);
+  const lines = await Promise.all(entries.map(async ({ name }) => {
+    const bytes = await Deno.readFile(`${folder}/${name}`);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+    return `${name} ${(await Deno.stat(`${folder}/${name}`)).mode} ${digest}`;
+  }));
+  return lines.sort().join("\n");
 }
 
 /** Adds what belongs beside runtime and bundles: launchers, manual pages, examples, the license. */
@@ -24,10 +48,10 @@ export async function addCompanions(folder: string): Promise<void> {
     const text = launcherText(program, config.permissions[program.permissions]);
     await Deno.writeTextFile(`${folder}/${program.name}`, text);
   }
-  for (const from of [`${root}/packaging`, `${root}/packaging/man`]) {
-    for await (const { name, isFile } of Deno.readDir(from)) {
+  for (const from of ["packaging", "packaging/man", "packaging/schemas"]) {
+    for await (const { name, isFile } of Deno.readDir(`${root}/${from}`)) {
       const isProgram = name.endsWith(".ts");
-      if (isFile && !isProgram) await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
+      if (isFile && !isProgram) await Deno.copyFile(`${root}/${from}/${name}`, `${folder}/${name}`);
     }
   }
   await Deno.copyFile(`${root}/LICENSE`, `${folder}/LICENSE`);

@@ -22,8 +22,6 @@ interface Tier {
   readonly isShared?: boolean;
   /** Whether what its tests print is shown: timelines and figures. */
   readonly prints?: boolean;
-  /** A folder whose files run two at a time, behind the others: their times don't count. */
-  readonly paired?: string;
 }
 
 /** The last tier whose folder holds a file is the file's. */
@@ -34,18 +32,15 @@ const tiers: readonly Tier[] = [
   {
     name: "lab",
     folder: "tests/lab/",
-    jobs: 1,
-    isShared: true,
+    jobs: 3,
     prints: true,
     place: rootWith("nft", "keepalived", "ping"),
   },
   {
     name: "windows",
     folder: "tests/windows/",
-    jobs: 1,
-    isShared: true,
+    jobs: 2,
     prints: true,
-    paired: "tests/windows/powershell/",
     place: async () => {
       const lack = await wineLack();
       return lack === null
@@ -165,15 +160,11 @@ async function runTier(
   }
   console.log(`\nTier ${tier.name}: ${files.length} files`);
   const start = performance.now();
-  const { jobs, isShared = false, prints = false, paired } = tier;
-  const isPaired = (file: string) => paired !== undefined && file.startsWith(paired);
-  const [alone, pairs] = [files.filter((file) => !isPaired(file)), files.filter(isPaired)];
+  const { jobs, isShared = false, prints = false } = tier;
   const one = async (some: readonly string[], jobs: number, hasCompany: boolean) =>
     add(total, await runFiles(some, { jobs, prints, hasCompany, options }, place.argv));
-  if (isShared) {
-    if (alone.length > 0) await one(alone, jobs, false);
-    if (pairs.length > 0) await one(pairs, 2, false);
-  } else {
+  if (isShared) await one(files, jobs, false);
+  else {
     const queue = [...files];
     const work = async () => {
       // From the end: the longest are there.

@@ -33,15 +33,25 @@ export interface AskResult {
   readonly ms: number;
 }
 
+/** A host that was seen on a link. */
+export interface Neighbor {
+  readonly link: string;
+  readonly address: AddressPrefix;
+  /** 12 hex digits. */
+  readonly linkLayerAddress: string;
+}
+
 /** What asking came to. */
 export interface AskReport {
   readonly results: readonly AskResult[];
   /** What else should be known, a line each. */
   readonly remarks: readonly string[];
+  /** The hosts that were heard. */
+  readonly hosts: readonly Neighbor[];
 }
 
 /** Nobody was asked. */
-export const noAsk: AskReport = { results: [], remarks: [] };
+export const noAsk: AskReport = { results: [], remarks: [], hosts: [] };
 
 /** The results on one host. */
 export interface AskedHost {

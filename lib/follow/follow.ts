@@ -6,17 +6,19 @@
 import { messageOf, RunError } from "../errors.ts";
 import { createSdNotify } from "../sd_notify.ts";
 import type { SendOptions } from "../sender/arguments.ts";
-import { hostVerdicts } from "../sender/outcome.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
 import { run } from "../sender/run.ts";
+import { keepHeartbeat } from "../sender/run_files.ts";
 import { logToSystem } from "../sender/syslog.ts";
+import { stateText } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { sleep, systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";
-import { linksOf, optionsOn } from "./address_changes.ts";
+import { type Link, type Links, linksOf, optionsOn } from "./address_changes.ts";
 import { Fifo, FifoTakenError, openFifo } from "./fifo.ts";
-import { Follower, type FollowerParts, type LinkRequest } from "./follower.ts";
+import { Follower, type FollowerParts } from "./follower.ts";
+import { HostLinks } from "./host_links.ts";
 import { NotifyLines } from "./notify_lines.ts";
 import { openPresence } from "./presence.ts";
 
@@ -26,10 +28,12 @@ type Log = FollowerParts["log"];
 const tickMs = 1_000;
 /** How often a FIFO that can't be opened is tried again. */
 const retryMs = 250;
+/** Exporters read the file every 15 s or so. */
+const heartbeatMs = 15_000;
 /** For the last reports after SIGTERM. */
 const maxStopMs = 500;
 /** The probe at a start: hosts are to be healed soon if something is wrong. */
-const probe = { action: "probe", count: 2, intervalMs: 500, waitMs: 1_000 } as const;
+const quickProbe = { action: "probe", count: 2, intervalMs: 500, waitMs: 1_000 } as const;
 /** Hosts that a line names before it counts the rest. */
 const maxNamed = 3;
 
@@ -47,22 +51,26 @@ export async function follow(path: string, options: SendOptions): Promise<number
   const following = new Following(path, log, ending);
   const isFirst = await following.open();
   if (!isFirst) return 0;
+  const hostLinks = new HostLinks();
   const follower = new Follower({
     time: systemTime,
     readLinks: () => linksOf(options, ownInterfaces(Deno.networkInterfaces())),
-    run: (request, signal) => carryOut(request, options, signal),
+    flush: (link, signal) => flush(link, options, hostLinks, signal),
+    probe: (links, signal) => probe(links, options, hostLinks, signal),
     log,
   });
   const presence = openPresenceOr(log, () => following.isInPlace, () => follower.ring());
   await sdNotify("READY=1");
   log("info", `Following "${path}"`);
-  follower.begin();
+  void follower.begin();
   const timer = setInterval(() => {
     void sdNotify("WATCHDOG=1");
     following.look();
   }, tickMs);
+  const stopHeart = startHeart(options, log);
   await following.read(follower);
   clearInterval(timer);
+  stopHeart();
   await sdNotify("STOPPING=1");
   presence?.close();
   await follower.stop(maxStopMs);
@@ -96,6 +104,20 @@ function listenForEnd(): AbortSignal {
   return ending.signal;
 }
 
+/** Notes in the metrics file again and again that this process lives. */
+function startHeart({ metricsFile }: SendOptions, log: Log): () => void {
+  if (metricsFile === null) return () => {};
+  let said = "";
+  const beat = async () => {
+    const [wrong = ""] = await keepHeartbeat(metricsFile, Date.now());
+    if (wrong !== "" && wrong !== said) log("warning", wrong);
+    said = wrong;
+  };
+  void beat();
+  const timer = setInterval(() => void beat(), heartbeatMs);
+  return () => clearInterval(timer);
+}
+
 function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
   try {
     return openPresence(...given);
@@ -105,20 +127,42 @@ function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
   }
 }
 
-/** Carries out a request on its link; see `FollowerParts`. */
-async function carryOut(
-  { kind, link }: LinkRequest,
+/** Flushes one link and reports it; see `FollowerParts`. */
+async function flush(
+  link: Link,
   options: SendOptions,
+  hostLinks: HostLinks,
   signal: AbortSignal,
-): Promise<string | null> {
-  const narrowed: SendOptions = { ...optionsOn(link, options), output: "line" };
+): Promise<void> {
+  const expect = hostLinks.expectedOn(link.name, options.expect);
+  const narrowed: SendOptions = { ...optionsOn(link, options), expect, output: "line" };
+  hostLinks.note(await run(narrowed, signal), [link.name]);
+}
+
+/** Probes all links and reports it; see `FollowerParts`. */
+async function probe(
+  links: Links,
+  options: SendOptions,
+  hostLinks: HostLinks,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
-  if (kind === "probe" && narrowed.secret.kind !== "key file") return null;
-  const outcome = await run(kind === "probe" ? { ...narrowed, ...probe } : narrowed, signal);
-  const stuck = hostVerdicts(outcome).filter(({ verdict }) => verdict === "stuck");
-  return stuck.length === 0
-    ? null
-    : listText(stuck.map(({ name, text }) => `${name} ${text}`), maxNamed);
+  if (options.secret.kind !== "key file") return new Map();
+  const outcome = await run({ ...options, ...quickProbe, output: "line" }, signal);
+  const names = [...links.keys()];
+  hostLinks.note(outcome, names);
+  const stuck = outcome.hosts.filter(({ state }) => state === "stuck").flatMap((result) =>
+    outcome.record.hosts.requestsOf(result.host).map(({ link }) => ({
+      link: names[link],
+      text: `${result.name} ${stateText(result)}`,
+    }))
+  );
+  return new Map(
+    Array.from(
+      Map.groupBy(stuck, ({ link }) => link),
+      ([link, hosts]) => [link, listText(hosts.map(({ text }) => text), maxNamed)],
+    ),
+  );
 }
 
 /** The FIFO at a path, whichever it is at the time. */

@@ -24,29 +24,23 @@ const joinMs = 2_000;
 const recentMs = 1_000;
 /** keepalived has at most 255 virtual routers for each family on an interface. */
 const maxInstances = 4_096;
+const stopping = "arpflush is stopping";
 /** Addresses that a line names before it counts the rest. */
 const maxNamed = 3;
-
-/** A request that one link is to get. */
-export interface LinkRequest {
-  readonly kind: "flush" | "probe";
-  readonly link: Link;
-}
 
 /** What a follower works with. */
 export interface FollowerParts {
   readonly time: Time;
   readonly readLinks: () => Links;
-  /**
-   * Carries out a request and reports it, until its signal ends it. Resolves with what is wrong on the
-   * link, in words; null if nothing is.
-   */
-  readonly run: (request: LinkRequest, signal: AbortSignal) => Promise<string | null>;
+  /** Has a link flushed and reports it, until the signal ends it. */
+  readonly flush: (link: Link, signal: AbortSignal) => Promise<void>;
+  /** Probes links and reports it; resolves with what is wrong, in words, by the names of links. */
+  readonly probe: (links: Links, signal: AbortSignal) => Promise<ReadonlyMap<string, string>>;
   readonly log: (severity: "info" | "warning" | "error", text: string) => void;
 }
 
-interface RunningRequest {
-  readonly request: LinkRequest;
+interface RunningFlush {
+  readonly link: Link;
   /** When the first of the runs began that became this one. */
   readonly since: number;
   /** The addresses that came and that it and those before it were made for. */
@@ -57,7 +51,8 @@ interface RunningRequest {
 
 /** What is known of a link, by its name: it outlasts the link's addresses. */
 interface LinkState {
-  readonly running: Set<RunningRequest>;
+  readonly running: Set<RunningFlush>;
+  /** Addresses that came, and that no flush has been made for yet. */
   readonly came: Set<string>;
   /** Why a request is to go out; null if none is. */
   wanted: string | null;
@@ -83,7 +78,8 @@ export class Follower {
   #links: Links;
   #lineAt = -Infinity;
   #cancelQuiet = () => {};
-  #stopped = false;
+  /** Ends the probe, and the following. */
+  readonly #ending = new AbortController();
 
   /** A follower that takes the addresses as they are now for those that were always there. */
   constructor(parts: FollowerParts) {
@@ -95,8 +91,19 @@ export class Follower {
    * Has all links probed, and flushed where something is wrong: addresses may have come while nobody
    * followed.
    */
-  begin(): void {
-    for (const link of this.#links.values()) this.#start({ kind: "probe", link }, new Set());
+  async begin(): Promise<void> {
+    const { probe, log, time } = this.#parts;
+    const since = time.monotonic();
+    try {
+      for (const [name, what] of await probe(this.#links, this.#ending.signal)) {
+        const isFlushed = this.#stateOf(name).requestAt >= since;
+        if (this.#ending.signal.aborted || isFlushed || !this.#links.has(name)) continue;
+        log("warning", `At the start something is wrong on ${linkText(name)}: ${what}`);
+        this.#want(name, "What the probe at the start found");
+      }
+    } catch (error) {
+      log("error", `Cannot probe: ${messageOf(error)}`);
+    }
   }
 
   /** Something may have changed: looks. */
@@ -118,12 +125,12 @@ export class Follower {
 
   /** Ends all runs; nothing begins any more. Waits for their reports, but not longer than `maxMs`. */
   async stop(maxMs: number): Promise<void> {
-    this.#stopped = true;
+    this.#ending.abort(stopping);
     this.#cancelQuiet();
     const states = [...this.#states.values()];
     for (const { cancel } of states) cancel();
     const all = states.flatMap(({ running }) => [...running]);
-    for (const { ending } of all) ending.abort("arpflush is stopping");
+    for (const { ending } of all) ending.abort(stopping);
     await within(this.#parts.time.after, maxMs, Promise.all(all.map(({ ended }) => ended)), null);
   }
 
@@ -185,11 +192,11 @@ export class Follower {
    * for are still there, which are to be asked about anew.
    */
   #endRunsAbout(link: Link, went: readonly string[], state: LinkState): string | null {
-    const isAsked = ({ request, ending }: RunningRequest) =>
-      !ending.signal.aborted && went.some((address) => request.link.addresses.has(address));
+    const isAsked = ({ link: { addresses }, ending }: RunningFlush) =>
+      !ending.signal.aborted && went.some((address) => addresses.has(address));
     const ended = [...state.running].filter(isAsked);
     const verb = went.length === 1 ? "has" : "have";
-    const left = `${listText(went, maxNamed)} ${verb} left ${link.name || "this router"}`;
+    const left = `${listText(went, maxNamed)} ${verb} left ${linkText(link.name)}`;
     for (const { ending } of ended) ending.abort(left);
     const held = this.#links.get(link.name)?.addresses;
     const rest = ended.flatMap(({ came }) => [...came]).filter((address) => held?.has(address));
@@ -239,7 +246,7 @@ export class Follower {
     const { time } = this.#parts;
     const state = this.#stateOf(name);
     state.cancel();
-    if (this.#stopped) return;
+    if (this.#ending.signal.aborted) return;
     const now = time.monotonic();
     const next = state.requestAt + requestIntervalMs;
     const due = next <= now ? now : Math.min(next, Math.max(now, this.#lineAt + quietMs));
@@ -258,19 +265,18 @@ export class Follower {
     if (link === undefined) return;
     state.requestAt = this.#parts.time.monotonic();
     const cause = came.size > 0 ? `, which has ${listText(came, maxNamed)} now` : "";
-    this.#parts.log("info", `${why}: a flush on ${name || "the named hosts"}${cause}`);
-    this.#start({ kind: "flush", link }, came);
+    this.#parts.log("info", `${why}: a flush on ${linkText(name)}${cause}`);
+    this.#start(link, came);
   }
 
-  #start(request: LinkRequest, came: ReadonlySet<string>) {
+  #start(link: Link, came: ReadonlySet<string>) {
     const now = this.#parts.time.monotonic();
-    const { running } = this.#stateOf(request.link.name);
-    // A flush covers what a probe or an earlier flush has just begun with.
+    const { running } = this.#stateOf(link.name);
     const joined = [...running].filter(({ since, ending }) =>
       !ending.signal.aborted && now - since < joinMs
     );
-    const started: RunningRequest = {
-      request,
+    const started: RunningFlush = {
+      link,
       since: Math.min(now, ...joined.map(({ since }) => since)),
       came: new Set([...came, ...joined.flatMap((one) => [...one.came])]),
       ending: new AbortController(),
@@ -281,17 +287,15 @@ export class Follower {
     started.ended = this.#carryOut(started).finally(() => running.delete(started));
   }
 
-  async #carryOut({ request, ending: { signal } }: RunningRequest) {
-    const { kind, link } = request;
-    const { run, log } = this.#parts;
-    const where = link.name || "the named hosts";
+  async #carryOut({ link, ending }: RunningFlush) {
     try {
-      const wrong = await run(request, signal);
-      if (kind === "flush" || wrong === null || signal.aborted) return;
-      log("warning", `At the start something is wrong on ${where}: ${wrong}`);
-      if (this.#links.has(link.name)) this.#want(link.name, "The probe at the start");
+      await this.#parts.flush(link, ending.signal);
     } catch (error) {
-      log("error", `Cannot ${kind} on ${where}: ${messageOf(error)}`);
+      this.#parts.log("error", `Cannot flush on ${linkText(link.name)}: ${messageOf(error)}`);
     }
   }
+}
+
+function linkText(name: string): string {
+  return name || "the named hosts' link";
 }

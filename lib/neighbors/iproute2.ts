@@ -4,7 +4,12 @@
  */
 import { messageOf } from "../errors.ts";
 import { systemTime, type Time } from "../time.ts";
-import { type AddressPrefix, parseAddress, parseLinkLayerAddress } from "../wire/addresses.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  parseAddress,
+  parseLinkLayerAddress,
+} from "../wire/addresses.ts";
 import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
 
 /** What a run of `ip` left behind. */
@@ -16,14 +21,15 @@ interface IpResult {
 
 /**
  * Runs `ip` with arguments and a text on its standard input. `next`, if given, gets the first line
- * that `ip` prints and says how the input goes on. Rejects with a `NeighborCacheError` if `ip` can't
+ * that `ip` prints and says how the input goes on: each text is written before it is asked for the
+ * next one, so that it can work while `ip` does. Rejects with a `NeighborCacheError` if `ip` can't
  * be started (2 missing, 13 not executable) or doesn't end in time (110), and with what `next`
  * throws; a run that ends with an error is no rejection.
  */
 export type IpCommand = (
   args: readonly string[],
   input: string,
-  next?: (line: string) => string,
+  next?: (line: string) => Iterable<string>,
 ) => Promise<IpResult>;
 
 /** Where `ip` is and how long it may take. */
@@ -65,7 +71,7 @@ export function createIpCommand(options: IpCommandOptions = {}): IpCommand {
       const [, status, out, err] = await Promise.all([
         feed(child.stdin, input, async () => {
           const line = next === undefined ? undefined : await stdout.firstLine;
-          return line === undefined ? "" : next?.(line) ?? "";
+          return line === undefined ? [] : next?.(line) ?? [];
         }),
         child.status,
         stdout.text,
@@ -121,14 +127,14 @@ function kill(child: Deno.ChildProcess): void {
 async function feed(
   stdin: WritableStream<Uint8Array>,
   input: string,
-  rest: () => Promise<string>,
+  rest: () => Promise<Iterable<string>>,
 ): Promise<void> {
   const writer = stdin.getWriter();
   const write = (text: string) => writer.write(new TextEncoder().encode(text));
   try {
     // A program that ends without reading its input breaks the pipe; its exit code says the rest.
     await write(input).catch(() => {});
-    await write(await rest()).catch(() => {});
+    for (const text of await rest()) await write(text).catch(() => {});
   } finally {
     await writer.close().catch(() => {});
   }
@@ -141,10 +147,11 @@ function collect(stream: ReadableStream<Uint8Array>) {
   const text = (async () => {
     const decoder = new TextDecoder();
     let collected = "";
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      collected += decoder.decode(part.value, { stream: true });
-      const end = collected.indexOf("\n");
-      if (end >= 0) resolve(collected.slice(0, end));
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      const part = decoder.decode(read.value, { stream: true });
+      const end = part.indexOf("\n");
+      if (end >= 0) resolve(collected + part.slice(0, end));
+      collected += part;
     }
     resolve(undefined);
     return collected + decoder.decode();
@@ -248,23 +255,53 @@ export interface KernelNeighbor {
   readonly permanent: boolean;
 }
 
-/** The entries in a line of JSON from `neigh show`. Rows that can't be read are left out. */
-export function parseNeighbors(line: string): KernelNeighbor[] {
+/** Whether the entries at an address, in the kernel's words, are wanted. */
+export type Wanted = (dst: string) => boolean;
+
+/** Wants the entries at some addresses, as far as can be told from the text alone. */
+export function wantedAt(addresses: readonly AddressPrefix[]): Wanted {
+  const texts = new Set(addresses.map(formatAddress));
+  // Only with dots in it does the kernel write an IPv6 address otherwise than RFC 5952.
+  return (dst) => texts.has(dst) || /:.*\./.test(dst);
+}
+
+/**
+ * The entries in a line of JSON from `neigh show`, those that are wanted. Rows that can't be read are
+ * left out.
+ */
+export function parseNeighbors(line: string, isWanted: Wanted = () => true): KernelNeighbor[] {
   return rowsOf(line).flatMap((row) => {
-    const { dst, dev, lladdr, state } = row;
-    const address = typeof dst === "string" ? parseAddress(dst) : null;
+    const { dst, dev, lladdr } = row;
+    const address = typeof dst === "string" && isWanted(dst) ? parseAddress(dst) : null;
     if (address === null || typeof dev !== "string" || dev === "") return [];
     const linkLayerAddress = typeof lladdr === "string" ? parseLinkLayerAddress(lladdr) : null;
-    const states = Array.isArray(state) ? state : [];
     return [{
       address,
       device: dev,
       linkLayerAddress,
       foreign: typeof lladdr === "string" && linkLayerAddress === null,
-      state: states.join(" "),
-      permanent: states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row,
+      state: statesOf(row).join(" "),
+      permanent: isPermanent(row),
     }];
   });
+}
+
+/** The addresses of the entries that a flush of everything forgets: with a link-layer address. */
+export function parseForgotten(line: string): AddressPrefix[] {
+  return rowsOf(line).flatMap((row) => {
+    const { dst, lladdr } = row;
+    const isForgotten = typeof lladdr === "string" && typeof dst === "string" && !isPermanent(row);
+    return isForgotten ? parseAddress(dst) ?? [] : [];
+  });
+}
+
+function statesOf({ state }: Record<string, unknown>): readonly unknown[] {
+  return Array.isArray(state) ? state : [];
+}
+
+function isPermanent(row: Record<string, unknown>): boolean {
+  const states = statesOf(row);
+  return states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row;
 }
 
 /** Destinations of a default route, by whatever means it overrides another one. */
@@ -277,7 +314,7 @@ const defaults: readonly unknown[] = [
   "2000::/3",
 ];
 
-/** The gateways in a line of JSON from `route show`, each once, in its order; of default routes? */
+/** The gateways in a line of JSON from `route show`, each once; `ofDefaults`: of default routes alone. */
 export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[] {
   const texts = new Set<unknown>();
   for (const route of rowsOf(line)) {

@@ -25,12 +25,15 @@ import {
   type IpCommand,
   isNothingThere,
   type KernelNeighbor,
+  parseForgotten,
   parseGateways,
   parseNeighbors,
   parseOnLink,
   readFlushes,
   readIpResult,
   unreadable,
+  type Wanted,
+  wantedAt,
   wasOvertaken,
 } from "./iproute2.ts";
 import {
@@ -110,7 +113,7 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     async look(addresses, source) {
       const places = await placesOf(addresses, source);
       const isSomewhere = places.some((all) => all.length > 0);
-      const neighbors = isSomewhere ? await readTable(ip, [showAll]) : [];
+      const neighbors = isSomewhere ? await readTable(ip, [showAll], wantedAt(addresses)) : [];
       return places.map((all) => findAt(neighbors, all));
     },
     async gateways() {
@@ -203,11 +206,15 @@ const batchOptions = ["-force", "-json", "-batch", "-"];
 
 const lines = (commands: readonly string[]) => commands.map((command) => `${command}\n`).join("");
 
-/** Runs commands of which one, `neigh show`, prints a table. */
-async function readTable(ip: IpCommand, commands: readonly string[]): Promise<KernelNeighbor[]> {
+/** Runs commands of which one, `neigh show`, prints a table: what is wanted of it. */
+async function readTable(
+  ip: IpCommand,
+  commands: readonly string[],
+  isWanted?: Wanted,
+): Promise<KernelNeighbor[]> {
   const output = readIpResult(await ip(batchOptions, lines(commands)));
   if (output.failure !== null) throw output.failure;
-  return parseNeighbors(onlyLine(output.lines));
+  return parseNeighbors(onlyLine(output.lines), isWanted);
 }
 
 function onlyLine(printed: readonly string[]): string {
@@ -222,11 +229,6 @@ interface Removed {
   readonly forgotten: readonly AddressPrefix[];
 }
 
-function forgottenOf(entries: readonly KernelNeighbor[]): AddressPrefix[] {
-  return entries.filter(({ linkLayerAddress }) => linkLayerAddress !== null)
-    .map(({ address }) => address);
-}
-
 /**
  * Deletes an entry that can't be there, which the kernel refuses to who may not change its table. A
  * flush that finds nothing doesn't ask it.
@@ -234,33 +236,36 @@ function forgottenOf(entries: readonly KernelNeighbor[]): AddressPrefix[] {
 const takeNothing = "neigh del 255.255.255.255 dev lo";
 
 /**
- * Flushes; permanent entries stay.
- *
- * `neigh flush` spares PERMANENT and NOARP entries, but not those that a routing program set
- * (extern_learn): its filter by state passes them whatever their state. The same filter of
- * `neigh show nud none` lists them and next to nothing else. Where there are some in the scope, and
- * where another flush came between, entries are deleted one by one.
+ * Flushes; permanent entries stay. The table is read once, before the flush: it says what will be
+ * forgotten, and whether a routing program set entries (extern_learn). `neigh flush` spares PERMANENT
+ * and NOARP ones, but not those: its filter by state passes them. Where there are some in the scope,
+ * where another flush came between, and where single addresses are listed, each of which would be a
+ * reading of the table of its own, entries are deleted one by one.
  */
 async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
-  const isInScope = ({ address }: KernelNeighbor) =>
+  const isInScope = (address: AddressPrefix) =>
     scope === "all" || scope.some((prefix) => prefixContains(prefix, address));
+  const isChosen = ({ address }: KernelNeighbor) => isInScope(address);
+  if (scope !== "all" && scope.every(isWholeAddress)) {
+    return await removeEntries(ip, isChosen, wantedAt(scope), [showNothing, takeNothing]);
+  }
   const flushes = scope === "all"
     ? ["neigh flush all"]
     : scope.map((prefix) => `neigh flush to ${formatPrefix(prefix)}`);
   let oneByOne = false;
-  const result = await ip(["-statistics", ...batchOptions], "neigh show nud none\n", (line) => {
-    oneByOne = parseNeighbors(line).some((entry) => entry.permanent && isInScope(entry));
-    return lines(oneByOne ? [takeNothing] : ["neigh show", ...flushes, takeNothing]);
+  let forgotten: AddressPrefix[] = [];
+  const result = await ip(["-statistics", ...batchOptions], "neigh show\n", function* (line) {
+    oneByOne = line.includes("extern_learn") &&
+      parseNeighbors(line).some((entry) => entry.permanent && isChosen(entry));
+    yield lines([...oneByOne ? [] : flushes, takeNothing]);
+    if (!oneByOne) forgotten = parseForgotten(line).filter(isInScope);
   });
   const { failure: first, lines: printed } = readIpResult(result);
   const failure = first !== null && isNothingThere(first) ? null : first;
   const { removed, ended } = readFlushes(printed);
   if (failure !== null && !wasOvertaken(failure)) throw failure;
-  // Behind the line with what routing programs set comes the table before the flush.
-  const before = printed.length > 1 ? parseNeighbors(printed[1]) : [];
-  const forgotten = forgottenOf(before.filter((entry) => !entry.permanent && isInScope(entry)));
   if (oneByOne || failure !== null) {
-    const rest = await removeEntries(ip, isInScope);
+    const rest = await removeEntries(ip, isChosen);
     const all = new Map([...forgotten, ...rest.forgotten].map((one) => [formatAddress(one), one]));
     return { removed: removed + rest.removed, forgotten: [...all.values()] };
   }
@@ -272,37 +277,48 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
 
 /** Each time, an entry is gone when its turn comes: more would be a table that never holds still. */
 const maxDeletions = 20;
+/** Prints a line where every deletion before it has been done. */
+const showNothing = "link show dev lo";
 
 /**
- * Deletes the chosen entries, but not permanent ones, one by one; the table behind that. An entry or
- * an interface that is gone meanwhile hinders nothing: `ip` ends there, in spite of -force, and is run
- * anew for what is left.
+ * Deletes the chosen entries, but not permanent ones, one by one, and ends with commands of which the
+ * first prints a line. An entry or an interface that is gone meanwhile hinders nothing: `ip` ends
+ * there, in spite of -force, and is run anew for what is left.
  */
 async function removeEntries(
   ip: IpCommand,
   isChosen: (entry: KernelNeighbor) => boolean,
-): Promise<Removed & { readonly neighbors: KernelNeighbor[] }> {
+  isWanted?: Wanted,
+  end: readonly string[] = [showNothing],
+): Promise<Removed & { readonly lastLine: string }> {
   const all = new Map<string, KernelNeighbor>();
   let gone = 0;
   for (let times = 1; times <= maxDeletions; times++) {
     let chosen: KernelNeighbor[] = [];
     const result = await ip(batchOptions, lines([showAll]), (line) => {
-      chosen = parseNeighbors(line).filter((entry) => !entry.permanent && isChosen(entry));
+      chosen = parseNeighbors(line, isWanted).filter((one) => !one.permanent && isChosen(one));
       const named = chosen.filter(({ device }) => isBatchWord(device));
-      return lines([...named.map((entry) => `neigh del ${placeText(entry)}`), showAll]);
+      return [lines([...named.map((entry) => `neigh del ${placeText(entry)}`), ...end])];
     });
     const { lines: printed, failure, tolerated } = readIpResult(result, [ENOENT, ENODEV]);
     if (failure !== null) throw failure;
     for (const entry of chosen) all.set(placeText(entry), entry);
-    gone += tolerated;
-    if (printed.length === 1 && tolerated > 0) continue;
+    const isWhole = printed.length > 1;
+    // What the end complains of, it complains of behind its line.
+    gone += isWhole ? 0 : tolerated;
+    if (!isWhole && tolerated > 0) continue;
     for (const { address, device } of chosen.filter(({ device }) => !isBatchWord(device))) {
       const args = ["neigh", "del", formatAddress(address), "dev", device];
       const { failure } = readIpResult(await ip(args, ""), [ENOENT, ENODEV]);
       if (failure !== null) throw failure;
     }
-    const neighbors = parseNeighbors(onlyLine(printed.slice(1)));
-    return { removed: all.size - gone, forgotten: forgottenOf([...all.values()]), neighbors };
+    const removed = [...all.values()];
+    return {
+      removed: removed.length - gone,
+      forgotten: removed.filter(({ linkLayerAddress }) => linkLayerAddress !== null)
+        .map(({ address }) => address),
+      lastLine: onlyLine(printed.slice(1)),
+    };
   }
   throw unreadable(`entries were gone ${maxDeletions} times when they were to be deleted`);
 }
@@ -340,15 +356,18 @@ async function resolveAnew(
   };
   const unsettled = (place: Place) => !isSettled(entryAt(neighbors, place));
   let neighbors: readonly KernelNeighbor[] = [];
+  const isWanted = wantedAt(placesOf.flat().map(({ address }) => address));
   const forget = async () => {
     const wanted = new Set([...places()].filter(([, one]) => unsettled(one)).map(([text]) => text));
-    ({ neighbors } = await removeEntries(ip, (entry) => wanted.has(placeText(entry))));
+    const isChosen = (entry: KernelNeighbor) => wanted.has(placeText(entry));
+    const { lastLine } = await removeEntries(ip, isChosen, isWanted, [showAll]);
+    neighbors = parseNeighbors(lastLine, isWanted);
   };
   const askAgain = [...askAgainAfterMs];
   if (places().size > 0) await forget();
   for (let wait = firstWaitMs;; wait = Math.min(2 * wait, maxWaitMs)) {
     const missing = [...places().values()].filter((one) => entryAt(neighbors, one) === undefined);
-    if (missing.length > 0) neighbors = await solicit(ip, missing);
+    if (missing.length > 0) neighbors = await solicit(ip, missing, isWanted);
     for (const index of waiting.filter((index) => !placesOf[index].some(unsettled))) {
       settle(index, neighbors);
     }
@@ -357,9 +376,9 @@ async function resolveAnew(
     if (waiting.length === 0) return found;
     if (left <= 0) break;
     await sleep(time.after, Math.min(wait, left));
-    if (time.monotonic() - start < askAgain[0]) neighbors = await readTable(ip, [showAll]);
-    else if (askAgain.shift() !== undefined) await forget();
-    else neighbors = await readTable(ip, [showAll]);
+    const isTime = time.monotonic() - start >= askAgain[0] && askAgain.shift() !== undefined;
+    if (isTime) await forget();
+    else neighbors = await readTable(ip, [showAll], isWanted);
   }
   for (const index of waiting) settle(index, neighbors);
   return found;
@@ -372,14 +391,20 @@ async function resolveAnew(
  * entry otherwise, which the kernel never collects. Traffic may have made an entry meanwhile: `ip`
  * ends there, in spite of -force, and is run anew for what is still missing.
  */
-async function solicit(ip: IpCommand, places: readonly Place[]): Promise<KernelNeighbor[]> {
+async function solicit(
+  ip: IpCommand,
+  places: readonly Place[],
+  isWanted: Wanted,
+): Promise<KernelNeighbor[]> {
   for (let missing = places;;) {
     const commands = missing.map((place) => `neigh add ${placeText(place)} nud none use`);
     const result = await ip(batchOptions, lines([...commands, showAll]));
     const { lines: printed, failure, tolerated } = readIpResult(result, [EEXIST]);
     if (failure !== null) throw failure;
-    if (printed.length > 0 || tolerated === 0) return parseNeighbors(onlyLine(printed));
-    const neighbors = await readTable(ip, [showAll]);
+    if (printed.length > 0 || tolerated === 0) {
+      return parseNeighbors(onlyLine(printed), isWanted);
+    }
+    const neighbors = await readTable(ip, [showAll], isWanted);
     const left = missing.filter((place) => entryAt(neighbors, place) === undefined);
     // What is there and gone again the caller asks for when it looks next.
     if (left.length === 0 || left.length === missing.length) return neighbors;

@@ -141,39 +141,39 @@ export function accept(
   clock: Clock,
 ): Refusal | Accepted {
   const { toleranceMs } = rules;
-  if (!rules.isAllowed(source)) return refused("source");
+  if (!rules.isAllowed(source)) return refusal("source");
   const fault = requestHeaderFault(bytes);
   if (fault !== null) {
-    if (!rules.isLegacy?.(bytes)) return refused(fault);
+    if (!rules.isLegacy?.(bytes)) return refusal(fault);
     return { kind: state.isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
   }
   const key = rules.routerKeys.find(bytes, requestKeyIdOffset);
-  if (key === undefined) return refused("key");
-  if (!hasRightFilter(bytes, key)) return refused("filter");
+  if (key === undefined) return refusal("key");
+  if (!hasRightFilter(bytes, key)) return refusal("filter");
 
   const window = state.windows.of(key);
   const now = clock.monotonic();
   const known = window.find(requestIdOf(bytes), now);
   if (known !== undefined) {
-    if (!equalConstantTime(known.filter, requestFilterOf(bytes))) return refused("id reused");
+    if (!equalConstantTime(known.filter, requestFilterOf(bytes))) return refusal("id reused");
     return { kind: "copy", seen: known };
   }
 
   const challenge = requestChallengeOf(bytes);
   const hasChallenge = challenge.some(Boolean);
   if (hasChallenge && !state.challenges.isRight(challenge, key.id, now)) {
-    return refused("challenge");
+    return refusal("challenge");
   }
   const created = requestCreatedOf(bytes);
   const wall = clock.wall();
   const isStale = !hasChallenge && !window.isFresh(created, wall, toleranceMs);
-  if (isStale && !window.hasRoomForStale(created)) return refused("stale table full");
+  if (isStale && !window.hasRoomForStale(created)) return refusal("stale table full");
 
   if (!rules.isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes))) {
-    return refused("signature");
+    return refusal("signature");
   }
   const request = parseRequest(bytes);
-  if (request === null) return refused("content", key);
+  if (request === null) return refusal("content", key);
 
   const seen = seenOf(request, key, requestFilterOf(bytes).slice(), isStale);
   if (isStale) {
@@ -181,11 +181,11 @@ export function accept(
     return { kind: "stale", request, seen, wall };
   }
   const memory = window.accept(seen, hasChallenge, now, toleranceMs);
-  if (memory === "refused") return refused("window full", key);
+  if (memory === "refused") return refusal("window full", key);
   return { kind: "new", request, seen, isRemembered: memory === "remembered" };
 }
 
-function refused(reason: RefusalReason, key?: RouterKey): Refusal {
+function refusal(reason: RefusalReason, key?: RouterKey): Refusal {
   return { kind: "refused", reason, key };
 }
 

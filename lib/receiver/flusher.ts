@@ -102,10 +102,11 @@ export const maxNames = 5;
 /** Who asked for one flush, as far as they are counted. */
 const maxRequesters = 4_096;
 /**
- * Deletions of single addresses that run at once, each a process of some ms on Linux. More than a
- * failover of all routers needs; what is asked for over that becomes one deletion that waits.
+ * Deletions of single addresses that run at once, each a process of some ms on Linux. What is asked
+ * for over that becomes one deletion that waits: the instances of two routers that fail over at once
+ * would otherwise start a process each, and hosts answer behind the last of them.
  */
-const maxDeletions = 32;
+const maxDeletions = 8;
 
 /** What a flusher works with. */
 interface FlusherParts {

@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** What the listeners tell their owner; only `datagram` may throw, which counts as a failed receive. */
-export interface ListenerEvents {
+interface ListenerEvents {
   /** A datagram by the socket at an address; the bytes are valid until this returns. */
   readonly datagram: (bytes: Uint8Array, from: Deno.NetAddr, local: string) => void;
   readonly receiveFailed: (error: unknown) => void;

@@ -16,6 +16,9 @@ export const senderOptions = {
   only: {},
   "no-verify": {},
   probe: {},
+  ask: {},
+  pace: { value: "N" },
+  sweep: {},
   pins: {},
   expect: { value: "N|FILE" },
   "key-file": { letter: "k", value: "FILE" },
@@ -75,13 +78,27 @@ export interface SendOptions {
   /** Hosts that must confirm: how many, or a file of their names. Null: at least one. */
   readonly expect:
     | { readonly kind: "count"; readonly count: number }
-    | { readonly kind: "file"; readonly path: string }
+    | {
+      readonly kind: "file";
+      readonly path: string;
+      /** Those of its hosts that this run doesn't go to. @default none */
+      readonly elsewhere?: ReadonlySet<string>;
+    }
     | null;
   /**
    * "pins": a line for an --expect file for each host, with its key; "line": the outcome as a line, to
    * the system log or else to stderr.
    */
   readonly output: "text" | "json" | "pins" | "line";
+  /** Ask hosts that run no service, too; null: don't. */
+  readonly ask: {
+    /** No datagram is sent, and no key is needed. */
+    readonly only: boolean;
+    /** Broadcast requests a second. */
+    readonly pace: number;
+    /** Each address of networks up to a /22, not only to a /24. */
+    readonly sweep: boolean;
+  } | null;
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly syslog: boolean;
@@ -177,7 +194,8 @@ function parseCommand(args: readonly string[]): Command {
 const areNotFollowers = ["address", "probe", "json", "notify", "unless-following"] as const;
 
 function parseOptions(given: Given): SendOptions {
-  const all = given.has("all");
+  const ask = parseAsk(given);
+  const all = given.has("all") || ask !== null && given.operands.length === 0;
   const interfaceNames = [...new Set(given.values("interface"))];
   refuseBoth(given, "quiet", "verbose");
   refuseBoth(given, "pins", "json");
@@ -187,7 +205,7 @@ function parseOptions(given: Given): SendOptions {
     throw new UsageError("Option --interface narrows --all; give both");
   }
   const secret = parseSecret(given);
-  if (secret.kind !== "key file") refuseWhatNeedsAcks(given);
+  if (secret.kind !== "key file" && ask === null) refuseWhatNeedsAcks(given);
   return {
     all,
     interfaceNames,
@@ -201,6 +219,7 @@ function parseOptions(given: Given): SendOptions {
     secret,
     ...parseSubject(given),
     expect: parseExpect(given),
+    ask,
     output: given.has("pins") ? "pins" : given.has("json") ? "json" : "text",
     quiet: given.has("quiet"),
     verbose: given.has("verbose"),
@@ -208,6 +227,24 @@ function parseOptions(given: Given): SendOptions {
     unlessFollowing: given.has("unless-following"),
     historyFile: nonEmpty(given, "history") ?? null,
     metricsFile: nonEmpty(given, "metrics") ?? null,
+  };
+}
+
+/** Fast enough for any link; the kernel takes no more. */
+const maxPace = 100_000;
+/** An inspecting switch shuts a port down that sends more than 15 ARP packets in a second. */
+const defaultPace = 10;
+
+function parseAsk(given: Given): SendOptions["ask"] {
+  for (const name of ["pace", "sweep"] as const) {
+    if (given.has(name) && !given.has("ask")) throw new UsageError(`Option --${name} needs --ask`);
+  }
+  if (!given.has("ask")) return null;
+  refuseBoth(given, "ask", "pins");
+  return {
+    only: !given.has("all"),
+    pace: parseWhole(given, "pace", defaultPace, 1, maxPace),
+    sweep: given.has("sweep"),
   };
 }
 

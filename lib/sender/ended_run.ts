@@ -13,8 +13,16 @@ import {
 } from "./outcome.ts";
 import { summaryLine } from "./table.ts";
 
+/** What a run was about. */
+interface RunScope {
+  /** The interfaces that it was narrowed to; empty: all. */
+  readonly interfaceNames: readonly string[];
+  /** Hosts that are expected, by name, and that this run didn't go to. */
+  readonly elsewhere: ReadonlySet<string>;
+}
+
 /** A run that has ended, or that could not begin. */
-export interface EndedRun {
+export interface EndedRun extends RunScope {
   /** A probe is a drill; whatever flushes is taken for a failover. */
   readonly kind: "failover" | "drill";
   /** Its end, Unix time in ms. */
@@ -29,10 +37,19 @@ export interface EndedRun {
   readonly counts: ReadonlyMap<Verdict, number> | null;
 }
 
+/** What a run with such options is about. */
+function scopeOf({ interfaceNames, expect }: ScopeOptions): RunScope {
+  const elsewhere = expect?.kind === "file" ? expect.elsewhere : undefined;
+  return { interfaceNames, elsewhere: elsewhere ?? new Set() };
+}
+
+type ScopeOptions = Pick<SendOptions, "interfaceNames" | "expect">;
+
 /** The run of an outcome. */
-export function endedRun(outcome: Outcome, at: number): EndedRun {
+export function endedRun(outcome: Outcome, options: ScopeOptions, at: number): EndedRun {
   const action = actionOf(outcome);
   return {
+    ...scopeOf(options),
     kind: action === "probe" ? "drill" : "failover",
     at,
     elapsedMs: outcome.record.elapsedMs,
@@ -45,12 +62,13 @@ export function endedRun(outcome: Outcome, at: number): EndedRun {
 
 /** A run that could not be prepared, and why. */
 export function failedRun(
-  { action }: Pick<SendOptions, "action">,
+  options: ScopeOptions & Pick<SendOptions, "action">,
   error: unknown,
   at: number,
 ): EndedRun {
   return {
-    kind: action === "probe" ? "drill" : "failover",
+    ...scopeOf(options),
+    kind: options.action === "probe" ? "drill" : "failover",
     at,
     elapsedMs: 0,
     exitCode: error instanceof RunError ? error.exitCode : exitCode.usage,

@@ -3,6 +3,7 @@
  * hosts besides. Sockets, time and cryptography are handed in. Nothing that arrives ends a run or
  * makes it throw; it ends at the latest at the last copy + 2 x `waitMs` + 15 s.
  */
+import { type AskReport, type AskResult, noAsk } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { sleep, type Time } from "../time.ts";
 import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wire/ack.ts";
@@ -42,7 +43,7 @@ export interface PlannedRequest {
 }
 
 /** What the datagrams of a run are made of. */
-export type Content =
+type Content =
   | {
     readonly kind: "signed";
     readonly key: RouterKey;
@@ -110,6 +111,8 @@ export interface ExchangeRecord {
   readonly strayPorts: number[];
   /** Why the run was ended before its time; null if it wasn't. */
   endedEarly: string | null;
+  /** What asking hosts that run no service came to, which goes on beside the exchange. */
+  asked: AskReport;
   /** ms from the first copy to the end. */
   elapsedMs: number;
 }
@@ -120,9 +123,11 @@ export type ExchangeEvent =
   | { readonly kind: "ack"; readonly noted: Noted }
   | { readonly kind: "follow-up"; readonly followUp: FollowUp }
   | { readonly kind: "uncounted"; readonly why: Uncounted; readonly address: string }
-  | { readonly kind: "elsewhere"; readonly address: string };
+  | { readonly kind: "elsewhere"; readonly address: string }
+  /** A host that was asked has its verdict. */
+  | { readonly kind: "asked"; readonly result: AskResult };
 
-type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
+export type Watch = (event: ExchangeEvent, record: ExchangeRecord) => void;
 
 /** Acks that wait for the check of their signature; further ones are dropped and counted. */
 const maxUnverified = 1_024;
@@ -181,6 +186,7 @@ export async function exchange(
     named: new Set(),
     strayPorts: [],
     endedEarly: null,
+    asked: noAsk,
     elapsedMs: 0,
   };
   await new Run(plan, signed, record, time, crypt, watch, signal).carryOut(copies, openPort);

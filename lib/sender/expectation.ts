@@ -8,7 +8,7 @@ import { type AddressPrefix, formatAddress, parseAddress } from "../wire/address
 import { keyKindOf, parseKey } from "../wire/keys.ts";
 
 /** One host that has to answer. */
-interface ExpectedHost {
+export interface ExpectedHost {
   /** As people know it: its first name, else its first address, else its key. */
   readonly label: string;
   /** For comparing: see `comparableName`. */
@@ -18,11 +18,6 @@ interface ExpectedHost {
   /** Public keys in hex, of which one must have signed; empty: whoever has the name or address. */
   readonly pins: readonly string[];
 }
-
-/** A number of hosts, or which. */
-export type Expectation =
-  | { readonly kind: "count"; readonly count: number }
-  | { readonly kind: "hosts"; readonly hosts: readonly ExpectedHost[] };
 
 /** A host name for comparing: lower case, without the root's dot. */
 function comparableName(name: string): string {

@@ -23,6 +23,10 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --only             flush just these addresses, not the whole cache
       --no-verify        don't have hosts resolve and report these addresses
       --probe            change nothing: list hosts, clocks, stuck entries
+      --ask              ask hosts without the service, by ARP; with -a:
+                         besides, without: only these, and no key is needed
+      --pace N           of --ask: broadcasts a second, default 10
+      --sweep            of --ask: each address of networks up to a /22
       --pins             with --probe: a line for --expect for each host
       --expect N|FILE    who must answer; FILE: names, addresses, key a line
   -k, --key-file FILE    default ${keyFileOn("unix")}
@@ -49,6 +53,7 @@ Exit: 0 good   1 nothing sent   2 usage, key or configuration
 
   arpflush -a --syslog               in keepalived's notify_master
   arpflush -a --probe --expect 12    who would miss it, who is stuck now?
+  arpflush --ask -A 192.0.2.1        heal hosts that run no service
   arpflush -a -P TopSecret!          as the 2009 client did
 `;
 

@@ -24,6 +24,8 @@ interface HistoryEntry {
   /** End of the run, ISO 8601 in UTC. */
   readonly at: string;
   readonly run: string;
+  /** Those that it was narrowed to; empty: all. */
+  readonly interfaces: readonly string[];
   readonly exitCode: number;
   readonly durationMs: number;
   /** How many hosts got each verdict. */
@@ -43,6 +45,7 @@ export function historyLine(run: EndedRun): string {
     version: lineVersion,
     at: new Date(run.at).toISOString(),
     run: run.kind,
+    interfaces: run.interfaceNames,
     exitCode: run.exitCode,
     durationMs: Math.round(run.elapsedMs),
     hosts: Object.fromEntries(run.counts ?? []),
@@ -63,11 +66,12 @@ function parseEntry(line: string): HistoryEntry | null {
   } catch {
     return null;
   }
-  const { version, at, run, exitCode, durationMs, hosts, wrong, summary } = entry;
+  const { version, at, run, interfaces, exitCode, durationMs, hosts, wrong, summary } = entry;
   const isWhole = version === lineVersion && !Number.isNaN(Date.parse(String(at))) &&
     [at, run, summary].every((text) => typeof text === "string") &&
     [exitCode, durationMs, ...Object.values(objectOf(hosts))].every(Number.isFinite) &&
     typeof hosts === "object" && hosts !== null && !Array.isArray(hosts) &&
+    Array.isArray(interfaces) && interfaces.every((name) => typeof name === "string") &&
     Array.isArray(wrong) &&
     wrong.map(objectOf).every(({ host, verdict, text }) =>
       [host, verdict, text].every((text) => typeof text === "string")
@@ -103,27 +107,28 @@ async function readHistory(path: string): Promise<History> {
   }
 }
 
+/** Version of the JSON document, apart from that of its entries. */
+const documentVersion = 1;
+
+/** A history as one JSON document, with a line break at its end. */
+export function historyJson({ entries, unreadable }: History): string {
+  const common = { version: documentVersion, arpflush: arpflushVersion };
+  return `${JSON.stringify({ ...common, unreadable, runs: entries }, null, 2)}\n`;
+}
+
 /** Writes the history in a file to stdout, as a table or a JSON document. Throws as `readHistory`. */
 export async function showHistory(path: string, asJson: boolean): Promise<number> {
-  const { entries, unreadable } = await readHistory(path);
+  const history = await readHistory(path);
+  const { entries, unreadable } = history;
   if (unreadable > 0) {
     say(`${countText(unreadable, "line", "lines")} of "${path}" could not be read`);
   }
   const color = Deno.stdout.isTerminal() && !Deno.noColor;
   const text = asJson
-    ? `${
-      JSON.stringify(
-        { version: documentVersion, arpflush: arpflushVersion, unreadable, runs: entries },
-        null,
-        2,
-      )
-    }\n`
+    ? historyJson(history)
     : historyLines(entries, color).map((line) => `${line}\n`).join("");
   return write("stdout", text) ? exitCode.good : exitCode.nothingSent;
 }
-
-/** Version of the JSON document, apart from that of its entries. */
-const documentVersion = 1;
 
 /** Hosts that a row names before it counts the rest. */
 const maxNamed = 3;
@@ -134,7 +139,7 @@ export function historyLines(entries: readonly HistoryEntry[], color: boolean): 
   const rows = entries.map((entry): Row => ({
     cells: [
       localTime(new Date(entry.at)),
-      printable(entry.run),
+      printable([entry.run, ...entry.interfaces].join(" ")),
       String(entry.exitCode),
       (entry.durationMs / 1_000).toFixed(1),
       hostsText(entry),

@@ -12,7 +12,7 @@ import { type HostResult, stateText } from "./verdict.ts";
 const documentVersion = 2;
 
 /** To microseconds, as clocks of 1 µs resolution tell it. */
-function rounded(ms: number): number {
+function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
@@ -26,12 +26,12 @@ function hostDocument(result: HostResult) {
     state,
     text: stateText(result),
     error,
-    ms: rounded(ms),
+    ms: roundMs(ms),
     entries,
     flushMicros: micros,
     restPending,
-    clockOffsetMs: rounded(host.clock.ms),
-    clockErrorMs: rounded(host.clock.errorMs),
+    clockOffsetMs: roundMs(host.clock.ms),
+    clockErrorMs: roundMs(host.clock.errorMs),
     acks: host.acks,
     expectLine: pinLine(result),
     reports: findings.map(({ address, finding, linkLayerAddress, report }) => ({
@@ -56,7 +56,7 @@ function askedDocument(result: AskResult) {
     verdict,
     text: askedText({ verdict, results: [result] }),
     linkLayerAddress: linkLayerAddress === null ? null : formatLinkLayerAddress(linkLayerAddress),
-    ms: rounded(ms),
+    ms: roundMs(ms),
   };
 }
 
@@ -72,7 +72,7 @@ export function jsonReport(outcome: Outcome): string {
     action: actionOf(outcome),
     keyId: content.kind === "signed" ? content.key.idText : null,
     created: new Date(record.created).toISOString(),
-    elapsedMs: rounded(record.elapsedMs),
+    elapsedMs: roundMs(record.elapsedMs),
     requests: record.requests.map(({ id, action, addresses, link }) => ({
       id,
       action,
@@ -92,7 +92,7 @@ export function jsonReport(outcome: Outcome): string {
     hosts: outcome.hosts.map(hostDocument),
     thisMachine: outcome.own.map(hostDocument),
     asked: outcome.asked.map(askedDocument),
-    askRemarks: outcome.askRemarks,
+    askRemarks: record.asked.remarks,
     missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
     elsewhere: Object.fromEntries(record.elsewhere),
     uncounted: Object.fromEntries(record.uncounted),

@@ -3,11 +3,9 @@ import {
   type AskedHost,
   askedHosts,
   askedText,
-  type AskReport,
   type AskResult,
   type AskVerdict,
   askVerdicts,
-  noAsk,
   weightOf,
 } from "../ask/verdicts.ts";
 import type { Action } from "../wire/request.ts";
@@ -50,8 +48,6 @@ export interface Outcome {
   readonly own: readonly HostResult[];
   /** What asking by ARP came to, at addresses from where no service answered. */
   readonly asked: readonly AskResult[];
-  /** What else should be known of the asking, a line each. */
-  readonly askRemarks: readonly string[];
   readonly missingCount: number;
   /** The missing as they were expected, if hosts were named. */
   readonly missing: readonly string[];
@@ -79,7 +75,6 @@ export function outcomeOf(
   plan: Plan,
   record: ExchangeRecord,
   hindrances: readonly string[] = [],
-  { results, remarks: askRemarks }: AskReport = noAsk,
 ): Outcome {
   const all = record.hosts.all()
     .map((host) => hostResult(host, record.hosts, plan.isOwnLinkLayerAddress))
@@ -87,7 +82,7 @@ export function outcomeOf(
   const [own, hosts] = [true, false].map((own) => all.filter(({ host }) => host.own === own));
   // A service's word counts where there is one; its address may have a zone.
   const told = new Set(all.flatMap(({ host }) => [...host.addresses].map(withoutZone)));
-  const asked = results.filter(({ host }) => !told.has(host));
+  const asked = record.asked.results.filter(({ host }) => !told.has(host));
   const roll = callRoll(plan, hosts.map(({ host }) => host), askedHosts(asked));
   const outcome = {
     plan,
@@ -95,7 +90,6 @@ export function outcomeOf(
     hosts,
     own,
     asked,
-    askRemarks,
     ...roll,
     hindrances: [
       ...plan.hindrances,

@@ -28,7 +28,7 @@ import {
 import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
 /** Who has to answer: a number of hosts, or which. Null: at least one. */
-export type Expectation = { readonly count: number } | ExpectedHosts | null;
+type Expectation = { readonly count: number } | ExpectedHosts | null;
 
 /** All that a run does, decided before its first datagram. */
 export interface Plan {
@@ -81,6 +81,7 @@ export async function prepare(
     compare: ((a, b, request) => compareAnswers(a, b, request, isOwn)) as ExchangePlan["compare"],
   };
   const { sourcePorts } = options;
+  if (options.ask?.only) return askPart(options, { faults, isOwnLinkLayerAddress: isOwn }, common);
   const rest = { faults, isOwnLinkLayerAddress: isOwn, sourcePorts };
   if (secret.kind !== "key file") {
     return { ...rest, ...passwordPart(secret, { ...common, expected: null }, targets) };
@@ -99,6 +100,25 @@ export async function prepare(
     hindrances,
     warnings,
     opening: openingOf(key, targets),
+  };
+}
+
+/** The plan where nothing but ARP and Neighbor Discovery is sent. */
+function askPart(
+  { expect, sourcePorts }: SendOptions,
+  rest: Pick<Plan, "faults" | "isOwnLinkLayerAddress">,
+  common: Omit<ExchangePlan, "content" | "expected">,
+): Plan {
+  const { expected, hindrances } = readExpectation(expect);
+  const schedule = { count: 0, intervalMs: 0 };
+  return {
+    ...rest,
+    sourcePorts,
+    exchange: { ...common, schedule, content: { kind: "none" }, expected },
+    signer: null,
+    hindrances,
+    warnings: [],
+    opening: "No datagram, hosts are asked",
   };
 }
 
@@ -224,7 +244,8 @@ function readExpectation(
   if (expect === null) return { expected: null, hindrances: [] };
   if (expect.kind === "count") return { expected: { count: expect.count }, hindrances: [] };
   try {
-    const hosts = parseExpectedHosts(readText(expect.path));
+    const hosts = parseExpectedHosts(readText(expect.path))
+      .filter(({ label }) => expect.elsewhere?.has(label) !== true);
     return { expected: createExpectedHosts(hosts), hindrances: [] };
   } catch (error) {
     const what = `Cannot read expected hosts from "${expect.path}": ${messageOf(error)}`;

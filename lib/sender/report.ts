@@ -1,4 +1,5 @@
 /** Tells a person, a program and the system log how a run goes and ends. */
+import { askedText } from "../ask/verdicts.ts";
 import { printable, printableName } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
@@ -140,6 +141,11 @@ function eventText(event: ExchangeEvent): string {
       return kind === "repair"
         ? `${address}: asked again with its challenge`
         : `${address}: asked again whether it has flushed`;
+    }
+    case "asked": {
+      const { host, name, ms, verdict } = event.result;
+      const text = askedText({ verdict, results: [event.result] });
+      return `${printable(name ?? host)} at ${host}: ${text} after ${ms.toFixed(0)} ms`;
     }
     case "elsewhere":
       return `Not counted, nothing was sent to ${printable(event.address)}`;

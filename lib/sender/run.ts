@@ -3,16 +3,18 @@
  * by side. Until the first datagrams are with the system it loads and does nothing that they don't
  * need.
  */
+import { noAsk } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { systemTime } from "../time.ts";
-import { ownInterfaces } from "../wire/addresses.ts";
+import { formatAddress, ownInterfaces } from "../wire/addresses.ts";
 import { verifySignature } from "../wire/ed25519_web.ts";
 import type { SendOptions } from "./arguments.ts";
 import { datagramPortOpener } from "./datagram_port.ts";
-import { exchange } from "./exchange.ts";
+import { exchange, type ExchangeRecord, type Watch } from "./exchange.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { say } from "./output.ts";
 import { type Plan, prepare } from "./preparation.ts";
+import { hostResult, isGood } from "./verdict.ts";
 import type { Reporter } from "./report.ts";
 
 /** Ends a run that a later one has taken over: nothing is reported. */
@@ -29,16 +31,60 @@ export async function run(options: SendOptions, signal?: AbortSignal): Promise<O
   const report = () => reporter ??= loadReporter(options, plan);
   const crypt = { sign: signWith(plan), verify: verifySignature };
   const openPort = datagramPortOpener(options.sourcePorts);
-  const watch: Parameters<typeof exchange>[4] = (event, soFar) => {
+  const watch: Watch = (event, soFar) => {
+    if (event.kind === "copy") asking ??= askBeside(options, plan, soFar, watch, signal);
     report().then((loaded) => loaded?.event(event, () => outcomeOf(plan, soFar)))
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   };
+  let asking: Promise<void> | undefined;
   const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
+  await (asking ?? askBeside(options, plan, record, watch, signal));
   if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
   const loaded = await report();
   return loaded === null
     ? outcomeOf(plan, record, ["the report could not be loaded"])
     : await loaded.end(record);
+}
+
+/**
+ * Asks hosts that run no service, if the run is to: from its first datagram on, beside the exchange.
+ * What comes of it stands in the record. Never rejects.
+ */
+async function askBeside(
+  options: SendOptions,
+  plan: Plan,
+  record: ExchangeRecord,
+  watch: Watch,
+  signal = new AbortController().signal,
+): Promise<void> {
+  const { ask } = options;
+  if (ask === null || signal.aborted) return;
+  const start = systemTime.monotonic();
+  try {
+    const { askHosts } = await import("./asking.ts");
+    record.asked = await askHosts({
+      options: { ...options, ask },
+      expected: plan.exchange.expected,
+      interfaces: () => ownInterfaces(Deno.networkInterfaces()),
+      time: systemTime,
+      isTold: (host) => hasGoodAnswer(plan, record, formatAddress(host)),
+      watch(result) {
+        record.asked = { ...record.asked, results: [...record.asked.results, result] };
+        watch({ kind: "asked", result }, record);
+      },
+    }, signal);
+  } catch (error) {
+    record.asked = { ...noAsk, remarks: [`Cannot ask hosts: ${messageOf(error)}`] };
+  }
+  if (signal.aborted) record.endedEarly = messageOf(signal.reason);
+  record.elapsedMs = Math.max(record.elapsedMs, systemTime.monotonic() - start);
+}
+
+/** Whether the service at an address has said that all is well: its host needn't be asked then. */
+function hasGoodAnswer(plan: Plan, { hosts }: ExchangeRecord, address: string): boolean {
+  const host = hosts.all().find(({ addresses }) => addresses.has(address));
+  return host !== undefined &&
+    isGood(hostResult(host, hosts, plan.isOwnLinkLayerAddress).state);
 }
 
 /** The plan of a run; one that can't be prepared is kept, too, where runs are. */

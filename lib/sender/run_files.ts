@@ -12,7 +12,7 @@ import { metricsAfterHeartbeat, metricsAfterRun } from "./run_metrics.ts";
  * Keeps an outcome where the options say. Resolves with what went wrong, a line each; never rejects.
  */
 export function keepOutcome(options: SendOptions, outcome: Outcome): Promise<string[]> {
-  return keepRun(endedRun(outcome, Date.now()), options);
+  return keepRun(endedRun(outcome, options, Date.now()), options);
 }
 
 /** Keeps a run that could not be prepared, as `keepOutcome` does. */

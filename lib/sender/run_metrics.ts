@@ -8,10 +8,10 @@ import { verdictNames } from "./outcome.ts";
 
 /** Every metric by its name without the prefix, in the order of the file. */
 const helpTexts = {
-  run_hosts: "Hosts by verdict at the end of the last run of a kind.",
-  run_duration_seconds: "Duration of the last run of a kind.",
-  run_timestamp_seconds: "End of the last run of a kind, Unix time.",
-  run_exit_code: "Exit code of the last run of a kind.",
+  run_hosts: "Hosts by verdict at the end of the last run of a kind (on an interface).",
+  run_duration_seconds: "Duration of the last run of a kind (on an interface).",
+  run_timestamp_seconds: "End of the last run of a kind (on an interface), Unix time.",
+  run_exit_code: "Exit code of the last run of a kind (on an interface).",
   host_stuck: "1 for each address that an expected host has at another's link-layer address.",
   router_heartbeat_timestamp_seconds: "Last sign of life of arpflush --follow, Unix time.",
 } as const;
@@ -49,9 +49,13 @@ const maxStuckSeries = 1_000;
 /** The text of a metrics file after a run. Throws an Error if the text is no such file's. */
 export function metricsAfterRun(text: string, run: EndedRun): string {
   const old = parseSamples(text);
-  const labels = { run: run.kind };
+  const own = run.interfaceNames.join(",");
+  const labels = { run: run.kind, ...own === "" ? {} : { interface: own } };
+  // A run on all interfaces and those on one each take the place of one another.
+  const isPast = ({ labels: { run: kind, interface: its = "" } = {} }: Sample) =>
+    kind === run.kind && (its === own || its === "" || own === "");
   const ofKind = (name: Name, ...samples: readonly Sample[]): readonly Sample[] => [
-    ...old[name].filter((sample) => sample.labels?.run !== run.kind),
+    ...old[name].filter((sample) => !isPast(sample)),
     ...samples.map(({ value, labels: more }) => ({ labels: { ...labels, ...more }, value })),
   ];
   const { counts } = run;
@@ -73,9 +77,10 @@ export function metricsAfterRun(text: string, run: EndedRun): string {
 
 /**
  * Which expected hosts are stuck where. A host that is missing stays as it was: one that is stuck at
- * the very address a probe comes from can't be heard. A run without names leaves all as they are.
+ * the very address a probe comes from can't be heard. So does one that the run didn't go to. A run
+ * without names leaves all as they are.
  */
-function stuckAfter(old: readonly Sample[], { verdicts }: EndedRun): readonly Sample[] {
+function stuckAfter(old: readonly Sample[], { verdicts, elsewhere }: EndedRun): readonly Sample[] {
   const expected = verdicts.flatMap(({ expectedName, verdict, stuck }) =>
     expectedName === null ? [] : [{ host: expectedName, isMissing: verdict === "missing", stuck }]
   );
@@ -84,7 +89,9 @@ function stuckAfter(old: readonly Sample[], { verdicts }: EndedRun): readonly Sa
   const found = expected.flatMap(({ host, stuck }) =>
     stuck.map((address) => ({ labels: { host, address }, value: 1 }))
   );
-  const kept = old.filter(({ labels }) => missing.has(labels?.host ?? ""));
+  const kept = old.filter(({ labels: { host = "" } = {} }) =>
+    missing.has(host) || elsewhere.has(host)
+  );
   // Several instances of a pinned key may stand for one name.
   const unique = new Map([...kept, ...found].map((one) => [JSON.stringify(one.labels), one]));
   return [...unique.values()].slice(0, maxStuckSeries);

@@ -106,7 +106,7 @@ function widthOf(text: string): number {
 }
 
 /** Options of a table. */
-export interface TableStyle {
+interface TableStyle {
   readonly color: boolean;
   /** Lines are cut to this many columns; null: never. */
   readonly columns: number | null;
@@ -215,7 +215,7 @@ export function summaryLine(outcome: Outcome): string {
     if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
   }
   const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...outcome.askRemarks]
+  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...record.asked.remarks]
     .join("; ");
 }
 
@@ -267,7 +267,7 @@ export function severityOf(code: ExitCode): "info" | "warning" | "error" {
 const drawIntervalMs = 50;
 
 /** What a live table needs of its terminal. */
-export interface Screen {
+interface Screen {
   readonly color: boolean;
   /** Its size now, in characters. */
   size(): { readonly columns: number; readonly rows: number };

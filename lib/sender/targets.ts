@@ -210,7 +210,7 @@ function linksOf(chosen: readonly OwnInterface[]): OwnInterface[][] {
 }
 
 /** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
-function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
+export function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
   return linkLayerAddress !== null && /^00005e000[12]/.test(linkLayerAddress.toHex());
 }
 
@@ -328,6 +328,19 @@ function inOrder(held: readonly OwnAddress[]): AddressPrefix[] {
 }
 
 /**
+ * Whether an interface is a virtual router's that another router speaks for now. keepalived leaves it
+ * up, with the link-local address of the interface below at most, and its link-layer address leads to
+ * the master.
+ */
+function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): boolean {
+  const others = interfaces.filter((other) => !isVirtualRouters(other));
+  const isBelow = ({ address }: OwnAddress) =>
+    isLinkLocal(address) &&
+    others.some(({ addresses }) => addresses.some((one) => samePrefix(one.address, address)));
+  return isVirtualRouters(own) && own.addresses.every(isBelow);
+}
+
+/**
  * Tells whether a link-layer address is one of this machine's own, on any interface; null for one
  * that isn't known, if the interface that holds the address has one that the system doesn't tell: all
  * its addresses have labels.
@@ -339,7 +352,8 @@ export function ownLinkLayerAddresses(
   const isUntold = (address: AddressPrefix) =>
     untold.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
   const own = new Set(
-    interfaces.flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
+    interfaces.filter((one) => !isBackups(one, interfaces))
+      .flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
   );
   return (linkLayerAddress, address) =>
     own.has(linkLayerAddress.toHex()) || (isUntold(address) ? null : false);

@@ -44,8 +44,8 @@ export function isGood(state: HostState): boolean {
 interface Finding {
   readonly address: AddressPrefix;
   /**
-   * "no matter": not on its links, or an address that it never used and that nobody answers for;
-   * "not asked" is said in a probe of an address without an entry: nobody was asked for it.
+   * "no matter": not on its links, or an address that it never used and that nobody answers for; in a
+   * probe also one without an entry, as nobody was asked for it.
    */
   readonly finding: "stuck" | "no answer" | "unverified" | "healed" | "no matter";
   /** Where the host sends to; null without a neighbor. */

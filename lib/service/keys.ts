@@ -41,7 +41,7 @@ export interface HostKeyStore {
 }
 
 /** A host's key, and why it can't be kept, or null. */
-export interface HostKey {
+interface HostKey {
   readonly signer: SyncSigner;
   readonly fault: string | null;
 }

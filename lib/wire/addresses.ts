@@ -71,11 +71,11 @@ export function parseAddress(text: string): AddressPrefix | null {
   const ipv4 = parseIpv4(text);
   if (ipv4 !== null) return { family: 4, length: 32, bytes: ipv4 };
   const ipv6 = parseIpv6(text);
-  return ipv6 === null ? null : unmapped({ family: 6, length: 128, bytes: ipv6 });
+  return ipv6 === null ? null : unmapIpv4({ family: 6, length: 128, bytes: ipv6 });
 }
 
 /** An IPv4-mapped address (`::ffff:192.0.2.1`, what a dual-stack socket names as source) as IPv4. */
-export function unmapped(address: AddressPrefix): AddressPrefix {
+export function unmapIpv4(address: AddressPrefix): AddressPrefix {
   const { family, length, bytes } = address;
   if (family === 4 || length !== 128) return address;
   if (bytes[10] !== 0xff || bytes[11] !== 0xff || bytes.subarray(0, 10).some(Boolean)) {
@@ -167,7 +167,7 @@ export function formatLinkLayerAddress(bytes: Uint8Array): string {
  */
 export function parseLinkLayerAddress(text: string): Uint8Array | null {
   if (!/^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$/.test(text)) return null;
-  return Uint8Array.from(text.split(/[:-]/), (digits) => parseInt(digits, 16));
+  return Uint8Array.fromHex(text.replaceAll(/[:-]/g, ""));
 }
 
 const loopback = [prefixOf(4, 8, 127), prefixOf(6, 128, ...Array(15).fill(0), 1)];

@@ -4,6 +4,7 @@ import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { maxAddresses } from "../../lib/wire/datagram.ts";
 import { signedMessage } from "../../lib/wire/keys.ts";
 import { type FlushRequest, requestFilterOf } from "../../lib/wire/request.ts";
+import { seededRandom } from "../measure/statistics.ts";
 import { signRequest, type TestRouter } from "../support/datagrams.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -16,21 +17,15 @@ export interface Random {
   pick<Item>(items: readonly Item[]): Item;
 }
 
-/** The numbers of a seed, by mulberry32. */
+/** The numbers of a seed. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  function next(): number {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ state >>> 15, state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return (mixed ^ mixed >>> 14) >>> 0;
-  }
-  const below = (limit: number) => Math.floor(next() / 2 ** 32 * limit);
+  const next = seededRandom(seed);
+  const below = (limit: number) => Math.floor(next() * limit);
   return {
     below,
     bytes(length) {
       const bytes = new Uint8Array(length);
-      for (let i = 0; i < length; i++) bytes[i] = next();
+      for (let i = 0; i < length; i++) bytes[i] = next() * 256;
       return bytes;
     },
     pick: (items) => items[below(items.length)],

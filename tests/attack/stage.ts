@@ -128,6 +128,8 @@ export class Stage implements AsyncDisposable {
       load: () => ({ settings, origins }),
       configureLog: () => (event) => count(this.events, event),
       openCache: () => Promise.resolve(createMemoryCache()),
+      // The attacker's address is this machine's own as well, and the host itself is always let in.
+      readAddresses: () => [],
       time: {
         ...systemTime,
         monotonic: () => systemTime.monotonic() + this.moved.bothMs,

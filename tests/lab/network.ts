@@ -102,13 +102,30 @@ export async function replaceCard({ namespace }: Station, linkLayerAddress: stri
  * it ignores gratuitous ARP, and the new master's requests for other hosts, from which Linux would
  * learn too; its own requests are answered.
  */
-export async function ignoreGratuitousArp({ namespace, address }: Station): Promise<void> {
-  const reachable = "/proc/sys/net/ipv4/neigh/e0/base_reachable_time_ms";
-  await run([...namespace.argv, "sh", "-c", `echo 36000000 > ${reachable}`]);
+export async function ignoreGratuitousArp(host: Station): Promise<void> {
+  await ignoreGratuitousArpOf(host, [host.address], [virtualAddress], ["e0"]);
+}
+
+/** The same for several addresses and interfaces; of IPv6, unsolicited advertisements are ignored. */
+export async function ignoreGratuitousArpOf(
+  { namespace }: Station,
+  own: readonly string[],
+  addresses: readonly string[],
+  devices: readonly string[],
+): Promise<void> {
+  const script = "for name; do for family in 4 6; do " +
+    "echo 36000000 > /proc/sys/net/ipv$family/neigh/$name/base_reachable_time_ms; done; done";
+  await run([...namespace.argv, "sh", "-c", script, "sh", ...devices]);
+  const ipv4 = addresses.filter((address) => !address.includes(":"));
   const rules = [
     "add table arp lab",
     "add chain arp lab input { type filter hook input priority 0; }",
-    `add rule arp lab input arp saddr ip ${virtualAddress} arp daddr ip != ${address} counter drop`,
+    ...ipv4.map((address) =>
+      `add rule arp lab input arp saddr ip ${address} arp daddr ip != { ${own} } counter drop`
+    ),
+    "add table ip6 lab",
+    "add chain ip6 lab input { type filter hook input priority 0; }",
+    "add rule ip6 lab input icmpv6 type nd-neighbor-advert ip6 daddr ff00::/8 drop",
   ];
   await run([...namespace.argv, "nft", "-f", "-"], { input: rules.join("\n") });
 }

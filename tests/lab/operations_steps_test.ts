@@ -34,7 +34,13 @@ const expected: readonly (readonly [string, Expected])[] = [
   }],
   ["MetricsFile", {}],
   ["curl", { shows: /^arpflush_build_info\{.*\} 1$.*^arpflush_start_time_seconds /ms }],
-  ["promtool check rules", { shows: /SUCCESS: 7 rules found/ }],
+  ["ln -sf /var/lib/arpflush-router", {}],
+  ["runuser -u keepalived_script", {
+    code: missing,
+    shows: /^sql01 .* alive$.*^web7 .*missing/ms,
+  }],
+  ["arpflush/arpflush history", { shows: /^TIME .*\n\S+ \S+ +drill +3 +.*: web7 missing$/m }],
+  ["promtool check rules", { shows: /SUCCESS: 11 rules found/ }],
   ["--public-key -k", { shows: /^arpflush-public-[\w-]{43}$/m }],
   ["arpflush-public-NEW", {}],
   ["mv /etc/arpflush/key.new", {
@@ -68,7 +74,7 @@ Deno.test("docs/operating.md: every command does what the page says", async () =
   const lines = Array.from(page.matchAll(/^notify(_master)? "(.*)"$/gm), ([, master, line]) =>
     // What keepalived appends.
     master === undefined ? `${line} INSTANCE VI_1 MASTER 100` : line);
-  assert.equal(lines.length, 4);
+  assert.equal(lines.length, 5);
   lines.forEach((line, i) => files[`notify-${i}`] = line);
 
   const { code, text } = await outcomeIn("operations_steps.sh", files, [], 240);

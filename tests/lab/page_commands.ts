@@ -3,7 +3,7 @@
 const root = new URL("../../", import.meta.url);
 
 /** One block of commands. */
-export interface Block {
+interface Block {
   /** As written, its indentation taken away. */
   readonly text: string;
   /** What its first comment says: `on the host`; empty without one. */

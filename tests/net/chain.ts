@@ -2,6 +2,7 @@
  * One Ethernet with hosts, each in a network namespace of its own, and a router: a bridge in the
  * namespace of the test. Real kernel tables, the real service and the real sender.
  */
+import assert from "node:assert/strict";
 import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
@@ -26,6 +27,11 @@ export const notifySocket = "/run/systemd/notify";
 export function settingsText(lines: readonly string[]): string {
   return [`RouterKeys = ["${router.publicText}"]`, ...lines, ""].join("\n");
 }
+
+/** What packaging/arpflush.service leaves the service: CapabilityBoundingSet, NoNewPrivileges. */
+export const rightsOfUnit = [
+  ...["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"],
+] as const;
 
 /** The router and the wire to it. */
 export interface Segment extends AsyncDisposable {
@@ -86,6 +92,15 @@ export async function openSegment(): Promise<Segment> {
       })),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
+}
+
+/** The router's request heals the host, which it is stale at before, and the report says so. */
+export async function heals(segment: Segment, host: Host, ...args: string[]): Promise<void> {
+  await host.goStale();
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1", ...args);
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /^host0 .* healed/m);
+  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
 }
 
 /** Makes an interface a port of the segment's bridge, on which the router itself speaks to nobody. */

@@ -1,9 +1,9 @@
 /** A service that is starved or hurt: the next genuine request is flushed and acknowledged. */
 import assert from "node:assert/strict";
-import { run } from "../support/command.ts";
+import { run, until } from "../support/command.ts";
 import { readProcessState } from "../support/linux.ts";
 import type { ServiceProcess } from "../support/programs.ts";
-import { type Host, openSegment, routerMac, type Segment } from "./chain.ts";
+import { heals, type Host, openSegment, type Segment } from "./chain.ts";
 import { type FaultyHost, openFaultyHost } from "./faulty_host.ts";
 
 /** Runs a test on a segment with one host, whose service can be hurt. */
@@ -17,36 +17,43 @@ async function withFaultyHost(
   await body(faulty, segment, host);
 }
 
-/** The router's request heals the host. */
-async function heals(segment: Segment, host: Host): Promise<void> {
-  await host.goStale();
-  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
-  assert.equal(code, 0, stdout + stderr);
-  assert.match(stdout, /^host0 .* healed$/m);
-  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
-}
-
 /** A single copy is sent to a host that can't flush: it says so, and doesn't die. */
-async function fails(segment: Segment): Promise<void> {
-  const { code, stdout } = await segment.send("-a", "--expect", "1", "-c", "1", "-w", "2s");
+async function fails(segment: Segment, error = "\\d+", wait = "2s"): Promise<void> {
+  const { code, stdout } = await segment.send("-a", "--expect", "1", "-c", "1", "-w", wait);
   assert.equal(code, 3, stdout);
-  assert.match(stdout, /^host0 .* FAILED, error \d+$/m);
+  assert.match(stdout, new RegExp(`^host0 .* FAILED, error ${error}$`, "m"));
 }
 
 async function started(service: ServiceProcess): Promise<void> {
   await service.line(/Started/);
 }
 
-Deno.test("service.ts survives an ip that is killed half-way", () =>
-  withFaultyHost("killed", async (faulty, segment, host) => {
-    await using service = await faulty.startService();
-    await started(service);
-    await faulty.replaceIp("kill -KILL $$");
-    await fails(segment);
-    await service.line(/Cannot flush all for .*: Cannot run "ip"/);
-    await faulty.replaceIp(faulty.workingIp);
-    await heals(segment, host);
-  }));
+/** What becomes of `ip`, the error that the sender is told, and what the log says. */
+const broken: readonly (readonly [
+  what: string,
+  script: string | null,
+  error: string,
+  said: RegExp,
+  wait?: string,
+])[] = [
+  ["is missing", null, "2", /Cannot flush all for .*Cannot run "ip"/],
+  ["is killed half-way", "kill -KILL $$", "5", /Cannot flush all for .*Cannot run "ip"/],
+  ["hangs", "exec sleep 1234", "110", /Cannot flush all for .*did not end within 5000 ms/, "14s"],
+];
+for (const [what, script, error, said, wait] of broken) {
+  Deno.test(`service.ts survives an ip that ${what}, and leaves no process`, () =>
+    withFaultyHost("broken", async (faulty, segment, host) => {
+      await using service = await faulty.startService();
+      await started(service);
+      await host.goStale();
+      await faulty.replaceIp(script);
+      await fails(segment, error, wait);
+      await service.line(said);
+      assert.doesNotMatch(await run(["ps", "-e", "-o", "args="]), /sleep 1234/);
+      await faulty.replaceIp(faulty.workingIp);
+      await heals(segment, host);
+    }));
+}
 
 Deno.test("service.ts survives running out of file descriptors", () =>
   withFaultyHost("descriptors", async (faulty, segment, host) => {
@@ -71,7 +78,9 @@ Deno.test("service.ts flushes when it starts again after it was killed in the mi
     await host.goStale();
     await faulty.replaceIp("echo $$ > /run/faulty-middle/flushing; exec sleep 30");
     const sending = segment.send("-a", "--expect", "1", "-i", "500ms", "-c", "20");
-    await appears("/run/faulty-middle/flushing");
+    const isFlushing = () =>
+      Deno.stat("/run/faulty-middle/flushing").then(({ size }) => size > 0, () => false);
+    await until(isFlushing, "a flush has begun");
     await first.stop("SIGKILL");
     // What it was running lives on, and would hold the namespace.
     Deno.kill(Number(await Deno.readTextFile("/run/faulty-middle/flushing")), "SIGKILL");
@@ -116,12 +125,3 @@ Deno.test("service.ts serves while the folder of its log is gone and its file sy
       await run(["umount", "-l", folder]);
     }
   }));
-
-/** Resolves when there is something in a file. */
-async function appears(path: string): Promise<void> {
-  for (let i = 0; i < 600; i++) {
-    if (await Deno.stat(path).then(({ size }) => size > 0, () => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`"${path}" has not appeared`);
-}

@@ -1,10 +1,13 @@
-/** What Debian's node_exporter makes of the service's metrics file. */
+/** What Debian's node_exporter makes of the metrics files of a service and, by a link, of a router. */
 import assert from "node:assert/strict";
-import { replaceFile } from "../../lib/files.ts";
+import { replaceFile, updateFile } from "../../lib/files.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../lib/receiver/counters.ts";
-import { isInstalled } from "../support/command.ts";
+import { endedRun } from "../../lib/sender/ended_run.ts";
+import { metricsAfterRun } from "../../lib/sender/run_metrics.ts";
+import { isInstalled, until } from "../support/command.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
+import { expectedOf, outcome, stuck } from "../unit/sender/helpers.ts";
 
 const program = "prometheus-node-exporter";
 const ignore = !await isInstalled(program);
@@ -29,6 +32,12 @@ Deno.test({
     await replaceFile(`${folder}/arpflush.prom`, text);
     // What a killed service leaves is not read.
     await Deno.writeTextFile(`${folder}/arpflush.prom.tmp`, text.slice(0, 100));
+    const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
+    const run = endedRun(ended, { interfaceNames: ["e0"], expect: null }, Date.now());
+    const routerText = metricsAfterRun("", run);
+    await Deno.mkdir(`${folder}/router`);
+    await updateFile(`${folder}/router/r.prom`, () => routerText);
+    await Deno.symlink(`${folder}/router/r.prom`, `${folder}/r.prom`);
     const exporter = new Deno.Command(program, {
       args: [
         "--web.listen-address=127.0.0.1:9100",
@@ -47,7 +56,7 @@ Deno.test({
       assert.ok(age >= -1 && age < 60, String(age));
       const sorted = (samples: Map<string, number>) =>
         [...samples].filter(([name]) => name.startsWith("arpflush_")).map(normalized).sort();
-      assert.deepEqual(sorted(shown), sorted(samplesOf(text)));
+      assert.deepEqual(sorted(shown), sorted(samplesOf(text + routerText)));
     } finally {
       exporter.kill("SIGKILL");
       await exporter.status;
@@ -64,12 +73,8 @@ function normalized([name, value]: [string, number]): string {
 
 /** A page, as soon as it is there. */
 async function fetched(url: string): Promise<string> {
-  for (let i = 0;; i++) {
-    try {
-      return await (await fetch(url)).text();
-    } catch (error) {
-      if (i === 100) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  let text = "";
+  const fetchText = async () => text = await (await fetch(url)).text();
+  await until(() => fetchText().then(() => true, () => false), url, 5_000);
+  return text;
 }

@@ -1,21 +1,11 @@
 /** The metrics file of the real service on a real kernel table, and file systems that fail it. */
 import assert from "node:assert/strict";
-import { run } from "../support/command.ts";
+import { run, until } from "../support/command.ts";
 import type { ServiceProcess } from "../support/programs.ts";
 import { hasPromtool, promtool, requests, samplesOf } from "../unit/metrics/samples.ts";
-import { folder, type Host, openSegment, routerMac, type Segment } from "./chain.ts";
+import { folder, heals, type Host, openSegment, rightsOfUnit, type Segment } from "./chain.ts";
 
-/** As packaging/arpflush.service leaves the service. */
-const rightsOfUnit = [
-  "setpriv",
-  "--bounding-set=-all,+net_admin",
-  "--inh-caps=-all",
-  "--no-new-privs",
-  "sh",
-  "-c",
-  'umask 0022; exec "$@"',
-  "sh",
-];
+const rightsAndMode = [...rightsOfUnit, "sh", "-c", 'umask 0022; exec "$@"', "sh"];
 const place = `${folder}/metrics`;
 const path = `${place}/arpflush.prom`;
 const settings = [`MetricsFile = "${path}"`, "HoldDownSeconds = 1"];
@@ -29,7 +19,7 @@ async function withMetrics(
   await Deno.mkdir(place);
   await run(["mount", "-n", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", place]);
   try {
-    const service = await host.serve(settings, { argv: rightsOfUnit });
+    const service = await host.serve(settings, { argv: rightsAndMode });
     await body({ segment, host, service });
     await service.stop();
   } finally {
@@ -37,22 +27,18 @@ async function withMetrics(
   }
 }
 
-async function heals(segment: Segment, host: Host): Promise<void> {
-  await host.goStale();
-  const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
-  assert.equal(code, 0, stdout + stderr);
-  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
-}
-
-/** The file as soon as a sample has a value; rejects after 10 s. */
+/** The file as soon as a sample has a value. */
 async function textWith(name: string, value: number): Promise<string> {
   let text = "";
-  for (let i = 0; i < 200; i++) {
-    text = await Deno.readTextFile(path).catch(() => "\n");
-    if (text !== "\n" && samplesOf(text).get(name) === value) return text;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`"${name}" is not ${value}: ${text}`);
+  await until(
+    async () => {
+      text = await Deno.readTextFile(path).catch(() => "");
+      return text !== "" && samplesOf(text).get(name) === value;
+    },
+    `"${name}" is ${value}`,
+    10_000,
+  );
+  return text;
 }
 
 /** Reads a file again and again until it is told to stop; gives how many texts it has seen. */
@@ -159,10 +145,8 @@ Deno.test("service.ts takes a MetricsFile from a reload, moves it, and keeps the
     await Deno.writeTextFile(`${folder}/${file}`, `${keyLine}\n${line}\n`);
     const before = service.log.length;
     service.kill("SIGHUP");
-    for (let i = 0; i < 200 && !service.log.slice(before).some((one) => answer.test(one)); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    assert.match(service.log.slice(before).join("\n"), answer);
+    const isAnswered = () => service.log.slice(before).some((one) => answer.test(one));
+    await until(isAnswered, `the log says ${answer}`, 10_000);
   };
   await Deno.mkdir(place);
   await reload(settings.join("\n"), /Reloaded/);
@@ -171,9 +155,8 @@ Deno.test("service.ts takes a MetricsFile from a reload, moves it, and keeps the
   await segment.send("-a", "--expect", "1");
   await textWith(requests("accepted"), 1);
   await reload(`MetricsFile = "${folder}/other.prom"`, /Reloaded/);
-  for (let i = 0; i < 100 && !(await Deno.stat(`${folder}/other.prom`).catch(() => null)); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const other = () => Deno.stat(`${folder}/other.prom`).then(() => true, () => false);
+  await until(other, "the other file", 5_000);
   const moved = samplesOf(await Deno.readTextFile(`${folder}/other.prom`));
   assert.equal(moved.get(requests("accepted")), 1);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);

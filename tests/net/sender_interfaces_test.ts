@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { NeighborReport } from "../../lib/wire/ack.ts";
 import { formatPrefix } from "../../lib/wire/addresses.ts";
-import { type CommandOutcome, isInstalled, run } from "../support/command.ts";
+import { type CommandOutcome, isInstalled, run, until } from "../support/command.ts";
 import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
 import {
   runCommand,
@@ -151,17 +151,14 @@ Deno.test({
     }),
 });
 
-/** The address that the kernel gives an interface here once it has a carrier; waits 5 s at most. */
+/** The address that the kernel gives an interface here once it has a carrier. */
 async function linkLocalAddress(interfaceName: string): Promise<string> {
-  const end = performance.now() + 5000;
-  while (performance.now() < end) {
-    const own = Deno.networkInterfaces().find(({ name, address }) =>
+  const find = () =>
+    Deno.networkInterfaces().find(({ name, address }) =>
       name === interfaceName && address.startsWith("fe80::")
     );
-    if (own !== undefined) return own.address;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`No link-local address on ${interfaceName}`);
+  await until(() => find() !== undefined, `a link-local address on ${interfaceName}`, 5_000);
+  return find()?.address ?? "";
 }
 
 Deno.test("send.ts reaches a host by its link-local address and zone", () =>

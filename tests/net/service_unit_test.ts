@@ -1,14 +1,6 @@
 /** The service with the rights that packaging/arpflush.service leaves it, on a real kernel table. */
 import assert from "node:assert/strict";
-import { notifySocket, openSegment, routerMac } from "./chain.ts";
-
-/** CapabilityBoundingSet=CAP_NET_ADMIN and NoNewPrivileges=yes. */
-const rightsOfUnit = [
-  "setpriv",
-  "--bounding-set=-all,+net_admin",
-  "--inh-caps=-all",
-  "--no-new-privs",
-];
+import { heals, notifySocket, openSegment, rightsOfUnit } from "./chain.ts";
 
 Deno.test("service.ts heals with CAP_NET_ADMIN as its only capability, and says that it is ready", async () => {
   await Deno.mkdir("/run/systemd", { recursive: true });
@@ -20,10 +12,7 @@ Deno.test("service.ts heals with CAP_NET_ADMIN as its only capability, and says 
     const argv = ["env", `NOTIFY_SOCKET=${notifySocket}`, ...rightsOfUnit];
     const service = await host.serve([], { argv });
     assert.equal(await next(), "READY=1");
-    await host.goStale();
-    const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
-    assert.equal(code, 0, stdout + stderr);
-    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+    await heals(segment, host);
     service.kill("SIGHUP");
     await service.line(/Reloaded/);
     assert.match(await next(), /^RELOADING=1\nMONOTONIC_USEC=\d+$/);

@@ -30,7 +30,11 @@ Deno.test("every executable has permissions, and none on Windows to run programs
   for (const set of [config.permissions["sender-windows"], config.permissions["service-windows"]]) {
     assert.ok(!("run" in set));
   }
-  assert.ok(!("write" in config.permissions["sender-windows"]));
+  // Metrics and history, where only administrators write.
+  assert.deepEqual(config.permissions["sender-windows"].write, [
+    metricsFolders.windows[0],
+    "C:\\ProgramData\\ArpFlush",
+  ]);
 });
 
 Deno.test("the service may write metrics, its key and to systemd, and nothing else", () => {

@@ -106,6 +106,7 @@ Deno.test({
       });
       const wanted = ["arpflush.1", "arpflush-service.8", "arpflush.service", "keepalived.conf"];
       wanted.push("confinement.md", "NOTICES.txt", "CHANGELOG.md", "arpflush.spdx.json", "deno");
+      wanted.push("arpflush.rules.yml", "arpflush-run.schema.json");
       for (const name of wanted) assert.ok(names.includes(`arpflush/${name}`), name);
       assert.deepEqual(names, names.toSorted());
     }),

@@ -32,6 +32,7 @@ import {
   requestIdOf,
 } from "../../lib/wire/request.ts";
 import { createRouter } from "../support/datagrams.ts";
+import { type Given, step } from "../support/schedules.ts";
 import { createTestTime, settle, type TestTime } from "../support/test_time.ts";
 import { notingCache, testRules } from "./receiver/harness.ts";
 import { foreignMac, isOwnMac, ownMac } from "./sender/answers.ts";
@@ -77,43 +78,25 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
   },
 );
 
-type Subject = "report" | "bare" | "listed" | "two requests" | "probe";
-type Step =
-  | { readonly kind: "run"; readonly router: number; readonly subject: Subject; counts: boolean }
-  | { readonly kind: "pass"; readonly ms: number }
-  | { readonly kind: "step router"; readonly router: number; readonly ms: number }
-  | { readonly kind: "step host"; readonly host: number; readonly ms: number }
-  | { readonly kind: "restart"; readonly host: number }
-  | { readonly kind: "keys"; readonly host: number; readonly listed: readonly boolean[] }
-  | { readonly kind: "failing"; readonly host: number; readonly failing: boolean };
-
-const stepOf = <Kind extends Step["kind"]>(kind: Kind) => ({ kind: fc.constant(kind) });
+type Subject = typeof subjects[number];
 const stepMs = fc.constantFrom(-3_600_000, -70_000, -1_000, 1_000, 70_000, 3_600_000);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      ...stepOf("run"),
-      router: fc.nat(1),
-      subject: fc.constantFrom("report", "report", "bare", "listed", "two requests", "probe"),
-      counts: fc.boolean(),
-    }),
-  },
-  { weight: 5, arbitrary: fc.record({ ...stepOf("pass"), ms: fc.nat(4_000) }) },
-  fc.record({ ...stepOf("pass"), ms: fc.nat(100_000) }),
-  fc.record({ ...stepOf("step router"), router: fc.nat(1), ms: stepMs }),
-  { weight: 2, arbitrary: fc.record({ ...stepOf("step host"), host: fc.nat(2), ms: stepMs }) },
-  { weight: 2, arbitrary: fc.record({ ...stepOf("restart"), host: fc.nat(2) }) },
-  fc.record({
-    ...stepOf("keys"),
-    host: fc.nat(2),
-    listed: fc.constantFrom([true, true], [true, false], [false, true]),
-  }),
-  {
-    weight: 2,
-    arbitrary: fc.record({ ...stepOf("failing"), host: fc.nat(2), failing: fc.boolean() }),
-  },
+const subjects = ["report", "report", "bare", "listed", "two requests", "probe"] as const;
+const host = fc.nat(2);
+const steps = fc.oneof(
+  step("run", {
+    router: fc.nat(1),
+    subject: fc.constantFrom(...subjects),
+    counts: fc.boolean(),
+  }, 5),
+  step("pass", { ms: fc.nat(4_000) }, 5),
+  step("pass", { ms: fc.nat(100_000) }),
+  step("step router", { router: fc.nat(1), ms: stepMs }),
+  step("step host", { host, ms: stepMs }, 2),
+  step("restart", { host }, 2),
+  step("keys", { host, listed: fc.constantFrom([true, true], [true, false], [false, true]) }),
+  step("failing", { host, failing: fc.boolean() }, 2),
 );
+type Step = Given<typeof steps>;
 
 interface Schedule {
   readonly steps: readonly Step[];
@@ -125,7 +108,7 @@ interface Schedule {
 }
 
 const schedule: fc.Arbitrary<Schedule> = fc.record({
-  steps: fc.array(step, { minLength: 2, maxLength: 16, size: "max" }),
+  steps: fc.array(steps, { minLength: 2, maxLength: 16, size: "max" }),
   fates: fc.array(fate, { minLength: 1, maxLength: 40, size: "max" }),
   lossless: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
   stuck: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),

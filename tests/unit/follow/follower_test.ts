@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Link } from "../../../lib/follow/address_changes.ts";
-import { Follower, type LinkRequest } from "../../../lib/follow/follower.ts";
+import { Follower } from "../../../lib/follow/follower.ts";
 import { NotifyLines } from "../../../lib/follow/notify_lines.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
 interface Run {
   readonly at: number;
-  readonly kind: LinkRequest["kind"];
+  readonly kind: "flush" | "probe";
   readonly link: string;
   readonly addresses: string[];
   readonly ended: () => string | null;
@@ -29,20 +29,28 @@ function createRouter(wrong: string | null = null) {
         addresses: new Set(addresses),
       }]),
     );
+  function carryOut(
+    kind: Run["kind"],
+    link: string,
+    addresses: ReadonlySet<string>,
+    ms: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ended = () => signal.aborted ? String(signal.reason) : null;
+    runs.push({ at: time.monotonic() - start, kind, link, addresses: [...addresses], ended });
+    return new Promise((resolve) => {
+      time.after(ms, resolve);
+      signal.addEventListener("abort", () => resolve());
+    });
+  }
   const follower = new Follower({
     time,
     readLinks,
-    run({ kind, link }, signal) {
-      const ended = () => signal.aborted ? String(signal.reason) : null;
-      const at = time.monotonic() - start;
-      runs.push({ at, kind, link: link.name, addresses: [...link.addresses], ended });
-      return new Promise((resolve) => {
-        time.after(
-          kind === "probe" ? 1_500 : 7_000,
-          () => resolve(kind === "probe" ? wrong : null),
-        );
-        signal.addEventListener("abort", () => resolve(null));
-      });
+    flush: ({ name, addresses }, signal) => carryOut("flush", name, addresses, 7_000, signal),
+    async probe(links, signal) {
+      const addresses = [...links.values()].flatMap((link) => [...link.addresses]);
+      await carryOut("probe", "", new Set(addresses), 1_500, signal);
+      return new Map(wrong === null ? [] : [["e1", wrong]]);
     },
     log: (_, text) => void said.push(text),
   });
@@ -60,13 +68,6 @@ function createRouter(wrong: string | null = null) {
       if (change.startsWith("+")) addresses?.add(address);
       if (change.startsWith("-")) addresses?.delete(address);
       for (const one of lines.add(new TextEncoder().encode(`${text}\n`))) follower.note(one);
-    },
-    /** Time, ms by ms, so that what a promise starts begins when it should. */
-    async pass(ms: number) {
-      for (let i = 0; i < ms; i += 10) {
-        time.pass(10);
-        await settle(5);
-      }
     },
   };
 }
@@ -208,17 +209,22 @@ Deno.test("Follower.ring() finds an address whose line was lost", () => {
   assert.deepEqual(flushes(router), [[0, "e1"]]);
 });
 
-Deno.test("Follower.begin() probes each link, and flushes where something is wrong", async () => {
+Deno.test("Follower.begin() probes, and has the links flushed where something is wrong", async () => {
   for (const wrong of [null, "sql01 STUCK 192.0.2.254"]) {
     const router = createRouter(wrong);
-    router.follower.begin();
-    assert.deepEqual(router.runs.map(({ kind, link }) => [kind, link]), [["probe", "e0"], [
-      "probe",
-      "e1",
-    ]]);
-    await router.pass(3_000);
-    assert.deepEqual(flushes(router).map(([, link]) => link), wrong === null ? [] : ["e0", "e1"]);
+    const beginning = router.follower.begin();
+    assert.deepEqual(router.runs.map(({ kind }) => kind), ["probe"]);
+    await router.time.until(beginning);
+    assert.deepEqual(flushes(router), wrong === null ? [] : [[1_500, "e1"]]);
   }
+});
+
+Deno.test("Follower.begin() has no link flushed that was flushed while the probe went on", async () => {
+  const router = createRouter("sql01 STUCK 192.0.2.254");
+  const beginning = router.follower.begin();
+  router.line(master(), "+e1", "198.51.100.1");
+  await router.time.until(beginning);
+  assert.deepEqual(flushes(router), [[0, "e1"]]);
 });
 
 Deno.test("Follower survives a run that fails, and stops with all that it started", async () => {
@@ -228,15 +234,18 @@ Deno.test("Follower survives a run that fails, and stops with all that it starte
     time,
     readLinks: () =>
       new Map([["e0", { name: "e0", interfaceNames: ["e0"], addresses: new Set() }]]),
-    run: (_, signal) => {
+    flush: (_, signal) => {
       if (said.length === 1) return Promise.reject(new Error("Cannot read key file"));
-      return new Promise((resolve) => signal.addEventListener("abort", () => resolve(null)));
+      return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
     },
+    probe: () => Promise.reject(new Error("Cannot read key file")),
     log: (_, text) => void said.push(text),
   });
   const line = { type: "INSTANCE", state: "MASTER_RX_LOWER_PRI", priority: 1 } as const;
   follower.note({ ...line, name: "V1" });
   await settle();
+  await follower.begin();
+  assert.equal(said.pop(), "Cannot probe: Cannot read key file");
   assert.equal(said.at(-1), "Cannot flush on e0: Cannot read key file");
   time.pass(6_000);
   follower.note({ ...line, name: "V1" });

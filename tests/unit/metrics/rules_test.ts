@@ -1,22 +1,37 @@
 /** The alerts that administrators take over, judged and tried by Prometheus' own tool. */
 import assert from "node:assert/strict";
+import dashboard from "../../../packaging/grafana-dashboard.json" with { type: "json" };
 import { metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
+import { endedRun } from "../../../lib/sender/ended_run.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { expectedOf, outcome, stuck } from "../sender/helpers.ts";
 import { hasPromtool, promtool, samplesOf } from "./samples.ts";
 
 const root = `${import.meta.dirname}/../../../`;
 const file = "packaging/arpflush.rules.yml";
 const rules = await Deno.readTextFile(`${root}${file}`);
+const queries = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
 const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
 
-/** Every series' name and labels as the service publishes them. */
+/** Every series' name and labels as the service and routers publish them. */
 function published(): string[] {
   const counters = new Counters();
   counters.countFlushed(1, 1);
   counters.countAuthentic("accepted", 0, "01234567");
   counters.countAuthentic("stale", 0, "01234567");
   const about = { keyIds: ["01234567"], startedAt: 0, version: "", runtime: "" };
-  return [...samplesOf(metricsText({ counters, ...about })).keys()];
+  const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
+  const options = { interfaceNames: ["e0"], expect: null };
+  const failover = endedRun(ended, options, 0);
+  const texts = [
+    metricsText({ counters, ...about }),
+    [failover, { ...failover, kind: "drill" } as const].reduce(
+      metricsAfterRun,
+      metricsAfterHeartbeat("", 0),
+    ),
+  ];
+  return texts.flatMap((text) => [...samplesOf(text).keys()]);
 }
 
 Deno.test({
@@ -51,9 +66,27 @@ Deno.test("tests/unit/metrics/rules.yml tries every alert both ways", async () =
   }
 });
 
-Deno.test("arpflush.rules.yml asks for what the service publishes", () => {
+Deno.test({
+  name: "grafana-dashboard.json has queries that Prometheus understands",
+  ignore: !hasPromtool,
+  async fn() {
+    const rules = queries.map((expr, i) => ({ record: `panel:${i}`, expr }));
+    const file = await Deno.makeTempFile({ suffix: ".yml" });
+    try {
+      // YAML takes JSON.
+      await Deno.writeTextFile(file, JSON.stringify({ groups: [{ name: "panels", rules }] }));
+      const { success, output } = await promtool(["check", "rules", file]);
+      assert.ok(success, output);
+      assert.match(output, new RegExp(`${dashboard.panels.length} rules found`));
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});
+
+Deno.test("arpflush.rules.yml and grafana-dashboard.json ask for what the service and routers publish", () => {
   const series = published();
-  const asked = [...rules.matchAll(/\b(arpflush_\w+)(?:\{([^}]*)\})?/g)];
+  const asked = [...[rules, ...queries].join("\n").matchAll(/\b(arpflush_\w+)(?:\{([^}]*)\})?/g)];
   assert.ok(asked.length > 5);
   for (const [text, name, matchers = ""] of asked) {
     const parts = [...matchers.matchAll(/(\w+)=~?"([^"]*)"/g)];

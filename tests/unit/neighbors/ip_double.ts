@@ -64,6 +64,7 @@ export function createIpDouble(...rows: Row[]): IpDouble {
           stdout += `${JSON.stringify([{ dst, ...route }])}\n`;
           return;
         }
+        if (command.startsWith("link show ")) return void (stdout += '[{"ifname":"lo"}]\n');
         // neigh del 192.0.2.1 dev e0; neigh flush to 192.0.2.1; neigh show nud all
         const [, what, at, argument, device] = command.split(" ");
         const { rows } = double;
@@ -71,9 +72,7 @@ export function createIpDouble(...rows: Row[]): IpDouble {
           // The filter by state passes rows of a routing program whatever their state.
           const shown = argument === "all"
             ? rows
-            : argument === "none"
-            ? rows.filter((row) => row.state === undefined || "extern_learn" in row)
-            : rows.filter((row) => !row.state?.includes("NOARP"));
+            : rows.filter((row) => !row.state?.includes("NOARP") || "extern_learn" in row);
           stdout += `${JSON.stringify(shown)}\n`;
         } else if (what === "flush") {
           const isHit = (row: Row) =>
@@ -95,7 +94,7 @@ export function createIpDouble(...rows: Row[]): IpDouble {
       if (args.includes("-batch")) {
         run(input);
         await Promise.resolve();
-        if (next !== undefined) run(next(stdout.split("\n", 1)[0]));
+        for (const text of next?.(stdout.split("\n", 1)[0]) ?? []) run(text);
       } else run(args.join(" "));
       return { code: stderr === "" ? 0 : ended ? 2 : 1, stdout, stderr };
     },

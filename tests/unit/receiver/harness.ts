@@ -5,7 +5,7 @@
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { FlushScope, NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import type { EventName, EventValues, Report } from "../../../lib/log/events.ts";
-import type { DatagramSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { type DatagramSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
 import {
   Receiver,
   type ReceiverParts,
@@ -34,7 +34,7 @@ export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as c
 export const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 /** A datagram that the receiver sent. */
-export interface Sent {
+interface Sent {
   readonly bytes: Uint8Array;
   readonly to: Deno.Addr;
   /** Monotonic ms since the start. */
@@ -155,4 +155,19 @@ export function startHarness(
 /** The acks among sent datagrams, each an ack to these request bytes or the test fails. */
 export function acksTo(bytes: Uint8Array, sent: readonly Sent[]): FlushAck[] {
   return sent.map((one) => readAck(one.bytes, bytes, router));
+}
+
+/** Sends datagrams from one socket to a port of loopback; gives the first answer, within 10 s. */
+export async function firstAnswer(
+  port: number,
+  datagrams: readonly Uint8Array[],
+  hostname = "127.0.0.1",
+): Promise<Uint8Array> {
+  const socket = openUdpSocket(hostname.includes(":") ? hostname : "127.0.0.1", 0);
+  const timer = setTimeout(() => socket.close(), 10_000);
+  for (const bytes of datagrams) await socket.send(bytes, { transport: "udp", hostname, port });
+  const [answer] = await socket.receive();
+  clearTimeout(timer);
+  socket.close();
+  return answer;
 }

@@ -15,6 +15,7 @@ import type { FlushAck } from "../../../lib/wire/ack.ts";
 import { hostSigner, readAck } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import {
+  firstAnswer,
   instance,
   keepReport,
   notingCache,
@@ -160,32 +161,19 @@ function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRu
   return { ...kept, receiver };
 }
 
-function startClient(port: number) {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  const to = { transport: "udp", hostname: "127.0.0.1", port } as const;
-  return {
-    socket,
-    send: (bytes: Uint8Array) => socket.send(bytes, to),
-    /** Sends a request's bytes and waits for its ack. */
-    async ask(bytes = signed()): Promise<FlushAck> {
-      await socket.send(bytes, to);
-      return await this.ack(bytes);
-    },
-    /** The next datagram, which must come soon and be an ack to these bytes. */
-    async ack(bytes: Uint8Array): Promise<FlushAck> {
-      const timer = setTimeout(() => socket.close(), 10_000);
-      const [answer] = await socket.receive();
-      clearTimeout(timer);
-      return readAck(answer, bytes, router);
-    },
-    [Symbol.dispose]: () => socket.close(),
-  };
+/** Sends a request to a receiver, behind other datagrams if any; gives its ack. */
+async function ask(
+  { port }: Receiver,
+  bytes = signed(),
+  before: readonly Uint8Array[] = [],
+  hostname?: string,
+): Promise<FlushAck> {
+  return readAck(await firstAnswer(port, [...before, bytes], hostname), bytes, router);
 }
 
 Deno.test("Receiver flushes for a request and acknowledges with what it removed", async () => {
   const { receiver, saidOf } = startReal();
-  using client = startClient(receiver.port);
-  const ack = await client.ask();
+  const ack = await ask(receiver);
   assert.deepEqual([ack.status, ack.entries, ack.error, ack.host], ["flushed", 1, 0, "host1"]);
   assert.ok(Math.abs(ack.clock - Date.now()) < 5_000);
   await receiver.stop();
@@ -195,12 +183,11 @@ Deno.test("Receiver flushes for a request and acknowledges with what it removed"
 
 Deno.test("Receiver reports on the neighbors asked about, resolved after the flush", async () => {
   const { receiver } = startReal();
-  using client = startClient(receiver.port);
   const asked = { report: true, addresses: [gateway] };
-  const probe = await client.ask(signed({ ...asked, action: "probe" }));
+  const probe = await ask(receiver, signed({ ...asked, action: "probe" }));
   assert.deepEqual([probe.status, probe.entries], ["alive", 1]);
   assert.deepEqual(probe.reports[0].linkLayerAddress, failedRouter);
-  const flush = await client.ask(signed({ ...asked, action: "flush listed" }));
+  const flush = await ask(receiver, signed({ ...asked, action: "flush listed" }));
   assert.deepEqual([flush.status, flush.entries], ["flushed", 1]);
   assert.deepEqual(flush.reports[0].linkLayerAddress, newRouter);
   await receiver.stop();
@@ -208,7 +195,6 @@ Deno.test("Receiver reports on the neighbors asked about, resolved after the flu
 
 Deno.test("Receiver answers the next request after 1,000 acks to a closed port", async () => {
   const { receiver } = startReal();
-  using client = startClient(receiver.port);
   // Each of these senders is gone before its ack arrives: the kernel answers with ICMP.
   for (let i = 0; i < 1_000; i++) {
     const gone = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
@@ -216,7 +202,7 @@ Deno.test("Receiver answers the next request after 1,000 acks to a closed port",
     await gone.send(signed({ action: "probe", ackSpreadMs: 1 }), to);
     gone.close();
   }
-  assert.equal((await client.ask()).status, "flushed");
+  assert.equal((await ask(receiver)).status, "flushed");
   const { acksSent, acksFailed } = receiver.counters.counted;
   await receiver.stop();
   assert.ok(acksSent + acksFailed > 500, `${acksSent} acks sent, ${acksFailed} failed`);
@@ -224,14 +210,13 @@ Deno.test("Receiver answers the next request after 1,000 acks to a closed port",
 
 Deno.test("Receiver finds a genuine request among junk and answers none of that", async () => {
   const { receiver, saidOf } = startReal();
-  using client = startClient(receiver.port);
   const junk = [0, 1, 231, 232, 250, 1_222, 1_500, 9_000].map((length) =>
     crypto.getRandomValues(new Uint8Array(length))
   );
   // In small portions: the kernel drops what overflows a socket's buffer.
   for (let portion = 0; portion < 25; portion++) {
-    for (const bytes of junk) await client.send(bytes);
-    assert.equal((await client.ask(signed({ action: "probe" }))).status, "alive");
+    const { status } = await ask(receiver, signed({ action: "probe" }), junk);
+    assert.equal(status, "alive");
   }
   const { refused, counted } = receiver.counters;
   assert.equal(Object.values(refused).reduce((sum, count) => sum + count, 0), 200);
@@ -245,29 +230,18 @@ Deno.test("Receiver hears IPv4 and IPv6 on a dual-stack socket and answers both"
   ignore: Deno.build.os === "windows",
 }, async () => {
   const { receiver } = startReal({}, { addresses: ["::"] });
-  using client = startClient(receiver.port);
-  assert.equal((await client.ask()).status, "flushed");
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 });
-  const bytes = signed({ action: "probe" });
-  await socket.send(bytes, { transport: "udp", hostname: "::1", port: receiver.port });
-  const [answer] = await socket.receive();
-  assert.equal(answer.length, 232);
-  socket.close();
+  assert.equal((await ask(receiver)).status, "flushed");
+  const { status } = await ask(receiver, signed({ action: "probe" }), [], "::1");
+  assert.equal(status, "alive");
   await receiver.stop();
 });
 
 Deno.test("Receiver moved by new rules keeps what it has seen", async () => {
   const { receiver } = startReal();
-  using before = startClient(receiver.port);
   const bytes = signed();
-  assert.equal((await before.ask(bytes)).status, "flushed");
+  assert.equal((await ask(receiver, bytes)).status, "flushed");
   await receiver.configure(rulesAt("127.0.0.2"));
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  await socket.send(bytes, { transport: "udp", hostname: "127.0.0.2", port: receiver.port });
-  const timer = setTimeout(() => socket.close(), 10_000);
-  await socket.receive();
-  clearTimeout(timer);
-  socket.close();
+  await ask(receiver, bytes, [], "127.0.0.2");
   assert.equal(receiver.counters.counted.flushes, 1);
   assert.equal(receiver.counters.counted.repeated, 1);
   await receiver.stop();

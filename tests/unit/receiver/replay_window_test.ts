@@ -2,6 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { AckSources } from "../../../lib/receiver/ack_sources.ts";
 import { ReplayWindow, type SeenRequest } from "../../../lib/receiver/replay_window.ts";
+import { step } from "../../support/schedules.ts";
 import { router } from "./harness.ts";
 
 const started = 1_700_000_000_000;
@@ -86,33 +87,16 @@ Deno.test("ReplayWindow holds 4,096 ids", () => {
   assert.equal(window.accept(seenOf(4_096, started + 2), false, 0, tolerance), "unremembered");
 });
 
-type Step =
-  | { kind: "pass"; ms: number }
-  | { kind: "step"; ms: number }
-  | { kind: "tolerance"; ms: number }
-  | { kind: "new"; offset: number; hasChallenge: boolean }
-  | { kind: "replay"; which: number };
-
 const steps = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constant("pass" as const), ms: fc.nat(150_000) }),
-    fc.record({
-      kind: fc.constant("step" as const),
-      ms: fc.constantFrom(-86_400_000, -3_600_000, -30_000, 30_000, 3_600_000),
-    }),
-    fc.record({
-      kind: fc.constant("tolerance" as const),
-      ms: fc.constantFrom(1_000, 60_000, 300_000),
-    }),
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        kind: fc.constant("new" as const),
-        offset: fc.oneof(fc.constant(0), fc.integer({ min: -70_000, max: 70_000 })),
-        hasChallenge: fc.boolean(),
-      }),
-    },
-    { weight: 5, arbitrary: fc.record({ kind: fc.constant("replay" as const), which: fc.nat() }) },
+    step("pass", { ms: fc.nat(150_000) }),
+    step("step", { ms: fc.constantFrom(-86_400_000, -3_600_000, -30_000, 30_000, 3_600_000) }),
+    step("tolerance", { ms: fc.constantFrom(1_000, 60_000, 300_000) }),
+    step("new", {
+      offset: fc.oneof(fc.constant(0), fc.integer({ min: -70_000, max: 70_000 })),
+      hasChallenge: fc.boolean(),
+    }, 5),
+    step("replay", { which: fc.nat() }, 5),
   ),
   { minLength: 3, maxLength: 40 },
 );
@@ -120,9 +104,9 @@ const steps = fc.array(
 Deno.test("ReplayWindow accepts nothing twice, whatever clock and tolerance do", () => {
   let replays = 0, full = 0;
   fc.assert(
-    fc.property(steps, (schedule: Step[]) => {
+    fc.property(steps, (schedule) => {
       const window = new ReplayWindow(started - 1, 3);
-      let now = 0, step = 0, toleranceMs = tolerance;
+      let now = 0, stepped = 0, toleranceMs = tolerance;
       /** Each with the time until which its challenge is right. */
       const all: { seen: SeenRequest; challengedUntil: number; accepted: boolean }[] = [];
       function present(one: typeof all[number]): void {
@@ -130,7 +114,7 @@ Deno.test("ReplayWindow accepts nothing twice, whatever clock and tolerance do",
         if (window.find(seen.id, now) !== undefined) return;
         const hasChallenge = challengedUntil > 0;
         if (hasChallenge && challengedUntil <= now) return;
-        const wall = started + now + step;
+        const wall = started + now + stepped;
         if (!hasChallenge && !window.isFresh(seen.created, wall, toleranceMs)) return;
         const outcome = window.accept(seen, hasChallenge, now, toleranceMs);
         if (outcome === "refused") return void full++;
@@ -139,10 +123,10 @@ Deno.test("ReplayWindow accepts nothing twice, whatever clock and tolerance do",
       }
       for (const one of schedule) {
         if (one.kind === "pass") now += one.ms;
-        if (one.kind === "step") step += one.ms;
+        if (one.kind === "step") stepped += one.ms;
         if (one.kind === "tolerance") toleranceMs = one.ms;
         if (one.kind === "new") {
-          const seen = seenOf(all.length, started + now + step + one.offset);
+          const seen = seenOf(all.length, started + now + stepped + one.offset);
           const challengedUntil = one.hasChallenge ? now + 60_000 : 0;
           all.push({ seen, challengedUntil, accepted: false });
           present(all[all.length - 1]);

@@ -4,6 +4,7 @@ import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Resolutions } from "../../../lib/receiver/resolutions.ts";
 import { type AddressPrefix, formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { step } from "../../support/schedules.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "./harness.ts";
 
@@ -241,15 +242,9 @@ Deno.test("Resolutions end within 2 s, begun after they were asked for, in any s
   const texts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
   const steps = fc.array(
     fc.oneof(
-      fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: 1, max: 1_200 }) }),
-      fc.record({ kind: fc.constant("flush" as const) }),
-      {
-        weight: 2,
-        arbitrary: fc.record({
-          kind: fc.constant("ask" as const),
-          of: fc.subarray(texts, { minLength: 1 }),
-        }),
-      },
+      step("pass", { ms: fc.integer({ min: 1, max: 1_200 }) }),
+      step("flush", {}),
+      step("ask", { of: fc.subarray(texts, { minLength: 1 }) }, 2),
     ),
     { maxLength: 20 },
   );
@@ -259,16 +254,16 @@ Deno.test("Resolutions end within 2 s, begun after they were asked for, in any s
       let next = 0;
       const { ask, pass, begun, ended, now, resolutions } = start(() => answers[next++] ?? null);
       const asked: { at: number; texts: string[] }[] = [];
-      for (const step of schedule) {
-        if (step.kind === "pass") await pass(step.ms);
-        if (step.kind === "flush") {
+      for (const one of schedule) {
+        if (one.kind === "pass") await pass(one.ms);
+        if (one.kind === "flush") {
           const before = begun.length;
           resolutions.restart("all");
           restarted += begun.length - before;
         }
-        if (step.kind === "ask") {
-          asked.push({ at: now(), texts: step.of });
-          ask(step.of.map(parsePrefix));
+        if (one.kind === "ask") {
+          asked.push({ at: now(), texts: one.of });
+          ask(one.of.map(parsePrefix));
         }
       }
       await pass(2_100);

@@ -26,6 +26,7 @@ const defaults: SendOptions = {
   verify: true,
   addresses: null,
   expect: null,
+  ask: null,
   output: "text",
   quiet: false,
   verbose: false,

@@ -1,5 +1,5 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
-import type { AskResult } from "../../../lib/ask/verdicts.ts";
+import { type AskResult, noAsk } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
 import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
@@ -45,7 +45,7 @@ export const router = interfaces(
 export const expectedOf = (text: string) => createExpectedHosts(parseExpectedHosts(text));
 
 /** A plan of five copies, a second apart, to one broadcast address. */
-export function planOf(
+function planOf(
   changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
 ): Plan {
   return {
@@ -78,10 +78,10 @@ export interface Answered {
 }
 
 /** The request that the records' hosts answered. */
-export const request: AskedRequest = asked("ab".repeat(16));
+const request: AskedRequest = asked("ab".repeat(16));
 
 /** A record of five copies to one broadcast address, and these answers. */
-export function recordOf(
+function recordOf(
   answers: readonly Answered[],
   changes: Partial<ExchangeRecord> & { readonly own?: string } = {},
 ): ExchangeRecord {
@@ -109,6 +109,7 @@ export function recordOf(
     named: new Set(),
     strayPorts: [],
     endedEarly: null,
+    asked: noAsk,
     elapsedMs: 6000.1234,
     ...fields,
   };
@@ -129,7 +130,10 @@ export function outcome(
   record: Parameters<typeof recordOf>[1] = {},
   asked: readonly AskResult[] = [],
 ) {
-  return outcomeOf(planOf(plan), recordOf(answers, record), [], { results: asked, remarks: [] });
+  return outcomeOf(
+    planOf(plan),
+    recordOf(answers, { ...record, asked: { ...noAsk, results: asked } }),
+  );
 }
 
 /** What came of asking a host that runs no service for 192.0.2.1. */

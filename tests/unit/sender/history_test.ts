@@ -5,11 +5,16 @@ import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { historyLine, historyLines, parseHistory } from "../../../lib/sender/history.ts";
 import { expectedOf, healed, outcome, stuck } from "./helpers.ts";
 
+const onE0 = { interfaceNames: ["e0"], expect: null };
 const at = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const mixed = outcome([healed, stuck], { exchange: { expected: expectedOf("web1\ncache9\ndb1") } });
-const line = historyLine(endedRun(mixed, at));
+const line = historyLine(endedRun(mixed, onE0, at));
 const failure = historyLine(
-  failedRun({ action: "probe" }, new RunError('Cannot read key file "k": x\ny', 2), at),
+  failedRun(
+    { action: "probe", ...onE0, interfaceNames: [] },
+    new RunError('Cannot read key file "k": x\ny', 2),
+    at,
+  ),
 );
 
 Deno.test("historyLine() has what came of a run, in one line", () => {
@@ -19,6 +24,7 @@ Deno.test("historyLine() has what came of a run, in one line", () => {
     version: 1,
     at: "2026-01-02T03:04:05.006Z",
     run: "failover",
+    interfaces: ["e0"],
     exitCode: 3,
     durationMs: 6000,
     hosts: { stuck: 1, healed: 1, missing: 1 },
@@ -33,7 +39,7 @@ Deno.test("historyLine() has what came of a run, in one line", () => {
 Deno.test("historyLine() stays short whatever the number of hosts", () => {
   const names = Array.from({ length: 5_000 }, (_, i) => `missing-host-${i}`).join("\n");
   const ended = outcome([], { exchange: { expected: expectedOf(names) } });
-  const text = historyLine(endedRun(ended, at));
+  const text = historyLine(endedRun(ended, onE0, at));
   assert.equal(JSON.parse(text).hosts.missing, 5_000);
   assert.ok(text.length < 8_000, `${text.length}`);
 });
@@ -51,7 +57,7 @@ Deno.test("parseHistory() takes no line that lacks a field or has one of another
     for (const value of [undefined, null, {}, [], [null], { a: "b" }, true]) {
       const { entries } = parseHistory(JSON.stringify({ ...entry, [name]: value }));
       const isAllowed = name === "hosts" && JSON.stringify(value) === "{}" ||
-        name === "wrong" && JSON.stringify(value) === "[]";
+        ["wrong", "interfaces"].includes(name) && JSON.stringify(value) === "[]";
       assert.equal(entries.length, isAllowed ? 1 : 0, `${name} ${JSON.stringify(value)}`);
     }
   }
@@ -76,16 +82,16 @@ Deno.test("parseHistory() and historyLines() take any text", () => {
 Deno.test("historyLines() shows a run a line: when, which, how it ended, and who is to be seen to", () => {
   const { entries } = parseHistory(`${failure}\n${line}`);
   const [heading, drill, failover, ...rest] = historyLines(entries, false);
-  assert.equal(heading, "TIME                 RUN       EXIT  SECONDS  HOSTS");
+  assert.equal(heading, "TIME                 RUN          EXIT  SECONDS  HOSTS");
   const time = "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:05";
   assert.match(
     drill,
-    new RegExp(`^${time}  drill        2      0\\.0  Cannot read key file "k": x\\?y$`),
+    new RegExp(`^${time}  drill           2      0\\.0  Cannot read key file "k": x\\?y$`),
   );
   assert.match(
     failover,
     new RegExp(
-      `^${time}  failover     3      6\\.0  1 STUCK, 1 healed, 1 missing: ` +
+      `^${time}  failover e0     3      6\\.0  1 STUCK, 1 healed, 1 missing: ` +
         "db1 STUCK 192\\.0\\.2\\.1 at 02:00:00:00:00:01, cache9 missing$",
     ),
   );

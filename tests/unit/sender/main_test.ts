@@ -6,6 +6,7 @@ import { parseSecretKeyFile } from "../../../lib/wire/keys.ts";
 import { permissionFlags } from "../../../packaging/programs.ts";
 import type { CommandOutcome } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
+import { assertMatches } from "../../support/schemas.ts";
 import { samplesOf } from "../metrics/samples.ts";
 import { reports } from "./answers.ts";
 import {
@@ -95,7 +96,7 @@ const startWriting: Start = async (line, folder) => {
 Deno.test("send.ts keeps its runs with --history and --metrics, and history shows them", async () => {
   const args = ["--no-verify", "--expect", "2", ...quick, "--json"];
   const kept = { history: "", metrics: "", table: "", json: "" };
-  const { code, stderr } = await send(args, flushed, {}, async (line, folder) => {
+  const { code, stdout, stderr } = await send(args, flushed, {}, async (line, folder) => {
     const [history, metrics] = [`${folder}/h.jsonl`, `${folder}/m.prom`];
     const files = ["--history", history, "--metrics", metrics];
     await startWriting([...files, "-k", "/none", "127.0.0.1"], folder);
@@ -107,6 +108,8 @@ Deno.test("send.ts keeps its runs with --history and --metrics, and history show
     return ended;
   });
   assert.deepEqual([code, stderr], [3, ""]);
+  await assertMatches("arpflush-run", stdout);
+  await assertMatches("arpflush-history", kept.json);
   const samples = samplesOf(kept.metrics);
   assert.equal(samples.get('arpflush_run_exit_code{run="failover"}'), 3);
   assert.equal(samples.get('arpflush_run_hosts{run="failover",verdict="flushed"}'), 1);

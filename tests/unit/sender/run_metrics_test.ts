@@ -8,11 +8,17 @@ import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
 import { type Answered, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
+const everywhere = { interfaceNames: [], expect: null };
 const at = 1_767_323_045_006;
 const expected = "web1\ndb1.example.org\ncache9";
 
 /** A failover or drill in which these hosts answered, and these were expected. */
-function ran(answers: readonly Answered[], names: string | null = expected, isDrill = false) {
+function ran(
+  answers: readonly Answered[],
+  names: string | null = expected,
+  isDrill = false,
+  scope: Parameters<typeof endedRun>[1] = everywhere,
+) {
   return endedRun(
     outcome(answers, {
       exchange: {
@@ -20,6 +26,7 @@ function ran(answers: readonly Answered[], names: string | null = expected, isDr
         expected: names === null ? null : expectedOf(names),
       },
     }),
+    scope,
     at,
   );
 }
@@ -54,12 +61,30 @@ Deno.test("metricsAfterRun() keeps what the other kind of run and the daemon sai
   assert.equal(metricsAfterRun(drill, ran([healed], null, true)), drill);
 });
 
+Deno.test("metricsAfterRun() tells runs on one interface apart, not from those on all", () => {
+  const on = (...interfaceNames: string[]) =>
+    ran([healed], null, false, { ...everywhere, interfaceNames });
+  const codes = (text: string) =>
+    [...samplesOf(text).keys()].flatMap((name) =>
+      /^arpflush_run_exit_code(.*)$/.exec(name)?.[1] ?? []
+    );
+  const both = metricsAfterRun(metricsAfterRun("", on("e0")), on("e1"));
+  const labels = (name: string) => `{run="failover",interface="${name}"}`;
+  assert.deepEqual(codes(both), [labels("e0"), labels("e1")]);
+  assert.deepEqual(codes(metricsAfterRun(both, on("e0"))), [labels("e1"), labels("e0")]);
+  const whole = metricsAfterRun(both, on());
+  assert.deepEqual(codes(whole), ['{run="failover"}']);
+  assert.deepEqual(codes(metricsAfterRun(whole, on("e0"))), [labels("e0")]);
+});
+
 Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwise", () => {
   const first = metricsAfterRun("", ran([healed, stuck]));
   const isStuck = (text: string) => stuckHosts(text).length > 0;
   assert.ok(isStuck(metricsAfterRun(first, ran([healed]))), "it is missing");
   assert.ok(isStuck(metricsAfterRun(first, ran([healed], null))), "nobody was named");
   assert.ok(!isStuck(metricsAfterRun(first, ran([healed], "web1"))), "not expected any more");
+  const onOtherLink = { ...ran([healed], "web1"), elsewhere: new Set(["db1.example.org"]) };
+  assert.ok(isStuck(metricsAfterRun(first, onOtherLink)), "the run was on another link");
   const { ack } = healed.answer;
   const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
   assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");
@@ -72,7 +97,7 @@ Deno.test("metricsAfterRun() names nobody whom the administrator didn't", () => 
 
 Deno.test("metricsAfterRun() takes a run that could not be prepared", () => {
   const before = metricsAfterRun("", ran([healed, stuck]));
-  const failed = failedRun({ action: "flush all" }, new RunError("No key", 2), at);
+  const failed = failedRun({ action: "flush all", ...everywhere }, new RunError("No key", 2), at);
   const samples = samplesOf(metricsAfterRun(before, failed));
   assert.equal(samples.get('arpflush_run_exit_code{run="failover"}'), 2);
   assert.equal(samples.get(stuckSample("db1.example.org")), 1);

@@ -202,6 +202,25 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
   assert.equal(isOwn(mac("01"), untold), null);
 });
 
+/** A virtual router's interface, and whether its link-layer address leads to this machine. */
+const virtualRouters: [addresses: string[], isMaster: boolean][] = [
+  [["fe80::2/64"], false],
+  [["fe80::2/64", "fe80::5:1/128"], true],
+  [["fe80::2/64", "2001:db8::1/128"], true],
+  // The owner of the address (RFC 9568, section 1.7) has it below, too.
+  [["192.0.2.2/32"], true],
+];
+for (const [addresses, isMaster] of virtualRouters) {
+  Deno.test(`ownLinkLayerAddresses(): a vmac with ${addresses} is own: ${isMaster}`, () => {
+    const isOwn = ownLinkLayerAddresses(interfaces(
+      "e0 192.0.2.2/24 02:00:00:00:00:02",
+      "e0 fe80::2/64 02:00:00:00:00:02",
+      ...addresses.map((address) => `vrrp.52 ${address} 00:00:5e:00:02:34`),
+    ));
+    assert.equal(isOwn(Uint8Array.fromHex("00005e000234"), prefix("192.0.2.2")), isMaster);
+  });
+}
+
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
   const mayAnswer = (host: string, source: string) => {
     const { groups } = chooseTargets(

@@ -84,7 +84,7 @@ export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 
 }
 
 /** A run that has ended. */
-export interface EndedRun {
+interface EndedRun {
   readonly record: ExchangeRecord;
   readonly events: readonly ExchangeEvent[];
   readonly network: VirtualNetwork;
@@ -156,7 +156,7 @@ export async function run(
 }
 
 /** A datagram that was sent. */
-export interface Sent {
+interface Sent {
   /** ms from the making of the network. */
   readonly at: number;
   readonly bytes: Uint8Array;

@@ -17,7 +17,7 @@ import { formatKey } from "../../../lib/wire/keys.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-import { keepReport, notingCache, signed } from "../receiver/harness.ts";
+import { firstAnswer, keepReport, notingCache, signed } from "../receiver/harness.ts";
 
 const oldRouter = createRouter(11);
 const newRouter = createRouter(12);
@@ -75,16 +75,9 @@ function holdPort() {
 
 const status = { alive: 1, flushed: 2, stale: 3, pending: 5 } as const;
 
-/** Sends datagrams from one socket; gives the status and id bytes of the first answer. */
+/** Sends datagrams; gives the status and id bytes of the first answer. */
 async function ask(port: number, ...datagrams: Uint8Array[]) {
-  const socket = openUdpSocket("127.0.0.1", 0);
-  const timer = setTimeout(() => socket.close(), 10_000);
-  for (const bytes of datagrams) {
-    await socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port });
-  }
-  const [answer] = await socket.receive();
-  clearTimeout(timer);
-  socket.close();
+  const answer = await firstAnswer(port, datagrams);
   return { status: answer[6], id: answer.slice(20, 36) };
 }
 
@@ -120,11 +113,8 @@ Deno.test("startService() signs with the host's key, and says when that can't be
   const { service, said, names } = await start({}, { hostKeyStore });
   const { publicKey } = createSyncSigner(written[0]);
   assert.equal(said[1].values.hostKey, formatKey("host", publicKey));
-  const socket = openUdpSocket("127.0.0.1", 0);
   const bytes = signed({}, oldRouter);
-  await socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port: service.port });
-  const [answer] = await socket.receive();
-  socket.close();
+  const answer = await firstAnswer(service.port, [bytes]);
   assert.deepEqual(answer.slice(120, 152), publicKey);
   readAck(answer, bytes, oldRouter);
   assert.ok(!names().includes("hostKeyNotKept"));

@@ -8,14 +8,6 @@ import {
   decodeUnicastTable,
   encodeIpNetRow,
   type IpNetRow,
-  mibIpForwardRow2,
-  mibIpInterfaceRow,
-  mibIpNetRow2,
-  mibTable,
-  mibTableSize,
-  mibUnicastIpAddressRow,
-  NlnsIncomplete,
-  NlnsPermanent,
   readSockaddrInet,
   sockaddrInet,
   type SocketAddress,
@@ -23,52 +15,6 @@ import {
 } from "../../../lib/win32/netioapi.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { ipNetTableBytes } from "./tables.ts";
-
-Deno.test("the layouts are those of the x64 headers", () => {
-  assert.deepEqual(sockaddrInet, {
-    size: 28,
-    family: 0,
-    ipv4Address: 4,
-    ipv6Address: 8,
-    ipv6ScopeId: 24,
-  });
-  assert.deepEqual(mibIpNetRow2, {
-    size: 88,
-    address: 0,
-    interfaceIndex: 28,
-    interfaceLuid: 32,
-    physicalAddress: 40,
-    physicalAddressLength: 72,
-    state: 76,
-    flags: 80,
-    reachabilityTime: 84,
-  });
-  assert.deepEqual(mibUnicastIpAddressRow, {
-    size: 80,
-    address: 0,
-    interfaceLuid: 32,
-    interfaceIndex: 40,
-    onLinkPrefixLength: 60,
-  });
-  assert.deepEqual(mibIpInterfaceRow, {
-    size: 168,
-    family: 0,
-    interfaceIndex: 16,
-    connected: 156,
-  });
-  assert.deepEqual(mibIpForwardRow2, {
-    size: 104,
-    interfaceLuid: 0,
-    interfaceIndex: 8,
-    destination: 12,
-    destinationLength: 40,
-    nextHop: 44,
-    metric: 84,
-  });
-  assert.deepEqual(mibTable, { count: 0, rows: 8 });
-  assert.equal(mibTableSize(88, 2), 184);
-  assert.deepEqual([NlnsIncomplete, NlnsPermanent], [1, 6]);
-});
 
 Deno.test("decodeIpNetRow() reads a row as Windows lays it out", () => {
   const bytes = new Uint8Array(88);

@@ -11,20 +11,21 @@ import {
 import { createSyncSigner, createVerifier } from "../../../lib/wire/ed25519_node.ts";
 import { createRouterKey, parseKey } from "../../../lib/wire/keys.ts";
 import { requestFilterOf, requestLength } from "../../../lib/wire/request.ts";
+import { sentRequest } from "../../support/datagrams.ts";
 import { flushAck, flushRequest } from "./arbitraries.ts";
 import {
   ackVectors,
   hostSigner,
   refusedAcks,
   routerKey,
-  sentRequest,
   signedRequest,
   vectors,
 } from "./vectors.ts";
 
 type Vector = Pick<typeof ackVectors[number], "to" | "bytes">;
 
-const sent = ({ to }: Vector): SentRequest => sentRequest(to.request, to.bytes);
+const router = { key: routerKey };
+const sent = ({ to }: Vector): SentRequest => sentRequest(to.bytes, router);
 
 /** The ack in bytes, or what is wrong with them, a signature that isn't the host key's included. */
 function read(bytes: Uint8Array, request: SentRequest): FlushAck | AckFault | "signature" {
@@ -96,7 +97,7 @@ Deno.test("encodeAck() and decodeAck() are a round trip, never longer than the r
     const requestBytes = signedRequest(request);
     const bytes = encodeAck(ack, routerKey, requestFilterOf(requestBytes), hostSigner);
     assert.ok(bytes.length <= requestBytes.length);
-    assert.deepEqual(read(bytes, sentRequest(request, requestBytes)), ack);
+    assert.deepEqual(read(bytes, sentRequest(requestBytes, router)), ack);
   }));
 });
 

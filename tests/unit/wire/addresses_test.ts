@@ -17,7 +17,7 @@ import {
   prefixContains,
   prefixOf,
   samePrefix,
-  unmapped,
+  unmapIpv4,
 } from "../../../lib/wire/addresses.ts";
 import { interfaces, router } from "../sender/helpers.ts";
 import { addressPrefix } from "./arbitraries.ts";
@@ -72,7 +72,7 @@ Deno.test("parseAddress() agrees with the runtime's own parser on random text", 
 
 Deno.test("formatAddress() and parseAddress() are a round trip", () => {
   fc.assert(fc.property(addressPrefix, (prefix) => {
-    const address = unmapped({ ...prefix, length: addressBits(prefix.family) });
+    const address = unmapIpv4({ ...prefix, length: addressBits(prefix.family) });
     const parsed = parseAddress(formatAddress(address));
     assert.ok(parsed !== null && samePrefix(parsed, address), formatAddress(address));
   }));
@@ -98,7 +98,7 @@ Deno.test("prefixOf() makes what parsePrefix() reads", () => {
 Deno.test("formatPrefix() and parsePrefix() are a round trip", () => {
   fc.assert(fc.property(addressPrefix, (prefix) => {
     // An IPv4-mapped text is IPv4 by intention; the prefix form keeps what it says.
-    fc.pre(unmapped({ ...prefix, length: addressBits(prefix.family) }).family === prefix.family);
+    fc.pre(unmapIpv4({ ...prefix, length: addressBits(prefix.family) }).family === prefix.family);
     assert.ok(samePrefix(parsePrefix(formatPrefix(prefix)), prefix), formatPrefix(prefix));
   }));
 });
@@ -129,7 +129,7 @@ Deno.test("prefixContains() agrees with the runtime's own block list", () => {
     const address = inside
       ? { ...prefix, length: bits, bytes }
       : { ...other, length: addressBits(other.family) };
-    fc.pre(unmapped(address).family === address.family && prefix.length > 0);
+    fc.pre(unmapIpv4(address).family === address.family && prefix.length > 0);
     const list = new BlockList();
     const type = prefix.family === 4 ? "ipv4" : "ipv6";
     list.addSubnet(formatAddress(prefix), prefix.length, type);
@@ -145,7 +145,7 @@ Deno.test("prefixContains() knows shorter from longer, and the families apart", 
   assert.ok(prefixContains(parsePrefix("0.0.0.0/0"), parsePrefix("10.0.0.1")));
 });
 
-Deno.test("unmapped() takes an IPv4-mapped whole address for IPv4, and nothing like it", () => {
+Deno.test("unmapIpv4() takes an IPv4-mapped whole address for IPv4, and nothing like it", () => {
   const parsed = (text: string) => {
     const address = parseAddress(text);
     assert.ok(address !== null, text);
@@ -165,7 +165,7 @@ Deno.test("unmapped() takes an IPv4-mapped whole address for IPv4, and nothing l
   ) assert.equal(parsed(like).family, 6, like);
   const mapped = new Uint8Array(16).fill(0xff, 10, 12);
   const prefix = { family: 6, length: 96, bytes: mapped } as const;
-  assert.equal(unmapped(prefix), prefix);
+  assert.equal(unmapIpv4(prefix), prefix);
 });
 
 Deno.test("samePrefix() asks for family, length and bytes", () => {

@@ -5,7 +5,6 @@ import {
   type FlushAck,
   type NeighborReport,
   neighborStates,
-  type SentRequest,
 } from "../../../lib/wire/ack.ts";
 import { parseLinkLayerAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
@@ -14,7 +13,6 @@ import {
   actions,
   encodeRequest,
   type FlushRequest,
-  requestFilterOf,
   requestMessage,
   sealRequest,
 } from "../../../lib/wire/request.ts";
@@ -37,22 +35,6 @@ export function signedRequest(
   const bytes = encodeRequest(request, key);
   sealRequest(bytes, signer.sign(requestMessage(bytes)), key);
   return bytes;
-}
-
-/** What a sender remembers of a request. */
-export function sentRequest(
-  request: FlushRequest,
-  bytes: Uint8Array,
-  key: RouterKey = routerKey,
-): SentRequest {
-  return {
-    key,
-    id: request.id,
-    filter: requestFilterOf(bytes),
-    action: request.action,
-    acknowledge: request.acknowledge,
-    reportCount: request.report ? request.addresses.length : 0,
-  };
 }
 
 /** Each request vector: its name, meaning and bytes. */

@@ -131,7 +131,7 @@ async function layFolders(session: WineSession, services: readonly string[]): Pr
 }
 
 /** Runs a shell script in the session. */
-export async function sh(session: WineSession, script: string, ...args: string[]): Promise<string> {
+async function sh(session: WineSession, script: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await session.unix(["sh", "-c", script, "sh", ...args]);
   if (code !== 0) throw new Error(`sh: ${stderr}`);
   return stdout;

@@ -1,5 +1,6 @@
 /** The life of an installation with stand-ins for the programs: install, keys, settings, upgrade, uninstall. */
 import assert from "node:assert/strict";
+import { assertMatches } from "../../support/schemas.ts";
 import { checkoutPath } from "../wine/paths.ts";
 import { folderPath, openInstaller, type Report, type Run, textOf } from "./installer.ts";
 
@@ -170,7 +171,8 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     ]);
   });
 
-  await t.step("status tells people and machines the same", () => {
+  await t.step("status tells people and machines the same", async () => {
+    await assertMatches("install-status", textOf(reports.json));
     const { problems, ...status } = JSON.parse(textOf(reports.json));
     assert.deepEqual(problems, []);
     assert.deepEqual({ ...status, hostKey: null }, {

@@ -9,7 +9,7 @@ const bases = {
   "linux-x64": "@stdy/cli-linux-x64/bin/steady",
 } as const;
 /** One of them. */
-export type Target = keyof typeof bases;
+type Target = keyof typeof bases;
 
 const packages = `${cachePath}/wine/npm/node_modules`;
 

@@ -14,7 +14,7 @@ interface Ended {
 }
 
 /** What a command gets besides its arguments. */
-export interface RunOptions {
+interface RunOptions {
   env?: Record<string, string>;
   /** An error after this time; the program then ends with the session. @default 60_000 */
   timeoutMillis?: number;

@@ -1,0 +1,440 @@
+/**
+ * Asks hosts that run no service, one link at a time each on its own socket: a request from the
+ * address in question for the host itself, which every host must take (RFC 826; for IPv6 a
+ * solicitation), and then for a proof that it did. Hosts whose link-layer address is known are probed
+ * first, by packets that change nothing, and only who fails is asked, the worst first.
+ *
+ * Nobody is asked for an address that this router doesn't hold at that moment: such a request would make
+ * the very entries that it is to heal. Whether it holds it is looked up before each batch.
+ */
+import { messageOf } from "../errors.ts";
+import type { PacketSocket } from "../libc/packet_socket.ts";
+import { listText } from "../text.ts";
+import type { Time } from "../time.ts";
+import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
+import { filterProgram, type Instruction } from "./filter.ts";
+import {
+  addressKey,
+  arpRequest,
+  broadcastMac,
+  type Heard,
+  neighborSolicitation,
+  readFrame,
+  solicitedNode,
+  tcpFlags,
+  tcpSegment,
+} from "./frames.ts";
+import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
+import { Inquiry, type Question } from "./inquiry.ts";
+import type { AskReport, AskResult } from "./verdicts.ts";
+import {
+  createWitnessIds,
+  isAnswer,
+  type Witness,
+  witnessFrames,
+  type WitnessIds,
+} from "./witnesses.ts";
+
+/** Opens a socket that hears a link's frames by a filter; throws an Error of one line. */
+export type OpenSocket = (link: string, filter: readonly Instruction[]) => PacketSocket;
+
+/** How an asker asks. */
+export interface AskerOptions {
+  readonly openSocket: OpenSocket;
+  /** This machine's interfaces as they are now. */
+  readonly interfaces: () => readonly OwnInterface[];
+  readonly time: Time;
+  /** Broadcast requests a second. */
+  readonly pace: number;
+  /** Nobody is asked: only what is true is found out. */
+  readonly probeOnly: boolean;
+  /** Whether a host's own service has said by now what is true. @default nobody has one */
+  readonly isTold?: (host: AddressPrefix) => boolean;
+  /** Called with each host that has a verdict, idle addresses left out. @default nothing */
+  readonly watch?: (result: AskResult) => void;
+}
+
+/** Echo requests a second to known hosts: they are no ARP, which switches count. */
+const probesPerSecond = 1_000;
+/** From the last probe to the first request: whoever hasn't answered by then is asked. */
+const probePatienceMs = 200;
+/** How often the silent are asked again: those that were known or named, and idle addresses. */
+const retries = { known: 3, idle: 1 } as const;
+const retryMs = 1_000;
+/** Frames that are sent before what has come in is read. */
+const maxBatch = 64;
+/** The longest wait for frames: the signal is looked at then. */
+const maxWaitMs = 50;
+
+/** What is sent to a host that has answered or is known, from when on, in ms: each twice, 300 ms apart. */
+const witnessSteps: readonly { readonly afterMs: number; readonly kinds: readonly Witness[] }[] = [
+  { afterMs: 0, kinds: ["echo"] },
+  { afterMs: 60, kinds: ["tcp"] },
+  { afterMs: 300, kinds: ["echo", "udp", "request", "holder"] },
+  { afterMs: 360, kinds: ["tcp"] },
+];
+/** From the first witness to the verdict of who gave none. */
+const concludeAfterMs = 600;
+/** From the first solicitation to the second, with the one from the own address, and to the verdict. */
+const solicitAgainMs = 300;
+
+/**
+ * Asks, on all links at once, until each host has a verdict or the signal is aborted. Never rejects: a
+ * link whose socket can't be opened is a remark, and its hosts are "not asked".
+ */
+export async function ask(
+  questions: readonly Question[],
+  options: AskerOptions,
+  signal: AbortSignal,
+): Promise<AskReport> {
+  const start = options.time.monotonic();
+  const byLink = Map.groupBy(questions, ({ link }) => link);
+  const links = Array.from(byLink, ([link, own]) => new LinkAsker(link, own, options, start));
+  const ended = await Promise.all(links.map((link) => link.run(signal)));
+  return {
+    results: ended.flatMap(({ results }) => results),
+    remarks: ended.flatMap(({ remarks }) => remarks),
+    hosts: ended.flatMap(({ hosts }) => hosts),
+  };
+}
+
+/** An inquiry, and what is to be done about it next; times on the monotonic clock, Infinity: never. */
+interface Item {
+  readonly inquiry: Inquiry;
+  /** This router's own address for the control; null if it has none beside those in question. */
+  readonly control: AddressPrefix | null;
+  /** How often it has been asked, or solicited twice. */
+  tries: number;
+  /** IPv6: the next solicitation is a try's second, together with the control's. */
+  isSecond: boolean;
+  askAt: number;
+  /** The next of `witnessSteps`, when it is due, and when the first of them was. */
+  step: number;
+  stepAt: number;
+  stepsFrom: number;
+  concludeAt: number;
+  isTold: boolean;
+  isWatched: boolean;
+}
+
+class LinkAsker {
+  readonly #time: Time;
+  readonly #socket: PacketSocket | null = null;
+  readonly #items: readonly Item[];
+  /** By host and address, and by host: what frames are about. */
+  readonly #byWay = new Map<string, Item>();
+  readonly #byHost: ReadonlyMap<string, readonly Item[]>;
+  readonly #ids: WitnessIds = createWitnessIds();
+  readonly #remarks: string[] = [];
+  readonly #holding: Holding;
+  /** Those that are still to be probed. */
+  readonly #probes: Item[];
+  #nextProbeAt: number;
+  #nextPacedAt: number;
+  #askFrom: number;
+
+  constructor(
+    readonly link: string,
+    questions: readonly Question[],
+    readonly options: AskerOptions,
+    readonly start: number,
+  ) {
+    this.#time = options.time;
+    this.#askFrom = this.#nextPacedAt = this.#nextProbeAt = start;
+    const addresses = [
+      ...new Map(questions.map(({ address }) => [addressKey(address), address])).values(),
+    ];
+    const interfaces = options.interfaces();
+    const controls = controlAddresses(link, addresses, interfaces);
+    this.#holding = createHolding(questions, options.interfaces, options.time);
+    const heard = [...addresses, ...controls.map(({ address }) => address)];
+    try {
+      this.#socket = options.openSocket(link, filterProgram(heard));
+    } catch (error) {
+      this.#remarks.push(messageOf(error));
+    }
+    this.#items = questions.map((question): Item => ({
+      inquiry: new Inquiry(question, this.#socket?.linkLayerAddress ?? ""),
+      control: controlFor(question, addresses, interfaces),
+      tries: 0,
+      isSecond: false,
+      askAt: start,
+      step: 0,
+      stepAt: Infinity,
+      stepsFrom: Infinity,
+      concludeAt: Infinity,
+      isTold: false,
+      isWatched: false,
+    }));
+    for (const item of this.#items) {
+      this.#byWay.set(`${item.inquiry.hostKey} ${item.inquiry.addressKey}`, item);
+    }
+    this.#byHost = Map.groupBy(this.#items, ({ inquiry }) => inquiry.hostKey);
+    this.#probes = this.#items.filter(({ inquiry }) => inquiry.mac !== null);
+  }
+
+  async run(signal: AbortSignal): Promise<AskReport> {
+    const socket = this.#socket;
+    if (socket !== null) {
+      try {
+        while (!signal.aborted && this.#open().length > 0) {
+          this.#act(socket);
+          await socket.wait(Math.max(1, Math.min(maxWaitMs, this.#nextAt() - this.#now())));
+          socket.receive((frame) => this.#hear(socket, frame));
+          this.#watch();
+        }
+      } finally {
+        await socket.close();
+      }
+    }
+    for (const { inquiry } of this.#items) inquiry.abandon(this.#now());
+    this.#watch();
+    const holders = this.#items.filter(({ inquiry }) => inquiry.holdsAddress);
+    if (holders.length > 0) {
+      const names = holders.map(({ inquiry }) => formatAddress(inquiry.question.host));
+      this.#remarks.push(`not judged, they hold the address themselves: ${listText(names, 3)}`);
+    }
+    const counted = this.#items.filter(isCounted).map(({ inquiry }) => inquiry);
+    return {
+      results: counted.map((inquiry) => inquiry.resultSince(this.start)),
+      remarks: this.#remarks,
+      hosts: counted.flatMap((inquiry) => inquiry.neighbor ?? []),
+    };
+  }
+
+  #now(): number {
+    return this.#time.monotonic();
+  }
+
+  /** Those without a verdict. */
+  #open(): Item[] {
+    return this.#items.filter(({ inquiry, isTold }) => inquiry.verdict === null && !isTold);
+  }
+
+  #watch() {
+    for (const item of this.options.watch === undefined ? [] : this.#items) {
+      const { verdict, question } = item.inquiry;
+      if (item.isWatched || verdict === null || !isCounted(item)) continue;
+      // Idle addresses are no event.
+      if (verdict === "no answer" && !question.expected) continue;
+      item.isWatched = true;
+      this.options.watch?.(item.inquiry.resultSince(this.start));
+    }
+  }
+
+  /** Whether the address in question is this machine's right now; who can't be asked any more is given up. */
+  #mayUse({ inquiry }: Item): boolean {
+    const isHeld = this.#holding.isHeld(inquiry.question);
+    if (!isHeld) inquiry.abandon(this.#now());
+    return isHeld;
+  }
+
+  /** Does what is due. */
+  #act(socket: PacketSocket) {
+    this.#sendProbes(socket);
+    const now = this.#now();
+    for (const item of this.#open()) {
+      if (item.stepAt <= now) this.#takeStep(socket, item);
+      if (item.concludeAt <= now) this.#conclude(item, now);
+    }
+    if (this.#probes.length === 0 && now >= this.#askFrom) this.#sendPaced(socket);
+  }
+
+  /** A probe is one packet from the address in question; where nobody will be asked, all witnesses. */
+  #sendProbes(socket: PacketSocket) {
+    for (let i = 0; i < maxBatch && this.#probes.length > 0; i++) {
+      const now = this.#now();
+      if (now < this.#nextProbeAt) return;
+      this.#nextProbeAt = Math.max(this.#nextProbeAt, now - maxWaitMs) + 1_000 / probesPerSecond;
+      const [item] = this.#probes.splice(0, 1);
+      if (this.#isOver(item) || !this.#mayUse(item)) continue;
+      if (this.options.probeOnly) {
+        item.askAt = Infinity;
+        this.#startSteps(item, now);
+      } else for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
+      this.#askFrom = now + probePatienceMs;
+    }
+  }
+
+  /** Whether nothing has to be found out about a host any more. */
+  #isOver(item: Item): boolean {
+    item.isTold ||= this.options.isTold?.(item.inquiry.question.host) ?? false;
+    return item.isTold || item.inquiry.verdict !== null;
+  }
+
+  #startSteps(item: Item, from: number) {
+    item.step = 0;
+    item.stepAt = item.stepsFrom = from;
+    if (item.inquiry.isAnswered || this.options.probeOnly) {
+      item.concludeAt = from + concludeAfterMs;
+    }
+  }
+
+  #takeStep(socket: PacketSocket, item: Item) {
+    const { kinds } = witnessSteps[item.step++];
+    const next = witnessSteps[item.step];
+    item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
+    if (!this.#mayUse(item)) return;
+    for (const kind of kinds) {
+      if (kind === "request" && this.options.probeOnly) continue;
+      for (const frame of this.#witnesses(kind, item, true)) socket.send(frame);
+      if (kind === "request") this.#nextPacedAt += 1_000 / this.options.pace;
+    }
+  }
+
+  #witnesses(kind: Witness, { inquiry, control }: Item, withControl: boolean) {
+    const { host, address } = inquiry.question;
+    const { mac, ownMac } = inquiry;
+    if (mac === null) return [];
+    const ends = { sourceMac: ownMac, destinationMac: mac, host, address };
+    return witnessFrames(kind, ends, withControl ? control : null, this.#ids);
+  }
+
+  #conclude(item: Item, now: number) {
+    const { inquiry } = item;
+    item.concludeAt = Infinity;
+    const isIpv6 = inquiry.question.host.family === 6;
+    const isSilent = !inquiry.isAnswered && !inquiry.isControlAnswered;
+    if (isIpv6 && isSilent && !this.options.probeOnly && item.tries < triesOf(inquiry)) {
+      item.askAt = now + retryMs - 2 * solicitAgainMs;
+    } else if (this.options.probeOnly && isSilent && !inquiry.isSeenWrong) {
+      // Nobody was asked: its silence may be a firewall's.
+      if (inquiry.question.expected) inquiry.abandon(now);
+      else inquiry.conclude(now);
+    } else inquiry.conclude(now);
+  }
+
+  /** Sends broadcasts: to those seen wrong first, then to the known, the named and the idle. */
+  #sendPaced(socket: PacketSocket) {
+    const ready = this.#open().filter(({ askAt }) => askAt <= this.#now());
+    ready.sort((a, b) => rank(a) - rank(b) || a.askAt - b.askAt);
+    for (const item of ready.slice(0, maxBatch)) {
+      const now = this.#now();
+      if (now < this.#nextPacedAt) return;
+      if (this.#isOver(item) || !this.#mayUse(item)) continue;
+      const frames = this.#requests(item);
+      if (!frames.every((frame) => socket.send(frame))) return; // No room: after the next wait.
+      const cost = frames.length * 1_000 / this.options.pace;
+      this.#nextPacedAt = Math.max(this.#nextPacedAt, now - maxWaitMs) + cost;
+      this.#noteAsked(item, now);
+    }
+  }
+
+  /** The request, or the two solicitations, that are next for a host. */
+  #requests({ inquiry, control, isSecond }: Item): Uint8Array<ArrayBuffer>[] {
+    const { host, address } = inquiry.question;
+    // A drill asks from the router's own address: that is where an unknown host is.
+    const senders = this.options.probeOnly ? [control] : isSecond ? [address, control] : [address];
+    const node = solicitedNode(host);
+    return senders.filter((from) => from !== null).map((from) =>
+      host.family === 4
+        ? arpRequest({
+          sourceMac: inquiry.ownMac,
+          destinationMac: broadcastMac,
+          from,
+          to: host,
+        })
+        : neighborSolicitation(
+          { sourceMac: inquiry.ownMac, destinationMac: node.mac, from, to: node.to },
+          host,
+        )
+    );
+  }
+
+  #noteAsked(item: Item, now: number) {
+    const { inquiry } = item;
+    if (!this.options.probeOnly) inquiry.asks++;
+    const isTry = inquiry.question.host.family === 4 || item.isSecond || this.options.probeOnly;
+    if (isTry) item.tries++;
+    item.askAt = Infinity;
+    if (!isTry) {
+      item.isSecond = true;
+      item.askAt = now + solicitAgainMs;
+    } else if (item.isSecond) {
+      item.isSecond = false;
+      item.concludeAt = now + solicitAgainMs;
+    } else if (item.tries < triesOf(inquiry)) item.askAt = now + retryMs;
+    else item.concludeAt = now + retryMs;
+    // It may have taken the request though its reply doesn't come.
+    if (inquiry.mac !== null && !this.options.probeOnly && item.stepAt === Infinity) {
+      this.#startSteps(item, now);
+    }
+  }
+
+  #hear(socket: PacketSocket, frame: Uint8Array) {
+    const heard = readFrame(frame);
+    if (heard === null || !isAnswer(heard, this.#ids)) return;
+    const now = this.#now();
+    const host = heard.kind === "neighbor advertisement" ? heard.target : heard.from;
+    const item = this.#byWay.get(`${host} ${heard.to}`);
+    if (item !== undefined) {
+      const wasAnswered = item.inquiry.isAnswered;
+      item.inquiry.hear(heard, now);
+      if (!wasAnswered && item.inquiry.isAnswered) this.#begin(item, now);
+      this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
+      return;
+    }
+    for (const one of this.#byHost.get(host) ?? []) {
+      if (one.control === null || addressKey(one.control) !== heard.to) continue;
+      const wasUnknown = one.inquiry.mac === null;
+      one.inquiry.hearControl(heard);
+      if (wasUnknown && one.inquiry.mac !== null && this.options.probeOnly) this.#begin(one, now);
+      this.#reset(socket, heard, one.inquiry.question.host, one.control);
+    }
+    if (heard.kind === "echo reply") this.#noteHolder(heard);
+  }
+
+  /** The host is there: it is asked no more, and has to prove itself. */
+  #begin(item: Item, now: number) {
+    item.askAt = Infinity;
+    if (item.inquiry.verdict === null) this.#startSteps(item, now);
+  }
+
+  /** A connection that was half opened is given up; this machine's own kernel may not have heard of it. */
+  #reset(socket: PacketSocket, heard: Heard, host: AddressPrefix, from: AddressPrefix) {
+    if (heard.kind !== "tcp" || (heard.flags & tcpFlags.rst) !== 0) return;
+    const { sourceMac: destinationMac, destinationMac: sourceMac } = heard;
+    if (sourceMac !== socket.linkLayerAddress) return;
+    const { sourcePort, destinationPort, acknowledgment } = heard;
+    socket.send(tcpSegment({ sourceMac, destinationMac, from, to: host }, {
+      sourcePort: destinationPort,
+      destinationPort: sourcePort,
+      sequence: acknowledgment,
+      acknowledgment: 0,
+      flags: tcpFlags.rst,
+    }));
+  }
+
+  /** The address in question itself answers this router: from the host that holds it, too. */
+  #noteHolder({ from, sourceMac }: Heard) {
+    for (const { inquiry } of this.#items) {
+      if (inquiry.addressKey === from && inquiry.macs.has(sourceMac)) inquiry.holdsAddress = true;
+    }
+  }
+
+  /** When something is due next. */
+  #nextAt(): number {
+    let next = this.#probes.length > 0 ? this.#nextProbeAt : Infinity;
+    for (const { stepAt, concludeAt, askAt } of this.#open()) {
+      const ask = this.#probes.length > 0
+        ? Infinity
+        : Math.max(askAt, this.#nextPacedAt, this.#askFrom);
+      next = Math.min(next, stepAt, concludeAt, ask);
+    }
+    return next;
+  }
+}
+
+function isCounted({ isTold, inquiry }: Item): boolean {
+  return !isTold && !inquiry.holdsAddress;
+}
+
+function triesOf({ question, mac }: Inquiry): number {
+  return 1 + (question.expected || mac !== null ? retries.known : retries.idle);
+}
+
+/** Whose turn it is: who was seen wrong or is half asked, the known, the named, the rest. */
+function rank({ inquiry, isSecond }: Item): number {
+  if (inquiry.isSeenWrong || isSecond) return 0;
+  return inquiry.mac !== null ? 1 : inquiry.question.expected ? 2 : 3;
+}

@@ -1,0 +1,86 @@
+/**
+ * Which addresses this machine holds right now, and where. Nobody is asked for an address that isn't
+ * this router's at that moment: such a request would make the very entries that it is to heal. That an
+ * address can be bound proves nothing: with `ip_nonlocal_bind` any can.
+ */
+import type { Time } from "../time.ts";
+import {
+  type AddressPrefix,
+  isLinkLocal,
+  type OwnAddress,
+  type OwnInterface,
+  prefixContains,
+} from "../wire/addresses.ts";
+import { addressKey } from "./frames.ts";
+import type { Question } from "./inquiry.ts";
+
+/** How old a look at this machine's addresses may be when something is sent from one. */
+const maxAgeMs = 50;
+
+/** Tells whether the address in question is still where it was when the asking began. */
+export interface Holding {
+  isHeld(question: Pick<Question, "link" | "address">): boolean;
+}
+
+/** Looks where the questions' addresses are, and looks again when it is asked later. */
+export function createHolding(
+  questions: readonly Pick<Question, "link" | "address">[],
+  interfaces: () => readonly OwnInterface[],
+  time: Time,
+): Holding {
+  const questioned = ({ link, address }: Pick<Question, "link" | "address">) =>
+    `${link} ${addressKey(address)}`;
+  // On the link itself, else where addresses of several links are: on lo or a dummy.
+  const places = new Map<string, string>();
+  const first = interfaces();
+  for (const question of questions) {
+    const key = addressKey(question.address);
+    const holders = first.filter(({ addresses }) =>
+      addresses.some(({ address }) => addressKey(address) === key)
+    );
+    const holder = holders.find(({ name }) => name === question.link) ?? holders[0];
+    if (holder !== undefined) places.set(questioned(question), `${holder.name} ${key}`);
+  }
+  let held: ReadonlySet<string> = new Set();
+  let lookedAt = -Infinity;
+  return {
+    isHeld(question) {
+      const now = time.monotonic();
+      if (now - lookedAt > maxAgeMs) {
+        held = new Set(
+          interfaces().flatMap(({ name, addresses }) =>
+            addresses.map(({ address }) => `${name} ${addressKey(address)}`)
+          ),
+        );
+        lookedAt = now;
+      }
+      return held.has(places.get(questioned(question)) ?? "");
+    },
+  };
+}
+
+/** The addresses of a link that are not in question, from which a control may come. */
+export function controlAddresses(
+  link: string,
+  questioned: readonly AddressPrefix[],
+  interfaces: readonly OwnInterface[],
+): OwnAddress[] {
+  const keys = new Set(questioned.map(addressKey));
+  return interfaces.filter(({ name }) => name === link).flatMap(({ addresses }) => addresses)
+    .filter(({ address }) => !keys.has(addressKey(address)));
+}
+
+/** The one of them that a host answers on the link itself; null if there is none. */
+export function controlFor(
+  { host, link }: Pick<Question, "host" | "link">,
+  questioned: readonly AddressPrefix[],
+  interfaces: readonly OwnInterface[],
+): AddressPrefix | null {
+  const controls = controlAddresses(link, questioned, interfaces);
+  const near = controls.find(({ address, network }) =>
+    address.family === host.family && prefixContains(network, host)
+  );
+  // IPv6 hosts answer link-local addresses whatever theirs is.
+  const linkLocal = controls.find(({ address }) => isLinkLocal(address));
+  return near?.address ?? (host.family === 6 ? linkLocal?.address ?? null : null);
+}

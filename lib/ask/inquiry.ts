@@ -1,0 +1,179 @@
+/**
+ * What is known of one address of this router at one host, from the frames that were heard. Pure:
+ * the asker tells it what it sent and when, and what came in.
+ *
+ * An ARP reply is no proof: a host with a permanent entry answers, too. A packet for the address is, if
+ * it was sent to this router's link-layer address by the host itself: one that came by way of the old
+ * master has that one's link-layer address, and a time to live that is one less. A neighbor
+ * advertisement is sent by the host's own entry, so its arrival is a proof.
+ */
+import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
+import { addressKey, type Heard } from "./frames.ts";
+import type { AskResult, AskVerdict, Neighbor } from "./verdicts.ts";
+
+/** One address in question at one host on a link. */
+export interface Question {
+  readonly link: string;
+  readonly host: AddressPrefix;
+  /** The address in question. */
+  readonly address: AddressPrefix;
+  /** Where the host was last, 12 hex digits; null if that isn't known. */
+  readonly linkLayerAddress: string | null;
+  /** The name that it is expected under. */
+  readonly name: string | null;
+  /** Somebody named it, so that its silence is a fault. */
+  readonly expected: boolean;
+}
+
+/** Link-layer addresses that are believed to be one host's: bonds and failover pairs have some. */
+const maxMacs = 4;
+
+/** What hosts start a packet's time to live with, less one: it was forwarded (RFC 1812, 5.3.1). */
+const forwardedTtls: readonly number[] = [31, 63, 127, 254];
+
+function isUnicast(mac: string): boolean {
+  return (parseInt(mac.slice(0, 2), 16) & 1) === 0;
+}
+
+export class Inquiry {
+  readonly hostKey: string;
+  readonly addressKey: string;
+  /** Link-layer addresses that the host itself was heard from, or was last seen at. */
+  readonly macs = new Set<string>();
+  /** ARP or Neighbor Discovery requests for the host that went out from the address in question. */
+  asks = 0;
+  /** Where the host was seen to send what is for the address. */
+  #wrong: string | null = null;
+  /** A right frame came in; before anything was asked, or after. */
+  #right: "ok" | "healed" | null = null;
+  /** It answers this router's own address. */
+  isControlAnswered = false;
+  /** It answered the request from the address in question. */
+  isAnswered = false;
+  /** It holds the address itself, as a server behind a load balancer does: there is nothing to heal. */
+  holdsAddress = false;
+  #verdict: AskVerdict | null = null;
+  #decidedAt = 0;
+
+  constructor(readonly question: Question, readonly ownMac: string) {
+    this.hostKey = addressKey(question.host);
+    this.addressKey = addressKey(question.address);
+    if (question.linkLayerAddress !== null) this.macs.add(question.linkLayerAddress);
+  }
+
+  /** Null until it is decided. */
+  get verdict(): AskVerdict | null {
+    return this.#verdict;
+  }
+
+  get isSeenWrong(): boolean {
+    return this.#wrong !== null;
+  }
+
+  /** A link-layer address to send to; null if none is known. */
+  get mac(): string | null {
+    return [...this.macs].at(-1) ?? null;
+  }
+
+  /** Takes a frame from the host to the address in question. */
+  hear(heard: Heard, now: number): void {
+    const { sourceMac, destinationMac } = heard;
+    const isOurs = destinationMac === this.ownMac;
+    switch (heard.kind) {
+      case "arp reply":
+        if (isOurs) this.#hearDirectly(sourceMac, heard.senderMac);
+        this.isAnswered ||= isOurs;
+        return;
+      case "arp request":
+      case "neighbor solicitation":
+        // To all it asks because it has no entry; to one it asks whether its entry still holds.
+        if (!isUnicast(destinationMac)) return;
+        this.#hearDirectly(sourceMac);
+        return isOurs ? this.#noteRight(now) : this.#noteWrong(destinationMac, now);
+      case "neighbor advertisement":
+        this.isAnswered ||= isOurs;
+        if (isOurs) this.#hearDirectly(sourceMac);
+        break;
+    }
+    const isForwarded = "ttl" in heard && forwardedTtls.includes(heard.ttl);
+    if (!isOurs) {
+      if (isUnicast(destinationMac)) this.#noteWrong(destinationMac, now);
+    } else if (this.macs.has(sourceMac)) {
+      if (!isForwarded) this.#noteRight(now);
+    } else if (isForwarded) this.#noteWrong(sourceMac, now);
+  }
+
+  /** Takes a frame from the host to this router's own address. */
+  hearControl(heard: Heard): void {
+    if (heard.destinationMac !== this.ownMac) return;
+    const isForwarded = "ttl" in heard && forwardedTtls.includes(heard.ttl);
+    if (!isForwarded) this.#hearDirectly(heard.sourceMac);
+    // An answer to a request of our own address says where the host is, not that a packet arrives.
+    if (heard.kind !== "arp reply" && heard.kind !== "arp request") this.isControlAnswered = true;
+  }
+
+  #hearDirectly(...macs: readonly string[]) {
+    for (const mac of macs.filter(isUnicast)) {
+      if (this.macs.size < maxMacs) this.macs.add(mac);
+    }
+  }
+
+  #noteRight(now: number) {
+    this.#right ??= this.asks === 0 ? "ok" : "healed";
+    // What was stuck or silent may prove itself right while others are waited for.
+    if (this.#verdict !== this.#right && this.#verdict !== "not asked") {
+      this.#decide(this.#right, now);
+    }
+  }
+
+  #noteWrong(mac: string, now: number) {
+    this.#wrong = mac;
+    if (this.#verdict === "no answer" || this.#verdict === "asked") this.#decide("stuck", now);
+  }
+
+  #decide(verdict: AskVerdict, now: number) {
+    this.#verdict = verdict;
+    this.#decidedAt = now;
+  }
+
+  /** There was time enough: decides by what has been heard. */
+  conclude(now: number): void {
+    if (this.#verdict !== null) return;
+    const isStuck = this.#wrong !== null || this.isControlAnswered && !this.holdsAddress;
+    this.#decide(isStuck ? "stuck" : this.isAnswered ? "asked" : "no answer", now);
+  }
+
+  /** It won't be asked any more: nothing is told of it but what has been seen. */
+  abandon(now: number): void {
+    if (this.#verdict === null) this.#decide(this.#wrong !== null ? "stuck" : "not asked", now);
+  }
+
+  /** The host as it was heard; null if it wasn't. */
+  get neighbor(): Neighbor | null {
+    const { link, host } = this.question;
+    const isHeard = this.isAnswered || this.isControlAnswered || this.#right !== null;
+    const { mac } = this;
+    return isHeard && mac !== null ? { link, address: host, linkLayerAddress: mac } : null;
+  }
+
+  /** What is known at the end, for a run that began at `start`. */
+  resultSince(start: number): AskResult {
+    const { host, link, name, expected, address } = this.question;
+    const verdict = this.#verdict ?? "not asked";
+    const mac = verdict === "stuck"
+      ? this.#wrong
+      : verdict === "healed" || verdict === "ok"
+      ? this.ownMac
+      : null;
+    return {
+      host: formatAddress(host),
+      link,
+      name,
+      expected,
+      address,
+      verdict,
+      linkLayerAddress: mac === null ? null : Uint8Array.fromHex(mac),
+      ms: this.#decidedAt === 0 ? 0 : this.#decidedAt - start,
+    };
+  }
+}

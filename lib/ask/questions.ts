@@ -1,0 +1,200 @@
+/** Whom to ask for what: from what the command line names and what is known of a router's links. Pure. */
+import { listText } from "../text.ts";
+import {
+  addressBits,
+  type AddressPrefix,
+  formatAddress,
+  formatPrefix,
+  isLinkLocal,
+  type OwnInterface,
+  prefixContains,
+  samePrefix,
+} from "../wire/addresses.ts";
+import type { Question } from "./inquiry.ts";
+import type { Neighbor } from "./verdicts.ts";
+
+/** A host that somebody named. */
+export interface NamedHost {
+  readonly address: AddressPrefix;
+  /** The interface that its address was given with; null: the one on whose network it is. */
+  readonly link: string | null;
+  readonly name: string | null;
+}
+
+/** What questions are made from. */
+export interface Sources {
+  readonly interfaces: readonly OwnInterface[];
+  /** The addresses in question on each link, by its interface's name. */
+  readonly addresses: ReadonlyMap<string, readonly AddressPrefix[]>;
+  readonly named: readonly NamedHost[];
+  /** The kernel's and the remembered; the first that has an address counts. */
+  readonly neighbors: readonly Neighbor[];
+  /** Besides the named: all neighbors. */
+  readonly everyone: boolean;
+  /** And each address of networks up to a /24, or to a /22. */
+  readonly sweep: "none" | "small" | "large";
+}
+
+/** Prefix lengths of the largest networks whose every address is asked. */
+const shortestLength = { small: 24, large: 22 } as const;
+/** More questions are not asked: at the usual pace they would take half an hour. */
+const maxQuestions = 16_384;
+/** What a remark names before it counts the rest. */
+const maxNamed = 3;
+
+/** A host on a link. */
+interface Place {
+  readonly link: string;
+  readonly address: AddressPrefix;
+  readonly name: string | null;
+  readonly expected: boolean;
+}
+
+const placeKey = (link: string, address: AddressPrefix) => `${link} ${formatAddress(address)}`;
+
+/** The questions, and what can't be asked, a line each. */
+export function questionsOf(
+  sources: Sources,
+): { readonly questions: readonly Question[]; readonly remarks: readonly string[] } {
+  const { interfaces, addresses, named, neighbors, everyone } = sources;
+  const links = interfaces.filter(({ name }) => addresses.has(name));
+  const remarks: string[] = [];
+  const places = new Map<string, Place>();
+  const add = (place: Place) => {
+    const key = placeKey(place.link, place.address);
+    if (!places.has(key) && isHost(place.address, interfaces)) places.set(key, place);
+  };
+  const elsewhere = named.filter(({ address, link, name }) => {
+    const on = links.filter((own) => link === null ? isOnLink(own, address) : own.name === link);
+    for (const own of on) add({ link: own.name, address, name, expected: true });
+    return on.length === 0 && isHost(address, interfaces);
+  });
+  if (elsewhere.length > 0) {
+    const names = elsewhere.map(({ address, name }) => name ?? formatAddress(address));
+    remarks.push(`on none of the links that are asked: ${listText(names, maxNamed)}`);
+  }
+  const onLinks = neighbors.filter(({ link, address }) =>
+    links.some((own) => own.name === link && (isLinkLocal(address) || isOnLink(own, address)))
+  );
+  if (everyone) {
+    for (const { link, address } of withoutSecondAddresses(onLinks, places)) {
+      add({ link, address, name: null, expected: false });
+    }
+    for (const own of links) remarks.push(...addNetworks(own, sources, add));
+  }
+  const macs = new Map(
+    onLinks.toReversed().map(({ link, address, linkLayerAddress }) => [
+      placeKey(link, address),
+      linkLayerAddress,
+    ]),
+  );
+  const questions = [...places.values()].flatMap((place) =>
+    addressesFor(place, addresses.get(place.link) ?? [], links)
+      .map((address): Question => {
+        const { link, address: host, name, expected } = place;
+        const linkLayerAddress = macs.get(placeKey(link, host)) ?? null;
+        return { link, host, address, linkLayerAddress, name, expected };
+      })
+  );
+  if (questions.length > maxQuestions) {
+    remarks.push(
+      `${questions.length - maxQuestions} questions more than ${maxQuestions} not asked`,
+    );
+  }
+  return { questions: questions.slice(0, maxQuestions), remarks };
+}
+
+function isOnLink({ addresses }: OwnInterface, address: AddressPrefix): boolean {
+  return addresses.some(({ network }) =>
+    network.length < addressBits(network.family) && prefixContains(network, address)
+  );
+}
+
+/** Whether somebody else may have an address: not this machine, a group, a network or its broadcast. */
+function isHost(address: AddressPrefix, interfaces: readonly OwnInterface[]): boolean {
+  const { family, bytes } = address;
+  if (family === 6 ? bytes[0] === 0xff : bytes[0] >= 224 || bytes[0] === 0 || bytes[0] === 127) {
+    return false;
+  }
+  return !interfaces.some((own) =>
+    own.addresses.some((one) =>
+      samePrefix(one.address, address) ||
+      family === 4 && one.network.length < 31 && prefixContains(one.network, address) &&
+        [0, -1].includes(hostNumber(address, one.network.length))
+    )
+  );
+}
+
+/** The bits behind a prefix as a number: 0 is the network's own address, -1 its broadcast address. */
+function hostNumber({ bytes }: AddressPrefix, length: number): number {
+  const value = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const mask = 2 ** (32 - length) - 1;
+  const number = (value & mask) >>> 0;
+  return number === mask ? -1 : number;
+}
+
+/** A host's link-local address says nothing more where another of its addresses is asked. */
+function withoutSecondAddresses(
+  neighbors: readonly Neighbor[],
+  places: ReadonlyMap<string, Place>,
+): Neighbor[] {
+  const global = new Set(
+    neighbors.filter(({ address }) => address.family === 6 && !isLinkLocal(address))
+      .map(({ link, linkLayerAddress }) => `${link} ${linkLayerAddress}`),
+  );
+  return neighbors.filter(({ link, address, linkLayerAddress }) =>
+    !isLinkLocal(address) || !global.has(`${link} ${linkLayerAddress}`) ||
+    places.has(placeKey(link, address))
+  );
+}
+
+/** Adds every address of a link's small IPv4 networks; a remark for each that is too large. */
+function addNetworks(
+  own: OwnInterface,
+  { sweep }: Sources,
+  add: (place: Place) => void,
+): string[] {
+  if (sweep === "none") return [];
+  const shortest = shortestLength[sweep];
+  const networks = new Map(
+    own.addresses.filter(({ network: { family, length } }) => family === 4 && length < 32)
+      .map(({ network }) => [formatPrefix(network), network]),
+  );
+  return Array.from(networks, ([text, network]) => {
+    if (network.length < shortest) {
+      const option = network.length < shortestLength.large || sweep === "large"
+        ? ""
+        : ", or give --sweep";
+      return `${text} on ${own.name} is larger than a /${shortest}: only known and named hosts ` +
+        `are asked${option}`;
+    }
+    const first = new DataView(network.bytes.buffer, network.bytes.byteOffset).getUint32(0);
+    for (let i = 0; i < 2 ** (32 - network.length); i++) {
+      const bytes = new Uint8Array(16);
+      new DataView(bytes.buffer).setUint32(0, first + i);
+      const address = { family: 4, length: 32, bytes } as const;
+      add({ link: own.name, address, name: null, expected: false });
+    }
+    return null;
+  }).filter((remark) => remark !== null);
+}
+
+/**
+ * The addresses in question that a host may have: those of its family, and where a network of the
+ * link holds one and not the host, not that one.
+ */
+function addressesFor(
+  { link, address: host }: Place,
+  addresses: readonly AddressPrefix[],
+  links: readonly OwnInterface[],
+): AddressPrefix[] {
+  const networks = links.filter(({ name }) => name === link).flatMap((own) => own.addresses)
+    .map(({ network }) => network)
+    .filter((network) => network.length < addressBits(network.family) && !isLinkLocal(network));
+  return addresses.filter((address) => {
+    if (address.family !== host.family) return false;
+    const holding = networks.filter((network) => prefixContains(network, address));
+    return holding.length === 0 || isLinkLocal(host) || isLinkLocal(address) ||
+      holding.some((network) => prefixContains(network, host));
+  });
+}

@@ -1,0 +1,181 @@
+/**
+ * One Ethernet with a router that has just become master, the old one, and hosts of all kinds that run
+ * no service: each is a network namespace of its own on a bridge, and its kernel's table is the truth.
+ */
+import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
+import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
+import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
+import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import { programLine } from "../support/programs.ts";
+
+/** The master's link-layer address, the old one's, and one that nobody has any more. */
+export const macs = {
+  router: "02:00:00:00:00:01",
+  old: "02:00:00:00:00:02",
+  dead: "02:00:00:00:00:99",
+} as const;
+/** The addresses in question. */
+export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
+
+const nft = (...rules: readonly string[]) => (name: string) => [
+  `nft -f - <<EOF\n${rules.join("\n")}\nEOF`.replaceAll("NAME", name),
+];
+const inputChain = (family: string) => [
+  `add table ${family} t`,
+  `add chain ${family} t input { type filter hook input priority 0; }`,
+];
+const sysctl = (file: string, value: number) => `echo ${value} > /proc/sys/net/${file}`;
+const dropsGarp = [
+  ...inputChain("arp"),
+  "add rule arp t input arp saddr ip 192.0.2.1 arp daddr ip 192.0.2.1 drop",
+];
+const noErrors = ["net/ipv4/icmp_ratemask", "net/ipv6/icmp/ratelimit"]
+  .map((file) => `echo 0 > /proc/sys/${file}`);
+
+/** What makes a host one of its kind: commands of its shell, given its number. */
+export const kinds = {
+  plain: () => [],
+  "GARP dropped": nft(...dropsGarp),
+  "drop_gratuitous_arp": () => [sysctl("ipv4/conf/e0/drop_gratuitous_arp", 1)],
+  "echo firewalled": nft(
+    ...dropsGarp,
+    ...inputChain("inet"),
+    "add rule inet t input icmp type echo-request drop",
+    "add rule inet t input icmpv6 type echo-request drop",
+  ),
+  "all inbound firewalled": nft(
+    ...inputChain("inet"),
+    "add rule inet t input icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+    "add rule inet t input drop",
+  ),
+  "permanent entry": () =>
+    virtualAddresses.map((one) =>
+      `ip neigh replace ${one} lladdr ${macs.dead} nud permanent dev e0`
+    ),
+  "by way of the old master": () =>
+    virtualAddresses.map((one) =>
+      `ip neigh replace ${one} lladdr ${macs.old} nud permanent dev e0`
+    ),
+  "drops the router's ARP": nft(
+    ...inputChain("arp"),
+    `add rule arp t input arp saddr ether ${macs.router} drop`,
+    "add table netdev t",
+    "add chain netdev t in { type filter hook ingress device e0 priority 0; }",
+    `add rule netdev t in ether saddr ${macs.router} icmpv6 type nd-neighbor-solicit drop`,
+  ),
+  "off": () => ["ip link set e0 down"],
+} as const satisfies Record<string, (name: string) => readonly string[]>;
+export type Kind = keyof typeof kinds;
+
+/** A host with some addresses of each family. */
+export interface AskedHost {
+  readonly kind: Kind;
+  readonly namespace: NetworkNamespace;
+  readonly ipv4: readonly string[];
+  readonly ipv6: readonly string[];
+  readonly linkLayerAddress: string;
+  /** The link-layer address that its kernel has for an address; null for none. */
+  entryOf(address: string): Promise<string | null>;
+}
+
+/** The Ethernet. */
+export interface AskedNetwork extends AsyncDisposable {
+  readonly router: NetworkNamespace;
+  readonly hosts: readonly AskedHost[];
+  /** Puts every host's entries at the dead link-layer address, but for permanent ones. */
+  goStale(): Promise<void>;
+  /** Tells the router's kernel where the hosts are. */
+  learn(): Promise<void>;
+  /** Runs the sender on the router, by default with the permissions of the daemon. */
+  ask(args: readonly string[], program?: "router" | "sender"): Promise<CommandOutcome>;
+}
+
+/** Makes the Ethernet, with hosts of these kinds, each with so many addresses of each family. */
+export async function openAskedNetwork(
+  wanted: readonly (readonly [kind: Kind, addresses: number])[],
+): Promise<AskedNetwork> {
+  const parts = new AsyncDisposableStack();
+  await ip(null, ["link add name br0 type bridge", "link set br0 up"]);
+  parts.defer(async () => void await ip(null, ["link del br0"]));
+  const plug = async (name: string, mac: string, addresses: readonly string[]) => {
+    const namespace = parts.use(await openNetworkNamespace(name));
+    await connect(
+      { namespace, name: "e0", addresses, linkLayerAddress: mac },
+      { namespace: null, name, addresses: [] },
+    );
+    parts.defer(async () => void await outcomeOf(["ip", "link", "del", name]));
+    await run(["sh", "-c", `echo 1 > /proc/sys/net/ipv6/conf/${name}/disable_ipv6`]);
+    await ip(null, [`link set ${name} master br0`]);
+    return namespace;
+  };
+  const own = ["192.0.2.2/24", "2001:db8::2/64", "192.0.2.1/32", "2001:db8::1/128"];
+  const router = await plug("router", macs.router, own);
+  const old = await plug("old", macs.old, ["192.0.2.3/24", "2001:db8::3/64"]);
+  await shell(old, [
+    sysctl("ipv4/ip_forward", 1),
+    sysctl("ipv6/conf/all/forwarding", 1),
+    sysctl("ipv4/conf/all/send_redirects", 0),
+    sysctl("ipv4/conf/e0/send_redirects", 0),
+  ]);
+  const hosts: AskedHost[] = [];
+  let next = 10;
+  for (const [i, [kind, count]] of wanted.entries()) {
+    const numbers = Array.from({ length: count }, () => next++);
+    const ipv4 = numbers.map((n) => `192.0.${2 + (n >> 8)}.${n & 255}`);
+    const ipv6 = numbers.map((n) => `2001:db8::${n.toString(16)}:1`);
+    const linkLayerAddress = `02:00:00:00:01:${(i + 1).toString(16).padStart(2, "0")}`;
+    const namespace = await plug(`h${i}`, linkLayerAddress, [
+      ...ipv4.map((one) => `${one}/24`),
+      ...ipv6.map((one) => `${one}/64`),
+    ]);
+    hosts.push({
+      kind,
+      namespace,
+      ipv4,
+      ipv6,
+      linkLayerAddress,
+      entryOf: async (address) => {
+        const line = await run([...namespace.argv, "ip", "-json", "neigh", "show", "nud", "all"]);
+        const entry = parseNeighbors(line).find((one) => formatAddress(one.address) === address);
+        const bytes = entry?.linkLayerAddress ?? null;
+        return bytes === null ? null : formatLinkLayerAddress(bytes);
+      },
+    });
+    await shell(namespace, [
+      sysctl("ipv4/neigh/e0/base_reachable_time_ms", 36_000_000),
+      sysctl("ipv6/neigh/e0/base_reachable_time_ms", 36_000_000),
+      ...noErrors,
+      ...kinds[kind](`h${i}`),
+    ]);
+  }
+  const others = hosts.filter(({ kind }) => kind !== "off");
+  return {
+    router,
+    hosts,
+    goStale: async () => {
+      for (const { kind, namespace } of others) {
+        if (kind === "permanent entry" || kind === "by way of the old master") continue;
+        const entry = (one: string) =>
+          `neigh replace ${one} lladdr ${macs.dead} nud reachable dev e0`;
+        await ip(namespace, virtualAddresses.map(entry));
+      }
+    },
+    learn: async () => {
+      const entry = (mac: string) => (one: string) =>
+        `neigh replace ${one} lladdr ${mac} nud stale dev e0`;
+      await ip(
+        router,
+        hosts.flatMap(({ ipv4, ipv6, linkLayerAddress }) =>
+          [...ipv4, ...ipv6].map(entry(linkLayerAddress))
+        ),
+      );
+    },
+    ask: (args, program = "router") =>
+      outcomeOf([...router.argv, ...programLine(program, ["--ask", ...args])]),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+function shell({ argv }: NetworkNamespace, lines: readonly string[]): Promise<string> {
+  return run([...argv, "sh", "-ec", lines.join("\n")]);
+}
