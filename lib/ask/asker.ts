@@ -107,6 +107,8 @@ interface Item {
   tries: number;
   /** IPv6: the next solicitation is a try's second, together with the control's. */
   isSecond: boolean;
+  /** The next request goes to the host alone, which has answered and proved nothing. */
+  isUnicast: boolean;
   askAt: number;
   /** The next of `witnessSteps`, when it is due, and when the first of them was. */
   step: number;
@@ -158,6 +160,7 @@ class LinkAsker {
       control: controlFor(question, addresses, interfaces),
       tries: 0,
       isSecond: false,
+      isUnicast: false,
       askAt: start,
       step: 0,
       stepAt: Infinity,
@@ -249,8 +252,7 @@ class LinkAsker {
       const [item] = this.#probes.splice(0, 1);
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       if (this.options.probeOnly) {
-        item.askAt = Infinity;
-        this.#startSteps(item, now);
+        this.#begin(item, now);
       } else for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
       this.#askFrom = now + probePatienceMs;
     }
@@ -265,9 +267,6 @@ class LinkAsker {
   #startSteps(item: Item, from: number) {
     item.step = 0;
     item.stepAt = item.stepsFrom = from;
-    if (item.inquiry.isAnswered || this.options.probeOnly) {
-      item.concludeAt = from + concludeAfterMs;
-    }
   }
 
   #takeStep(socket: PacketSocket, item: Item) {
@@ -276,9 +275,12 @@ class LinkAsker {
     item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
     if (!this.#mayUse(item)) return;
     for (const kind of kinds) {
-      if (kind === "request" && this.options.probeOnly) continue;
-      for (const frame of this.#witnesses(kind, item, true)) socket.send(frame);
-      if (kind === "request") this.#nextPacedAt += 1_000 / this.options.pace;
+      if (kind !== "request") {
+        for (const frame of this.#witnesses(kind, item, true)) socket.send(frame);
+      } else if (item.inquiry.isAnswered && !this.options.probeOnly) {
+        item.askAt = this.#now();
+        item.isUnicast = true;
+      }
     }
   }
 
@@ -321,10 +323,18 @@ class LinkAsker {
   }
 
   /** The request, or the two solicitations, that are next for a host. */
-  #requests({ inquiry, control, isSecond }: Item): Uint8Array<ArrayBuffer>[] {
+  #requests(item: Item): Uint8Array<ArrayBuffer>[] {
+    const { inquiry, control, isSecond } = item;
     const { host, address } = inquiry.question;
-    // A drill asks from the router's own address: that is where an unknown host is.
-    const senders = this.options.probeOnly ? [control] : isSecond ? [address, control] : [address];
+    if (item.isUnicast) return this.#witnesses("request", item, false);
+    // A drill asks from the router's own address, which tells where an unknown host is; so does the last
+    // try for one that is expected: who answers that and not the address in question isn't off.
+    const isLast = host.family === 4 && inquiry.question.expected && item.tries === retries.known;
+    const senders = this.options.probeOnly
+      ? [control]
+      : isSecond || isLast
+      ? [address, control]
+      : [address];
     const node = solicitedNode(host);
     return senders.filter((from) => from !== null).map((from) =>
       host.family === 4
@@ -344,6 +354,11 @@ class LinkAsker {
   #noteAsked(item: Item, now: number) {
     const { inquiry } = item;
     if (!this.options.probeOnly) inquiry.asks++;
+    if (item.isUnicast) {
+      item.isUnicast = false;
+      item.askAt = Infinity;
+      return;
+    }
     const isTry = inquiry.question.host.family === 4 || item.isSecond || this.options.probeOnly;
     if (isTry) item.tries++;
     item.askAt = Infinity;
@@ -378,7 +393,9 @@ class LinkAsker {
       if (one.control === null || addressKey(one.control) !== heard.to) continue;
       const wasUnknown = one.inquiry.mac === null;
       one.inquiry.hearControl(heard);
-      if (wasUnknown && one.inquiry.mac !== null && this.options.probeOnly) this.#begin(one, now);
+      if (wasUnknown && one.inquiry.mac !== null && heard.kind === "arp reply") {
+        this.#begin(one, now);
+      }
       this.#reset(socket, heard, one.inquiry.question.host, one.control);
     }
     if (heard.kind === "echo reply") this.#noteHolder(heard);
@@ -387,7 +404,9 @@ class LinkAsker {
   /** The host is there: it is asked no more, and has to prove itself. */
   #begin(item: Item, now: number) {
     item.askAt = Infinity;
-    if (item.inquiry.verdict === null) this.#startSteps(item, now);
+    if (item.inquiry.verdict !== null) return;
+    this.#startSteps(item, now);
+    item.concludeAt = now + concludeAfterMs;
   }
 
   /** A connection that was half opened is given up; this machine's own kernel may not have heard of it. */

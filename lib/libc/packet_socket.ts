@@ -68,6 +68,13 @@ export interface PacketSocket {
   close(): Promise<void>;
 }
 
+/** Throws an Error of one line if this process may open no packet socket. */
+export function checkPacketSockets(libc: Libc): void {
+  const fd = libc.socket(c.AF_PACKET, c.SOCK_RAW | c.SOCK_CLOEXEC, 0);
+  if (fd < 0) throw new Error(`Cannot open a packet socket: ${errorReason(libc)}`);
+  libc.close(fd);
+}
+
 /**
  * Opens a socket that hears what a filter takes of a link's incoming frames, other machines' too
  * (promiscuous mode, for as long as it is open; a link that refuses that is heard without). It is

@@ -10,7 +10,7 @@ import type { AskReport, AskResult, Neighbor } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { cString, type Libc, openLibc } from "../libc/libc.ts";
 import { readNeighborTable } from "../libc/neighbor_table.ts";
-import { openPacketSocket } from "../libc/packet_socket.ts";
+import { checkPacketSockets, openPacketSocket } from "../libc/packet_socket.ts";
 import { listText } from "../text.ts";
 import { type Time, within } from "../time.ts";
 import {
@@ -26,7 +26,8 @@ import {
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangePlan } from "./exchange.ts";
 import type { ExpectedHost } from "./expectation.ts";
-import { chooseTargets, isVirtualRouters, type Target } from "./targets.ts";
+import { isVirtualRouters } from "./own_link_layer.ts";
+import { chooseTargets, type Target } from "./targets.ts";
 
 /** Where hosts that were heard are kept, if this program may write there. */
 const knownHostsFile = "/var/lib/arpflush-router/hosts";
@@ -56,7 +57,7 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   const now = interfaces();
   const probeOnly = options.action === "probe";
   const { addresses, remarks } = addressesInQuestion(options, now);
-  const { libc, remark } = openLibcOr();
+  const { libc, lack } = openSockets();
   const learned = neighborsOf(libc, now);
   const named = await namedHosts(options.hosts, asking.expected, time);
   const { questions, remarks: unasked } = questionsOf({
@@ -71,9 +72,9 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   const { pace } = options.ask;
   const before = [...remarks, ...learned.remarks, ...named.remarks, ...unasked];
   let report: AskReport;
-  if (libc === null) {
+  if (libc === null || lack !== null) {
     const { askByConnecting } = await import("../ask/connect.ts");
-    before.unshift(`${remark}: hosts are only connected to, and link-layer addresses not seen`);
+    before.unshift(`${lack}: hosts are only connected to, and link-layer addresses not seen`);
     report = await askByConnecting(questions, { interfaces, time, pace, isTold }, signal);
   } else {
     const openSocket: OpenSocket = (link, filter) => openPacketSocket(libc, link, filter);
@@ -84,11 +85,15 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   return { ...report, remarks: [...before, ...report.remarks, ...after] };
 }
 
-function openLibcOr(): { readonly libc: Libc | null; readonly remark: string } {
+/** The C library, which also knows the kernel's neighbors, and why no packet socket can be opened. */
+function openSockets(): { readonly libc: Libc | null; readonly lack: string | null } {
+  let libc: Libc | null = null;
   try {
-    return { libc: openLibc(), remark: "" };
+    libc = openLibc();
+    checkPacketSockets(libc);
+    return { libc, lack: null };
   } catch (error) {
-    return { libc: null, remark: messageOf(error) };
+    return { libc, lack: messageOf(error) };
   }
 }
 
@@ -116,11 +121,12 @@ export function addressesInQuestion(
     .filter(({ network }) => isWholeAddress(network)).map(({ address }) => address);
   const isBare = (address: AddressPrefix) => bare.some((own) => samePrefix(own, address));
   const skipped = new Set<string>();
-  const found = groups.map(({ targets, addresses }): [string, AddressPrefix[]] => {
+  const links = groups.filter(({ isMore }) => !isMore);
+  const found = links.map(({ targets, onLink }): [string, AddressPrefix[]] => {
     const [link] = targets.flatMap(({ interfaceNames }) => interfaceNames);
     const own = interfaces.filter(({ name }) => name === link).flatMap((one) => one.addresses)
       .map(({ address }) => address);
-    const held = uniqueAddresses([...addresses, ...own]).filter((address) => {
+    const held = uniqueAddresses([...onLink, ...own]).filter((address) => {
       if (!isVirtual(address)) return true;
       skipped.add(formatAddress(address));
       return false;

@@ -15,7 +15,7 @@ export const macs = {
   dead: "02:00:00:00:00:99",
 } as const;
 /** The addresses in question. */
-export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
+export const virtualAddresses = ["198.18.0.1", "2001:db8::1"] as const;
 
 const nft = (...rules: readonly string[]) => (name: string) => [
   `nft -f - <<EOF\n${rules.join("\n")}\nEOF`.replaceAll("NAME", name),
@@ -27,10 +27,8 @@ const inputChain = (family: string) => [
 const sysctl = (file: string, value: number) => `echo ${value} > /proc/sys/net/${file}`;
 const dropsGarp = [
   ...inputChain("arp"),
-  "add rule arp t input arp saddr ip 192.0.2.1 arp daddr ip 192.0.2.1 drop",
+  "add rule arp t input arp saddr ip 198.18.0.1 arp daddr ip 198.18.0.1 drop",
 ];
-const noErrors = ["net/ipv4/icmp_ratemask", "net/ipv6/icmp/ratelimit"]
-  .map((file) => `echo 0 > /proc/sys/${file}`);
 
 /** What makes a host one of its kind: commands of its shell, given its number. */
 export const kinds = {
@@ -78,6 +76,14 @@ export interface AskedHost {
   entryOf(address: string): Promise<string | null>;
 }
 
+/** How the sender is started. */
+export interface AskStart {
+  /** @default "router" */
+  readonly program?: "router" | "sender";
+  /** Put before its command line. @default nothing */
+  readonly argv?: readonly string[];
+}
+
 /** The Ethernet. */
 export interface AskedNetwork extends AsyncDisposable {
   readonly router: NetworkNamespace;
@@ -87,7 +93,7 @@ export interface AskedNetwork extends AsyncDisposable {
   /** Tells the router's kernel where the hosts are. */
   learn(): Promise<void>;
   /** Runs the sender on the router, by default with the permissions of the daemon. */
-  ask(args: readonly string[], program?: "router" | "sender"): Promise<CommandOutcome>;
+  ask(args: readonly string[], start?: AskStart): Promise<CommandOutcome>;
 }
 
 /** Makes the Ethernet, with hosts of these kinds, each with so many addresses of each family. */
@@ -108,9 +114,11 @@ export async function openAskedNetwork(
     await ip(null, [`link set ${name} master br0`]);
     return namespace;
   };
-  const own = ["192.0.2.2/24", "2001:db8::2/64", "192.0.2.1/32", "2001:db8::1/128"];
+  const count = wanted.reduce((sum, [, addresses]) => sum + addresses, 0);
+  const length = count > 251 ? 22 : 24;
+  const own = [`198.18.0.2/${length}`, "2001:db8::2/64", "198.18.0.1/32", "2001:db8::1/128"];
   const router = await plug("router", macs.router, own);
-  const old = await plug("old", macs.old, ["192.0.2.3/24", "2001:db8::3/64"]);
+  const old = await plug("old", macs.old, [`198.18.0.3/${length}`, "2001:db8::3/64"]);
   await shell(old, [
     sysctl("ipv4/ip_forward", 1),
     sysctl("ipv6/conf/all/forwarding", 1),
@@ -118,14 +126,14 @@ export async function openAskedNetwork(
     sysctl("ipv4/conf/e0/send_redirects", 0),
   ]);
   const hosts: AskedHost[] = [];
-  let next = 10;
+  let next = 4;
   for (const [i, [kind, count]] of wanted.entries()) {
     const numbers = Array.from({ length: count }, () => next++);
-    const ipv4 = numbers.map((n) => `192.0.${2 + (n >> 8)}.${n & 255}`);
+    const ipv4 = numbers.map((n) => `198.18.${n >> 8}.${n & 255}`);
     const ipv6 = numbers.map((n) => `2001:db8::${n.toString(16)}:1`);
     const linkLayerAddress = `02:00:00:00:01:${(i + 1).toString(16).padStart(2, "0")}`;
     const namespace = await plug(`h${i}`, linkLayerAddress, [
-      ...ipv4.map((one) => `${one}/24`),
+      ...ipv4.map((one) => `${one}/${length}`),
       ...ipv6.map((one) => `${one}/64`),
     ]);
     hosts.push({
@@ -144,7 +152,6 @@ export async function openAskedNetwork(
     await shell(namespace, [
       sysctl("ipv4/neigh/e0/base_reachable_time_ms", 36_000_000),
       sysctl("ipv6/neigh/e0/base_reachable_time_ms", 36_000_000),
-      ...noErrors,
       ...kinds[kind](`h${i}`),
     ]);
   }
@@ -170,8 +177,8 @@ export async function openAskedNetwork(
         ),
       );
     },
-    ask: (args, program = "router") =>
-      outcomeOf([...router.argv, ...programLine(program, ["--ask", ...args])]),
+    ask: (args, { program = "router", argv = [] } = {}) =>
+      outcomeOf([...router.argv, ...argv, ...programLine(program, ["--ask", ...args])]),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

@@ -6,8 +6,10 @@ import {
   deadMac,
   heals,
   type Host,
+  notifySocket,
   openSegment,
   plugIn,
+  rightsOfUnit,
   routerMac,
   virtualAddresses,
 } from "./chain.ts";
@@ -151,3 +153,44 @@ for (const [direction, seconds] of [["ahead", 600], ["behind", -600]] as const) 
     assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
   });
 }
+
+Deno.test("service.ts heals with CAP_NET_ADMIN as its only capability, and says that it is ready", async () => {
+  await Deno.mkdir("/run/systemd", { recursive: true });
+  const manager = Deno.listenDatagram({ transport: "unixpacket", path: notifySocket });
+  const next = async () => new TextDecoder().decode((await manager.receive())[0]);
+  try {
+    await using segment = await openSegment();
+    const host = await segment.host();
+    const argv = ["env", `NOTIFY_SOCKET=${notifySocket}`, ...rightsOfUnit];
+    const service = await host.serve([], { argv });
+    assert.equal(await next(), "READY=1");
+    await heals(segment, host);
+    service.kill("SIGHUP");
+    await service.line(/Reloaded/);
+    assert.match(await next(), /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    assert.equal(await next(), "READY=1");
+    assert.equal(await service.stop(), 0);
+    assert.equal(await next(), "STOPPING=1");
+  } finally {
+    manager.close();
+    await Deno.remove(notifySocket);
+  }
+});
+
+const count = 50;
+
+Deno.test(`one broadcast heals ${count} hosts, each counted once`, async () => {
+  await using segment = await openSegment();
+  const hosts = [];
+  for (let i = 0; i < count; i++) hosts.push(await segment.host());
+  await Promise.all(hosts.map((host) => host.serve()));
+  for (const host of hosts) await host.goStale();
+  const { code, stdout, stderr } = await segment.send("-a", "--expect", String(count));
+  assert.equal(code, 0, stdout + stderr);
+  const healed = stdout.match(/^host\d+ .* healed$/gm) ?? [];
+  assert.equal(new Set(healed.map((line) => line.split(" ")[0])).size, count);
+  assert.equal(healed.length, count);
+  for (const host of hosts) {
+    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  }
+});

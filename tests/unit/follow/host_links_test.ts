@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HostLinks } from "../../../lib/follow/host_links.ts";
-import type { AskedRequest, Host } from "../../../lib/sender/hosts.ts";
+import type { Host } from "../../../lib/sender/hosts.ts";
 
 /** A run to which hosts have answered, each on its links, under the names they are expected under. */
 function answered(...hosts: [name: string, ...links: number[]][]) {
@@ -16,14 +16,12 @@ function answered(...hosts: [name: string, ...links: number[]][]) {
     inherited: new Map(),
   });
   const all = hosts.map(([name, ...links]) => ({ host: of(name), links }));
-  const request: AskedRequest = { id: "", action: "probe", addresses: [], report: true, link: 0 };
   return {
     hosts: all,
     expectedNames: new Map(all.map(({ host }) => [host, host.key])),
     record: {
       hosts: {
-        requestsOf: (host: Host) =>
-          (all.find((one) => one.host === host)?.links ?? []).map((link) => ({ ...request, link })),
+        linksOf: (host: Host) => new Set(all.find((one) => one.host === host)?.links),
       },
     },
   };

@@ -303,6 +303,8 @@ Deno.test("Receiver tells an address that a flush removed from one never used", 
   const flush = signed({ ...fresh, action: "flush listed", report: true, addresses });
   await deliver(probe);
   await deliver(flush);
+  const again = signed({ ...fresh, action: "probe", report: true, addresses });
+  await deliver(again);
   await pass(600_000);
   const late = signed({
     created: start + 600_000,
@@ -325,7 +327,8 @@ Deno.test("Receiver tells an address that a flush removed from one never used", 
     ["no neighbor", false, false],
     ["no neighbor", false, true],
   ]);
-  assert.deepEqual(flagsOf(late, 2), [
+  assert.deepEqual(flagsOf(again, 2)[0], ["no neighbor", false, false], "a probe");
+  assert.deepEqual(flagsOf(late, 3), [
     ["no neighbor", false, false],
     ["no neighbor", false, false],
     ["no neighbor", false, true],

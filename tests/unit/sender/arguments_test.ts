@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/errors.ts";
-import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
-import { usage } from "../../../lib/sender/help.ts";
+import { parseArguments, senderOptions, type SendOptions } from "../../../lib/sender/arguments.ts";
+import { usageOn } from "../../../lib/sender/help.ts";
 import { formatPrefix } from "../../../lib/wire/addresses.ts";
 
 function options(...args: string[]): SendOptions {
@@ -40,6 +40,18 @@ Deno.test("parseArguments() fills in the defaults", () => {
   assert.deepEqual(options("-a"), defaults);
 });
 
+Deno.test("parseArguments() sends no datagram for --ask without -a", () => {
+  const optionsOf = (...args: string[]) => {
+    const command = parseArguments(args);
+    assert.ok(command.kind === "send");
+    const { all, hosts, ask } = command.options;
+    return [all, hosts.map(({ hostname }) => hostname), ask?.only];
+  };
+  assert.deepEqual(optionsOf("--ask"), [true, [], true]);
+  assert.deepEqual(optionsOf("--ask", "web1"), [false, ["web1"], true]);
+  assert.deepEqual(optionsOf("--ask", "-a", "web1"), [true, ["web1"], false]);
+});
+
 /** Command lines besides `-a`, and what they change. */
 const parsed: [string, Partial<SendOptions>][] = [
   ["--interface e0 --interface=e1 --interface e0", { interfaceNames: ["e0", "e1"] }],
@@ -50,6 +62,8 @@ const parsed: [string, Partial<SendOptions>][] = [
   ["--port 65535", { port: 65535 }],
   ["--source-port 5000", { sourcePorts: { first: 5000, last: 5000 } }],
   ["--source-port 5000-5010", { sourcePorts: { first: 5000, last: 5010 } }],
+  ["--ask", { ask: { only: false, pace: 10, sweep: false } }],
+  ["--ask --pace 1000 --sweep", { ask: { only: false, pace: 1000, sweep: true } }],
   ["--probe --pins", { action: "probe", output: "pins" }],
   ["-c 1", { count: 1 }],
   ["-c5 --count=1000", { count: 1000 }],
@@ -144,6 +158,10 @@ const refused: [string, string][] = [
   ["-a --metrics=", "Option --metrics must not be empty"],
   ["", "Name a HOST, or give --all"],
   ["--interface e0 web1", "Option --interface narrows --all; give both"],
+  ["-a --pace 5", "Option --pace needs --ask"],
+  ["-a --sweep", "Option --sweep needs --ask"],
+  ["--ask --pace 0", 'Option --pace must be a whole number from 1 to 100000, not "0"'],
+  ["-a --ask --probe --pins", "Options --ask and --pins conflict"],
   ["-a --bogus", "Unknown option --bogus"],
   ["-a --bogus=1", "Unknown option --bogus"],
   ["-a --keyFile x", "Unknown option --keyFile, is it --key-file?"],
@@ -291,4 +309,30 @@ Deno.test("parseArguments() gives a command or a UsageError of one line for any 
     }),
     { numRuns: 2000 },
   );
+});
+
+const usage = usageOn("unix");
+
+Deno.test("usageOn() names every option with its letter, no other, and fits a terminal", () => {
+  const lines = usage.trimEnd().split("\n");
+  assert.ok(lines.every((line) => [...line].length < 80), "a line over 79 columns");
+  assert.ok(lines.length < 50, `${lines.length} lines`);
+  const named = new Set(usage.match(/(-\w, )?--[a-z]+(-[a-z]+)*/g));
+  for (const [name, option] of Object.entries(senderOptions)) {
+    const short = "letter" in option ? `-${option.letter}, ` : "";
+    assert.ok(named.delete(`${short}--${name}`), name);
+    named.delete(`--${name}`);
+  }
+  assert.deepEqual([...named], []);
+});
+
+Deno.test("usageOn() leaves out on Windows what only routers have", () => {
+  const windowsUsage = usageOn("windows");
+  const routersOnly = ["--follow", "--notify", "--syslog", "--unless-following"];
+  const optionsIn = (text: string) => new Set(text.match(/--[a-z]+(-[a-z]+)*/g));
+  const missing = optionsIn(usage).difference(optionsIn(windowsUsage));
+  assert.deepEqual([...missing].sort(), routersOnly);
+  assert.deepEqual([...optionsIn(windowsUsage).difference(optionsIn(usage))], []);
+  assert.doesNotMatch(windowsUsage, /keepalived|\/etc\/|^ {2}arpflush /m);
+  assert.match(windowsUsage, /-k, --key-file FILE {4}default C:\\ProgramData\\ArpFlush\\key$/m);
 });

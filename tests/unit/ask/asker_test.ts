@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import type { AskerOptions } from "../../../lib/ask/asker.ts";
+import { askOn, macOf, oldMac, question, type SentFrame } from "./virtual_link.ts";
+
+const host = (n: number) => `192.0.2.${n}`;
+const known = (n: number) => ({ linkLayerAddress: macOf(host(n)) });
+const requests = (sent: readonly SentFrame[], n?: number) =>
+  sent.filter(({ kind, to }) =>
+    kind === "arp request" && (n === undefined || to === `c00002${n.toString(16).padStart(2, "0")}`)
+  );
+const verdictsOf = ({ results }: Awaited<ReturnType<typeof askOn>>) =>
+  Object.fromEntries(results.map((one) => [one.host, one.verdict]));
+
+Deno.test("ask() asks only who fails the probe, those seen wrong first", async () => {
+  const ended = await askOn(
+    [
+      { address: host(10), entry: "020000000001" },
+      { address: host(11), firewalled: true },
+      { address: host(12), entry: oldMac },
+      { address: host(13), entry: oldMac },
+    ],
+    [question(host(13)), ...[11, 10, 12].map((n) => question(host(n), known(n)))],
+    { pace: 10 },
+  );
+  assert.deepEqual(verdictsOf(ended), {
+    [host(10)]: "ok",
+    [host(11)]: "asked",
+    [host(12)]: "healed",
+    [host(13)]: "healed",
+  });
+  assert.deepEqual(requests(ended.sent).slice(0, 3).map(({ to }) => parseInt(to.slice(6), 16)), [
+    12,
+    11,
+    13,
+  ]);
+});
+
+Deno.test("ask() keeps its pace, unicast requests included", async () => {
+  const numbers = Array.from({ length: 40 }, (_, i) => 10 + i);
+  const { sent } = await askOn(
+    numbers.map((n) => ({ address: host(n), firewalled: true })),
+    numbers.map((n) => question(host(n))),
+    { pace: 10 },
+  );
+  const times = requests(sent).map(({ at }) => at);
+  assert.ok(times.length > 60, `${times.length} requests`);
+  const inSecond = (from: number) => times.filter((at) => at >= from && at < from + 1_000).length;
+  assert.equal(Math.max(...times.map(inSecond)), 10);
+});
+
+Deno.test("ask() repeats a request to the silent alone, and to idle addresses once", async () => {
+  const ended = await askOn([{ address: host(10) }], [
+    question(host(10)),
+    question(host(11), known(11)),
+    question(host(12), { expected: true }),
+    question(host(13)),
+  ]);
+  const counts = [10, 11, 12, 13].map((n) => requests(ended.sent, n).length);
+  // The last for one that is named comes from the router's own address, too.
+  assert.deepEqual(counts, [1, 4, 5, 2]);
+  const silent = requests(ended.sent, 12).map(({ at }) => Math.round(at / 1_000));
+  assert.deepEqual(silent, [0, 1, 2, 3, 3]);
+  assert.deepEqual(verdictsOf(ended), {
+    [host(10)]: "healed",
+    [host(11)]: "no answer",
+    [host(12)]: "no answer",
+    [host(13)]: "no answer",
+  });
+});
+
+Deno.test("ask() tells a stuck host from a firewall by the control", async () => {
+  const hosts = [
+    { address: host(10), entry: oldMac, permanent: true },
+    { address: host(11), firewalled: true },
+    { address: host(12), entry: oldMac, silent: true },
+  ];
+  const questions = [question(host(10)), question(host(11)), question(host(12), known(12))];
+  const ended = await askOn(hosts, questions);
+  assert.deepEqual(verdictsOf(ended), {
+    [host(10)]: "stuck",
+    [host(11)]: "asked",
+    [host(12)]: "stuck",
+  });
+  const at = ended.results.map(({ linkLayerAddress }) => linkLayerAddress?.toHex());
+  assert.deepEqual(at, [oldMac, undefined, oldMac]);
+  const alone = await askOn(hosts, questions, { addressesAt: () => ["192.0.2.1/32"] });
+  assert.ok(alone.sent.every(({ from }) => from === "c0000201"));
+});
+
+Deno.test("ask() with probeOnly asks nobody from the address in question", async () => {
+  const ended = await askOn(
+    [
+      { address: host(10), entry: oldMac },
+      { address: host(11), entry: "020000000001" },
+      { address: host(12), entry: oldMac },
+      { address: host(13), firewalled: true },
+    ],
+    [
+      question(host(10), known(10)),
+      question(host(11), known(11)),
+      question(host(12), { expected: true }),
+      question(host(13), { ...known(13), expected: true }),
+      question(host(14), known(14)),
+    ],
+    { probeOnly: true },
+  );
+  assert.deepEqual(verdictsOf(ended), {
+    [host(10)]: "stuck",
+    [host(11)]: "ok",
+    [host(12)]: "stuck",
+    [host(13)]: "not asked",
+    [host(14)]: "no answer",
+  });
+  assert.ok(requests(ended.sent).every(({ from }) => from === "c0000202"));
+  assert.equal(ended.ms < 3_000, true);
+});
+
+/** How an address leaves, and what is left to say. */
+const leavings: readonly [string, (ms: number) => readonly string[]][] = [
+  ["leaves", (ms) => ms < 520 ? ["192.0.2.2/24", "192.0.2.1/32"] : ["192.0.2.2/24"]],
+  ["leaves with the link", (ms) => ms < 520 ? ["192.0.2.2/24", "192.0.2.1/32"] : []],
+  ["was never there", () => ["192.0.2.2/24"]],
+];
+for (const [what, addressesAt] of leavings) {
+  Deno.test(`ask() asks nobody when the address ${what}`, async () => {
+    const numbers = Array.from({ length: 30 }, (_, i) => 10 + i);
+    const ended = await askOn(
+      numbers.map((n) => ({ address: host(n) })),
+      numbers.map((n) => question(host(n))),
+      { pace: 10, addressesAt },
+    );
+    const last = Math.max(0, ...ended.sent.map(({ at }) => at));
+    assert.ok(last <= 570, `a frame ${last} ms from the start`);
+    const counts = Object.groupBy(ended.results, ({ verdict }) => verdict);
+    const healed = what === "was never there" ? 0 : 6;
+    assert.equal(counts.healed?.length ?? 0, healed);
+    assert.equal(counts["not asked"]?.length, 30 - healed);
+    assert.ok(ended.ms < 5_000);
+  });
+}
+
+Deno.test("ask() ends when its signal is aborted, and says who was not asked", async () => {
+  const numbers = [10, 11, 12, 13];
+  const ended = await askOn(
+    numbers.map((n) => ({ address: host(n) })),
+    numbers.map((n) => question(host(n))),
+    { pace: 10, signal: (ms) => ms >= 110 },
+  );
+  assert.deepEqual(Object.values(verdictsOf(ended)), [
+    "healed",
+    "healed",
+    "not asked",
+    "not asked",
+  ]);
+  assert.ok(ended.ms <= 300);
+});
+
+Deno.test("ask() asks nobody whose own service has said that all is well", async () => {
+  const ended = await askOn([], [question(host(10)), question(host(11))], {
+    isTold: (address) => address.bytes[3] === 10,
+  });
+  assert.deepEqual(verdictsOf(ended), { [host(11)]: "no answer" });
+  assert.equal(requests(ended.sent, 10).length, 0);
+});
+
+Deno.test("ask() goes on without a link whose socket can't be opened", async () => {
+  const openSocket: AskerOptions["openSocket"] = () => {
+    throw new Error("Cannot open a packet socket on e0: network is down");
+  };
+  const { results, remarks } = await askOn([], [question(host(10))], { openSocket });
+  assert.equal(results[0].verdict, "not asked");
+  assert.deepEqual(remarks, ["Cannot open a packet socket on e0: network is down"]);
+});

@@ -1,0 +1,136 @@
+/**
+ * A link on which time stands still: hosts that answer at once, by rules of their own. It is a stand-in
+ * for a packet socket and the wire, of which tests/net has the real ones.
+ */
+import { ask, type AskerOptions } from "../../../lib/ask/asker.ts";
+import { addressKey, type Heard, readFrame } from "../../../lib/ask/frames.ts";
+import type { Question } from "../../../lib/ask/inquiry.ts";
+import type { AskReport } from "../../../lib/ask/verdicts.ts";
+import { parseAddress } from "../../../lib/wire/addresses.ts";
+import { sleep } from "../../../lib/time.ts";
+import { createTestTime } from "../../support/test_time.ts";
+import { interfaces } from "../sender/helpers.ts";
+
+export const ownMac = "020000000001";
+export const oldMac = "020000000002";
+
+/** How a host behaves; it is at 02:00:00:00:01:XX with the last byte of its address. */
+export interface VirtualHost {
+  readonly address: string;
+  /** Where it has the address in question. @default nowhere: it believes the first request */
+  entry?: string;
+  /** Its entry stays. */
+  readonly permanent?: boolean;
+  /** It answers no ARP. */
+  readonly silent?: boolean;
+  /** It answers no echo. */
+  readonly firewalled?: boolean;
+}
+
+/** A frame that the asker sent, and when, in ms from the start. */
+export interface SentFrame {
+  readonly at: number;
+  readonly kind: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** An IPv4 question about 192.0.2.1. */
+export function question(host: string, changes: Partial<Question> = {}): Question {
+  const [address, vip] = [parseAddress(host), parseAddress("192.0.2.1")];
+  if (address === null || vip === null) throw new Error(`"${host}" is no address`);
+  return {
+    link: "e0",
+    host: address,
+    address: vip,
+    linkLayerAddress: null,
+    name: null,
+    expected: false,
+    ...changes,
+  };
+}
+
+export const macOf = (host: string) =>
+  `0200000001${Number(host.split(".")[3]).toString(16).padStart(2, "0")}`;
+
+const held = (...addresses: readonly string[]) =>
+  interfaces(...addresses.map((one) => `e0 ${one} 02:00:00:00:00:01`));
+
+/** Asks on a link with these hosts; gives what was said and what was sent. */
+export async function askOn(
+  hosts: readonly VirtualHost[],
+  questions: readonly Question[],
+  changes: Partial<AskerOptions> & {
+    /** The addresses of the router at a time in ms from the start. @default 192.0.2.1 and .2 */
+    readonly addressesAt?: (ms: number) => readonly string[];
+    readonly signal?: (ms: number) => boolean;
+  } = {},
+): Promise<AskReport & { readonly sent: readonly SentFrame[]; readonly ms: number }> {
+  const { addressesAt = () => ["192.0.2.2/24", "192.0.2.1/32"], signal, ...options } = changes;
+  const time = createTestTime();
+  const start = time.monotonic();
+  const sent: SentFrame[] = [];
+  const incoming: Uint8Array[] = [];
+  const known = new Map(hosts.map((host) => [addressKey(question(host.address).host), host]));
+  const aborting = new AbortController();
+  const report = ask(questions, {
+    interfaces: () => held(...addressesAt(time.monotonic() - start)),
+    time,
+    pace: 1_000,
+    probeOnly: false,
+    openSocket: () => ({
+      linkLayerAddress: ownMac,
+      send(frame) {
+        const ms = time.monotonic() - start;
+        sent.push({ at: ms, ...described(frame) });
+        const host = known.get(described(frame).to);
+        if (host !== undefined) incoming.push(...answers(host, frame));
+        return true;
+      },
+      wait: (ms) => {
+        if (signal?.(time.monotonic() - start)) aborting.abort();
+        return incoming.length > 0 ? Promise.resolve() : sleep(time.after, ms);
+      },
+      receive(take) {
+        for (const frame of incoming.splice(0)) take(frame);
+      },
+      close: () => Promise.resolve(),
+    }),
+    ...options,
+  }, aborting.signal);
+  const ended = await time.until(report);
+  return { ...ended, sent, ms: time.monotonic() - start };
+}
+
+function described(frame: Uint8Array): Omit<SentFrame, "at"> {
+  if (frame[13] === 0x06) {
+    const { kind, from, to } = readFrame(frame) as Heard;
+    return { kind, from, to };
+  }
+  const [from, to] = [frame.subarray(26, 30).toHex(), frame.subarray(30, 34).toHex()];
+  return { kind: { 1: "echo", 6: "tcp", 17: "udp" }[frame[23]] ?? "other", from, to };
+}
+
+/** What a host answers a frame with. */
+function answers(host: VirtualHost, frame: Uint8Array): Uint8Array[] {
+  const { kind, from } = described(frame);
+  const isInQuestion = from === "c0000201";
+  const mac = macOf(host.address);
+  if (kind === "arp request") {
+    if (host.silent) return [];
+    if (isInQuestion && !host.permanent) host.entry = ownMac;
+    const reply = frame.slice();
+    reply.setFromHex(ownMac + mac);
+    reply[21] = 2;
+    reply.subarray(22).setFromHex(mac + frame.subarray(38, 42).toHex() + ownMac + from);
+    return [reply];
+  }
+  if (frame.subarray(0, 6).toHex() !== mac || kind !== "echo" || host.firewalled) return [];
+  const reply = frame.slice();
+  const next = isInQuestion ? host.entry ?? ownMac : ownMac;
+  reply.setFromHex(next + mac);
+  reply.set(frame.subarray(30, 34), 26);
+  reply.set(frame.subarray(26, 30), 30);
+  reply[34] = 0;
+  return [reply];
+}
