@@ -5,7 +5,7 @@ import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { historyLine, historyLines, parseHistory } from "../../../lib/sender/history.ts";
 import { expectedOf, healed, outcome, stuck } from "./helpers.ts";
 
-const onE0 = { interfaceNames: ["e0"], expect: null };
+const onE0 = { interfaceNames: ["e0"], addresses: null, expect: null };
 const at = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const mixed = outcome([healed, stuck], { exchange: { expected: expectedOf("web1\ncache9\ndb1") } });
 const line = historyLine(endedRun(mixed, onE0, at));
