@@ -95,6 +95,16 @@ Deno.test("metricsAfterRun() names nobody whom the administrator didn't", () => 
   assert.deepEqual(stuckHosts(metricsAfterRun("", ran([stuck], "web1"))), []);
 });
 
+Deno.test("metricsAfterRun() names a thousand stuck hosts at most, and counts them all", () => {
+  const run = ran([stuck]);
+  const [verdict] = run.verdicts;
+  const verdicts = Array.from(
+    { length: 1_001 },
+    (_, i) => ({ ...verdict, expectedName: `db${i}` }),
+  );
+  assert.equal(stuckHosts(metricsAfterRun("", { ...run, verdicts })).length, 1_000);
+});
+
 Deno.test("metricsAfterRun() takes a run that could not be prepared", () => {
   const before = metricsAfterRun("", ran([healed, stuck]));
   const failed = failedRun({ action: "flush all", ...everywhere }, new RunError("No key", 2), at);
