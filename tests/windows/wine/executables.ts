@@ -29,14 +29,14 @@ export function baseRuntime(target: Target): string {
  * made of the same sources with that version in them.
  */
 export async function compiled(target: Target, version = arpflushVersion): Promise<string> {
+  using lock = await Deno.open(`${cachePath}/wine/compile-lock`, { write: true, create: true });
+  await lock.lock(true);
   const release = Deno.env.get("ARPFLUSH_RELEASE") ?? "";
   if (release !== "" && target === "windows-x64" && version === arpflushVersion) {
     return await unpacked(release);
   }
   const folder = `dist/${version}/${target}`;
   await Deno.mkdir(`${checkoutPath}/dist/${version}`, { recursive: true });
-  using lock = await Deno.open(`${cachePath}/wine/compile-lock`, { write: true, create: true });
-  await lock.lock(true);
   const stamp = `${checkoutPath}/dist/${version}/${target}.sources`;
   const digest = await sourcesDigest();
   const known = await Deno.readTextFile(stamp).catch(() => "");
