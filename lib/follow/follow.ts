@@ -30,6 +30,11 @@ const tickMs = 1_000;
 const retryMs = 250;
 /** Exporters read the file every 15 s or so. */
 const heartbeatMs = 15_000;
+/**
+ * A failover's addresses come within this; a run that asks by ARP goes on for long, and two at once on
+ * a link would ask twice as fast as they may.
+ */
+const joinMs = { flush: 2_000, ask: 60_000 } as const;
 /** For the last reports after SIGTERM. */
 const maxStopMs = 500;
 /** The probe at a start: hosts are to be healed soon if something is wrong. */
@@ -54,6 +59,7 @@ export async function follow(path: string, options: SendOptions): Promise<number
   const hostLinks = new HostLinks();
   const follower = new Follower({
     time: systemTime,
+    joinMs: options.ask === null ? joinMs.flush : joinMs.ask,
     readLinks: () => linksOf(options, ownInterfaces(Deno.networkInterfaces())),
     flush: (link, signal) => flush(link, options, hostLinks, signal),
     probe: (links, signal) => probe(links, options, hostLinks, signal),
