@@ -6,6 +6,11 @@ const maxBytes = 64 * 1024;
 
 /** Permission bits of everybody but the owner. */
 const others = { any: 0o077, read: 0o044, write: 0o022 } as const;
+/**
+ * Where systemd puts a unit's credentials: only root makes files there. It lets the unit's user read
+ * them by an access list where the file system has them, whose mask then stands for the group.
+ */
+const credentials = { folder: "/run/credentials/", any: 0o037 } as const;
 
 /**
  * The text of a secret file, in UTF-8. Throws an Error whose message is one whole line that names
@@ -14,7 +19,8 @@ const others = { any: 0o077, read: 0o044, write: 0o022 } as const;
  */
 export function readSecretFile(path: string, what = "key file"): string {
   return readGuarded(path, what, (mode) => {
-    if ((mode & others.any) === 0) return null;
+    const forbidden = path.startsWith(credentials.folder) ? credentials.any : others.any;
+    if ((mode & forbidden) === 0) return null;
     const can = (mode & others.read) !== 0 ? "read" : "use";
     return `others can ${can} it (mode ${modeText(mode)}); run chmod 600`;
   });

@@ -5,7 +5,7 @@
  */
 import config from "../deno.json" with { type: "json" };
 import { messageOf } from "../lib/errors.ts";
-import { bundle, launcherText, programs, root } from "./programs.ts";
+import { bundle, launched, launcherText, programs, root } from "./programs.ts";
 
 /**
  * Makes the folder anew, readable for everybody whatever the umask. A folder that is the same already
@@ -44,7 +44,7 @@ async function digestOf(folder: string): Promise<string> {
 
 /** Adds what belongs beside runtime and bundles: launchers, manual pages, examples, the license. */
 export async function addCompanions(folder: string): Promise<void> {
-  for (const program of programs) {
+  for (const program of launched) {
     const text = launcherText(program, config.permissions[program.permissions]);
     await Deno.writeTextFile(`${folder}/${program.name}`, text);
   }
@@ -56,7 +56,7 @@ export async function addCompanions(folder: string): Promise<void> {
   }
   await Deno.copyFile(`${root}/LICENSE`, `${folder}/LICENSE`);
   await Deno.copyFile(`${root}/docs/confinement.md`, `${folder}/confinement.md`);
-  const executables = new Set(["deno", ...programs.map(({ name }) => name)]);
+  const executables = new Set(["deno", ...launched.map(({ name }) => name)]);
   await Deno.chmod(folder, 0o755);
   for await (const { name } of Deno.readDir(folder)) {
     await Deno.chmod(`${folder}/${name}`, executables.has(name) ? 0o755 : 0o644);

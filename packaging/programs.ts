@@ -7,12 +7,14 @@ export type PermissionSet = Readonly<Record<string, boolean | readonly string[]>
 
 /** A program. */
 export interface Program {
-  /** The name of its executable or launcher; its bundle has `.js` appended. */
+  /** The name of its executable or launcher. */
   readonly name: string;
+  /** The program whose bundle it starts; the bundle has `.js` appended. @default its own */
+  readonly bundleOf?: string;
   /** The module that is bundled. */
   readonly entry: string;
   /** The name of its permission set in deno.json; on Windows it has `-windows` appended. */
-  readonly permissions: "sender" | "service";
+  readonly permissions: "sender" | "service" | "router";
   /** The switches of V8 that were measured to start it soonest. */
   readonly v8Flags: readonly string[];
 }
@@ -45,6 +47,15 @@ export const programs: readonly Program[] = [
     permissions: "service",
     v8Flags: [compileAtOnce],
   },
+];
+
+/**
+ * What a packed folder starts: the programs, and the sender once more with the rights of the router's
+ * daemon, which the script that keepalived starts must not have.
+ */
+export const launched: readonly Program[] = [
+  ...programs,
+  { ...programs[0], name: "arpflush-router", bundleOf: programs[0].name, permissions: "router" },
 ];
 
 /** The repository's root, without a slash at its end. */
@@ -102,7 +113,7 @@ const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remo
  * first two runs fill it, and everybody may read it. A start without it takes some 20 ms longer.
  */
 export function launcherText(program: Program, permissions: PermissionSet): string {
-  const { name } = program;
+  const { name, bundleOf = name } = program;
   const flags = [...closed, ...startFlags(program), ...permissionFlags(permissions)];
   const bad = flags.find((flag) => !/^[\w./:=,-]+$/.test(flag));
   if (bad !== undefined) throw new RangeError(`Cannot write "${bad}" as one word of a script`);
@@ -117,6 +128,6 @@ DENO_NO_UPDATE_CHECK=1
 export PATH DENO_DIR DENO_NO_UPDATE_CHECK
 umask 022
 exec "$folder/deno" run ${flags.join(" ")} \\
-  "$folder/${name}.js" "$@"
+  "$folder/${bundleOf}.js" "$@"
 `;
 }

@@ -33,13 +33,13 @@ type LinkOptions = Pick<SendOptions, "all" | "interfaceNames" | "hosts">;
 /** The links that a command line's runs go to. */
 export function linksOf(options: LinkOptions, interfaces: readonly OwnInterface[]): Links {
   const { groups } = chooseTargets(options, interfaces);
-  const links = groups.map(({ targets, addresses }): Link => {
+  const links = groups.filter(({ isMore }) => !isMore).map(({ targets, onLink }): Link => {
     const names = targets.flatMap(({ named, interfaceNames }) => named ? [] : interfaceNames);
     const interfaceNames = [...new Set(names)];
     return {
       name: interfaceNames[0] ?? "",
       interfaceNames,
-      addresses: new Set(addresses.map(formatAddress)),
+      addresses: new Set(onLink.map(formatAddress)),
     };
   });
   return new Map(links.map((link) => [link.name, link]));

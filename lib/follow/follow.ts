@@ -5,7 +5,7 @@
  */
 import { askedHosts, askedText } from "../ask/verdicts.ts";
 import { messageOf, RunError } from "../errors.ts";
-import { createSdNotify } from "../sd_notify.ts";
+import { createSdNotify } from "../unix_datagram.ts";
 import type { HostMemory } from "../sender/asking.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
@@ -32,6 +32,11 @@ const tickMs = 1_000;
 const retryMs = 250;
 /** Exporters read the file every 15 s or so. */
 const heartbeatMs = 15_000;
+/**
+ * A failover's addresses come within this; a run that asks by ARP goes on for long, and two at once on
+ * a link would ask twice as fast as they may.
+ */
+const joinMs = { flush: 2_000, ask: 60_000 } as const;
 /** For the last reports after SIGTERM. */
 const maxStopMs = 500;
 /** The probe at a start: hosts are to be healed soon if something is wrong. */
@@ -56,6 +61,7 @@ export async function follow(path: string, options: SendOptions): Promise<number
   const hostLinks = new HostLinks();
   const follower = new Follower({
     time: systemTime,
+    joinMs: options.ask === null ? joinMs.flush : joinMs.ask,
     readLinks: () => linksOf(options, ownInterfaces(Deno.networkInterfaces())),
     flush: (link, signal) => flush(link, options, hostLinks, signal),
     probe: (links, signal) => probe(links, options, hostLinks, signal),
@@ -170,7 +176,7 @@ async function probe(
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
   const stuck = outcome.hosts.filter(({ state }) => state === "stuck").flatMap((result) =>
-    outcome.record.hosts.requestsOf(result.host).map(({ link }) => ({
+    Array.from(outcome.record.hosts.linksOf(result.host), (link) => ({
       link: names[link],
       text: `${result.name} ${stateText(result)}`,
     }))

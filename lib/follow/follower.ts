@@ -18,8 +18,6 @@ const requestIntervalMs = 250;
 const quietMs = 100;
 /** The shortest time from one request after MASTER_RX_LOWER_PRI to the next on a link. */
 const lowerPriIntervalMs = 5_000;
-/** Addresses that come so soon after a run has begun join it: a longer run asks for all of them. */
-const joinMs = 2_000;
 /** A line so soon after a change is about it: a later instance's address may be there before its line. */
 const recentMs = 1_000;
 /** keepalived has at most 255 virtual routers for each family on an interface. */
@@ -32,6 +30,8 @@ const maxNamed = 3;
 export interface FollowerParts {
   readonly time: Time;
   readonly readLinks: () => Links;
+  /** A run is taken over by the next on its link if that begins so soon after it: one that asks more. */
+  readonly joinMs: number;
   /** Has a link flushed and reports it, until the signal ends it. */
   readonly flush: (link: Link, signal: AbortSignal) => Promise<void>;
   /** Probes links and reports it; resolves with what is wrong, in words, by the names of links. */
@@ -273,7 +273,7 @@ export class Follower {
     const now = this.#parts.time.monotonic();
     const { running } = this.#stateOf(link.name);
     const joined = [...running].filter(({ since, ending }) =>
-      !ending.signal.aborted && now - since < joinMs
+      !ending.signal.aborted && now - since < this.#parts.joinMs
     );
     const started: RunningFlush = {
       link,

@@ -10,7 +10,7 @@ const maxHosts = 8_192;
 
 type Facts = Pick<Outcome, "expectedNames" | "asked"> & {
   readonly hosts: readonly { readonly host: Outcome["hosts"][number]["host"] }[];
-  readonly record: { readonly hosts: Pick<Outcome["record"]["hosts"], "requestsOf"> };
+  readonly record: { readonly hosts: Pick<Outcome["record"]["hosts"], "linksOf"> };
 };
 
 /** What is known of hosts' links. */
@@ -28,7 +28,7 @@ export class HostLinks {
     }
     for (const { host } of hosts) {
       const label = expectedNames.get(host);
-      for (const { link } of record.hosts.requestsOf(host)) {
+      for (const link of record.hosts.linksOf(host)) {
         add(this.#byKey, host.key, links[link]);
         if (label !== undefined) add(this.#byLabel, label, links[link]);
       }

@@ -275,7 +275,7 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
   return { removed, forgotten };
 }
 
-/** Each time, an entry is gone when its turn comes: more would be a table that never holds still. */
+/** Runs of `ip` in one deletion: each but the last ends at an entry that was gone before its turn. */
 const maxDeletions = 20;
 /** Prints a line where every deletion before it has been done. */
 const showNothing = "link show dev lo";
@@ -304,7 +304,7 @@ async function removeEntries(
     if (failure !== null) throw failure;
     for (const entry of chosen) all.set(placeText(entry), entry);
     const isWhole = printed.length > 1;
-    // What the end complains of, it complains of behind its line.
+    // With the line of the end there, complaints are the end's own, not of entries that were gone.
     gone += isWhole ? 0 : tolerated;
     if (!isWhole && tolerated > 0) continue;
     for (const { address, device } of chosen.filter(({ device }) => !isBatchWord(device))) {

@@ -28,7 +28,8 @@ import {
 import type { SendOptions } from "./arguments.ts";
 import type { ExchangePlan } from "./exchange.ts";
 import type { ExpectedHost } from "./expectation.ts";
-import { chooseTargets, isVirtualRouters, type Target } from "./targets.ts";
+import { isVirtualRouters } from "./own_link_layer.ts";
+import { chooseTargets, type Target } from "./targets.ts";
 
 /** Where hosts that were heard are kept, if this program may write there. */
 const knownHostsFile = "/var/lib/arpflush-router/hosts";
@@ -167,11 +168,12 @@ export function addressesInQuestion(
     .filter(({ network }) => isWholeAddress(network)).map(({ address }) => address);
   const isBare = (address: AddressPrefix) => bare.some((own) => samePrefix(own, address));
   const skipped = new Set<string>();
-  const found = groups.map(({ targets, addresses }): [string, AddressPrefix[]] => {
+  const links = groups.filter(({ isMore }) => !isMore);
+  const found = links.map(({ targets, onLink }): [string, AddressPrefix[]] => {
     const [link] = targets.flatMap(({ interfaceNames }) => interfaceNames);
     const own = interfaces.filter(({ name }) => name === link).flatMap((one) => one.addresses)
       .map(({ address }) => address);
-    const held = uniqueAddresses([...addresses, ...own]).filter((address) => {
+    const held = uniqueAddresses([...onLink, ...own]).filter((address) => {
       if (!isVirtual(address)) return true;
       skipped.add(formatAddress(address));
       return false;

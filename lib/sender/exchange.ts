@@ -7,7 +7,7 @@ import { type AskReport, type AskResult, noAsk } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { sleep, type Time } from "../time.ts";
 import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wire/ack.ts";
-import { isLinkLocal, parseAddress } from "../wire/addresses.ts";
+import { isLinkLocal, parseAddress, prefixContains } from "../wire/addresses.ts";
 import { challengeLength, idLength, offsets } from "../wire/datagram.ts";
 import type { RouterKey } from "../wire/keys.ts";
 import { encodeLegacyRequest } from "../wire/legacy.ts";
@@ -38,8 +38,8 @@ export interface PlannedRequest {
   /** Everything but what the exchange sets. */
   readonly fields: Omit<FlushRequest, "created" | "id" | "challenge">;
   readonly targets: readonly Target[];
-  /** Requests with one number go out on the same link: who answers one must answer them all. */
-  readonly link: number;
+  /** Numbers of the links it goes out on: a host must answer all requests of a link that it is on. */
+  readonly links: readonly number[];
 }
 
 /** What the datagrams of a run are made of. */
@@ -224,7 +224,7 @@ async function signRequest(
   key: RouterKey,
   { sign }: ExchangeCrypto,
 ): Promise<Sent> {
-  const { fields, link } = planned;
+  const { fields, links } = planned;
   const id = crypto.getRandomValues(new Uint8Array(idLength));
   const challenge = repaired?.challenge ?? new Uint8Array(challengeLength);
   const bytes = encodeRequest({ ...fields, created, id, challenge }, key);
@@ -232,7 +232,7 @@ async function signRequest(
   const { action, addresses, report, acknowledge } = fields;
   return {
     planned,
-    asked: repaired?.asked ?? { id: id.toHex(), action, addresses, report, link },
+    asked: repaired?.asked ?? { id: id.toHex(), action, addresses, report, links },
     sent: {
       key,
       id,
@@ -391,8 +391,9 @@ class Run {
         const index = record.requests.indexOf(followUp.request);
         const bytes = await this.#bytesOf(followUp, index);
         if (this.#ended) return;
-        const target = sourceTarget(followUp.address, this.signed[index].planned.targets);
-        await sendOne(bytes, { target, sent: 0, error: null }, plan.udpPort, port);
+        for (const target of sourceTargets(followUp.address, this.signed[index].planned.targets)) {
+          await sendOne(bytes, { target, sent: 0, error: null }, plan.udpPort, port);
+        }
         this.#tell({ kind: "follow-up", followUp });
       }
     }
@@ -450,21 +451,26 @@ class Bell {
   }
 }
 
-/** Where an ack's source is reached: a link-local one has lost its zone on the way. */
-function sourceTarget(source: string, targets: readonly Target[]): Target {
-  // Where two links have one network the routes know the way to only one of them.
-  const bound = targets.find((target) => target.source !== undefined);
-  if (bound !== undefined) return bound;
+/**
+ * Where an ack's source is reached: on each link that it may be on. A link-local one has lost its zone
+ * on the way, and where two links have one network the routes know the way to only one of them.
+ */
+function sourceTargets(source: string, targets: readonly Target[]): Target[] {
   const address = parseAddress(source);
-  const zone = address !== null && isLinkLocal(address) && !source.includes("%")
-    ? targets.find((target) => target.hostname.includes("%"))?.interfaceNames[0]
-    : undefined;
-  const hostname = zone === undefined ? source : `${source}%${zone}`;
-  return {
-    hostname,
-    address,
-    interfaceNames: zone === undefined ? [] : [zone],
-    named: false,
-    networks: [],
-  };
+  const target = { address, named: false, networks: [] };
+  const bound = targets.filter((one) =>
+    one.source !== undefined && address !== null &&
+    one.networks.some((network) => prefixContains(network, address))
+  );
+  if (bound.length > 0) return bound;
+  const zones = address !== null && isLinkLocal(address)
+    ? targets.filter(({ hostname }) => hostname.includes("%"))
+      .flatMap(({ interfaceNames }) => interfaceNames)
+    : [];
+  if (zones.length === 0) return [{ ...target, hostname: source, interfaceNames: [] }];
+  return [...new Set(zones)].map((zone) => ({
+    ...target,
+    hostname: `${source}%${zone}`,
+    interfaceNames: [zone],
+  }));
 }

@@ -15,8 +15,8 @@ export interface AskedRequest {
   /** In the order of the datagram; a report has one entry for each. */
   readonly addresses: readonly AddressPrefix[];
   readonly report: boolean;
-  /** Requests with one number went out on the same link: who answers one must answer them all. */
-  readonly link: number;
+  /** Numbers of the links it went out on. */
+  readonly links: readonly number[];
 }
 
 /** A verified ack, and how it came. */
@@ -178,12 +178,21 @@ export class Hosts {
     return host.inherited.get(request.id) ?? own;
   }
 
-  /** The requests that a host must answer: all that went out on a link as one that it answered. */
-  requestsOf(host: Host): AskedRequest[] {
+  /**
+   * The links that a host is on: those of the requests it answered that took one link alone; without
+   * such an answer it may be on any.
+   */
+  linksOf(host: Host): ReadonlySet<number> {
     const { requests } = this.#options;
-    const answered = (id: string) => host.answers.has(id) || host.inherited.has(id);
-    const links = new Set(requests.filter(({ id }) => answered(id)).map(({ link }) => link));
-    return requests.filter(({ link }) => links.has(link));
+    const answered = requests.filter(({ id }) => host.answers.has(id) || host.inherited.has(id));
+    const telling = answered.filter(({ links }) => links.length === 1);
+    return new Set((telling.length > 0 ? telling : answered).flatMap(({ links }) => links));
+  }
+
+  /** The requests that a host must answer: all that went out on a link that it is on. */
+  requestsOf(host: Host): AskedRequest[] {
+    const on = this.linksOf(host);
+    return this.#options.requests.filter(({ links }) => links.some((link) => on.has(link)));
   }
 
   /** Whether there is room for a host; takes it. */

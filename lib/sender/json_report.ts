@@ -45,6 +45,20 @@ function hostDocument(result: HostResult) {
   };
 }
 
+/** Each target once: the copies that all its requests had, and the first error of one. */
+function targetDocuments({ record }: Outcome) {
+  const byTarget = Map.groupBy(
+    record.targets,
+    ({ target }) => `${target.hostname} ${target.source}`,
+  );
+  return Array.from(byTarget.values(), (all) => ({
+    target: all[0].target.hostname,
+    interfaces: all[0].target.interfaceNames,
+    sent: Math.min(...all.map(({ sent }) => sent)),
+    error: all.find(({ error }) => error !== null)?.error ?? null,
+  }));
+}
+
 function askedDocument(result: AskResult) {
   const { host, link, name, expected, address, verdict, linkLayerAddress, ms } = result;
   return {
@@ -73,19 +87,14 @@ export function jsonReport(outcome: Outcome): string {
     keyId: content.kind === "signed" ? content.key.idText : null,
     created: new Date(record.created).toISOString(),
     elapsedMs: roundMs(record.elapsedMs),
-    requests: record.requests.map(({ id, action, addresses, link }) => ({
+    requests: record.requests.map(({ id, action, addresses, links }) => ({
       id,
       action,
-      link,
+      links,
       addresses: addresses.map(formatPrefix),
     })),
     copies: record.copies,
-    targets: record.targets.map(({ target, sent, error }) => ({
-      target: target.hostname,
-      interfaces: target.interfaceNames,
-      sent,
-      error,
-    })),
+    targets: targetDocuments(outcome),
     faults: plan.faults,
     hindrances: outcome.hindrances,
     warnings: plan.warnings,

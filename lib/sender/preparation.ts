@@ -18,13 +18,8 @@ import type { SendOptions } from "./arguments.ts";
 import type { PortRange } from "./datagram_port.ts";
 import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
 import { createExpectedHosts, type ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
-import {
-  chooseTargets,
-  mayAnswerFrom,
-  ownLinkLayerAddresses,
-  type Target,
-  type TargetGroup,
-} from "./targets.ts";
+import { ownLinkLayerAddresses } from "./own_link_layer.ts";
+import { chooseTargets, mayAnswerFrom, type Target, type TargetGroup } from "./targets.ts";
 import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
 /** Who has to answer: a number of hosts, or which. Null: at least one. */
@@ -160,19 +155,20 @@ function plannedRequests(
 ): { readonly requests: readonly PlannedRequest[]; readonly warnings: readonly string[] } {
   const isListed = action === "flush listed";
   const needsAddresses = verify || isListed;
-  const requests = groups.flatMap(({ targets, addresses: own }, link) => {
+  const needed = needsAddresses && named === null ? groups : groups.filter(({ isMore }) => !isMore);
+  const requests = needed.flatMap(({ targets, addresses: own, links, isMore }) => {
     const addresses = needsAddresses ? named ?? own : [];
     if (isListed && addresses.length === 0) return [];
     return chunksOf(addresses).map((addresses, i): PlannedRequest => ({
       fields: {
         ...common,
-        action: i === 0 || action === "probe" ? action : "flush listed",
+        action: i === 0 && !isMore || action === "probe" ? action : "flush listed",
         acknowledge: true,
         report: verify && addresses.length > 0,
         addresses,
       },
       targets,
-      link,
+      links,
     }));
   });
   if (requests.length === 0) {

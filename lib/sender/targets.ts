@@ -1,6 +1,6 @@
 /**
  * Where the copies go, and what this machine's interfaces tell of that: the broadcast address of each
- * network, the addresses in question, and whose a reported link-layer address is.
+ * network, and the addresses in question.
  */
 import { messageOf, UsageError } from "../errors.ts";
 import {
@@ -18,6 +18,8 @@ import {
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
+import { maxAddresses } from "../wire/datagram.ts";
+import { isVirtualRouters } from "./own_link_layer.ts";
 
 /** One target of the copies. */
 export interface Target {
@@ -121,36 +123,96 @@ export interface TargetGroup {
   readonly targets: readonly Target[];
   /** Addresses that the hosts here are asked about unless the command line says which. */
   readonly addresses: readonly AddressPrefix[];
+  /** Those of them that are on the targets' own link, or on none. */
+  readonly onLink: readonly AddressPrefix[];
+  /** Numbers of the links that the targets are on; named targets have a number of their own. */
+  readonly links: readonly number[];
+  /** The targets are in groups of their own, too: this one asks them about more addresses. */
+  readonly isMore: boolean;
 }
 
 /**
  * The groups of a command line on this machine, links first, and a line for each interface that
- * can't be used.
+ * can't be used. `isPort` tells whether an interface is a port of a bridge or a bond.
  */
 export function chooseTargets(
   { all, interfaceNames, hosts }: TargetOptions,
-  interfaces: readonly OwnInterface[],
+  given: readonly OwnInterface[],
+  isPort: (interfaceName: string) => boolean = isPortHere,
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
+  // The kernel gives ports link-local addresses, but their link is that of the bridge or bond.
+  const interfaces = given.filter(({ name, addresses }) =>
+    !addresses.every(({ address }) => isLinkLocal(address)) || !isPort(name)
+  );
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
-  const groups = linksOf(chosen).map((link): TargetGroup => ({
-    targets: uniqueTargets(
-      link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
-    ),
-    addresses: inOrder([
-      ...link.flatMap(({ addresses }) => addresses),
-      ...addressesElsewhere(link, interfaces),
-    ]),
-  }));
+  const groups = withOtherLinks(
+    linksOf(chosen).map((link, i): TargetGroup => {
+      const addresses = inOrder([
+        ...link.flatMap(({ addresses }) => addresses),
+        ...addressesElsewhere(link, interfaces),
+      ]);
+      return {
+        targets: uniqueTargets(
+          link.flatMap((own) => broadcastTargets(own, networksOf(link), interfaces)),
+        ),
+        addresses,
+        onLink: addresses,
+        links: [i],
+        isMore: false,
+      };
+    }),
+    interfaceNames.length === 0 ? globalAddresses(interfaces) : null,
+  );
   if (hosts.length > 0) {
     // Who is named may be on any link, or behind a router: it says itself what is no matter of its.
-    const addresses = interfaces.flatMap((own) => own.addresses)
-      .filter(({ address }) => !isLinkLocal(address));
-    const targets = hosts.map((host) => withNetworks(host, interfaces));
-    groups.push({ targets: uniqueTargets(targets), addresses: inOrder(addresses) });
+    const targets = uniqueTargets(hosts.map((host) => withNetworks(host, interfaces)));
+    const addresses = globalAddresses(interfaces);
+    const onLink = addresses;
+    groups.push({ targets, addresses, onLink, links: [groups.length], isMore: false });
   }
   return { groups, faults };
+}
+
+/** Own addresses that mean the same on each link. */
+function globalAddresses(interfaces: readonly OwnInterface[]): AddressPrefix[] {
+  return inOrder(
+    interfaces.flatMap(({ addresses }) => addresses)
+      .filter(({ address }) => !isLinkLocal(address)),
+  );
+}
+
+/**
+ * Groups that ask about the addresses of the other links, too (null: of the other groups): a host may
+ * be on several links and be heard on one of them alone. What a link's one request doesn't hold goes
+ * into further requests, which are the same on all links.
+ */
+function withOtherLinks(
+  groups: readonly TargetGroup[],
+  all: readonly AddressPrefix[] | null,
+): TargetGroup[] {
+  const others = all ??
+    groups.flatMap(({ addresses }) => addresses.filter((address) => !isLinkLocal(address)));
+  const whole = groups.map((group) => ({
+    ...group,
+    addresses: uniquePrefixes([...group.addresses, ...others]),
+  }));
+  if (whole.every(({ addresses }) => addresses.length <= maxAddresses) || groups.length === 1) {
+    return whole;
+  }
+  const first = groups.map((group) => {
+    const onLink = group.addresses.filter(isLinkLocal);
+    const addresses = uniquePrefixes([...onLink, ...group.addresses]).slice(0, maxAddresses);
+    return { ...group, addresses };
+  });
+  return [...first, {
+    targets: groups.flatMap(({ targets }) => targets),
+    addresses: uniquePrefixes(others),
+    onLink: [],
+    links: groups.flatMap(({ links }) => links),
+    isMore: true,
+  }];
 }
 
 /** A group's members answer from the networks of its interface, a broadcast's from its network. */
@@ -209,11 +271,6 @@ function linksOf(chosen: readonly OwnInterface[]): OwnInterface[][] {
   return links;
 }
 
-/** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
-export function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
-  return linkLayerAddress !== null && /^00005e000[12]/.test(linkLayerAddress.toHex());
-}
-
 /**
  * The broadcast address of each IPv4 network of an interface; where there is none, all IPv6 nodes on
  * its link. Where another link has the same network the routes would take every broadcast to one of
@@ -249,6 +306,18 @@ function broadcastTargets(
 /** Whether a broadcast reaches hosts on an interface's link. */
 function canBroadcast(own: OwnInterface): boolean {
   return own.hasNeighbors && broadcastTargets(own, [], []).length > 0;
+}
+
+/** Whether an interface of this machine is a port of a bridge or a bond, as sysfs has it on Linux. */
+function isPortHere(interfaceName: string): boolean {
+  if (Deno.build.os !== "linux") return false;
+  return ["brport", "bonding_slave"].some((folder) => {
+    try {
+      return Deno.statSync(`/sys/class/net/${interfaceName}/${folder}`).isDirectory;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function chooseInterfaces(
@@ -325,36 +394,4 @@ function inOrder(held: readonly OwnAddress[]): AddressPrefix[] {
     held.filter(({ address }) => !isLoopback(address)).toSorted((a, b) => rank(a) - rank(b))
       .map(({ address }) => address),
   );
-}
-
-/**
- * Whether an interface is a virtual router's that another router speaks for now. keepalived leaves it
- * up, with the link-local address of the interface below at most, and its link-layer address leads to
- * the master.
- */
-function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): boolean {
-  const others = interfaces.filter((other) => !isVirtualRouters(other));
-  const isBelow = ({ address }: OwnAddress) =>
-    isLinkLocal(address) &&
-    others.some(({ addresses }) => addresses.some((one) => samePrefix(one.address, address)));
-  return isVirtualRouters(own) && own.addresses.every(isBelow);
-}
-
-/**
- * Tells whether a link-layer address is one of this machine's own, on any interface; null for one
- * that isn't known, if the interface that holds the address has one that the system doesn't tell: all
- * its addresses have labels.
- */
-export function ownLinkLayerAddresses(
-  interfaces: readonly OwnInterface[],
-): (linkLayerAddress: Uint8Array, address: AddressPrefix) => boolean | null {
-  const untold = interfaces.filter((own) => own.hasNeighbors && own.linkLayerAddress === null);
-  const isUntold = (address: AddressPrefix) =>
-    untold.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
-  const own = new Set(
-    interfaces.filter((one) => !isBackups(one, interfaces))
-      .flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
-  );
-  return (linkLayerAddress, address) =>
-    own.has(linkLayerAddress.toHex()) || (isUntold(address) ? null : false);
 }

@@ -4,7 +4,7 @@
  */
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import { createSdNotify } from "../sd_notify.ts";
+import { createSdNotify } from "../unix_datagram.ts";
 import { type ServiceParts, startService } from "./running_service.ts";
 import { StartError } from "./start_error.ts";
 

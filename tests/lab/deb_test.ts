@@ -5,7 +5,7 @@ import { pack } from "../../packaging/pack.ts";
 import { makeDebs, releaseParts } from "../../packaging/release.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
 import { isInstalled, outcomeOf } from "../support/command.ts";
-import { sectionsOf } from "./sections.ts";
+import { sectionsOf } from "./machines.ts";
 
 /** Packages of an older version with other settings, whose runtime is a stand-in. */
 async function makeOlder(output: string): Promise<void> {

@@ -8,6 +8,8 @@ import {
   type RunResult,
 } from "./result.ts";
 
+import { box, centered, element, svgDocument, text, vertical } from "./svg.ts";
+
 const title = "Two failovers, seen from hosts side by side";
 const width = 1000;
 const plot = { left: 312, right: 970, top: 112 } as const;
@@ -24,29 +26,6 @@ const colors = {
   quiet: "#59636e",
   grid: "#c9d1d9",
 } as const;
-
-type Attributes = Readonly<Record<string, string | number>>;
-const centered = { "text-anchor": "middle" };
-
-/** An element; numbers are pixels, rounded to a tenth. `inside` is SVG. */
-function element(name: string, attributes: Attributes, inside = ""): string {
-  const list = Object.entries(attributes).map(([key, value]) =>
-    ` ${key}="${typeof value === "number" ? Math.round(value * 10) / 10 : value}"`
-  ).join("");
-  return inside === "" ? `<${name}${list}/>` : `<${name}${list}>${inside}</${name}>`;
-}
-
-function text(x: number, y: number, content: string, attributes: Attributes = {}): string {
-  return element("text", { x, y, ...attributes }, content);
-}
-
-function box(x: number, y: number, to: number, fill: string, height: number = bar.height): string {
-  return element("rect", { x, y, width: to - x, height, fill, rx: 3 });
-}
-
-function vertical(x: number, from: number, to: number, attributes: Attributes): string {
-  return element("line", { x1: x, y1: from, x2: x, y2: to, ...attributes });
-}
 
 function dot(x: number, y: number, isRing = false): string {
   const fill = isRing ? "#ffffff" : colors.flush;
@@ -79,17 +58,7 @@ export function pictureOf(run: RunResult): string {
     ...run.lanes.flatMap((lane, i) => laneRow(run, lane, x, plot.top + (i + 1) * bar.step)),
     ...legend(bottom + 36),
   ];
-  const attributes = {
-    xmlns: "http://www.w3.org/2000/svg",
-    viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
-    role: "img",
-    "font-family": "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif",
-    "font-size": 13,
-    fill: "#1f2328",
-  };
-  return element("svg", attributes, `\n${parts.join("\n")}\n`) + "\n";
+  return svgDocument(width, height, parts);
 }
 
 function axis(end: number, x: (at: number) => number, bottom: number): string[] {
@@ -125,7 +94,7 @@ function routerRow(run: RunResult, x: (at: number) => number, bottom: number): s
     ...masters.flatMap(({ at, where }, i) => {
       const [from, to] = [x(at), x(run.failures[i] ?? run.end)];
       const name = text((from + to) / 2, y + 20, where, { ...centered, fill: "#ffffff" });
-      return [box(from, y, to, colors.router), name];
+      return [box(from, y, to, colors.router, bar.height), name];
     }),
     ...ofKind("request").map(({ at }) => dot(x(at), y - 6, true)),
     ...events.flatMap(({ at, label }) => [
@@ -152,13 +121,16 @@ function laneRow(
     text(30, y + 13, id, { "font-weight": 600 }),
     text(46, y + 13, title),
     text(46, y + 29, summary, { fill: colors.quiet, "font-size": 12 }),
-    box(x(-leadMs), y, x(run.end), colors.answered),
+    box(x(-leadMs), y, x(run.end), colors.answered, bar.height),
     ...silences.flatMap(({ from, to }) => {
       const [start, end] = [Math.max(from, -leadMs), to ?? run.end];
       const label = `${((end - from) / 1000).toFixed(2)} s`;
       const middle = (x(start) + x(end)) / 2;
       const words = text(middle, y + 20, label, { ...centered, fill: "#ffffff" });
-      return [box(x(start), y, x(end), colors.silence), ...x(end) - x(start) < 60 ? [] : [words]];
+      return [
+        box(x(start), y, x(end), colors.silence, bar.height),
+        ...x(end) - x(start) < 60 ? [] : [words],
+      ];
     }),
     ...flushes.map(({ at }) => dot(x(at), y - 6)),
   ];

@@ -76,7 +76,7 @@ type Document = {
   }[];
 };
 
-Deno.test("send.ts -a broadcasts on each interface and asks for the addresses it holds there", () =>
+Deno.test("send.ts -a broadcasts on each interface and asks for the addresses it holds, those there first", () =>
   withRouter(async (router) => {
     const addresses = ["192.0.2.2/24", "192.0.2.1/32", "2001:db8::1/64"];
     await router.link("e0", addresses, ownMac, ["192.0.2.20/24"]);
@@ -91,8 +91,8 @@ Deno.test("send.ts -a broadcasts on each interface and asks for the addresses it
       request.addresses.map(formatPrefix).filter((text) => !text.startsWith("fe80"))
     );
     assert.deepEqual(asked.sort(), [
-      ["192.0.2.1", "192.0.2.2", "2001:db8::1"],
-      ["198.51.100.2", "10.0.0.0"],
+      ["192.0.2.1", "192.0.2.2", "2001:db8::1", "198.51.100.2", "10.0.0.0"],
+      ["198.51.100.2", "10.0.0.0", "192.0.2.1", "192.0.2.2", "2001:db8::1"],
     ]);
   }));
 

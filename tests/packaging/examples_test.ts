@@ -22,10 +22,13 @@ async function withFile<Result>(
 }
 
 /** Has systemd's own tool judge the unit, with a program that every machine has. */
-async function analyzeUnit(...args: string[]): Promise<{ code: number; said: string }> {
-  const unit = await Deno.readTextFile(`${root}/packaging/arpflush.service`);
-  const text = unit.replace(/^ExecStart=.*$/m, "ExecStart=/bin/true");
-  return await withFile("arpflush.service", text, async (path) => {
+async function analyzeUnit(
+  name: string,
+  ...args: string[]
+): Promise<{ code: number; said: string }> {
+  const unit = await Deno.readTextFile(`${root}/packaging/${name}`);
+  const text = unit.replace(/^ExecStart=(.*\\\n)*.*$/m, "ExecStart=/bin/true");
+  return await withFile(name, text, async (path) => {
     const { code, stdout, stderr } = await outcomeOf(["systemd-analyze", ...args, path]);
     return { code, said: stdout + stderr };
   });
@@ -33,22 +36,17 @@ async function analyzeUnit(...args: string[]): Promise<{ code: number; said: str
 
 const ignore = !await isInstalled("systemd-analyze", "groff");
 
-Deno.test({
-  name: "packaging/arpflush.service is a unit without a fault",
-  ignore,
-  async fn() {
-    assert.deepEqual(await analyzeUnit("verify"), { code: 0, said: "" });
-  },
-});
-
-Deno.test({
-  name: "packaging/arpflush.service exposes at most 2.5 of 10",
-  ignore,
-  async fn() {
-    const { code, said } = await analyzeUnit("security", "--offline=true", "--threshold=25");
-    assert.equal(code, 0, said);
-  },
-});
+for (const unit of ["arpflush.service", "arpflush-router.service", "arpflush-drill.service"]) {
+  Deno.test({
+    name: `packaging/${unit} is a unit without a fault, and exposes at most 2.5 of 10`,
+    ignore,
+    async fn() {
+      assert.deepEqual(await analyzeUnit(unit, "verify"), { code: 0, said: "" });
+      const judged = await analyzeUnit(unit, "security", "--offline=true", "--threshold=25");
+      assert.equal(judged.code, 0, judged.said);
+    },
+  });
+}
 
 Deno.test({
   name: "packaging/keepalived.conf is what keepalived understands",
@@ -57,6 +55,7 @@ Deno.test({
     const example = await Deno.readTextFile(`${root}/packaging/keepalived.conf`);
     // A program and a user that every machine has.
     const text = example.replaceAll("/opt/arpflush/arpflush", "/bin/true")
+      .replace("#vrrp_notify_fifo", "vrrp_notify_fifo")
       .replace("enable_script_security", "$&\n    script_user root");
     await withFile("keepalived.conf", text, async (path, folder) => {
       const line = ["keepalived", `--config-test=${folder}/said`, "-f", path];
@@ -67,7 +66,13 @@ Deno.test({
   },
 });
 
-for (const [name, help] of [["arpflush.1", usage], ["arpflush-service.8", serviceUsage]]) {
+const pages: [name: string, help: string, least: number][] = [
+  ["arpflush.1", usage, 6],
+  ["arpflush-service.8", serviceUsage, 6],
+  // Its options are arpflush's.
+  ["arpflush-router.8", "", 0],
+];
+for (const [name, help, least] of pages) {
   Deno.test({
     name: `packaging/man/${name} has every option of --help, and groff has no complaint`,
     ignore,
@@ -77,7 +82,7 @@ for (const [name, help] of [["arpflush.1", usage], ["arpflush-service.8", servic
       assert.deepEqual({ code: checked.code, said: checked.stderr }, { code: 0, said: "" });
       const terms = checked.stdout.split("\n").filter((line) => /^ {7}-/.test(line)).join("\n");
       const options = new Set(help.match(/(?<![\w-])(--[a-z][\w-]*|-\w(?=, --))/g));
-      assert.ok(options.size >= 6);
+      assert.ok(options.size >= least);
       for (const option of options) {
         assert.match(terms, new RegExp(`(^|[ ,])${option}($|[ ,])`, "m"));
       }
@@ -95,4 +100,11 @@ Deno.test("ci.yml calls scripts, tasks and tests that are there", async () => {
   for (const [, task] of workflow.matchAll(/\$DENO task (\w+)/g)) {
     assert.ok(task in config.tasks, task);
   }
+});
+
+Deno.test("gate, workflow, README and Wine's tier name one version of Deno", async () => {
+  const files = [".ci/run", ".github/workflows/ci.yml", "README.md", "tests/windows/wine/setup.sh"];
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(`${root}/${file}`)));
+  const named = texts.map((text) => /(?:\bdeno|@deno\/win32-x64)@([\d.]+)/.exec(text)?.[1]);
+  assert.equal(new Set(named).size, 1, named.join(", "));
 });

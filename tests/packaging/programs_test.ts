@@ -1,6 +1,6 @@
 /** The launchers' text; that they work is shown by tests/lab/router_folder_test.ts. */
 import assert from "node:assert/strict";
-import { launcherText, permissionFlags, programs } from "../../packaging/programs.ts";
+import { launched, launcherText, permissionFlags, programs } from "../../packaging/programs.ts";
 import config from "../../deno.json" with { type: "json" };
 
 Deno.test("permissionFlags() grants all of a kind, what is listed, or nothing", () => {
@@ -22,7 +22,7 @@ Deno.test("launcherText() refuses what would become two words", () => {
 });
 
 Deno.test("launcherText() grants what deno.json grants and nothing else", () => {
-  for (const program of programs) {
+  for (const program of launched) {
     const set = config.permissions[program.permissions];
     const words = launcherText(program, set).split(/\s+/);
     const granted = words.filter((word) => /^(-A|-[A-Z]\b|--allow-|--deny-)/.test(word));
@@ -37,4 +37,15 @@ Deno.test("launcherText() lets the sender run nothing and load no library", () =
   const text = launcherText(sender, config.permissions[sender.permissions]);
   assert.doesNotMatch(text, /--allow-(run|ffi|all|import)|--allow-write(\s|$)/);
   assert.match(text, /--no-prompt .*--no-config .*--no-remote --no-npm/);
+});
+
+Deno.test("launcherText() starts the router's daemon from the sender's bundle, with libc alone", () => {
+  const router = launched[launched.length - 1];
+  const text = launcherText(router, config.permissions[router.permissions]);
+  assert.match(text, /"\$folder\/arpflush\.js" "\$@"\n$/);
+  const [, libraries] = /--allow-ffi=(\S+)/.exec(text) ?? [];
+  for (const path of libraries.split(",")) {
+    assert.match(path, /^\/(usr\/)?lib(64)?\/(\S+\/)?(libc\.so\.6|ld-musl-\S+\.so\.1)$/);
+  }
+  assert.doesNotMatch(text, /--allow-(run|all|import)|--allow-write(\s|$)/);
 });

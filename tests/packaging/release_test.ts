@@ -100,7 +100,7 @@ Deno.test({
       const names = lines.map((line) => {
         const [, mode, name] = /^(\S+) root\/root +\d+ (?:\S+ \S+) (.*)$/.exec(line) ?? [];
         assert.ok(line.includes(` ${time} `), line);
-        const started = /\/(deno|arpflush|arpflush-service|)$/.test(name);
+        const started = /\/(deno|arpflush|arpflush-router|arpflush-service|)$/.test(name);
         assert.match(mode, started ? /^[d-]rwxr-xr-x$/ : /^-rw-r--r--$/, line);
         return name;
       });

@@ -43,7 +43,7 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
     content: {
       kind: "signed",
       key: createRouterKey(signer.publicKey),
-      requests: [{ fields, targets: [parseHost("192.0.2.100")], link: 0 }],
+      requests: [{ fields, targets: [parseHost("192.0.2.100")], links: [0] }],
     },
     udpPort: defaultPort,
     schedule,

@@ -45,6 +45,7 @@ function createRouter(wrong: string | null = null) {
   }
   const follower = new Follower({
     time,
+    joinMs: 2_000,
     readLinks,
     flush: ({ name, addresses }, signal) => carryOut("flush", name, addresses, 7_000, signal),
     async probe(links, signal) {
@@ -232,6 +233,7 @@ Deno.test("Follower survives a run that fails, and stops with all that it starte
   const said: string[] = [];
   const follower = new Follower({
     time,
+    joinMs: 2_000,
     readLinks: () =>
       new Map([["e0", { name: "e0", interfaceNames: ["e0"], addresses: new Set() }]]),
     flush: (_, signal) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HostLinks } from "../../../lib/follow/host_links.ts";
 import type { AskResult } from "../../../lib/ask/verdicts.ts";
-import type { AskedRequest, Host } from "../../../lib/sender/hosts.ts";
+import type { Host } from "../../../lib/sender/hosts.ts";
 import { askResult } from "../sender/helpers.ts";
 
 /** A run to which hosts have answered, each on its links, under the names they are expected under. */
@@ -18,15 +18,13 @@ function answered(...hosts: [name: string, ...links: number[]][]) {
     inherited: new Map(),
   });
   const all = hosts.map(([name, ...links]) => ({ host: of(name), links }));
-  const request: AskedRequest = { id: "", action: "probe", addresses: [], report: true, link: 0 };
   return {
     hosts: all,
     asked: [] as AskResult[],
     expectedNames: new Map(all.map(({ host }) => [host, host.key])),
     record: {
       hosts: {
-        requestsOf: (host: Host) =>
-          (all.find((one) => one.host === host)?.links ?? []).map((link) => ({ ...request, link })),
+        linksOf: (host: Host) => new Set(all.find((one) => one.host === host)?.links),
       },
     },
   };

@@ -1,7 +1,9 @@
+/** Records as the log hands them to its sinks. */
+import type { LogRecord } from "@logtape/logtape";
 import assert from "node:assert/strict";
-import { events } from "../../../lib/log/events.ts";
+import { type EventName, events, type EventValues } from "../../../lib/log/events.ts";
+import { openLog } from "../../../lib/log/logging.ts";
 import { createEventLogSink } from "../../../lib/log/windows_event_log.ts";
-import { recordOf } from "./records.ts";
 
 /** A double of the event log: notes what is written, fails as long as it is told to. */
 function createLogDouble() {
@@ -81,3 +83,12 @@ Deno.test("createEventLogSink() survives a log service that isn't there", () => 
   sink(recordOf("stopped"));
   assert.equal(failures.length, 1);
 });
+
+/** The record of an event. */
+function recordOf(event: EventName, values: EventValues = {}): LogRecord {
+  const records: LogRecord[] = [];
+  const stderr = { write: (bytes: Uint8Array) => Promise.resolve(bytes.length) };
+  const log = openLog({ stderr, sinks: [(record) => void records.push(record)] });
+  log.configure({ LogLevel: "debug", LogFormat: "text" })(event, values);
+  return records[0];
+}

@@ -21,6 +21,7 @@ Deno.test("AckSources give each of 64 sources 8 acks of each status", () => {
 
 Deno.test("AckSources tell who waits, each once, until the end", () => {
   const sources = new AckSources();
+  assert.ok(sources.mayAck("stale", to));
   assert.deepEqual(sources.waiting(true), []);
   const other = { ...to, port: 6 };
   for (const place of [to, other, to]) sources.wait(place);

@@ -151,7 +151,7 @@ Deno.test("LookUps leave out what is over 64 that wait, say so once, and go on a
   const results = Array.from({ length: 4 + 64 }, (_, i) => look(i));
   for (const number of [100, 101]) {
     const { status, reports } = await look(number);
-    assert.deepEqual([status, reports[0].state], ["alive", "unknown"]);
+    assert.deepEqual([status, reports[0].state, reports[0].gateway], ["alive", "unknown", false]);
   }
   assert.deepEqual(saidOf("lookOverload").map(({ values }) => values), [{ who: "r1" }]);
   await settle();
@@ -225,9 +225,14 @@ Deno.test("Reporter calls silence unknown while the routes can't be read, and re
   const report = () => reporter.reports([parsePrefix("192.0.2.1")], [silent], true);
   const [unknown] = await report();
   assert.deepEqual([unknown.state, unknown.gateway], ["unknown", false]);
+  const apart = [foundWithout("not concerned")];
+  const [other] = await reporter.reports([parsePrefix("192.0.2.1")], apart, true);
+  assert.equal(other.state, "not concerned");
   reporter.removed([parsePrefix("192.0.2.1")]);
   const [needed] = await report();
   assert.deepEqual([needed.state, needed.cached], ["no neighbor", true]);
-  assert.equal(readings(), 2);
-  assert.equal(saidOf("lookFailed").length, 1);
+  assert.equal(readings(), 3);
+  assert.deepEqual(saidOf("lookFailed").map(({ values }) => values), [
+    { who: "this host's routes", error: "ip hangs" },
+  ]);
 });

@@ -26,7 +26,7 @@ export const reports = {
 /** A request for whole addresses on link 0, unless said otherwise. */
 export function asked(id: string, options: Partial<AskedRequest> = {}): AskedRequest {
   const addresses = [parsePrefix("192.0.2.1/32")];
-  return { id, action: "flush all", addresses, report: true, link: 0, ...options };
+  return { id, action: "flush all", addresses, report: true, links: [0], ...options };
 }
 
 /** An instance by a small number. */

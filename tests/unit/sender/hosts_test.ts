@@ -67,7 +67,7 @@ Deno.test("answerOf() keeps what a replaced instance said until the new one says
 });
 
 Deno.test("requestsOf() a restarted service are those of the links that the earlier one answered on", () => {
-  const hosts = open({ requests: [one, asked("04", { link: 1 })] });
+  const hosts = open({ requests: [one, asked("04", { links: [1] })] });
   hosts.note("aa", answer("flushed", [reports.own]), one, false);
   hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, false);
   assert.deepEqual(hosts.states(), ["aa healed"]);
@@ -140,7 +140,7 @@ Deno.test("answerOf() takes a repair's answer as soon as there is one", () => {
 });
 
 Deno.test("requestsOf() wants an answer to each request that took the same link", () => {
-  const far = asked("04", { link: 1 });
+  const far = asked("04", { links: [1] });
   const hosts = open({ requests: [one, two, far] });
   hosts.note("aa", answer("flushed", [reports.own]), one, false);
   assert.deepEqual(hosts.states(), ["aa unverified"]);
@@ -148,6 +148,19 @@ Deno.test("requestsOf() wants an answer to each request that took the same link"
   assert.deepEqual(findings.map(({ finding }) => finding), ["healed", "unverified"]);
   hosts.note("aa", answer("flushed", [reports.own]), two, false);
   assert.deepEqual(hosts.states(), ["aa healed"]);
+});
+
+Deno.test("requestsOf() wants an answer to what went out on all links, and to all of each link", () => {
+  const far = asked("04", { links: [1] });
+  const everywhere = asked("05", { links: [0, 1] });
+  const hosts = open({ requests: [one, far, everywhere] });
+  hosts.note("aa", answer("flushed", [reports.own]), one, false);
+  assert.deepEqual(hosts.states(), ["aa unverified"]);
+  hosts.note("aa", answer("flushed", [reports.own]), everywhere, false);
+  assert.deepEqual(hosts.states(), ["aa healed"]);
+  // Nobody knows which links it is on.
+  hosts.note("bb", answer("flushed", [reports.own]), everywhere, false);
+  assert.deepEqual(hosts.states(), ["aa healed", "bb unverified"]);
 });
 
 Deno.test("note() has room for so many that nobody waits for, and always for the others", () => {

@@ -33,7 +33,7 @@ Deno.test("jsonReport() holds every field", () => {
     requests: [{
       id: "ab".repeat(16),
       action: "flush all",
-      link: 0,
+      links: [0],
       addresses: ["192.0.2.1"],
     }],
     copies: 5,

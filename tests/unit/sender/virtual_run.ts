@@ -60,7 +60,10 @@ function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8A
 }
 
 /** The request that the tests' runs send unless they say otherwise. */
-export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 0): PlannedRequest {
+export function planned(
+  options: Partial<PlannedRequest["fields"]> = {},
+  links = [0],
+): PlannedRequest {
   const target = {
     hostname: "192.0.2.255",
     address: parseAddress("192.0.2.255"),
@@ -79,7 +82,7 @@ export function planned(options: Partial<PlannedRequest["fields"]> = {}, link = 
       ...options,
     },
     targets: [target],
-    link,
+    links,
   };
 }
 

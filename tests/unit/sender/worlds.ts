@@ -64,7 +64,7 @@ const virtualAddress = fc.record({
   ),
 });
 const onFirstLink = virtualAddress.map((one) => ({ ...one, link: 0 }));
-const many = { maxLength: 120, size: "max" } as const;
+const many = { maxLength: 300, size: "max" } as const;
 const host = fc.record({
   links: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
   name: fc.nat(2),
@@ -85,7 +85,7 @@ const host = fc.record({
 export const worlds = fc.record({
   links: fc.array(link, { minLength: 1, maxLength: 4 }),
   virtual: fc.oneof(
-    { weight: 9, arbitrary: fc.array(virtualAddress, { maxLength: 8 }) },
+    { weight: 28, arbitrary: fc.array(virtualAddress, { maxLength: 8 }) },
     // More than one request holds.
     { weight: 1, arbitrary: fc.array(virtualAddress, { minLength: 56, ...many }) },
     { weight: 1, arbitrary: fc.array(onFirstLink, { minLength: 56, ...many }) },
@@ -110,8 +110,6 @@ const withColons = (mac: string) => mac.replace(/..(?=.)/g, "$&:");
 export interface PlacedAddress {
   readonly address: AddressPrefix;
   readonly link: number;
-  /** The links whose hosts are asked about it. */
-  readonly askedOn: readonly number[];
   /** Where the router has it, in hex. */
   readonly mac: string;
   /** Who answers for it, in hex; null: nobody. */
@@ -134,7 +132,8 @@ export interface HostModel {
   readonly before: ReadonlyMap<string, string>;
   readonly now: Map<string, string>;
   readonly permanent: ReadonlySet<string>;
-  readonly nextHops: readonly AddressPrefix[];
+  /** The next hops of its routes. */
+  readonly gateways: ReadonlySet<string>;
   /** The link that the route to an address takes; null without one on a link. */
   linkTo(address: AddressPrefix): number | null;
   /** Links by which an answer of it reached the sender. */
@@ -144,7 +143,7 @@ export interface HostModel {
 }
 
 /** A world laid out: addresses given, interfaces made. */
-function layOut(world: World) {
+export function layOut(world: World) {
   const networkOfLink = world.links.map(({ isTwin, families }, i) =>
     isTwin && families !== "6" && world.links[0].families !== "6" ? 0 : i
   );
@@ -187,7 +186,7 @@ function layOut(world: World) {
       routerPlaces.push({ link, info });
       const address = parsePrefix(info.address);
       const mac = linkMac(link);
-      placed.push({ address, link, askedOn: [link], mac, answer: mac, index: -1 });
+      placed.push({ address, link, mac, answer: mac, index: -1 });
     }
   });
   const hostPlaces = world.hosts.map(({ links }, i) => {
@@ -203,7 +202,7 @@ function layOut(world: World) {
     // Linux answers a Neighbor Solicitation only for an address of the interface that hears it.
     const place = is6 && one.place !== "vmac" ? "link" : one.place;
     const inside = is6 ? `2001:db8:${link}::1:${index}` : one.isOutside ? null : next4(link);
-    const text = inside ?? `203.0.113.${index}`;
+    const text = inside ?? `203.0.${113 + (index >> 8)}.${index & 255}`;
     const hasNetwork = inside !== null && one.hasNetwork && place !== "lo" && place !== "dummy";
     const length = hasNetwork ? is6 ? 64 : lengthOf(link) : is6 ? 128 : 32;
     const zero = "000000000000";
@@ -217,18 +216,14 @@ function layOut(world: World) {
     router.push(line(name, text, length, mac));
     const right = place === "vmac" ? virtualMac(link) : linkMac(link);
     const answer = { router: right, rival: rivalMac, nobody: null }[one.answeredBy];
-    const isShared = inside !== null && !is6;
-    const askedOn = [...networkOfLink.keys()].filter((other) =>
-      other === link || isShared && networkOfLink[other] === networkOfLink[link]
-    );
-    placed.push({ address: parsePrefix(text), link, askedOn, mac: right, answer, index });
+    placed.push({ address: parsePrefix(text), link, mac: right, answer, index });
   });
   const own = new Set(router.map(({ mac }) => mac.replaceAll(":", "")));
   return { router, routerPlaces, placed, hostPlaces, own };
 }
 
 /** The model of a host among addresses. */
-function modelOf(
+export function modelOf(
   spec: HostSpec,
   key: string,
   interfaces: readonly Place[],
@@ -236,40 +231,42 @@ function modelOf(
 ): HostModel {
   const entryOf = (index: number) => spec.entries[index % spec.entries.length];
   const isGateway = (index: number) => index >= 0 && spec.gateways[index % spec.gateways.length];
+  const networks = interfaces.map(({ link, info }) => ({ link, own: parseOwnAddress(info) }));
+  const byText = new Map(placed.map((one) => [formatAddress(one.address), one]));
   const linkTo = (address: AddressPrefix) => {
-    const networks = interfaces.map(({ link, info }) => ({ link, own: parseOwnAddress(info) }));
     const text = formatAddress(address);
     if (interfaces.some(({ info }) => info.address === text)) return null;
     const direct = networks.find(({ own }) => own !== null && prefixContains(own.network, address));
     if (direct !== undefined) return direct.link;
     // A gateway outside of all networks is on the link that a route of its own names.
-    const one = placed.find((other) => formatAddress(other.address) === text);
+    const one = byText.get(text);
     const isOnLink = one !== undefined && isGateway(one.index) &&
       interfaces.some(({ link }) => link === one.link);
     return isOnLink ? one.link : null;
   };
   const before = new Map<string, string>();
   const permanent = new Set<string>();
-  const nextHops: AddressPrefix[] = [];
+  const gateways = new Set<string>();
   for (const { address, index, mac } of placed) {
     if (index < 0 || linkTo(address) === null) continue;
     const entry = entryOf(index);
     const text = formatAddress(address);
-    if (isGateway(index)) nextHops.push(address);
+    if (isGateway(index)) gateways.add(text);
     if (entry === "missing") continue;
     before.set(text, entry.includes("right") ? mac : rivalMac);
     if (entry !== "right" && entry !== "stale") permanent.add(text);
   }
   const now = new Map(before);
   const heard = { heardOn: new Set<number>(), reported: new Set<string>() };
-  return { key, spec, interfaces, before, now, permanent, nextHops, linkTo, ...heard };
+  return { key, spec, interfaces, before, now, permanent, gateways, linkTo, ...heard };
 }
 
 function cacheOf(
-  { spec: { fault }, now, permanent, nextHops, linkTo, interfaces }: HostModel,
+  { spec: { fault }, now, permanent, gateways, linkTo, interfaces }: HostModel,
   placed: readonly PlacedAddress[],
   time: TestTime,
 ): NeighborCache {
+  const answers = new Map(placed.map((one) => [formatAddress(one.address), one.answer]));
   const fail = (what: string) => {
     if (fault === what) throw new NeighborCacheError(`Cannot ${what}`, 110);
   };
@@ -322,8 +319,7 @@ function cacheOf(
       const waiting: number[] = [];
       addresses.forEach((address, i) => {
         const text = formatAddress(address);
-        const one = placed.find((other) => formatAddress(other.address) === text);
-        const mac = one?.answer ?? null;
+        const mac = answers.get(text) ?? null;
         if (mac !== null && isConcerned(address) && !permanent.has(text)) now.set(text, mac);
         found[i] = find(address);
         if (found[i].state === "no neighbor") waiting.push(i);
@@ -338,11 +334,11 @@ function cacheOf(
       fail("resolve");
       return addresses.map(find);
     },
-    gateways: () => Promise.resolve([...nextHops]),
+    gateways: () => Promise.resolve([...gateways].map(parsePrefix)),
     async nextHops() {
       await sleep(time.after, 1);
       fail("routes");
-      return [...nextHops];
+      return [...gateways].map(parsePrefix);
     },
   };
 }

@@ -23,8 +23,7 @@ function truthOf(host: HostModel, one: PlacedAddress, own: ReadonlySet<string>, 
   // A later request may have flushed what an earlier one found; then the host asks again.
   const mac = host.now.get(text) ?? (isProbe ? null : one.answer);
   if (mac !== null) return own.has(mac) ? "healed" : "stuck";
-  const isUsed = host.before.has(text) ||
-    host.nextHops.some((hop) => formatAddress(hop) === text);
+  const isUsed = host.before.has(text) || host.gateways.has(text);
   return !isProbe && isUsed ? "no answer" : "no matter";
 }
 
@@ -41,7 +40,8 @@ function judge(world: World, { outcome, hosts, placed, own, ownKey }: EndedWorld
     assert.equal(results.length, 1, "one result a host");
     const [result] = results;
     judgeFindings(host, result, placed, own, isProbe);
-    const asked = virtual.filter(({ askedOn }) => askedOn.some((link) => host.heardOn.has(link)));
+    // Of all that is on any of its links, whichever of them it was heard on.
+    const asked = virtual.filter(({ address }) => host.linkTo(address) !== null);
     const truths = asked.map((one) => truthOf(host, one, own, isProbe));
     const isLossless = world.loss === 0;
     const worst = truths.includes("stuck")
@@ -76,9 +76,10 @@ function judgeFindings(
   own: ReadonlySet<string>,
   isProbe: boolean,
 ): void {
+  const byText = new Map(placed.map((one) => [formatAddress(one.address), one]));
   for (const { address, finding } of findings) {
     const text = formatAddress(address);
-    const one = placed.find((other) => formatAddress(other.address) === text);
+    const one = byText.get(text);
     if (one === undefined || one.index < 0 || finding === "unverified") continue;
     assert.equal(finding, truthOf(host, one, own, isProbe), text);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createSdNotify } from "../../../lib/sd_notify.ts";
+import { createSdNotify } from "../../../lib/unix_datagram.ts";
 import { reloadingState } from "../../../lib/service/console.ts";
 
 const linux = Deno.build.os === "linux";

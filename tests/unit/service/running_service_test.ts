@@ -2,19 +2,20 @@
 import assert from "node:assert/strict";
 import { parseSettingsText } from "../../../lib/config/file.ts";
 import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
+import { events } from "../../../lib/log/events.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import type { NetworkChanges } from "../../../lib/service/network_changes.ts";
 import {
   deafToBroadcasts,
   type ServiceParts,
   startService,
 } from "../../../lib/service/running_service.ts";
-import type { NetworkChanges } from "../../../lib/service/network_changes.ts";
-import { StartError } from "../../../lib/service/start_error.ts";
+import { serviceExit, StartError } from "../../../lib/service/start_error.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { firstAnswer, keepReport, notingCache, signed } from "../receiver/harness.ts";
@@ -454,3 +455,21 @@ for (
     );
   });
 }
+
+Deno.test("serviceExit() tells the event's number, and an error only where a restart may help", () => {
+  const codes = (error: unknown) => Object.values(serviceExit(error));
+  assert.deepEqual(codes(new StartError("settingsInvalid", "x")), [0, 40]);
+  assert.deepEqual(codes(new StartError("listenFailed", "x")), [1066, 44]);
+  assert.deepEqual(codes(new TypeError("x")), [1066, events.unexpectedError.id]);
+});
+
+Deno.test("docs/windows.md lists every service-specific exit code", async () => {
+  const page = await Deno.readTextFile(new URL("../../../docs/windows.md", import.meta.url));
+  const names = [
+    ...["settingsInvalid", "keyMissing", "listenFailed", "cacheUnusable"] as const,
+    "unexpectedError",
+  ] as const;
+  for (const name of names) {
+    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
+  }
+});

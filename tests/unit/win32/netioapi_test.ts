@@ -1,3 +1,4 @@
+/** Tables as iphlpapi.dll returns them, built in memory. */
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
@@ -8,13 +9,14 @@ import {
   decodeUnicastTable,
   encodeIpNetRow,
   type IpNetRow,
+  mibIpNetRow2,
+  mibTableSize,
   readSockaddrInet,
   sockaddrInet,
   type SocketAddress,
   writeSockaddrInet,
 } from "../../../lib/win32/netioapi.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
-import { ipNetTableBytes } from "./tables.ts";
 
 Deno.test("decodeIpNetRow() reads a row as Windows lays it out", () => {
   const bytes = new Uint8Array(88);
@@ -164,3 +166,11 @@ Deno.test("decodeForwardTable() reads interface, prefix length and next hop", ()
     nextHop: { address: parsePrefix("198.51.100.1"), scopeId: 0 },
   }]);
 });
+
+/** A MIB_IPNET_TABLE2 of these rows. */
+function ipNetTableBytes(rows: readonly IpNetRow[]): Uint8Array<ArrayBuffer> {
+  const table = new Uint8Array(mibTableSize(mibIpNetRow2.size, rows.length));
+  new DataView(table.buffer).setUint32(0, rows.length, true);
+  rows.forEach((row, i) => table.set(encodeIpNetRow(row), mibTableSize(mibIpNetRow2.size, i)));
+  return table;
+}
