@@ -76,7 +76,7 @@ Deno.test("docs/operating.md: every command does what the page says", async () =
   const lines = Array.from(page.matchAll(/^notify(_master)? "(.*)"$/gm), ([, master, line]) =>
     // What keepalived appends.
     master === undefined ? `${line} INSTANCE VI_1 MASTER 100` : line);
-  assert.equal(lines.length, 5);
+  assert.equal(lines.length, 6);
   lines.forEach((line, i) => files[`notify-${i}`] = line);
 
   const { code, text } = await outcomeIn("operations_steps.sh", files, [], 240);
