@@ -41,6 +41,8 @@ Deno.test("HostLinks expects on a link those that answered there, and those that
   links.note(answered(["web2", 0]), ["e0"]);
   assert.deepEqual(elsewhere("e0"), []);
   assert.equal(links.expectedOn("e0", null), null);
+  assert.equal(new HostLinks().expectedOn("e0", null), null);
+  assert.deepEqual(links.expectedOn("wan", null), { kind: "count", count: 0 });
 });
 
 Deno.test("HostLinks expects on a link as many as are counted less those of other links alone", () => {
