@@ -24,10 +24,10 @@ export function messageOf(error: unknown): string {
 
 /**
  * The operating system's reason in an error. Deno's suffixes `(os error 13)` and `: open '/path'`
- * are cut: the line that the reason goes into names operation and path.
+ * are cut, and Windows' period: the line that the reason goes into names operation and path.
  */
 export function systemReason(error: unknown): string {
   const reason = messageOf(error).replace(/ \(os error \d+\).*$/s, "")
-    .replace(/^failed to lookup address information: /, "");
+    .replace(/^failed to lookup address information: |\.$/g, "");
   return reason === "" ? "unknown error" : reason;
 }

@@ -17,6 +17,8 @@ import {
   runDeno,
   startFlags,
 } from "./programs.ts";
+import { descriptions, publisher } from "./publisher.ts";
+import { addFileDetails, type FileDetails } from "./version_resource.ts";
 
 /** A system that executables are made for. */
 interface Target {
@@ -76,6 +78,10 @@ async function compile(
   );
 }
 
+function detailsOf({ name }: Program, file: string): FileDetails {
+  return { ...publisher, version: arpflushVersion, file, description: descriptions[name] };
+}
+
 /**
  * Makes the executables of some targets below `folder` and prints the size of each. `deno` runs Deno in
  * the project with the arguments given.
@@ -104,6 +110,7 @@ export async function compileTargets(
         const file = `${program.name}${target.suffix}`;
         const output = `${folder}/${name}/${file}`;
         await compile(program, bundled[i], target, output, deno);
+        if (target.suffix === ".exe") await addFileDetails(output, detailsOf(program, file));
         files.push(file);
         const { size } = await Deno.stat(output);
         console.log(`${output}: ${(size / 1e6).toFixed(1)} MB`);

@@ -10,6 +10,7 @@ import { makeTar, makeZip, sumsOf } from "./archive.ts";
 import { compileTargets } from "./compile.ts";
 import { pack } from "./pack.ts";
 import { root } from "./programs.ts";
+import { publisher } from "./publisher.ts";
 import { billOfMaterials, type Materials, notices, npmPackages } from "./sbom.ts";
 
 /** What every platform's files are made of. */
@@ -122,7 +123,7 @@ function debianChangelog(version: string, changes: readonly string[], epoch: num
   return `arpflush (${version}) stable; urgency=medium
 
 ${folded.map((item) => `  * ${item}\n`).join("")}
- -- ArpFlush authors <arpflush@arpflush.invalid>  ${date}
+ -- ${publisher.maintainer}  ${date}
 `;
 }
 

@@ -3,8 +3,10 @@
  * requests that follow from it. It outlives what goes wrong around it: a FIFO that is not there yet or
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
+import { askedHosts, askedText } from "../ask/verdicts.ts";
 import { messageOf, RunError } from "../errors.ts";
 import { createSdNotify } from "../unix_datagram.ts";
+import type { HostMemory } from "../sender/asking.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
@@ -69,13 +71,16 @@ export async function follow(path: string, options: SendOptions): Promise<number
   await sdNotify("READY=1");
   log("info", `Following "${path}"`);
   void follower.begin();
+  const memory = await openHostMemoryOr(log, options);
   const timer = setInterval(() => {
     void sdNotify("WATCHDOG=1");
     following.look();
+    memory?.look();
   }, tickMs);
   const stopHeart = startHeart(options, log);
   await following.read(follower);
   clearInterval(timer);
+  memory?.close();
   stopHeart();
   await sdNotify("STOPPING=1");
   presence?.close();
@@ -84,7 +89,8 @@ export async function follow(path: string, options: SendOptions): Promise<number
 }
 
 /** Rejects at the start what would fail at each run. */
-function checkSecret({ secret }: SendOptions) {
+function checkSecret({ secret, ask }: SendOptions) {
+  if (ask?.only) return;
   if (secret.kind === "key file") readSeed(secret.path);
   else if (secret.kind === "password file") readPassword(secret.path);
 }
@@ -133,6 +139,18 @@ function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
   }
 }
 
+/** Who is heard on the links is remembered where hosts are asked. */
+async function openHostMemoryOr(log: Log, { ask }: SendOptions): Promise<HostMemory | null> {
+  if (ask === null) return null;
+  try {
+    const { openHostMemory } = await import("../sender/asking.ts");
+    return openHostMemory(systemTime, (line) => log("warning", line));
+  } catch (error) {
+    log("warning", `Hosts will only be connected to: ${messageOf(error)}`);
+    return null;
+  }
+}
+
 /** Flushes one link and reports it; see `FollowerParts`. */
 async function flush(
   link: Link,
@@ -153,7 +171,7 @@ async function probe(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
-  if (options.secret.kind !== "key file") return new Map();
+  if (options.secret.kind !== "key file" && options.ask === null) return new Map();
   const outcome = await run({ ...options, ...quickProbe, output: "line" }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
@@ -163,9 +181,11 @@ async function probe(
       text: `${result.name} ${stateText(result)}`,
     }))
   );
+  const asked = askedHosts(outcome.asked).filter(({ verdict }) => verdict === "stuck")
+    .map((host) => ({ link: host.link, text: `${host.name ?? host.host} ${askedText(host)}` }));
   return new Map(
     Array.from(
-      Map.groupBy(stuck, ({ link }) => link),
+      Map.groupBy([...stuck, ...asked], ({ link }) => link),
       ([link, hosts]) => [link, listText(hosts.map(({ text }) => text), maxNamed)],
     ),
   );

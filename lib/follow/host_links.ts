@@ -8,7 +8,7 @@ import type { Outcome } from "../sender/outcome.ts";
 /** Hosts and names that are remembered; of further ones nothing is known. */
 const maxHosts = 8_192;
 
-type Facts = Pick<Outcome, "expectedNames"> & {
+type Facts = Pick<Outcome, "expectedNames" | "asked"> & {
   readonly hosts: readonly { readonly host: Outcome["hosts"][number]["host"] }[];
   readonly record: { readonly hosts: Pick<Outcome["record"]["hosts"], "linksOf"> };
 };
@@ -20,8 +20,12 @@ export class HostLinks {
   /** The same by the name that a host is expected under. */
   readonly #byLabel = new Map<string, Set<string>>();
 
-  /** Takes in who answered a run that went to these links, in their order. */
-  note({ hosts, expectedNames, record }: Facts, links: readonly string[]): void {
+  /** Takes in who answered a run that went to these links, in their order, and who was asked by ARP. */
+  note({ hosts, asked, expectedNames, record }: Facts, links: readonly string[]): void {
+    for (const { host, link, name, verdict } of asked) {
+      if (name !== null) add(this.#byLabel, name, link);
+      if (verdict !== "no answer" && verdict !== "not asked") add(this.#byKey, host, link);
+    }
     for (const { host } of hosts) {
       const label = expectedNames.get(host);
       for (const link of record.hosts.linksOf(host)) {

@@ -172,8 +172,7 @@ export class Receiver {
    */
   async #send(bytes: Uint8Array, to: Peer): Promise<void> {
     const source = parseSource(to.hostname);
-    const isAmbiguous = source !== null && source.family === 6 && isLinkLocal(source) &&
-      !to.hostname.includes("%");
+    const isAmbiguous = source !== null && isLinkLocal(source) && !to.hostname.includes("%");
     const zones = isAmbiguous ? this.#parts.linkZones().slice(0, maxAckedLinks) : [];
     if (zones.length === 0) return await this.#listeners.send(bytes, to);
     const hostnames = zones.map((zone) => `${to.hostname}%${zone}`);

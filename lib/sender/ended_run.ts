@@ -1,5 +1,6 @@
 /** What is told of a run when it has ended: history and metrics are made of it. */
 import { messageOf, RunError } from "../errors.ts";
+import { formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import {
@@ -17,6 +18,8 @@ import { summaryLine } from "./table.ts";
 interface RunScope {
   /** The interfaces that it was narrowed to; empty: all. */
   readonly interfaceNames: readonly string[];
+  /** The addresses that it was about, if they were named; null: this machine's own. */
+  readonly addresses: ReadonlySet<string> | null;
   /** Hosts that are expected, by name, and that this run didn't go to. */
   readonly elsewhere: ReadonlySet<string>;
 }
@@ -38,12 +41,16 @@ export interface EndedRun extends RunScope {
 }
 
 /** What a run with such options is about. */
-function scopeOf({ interfaceNames, expect }: ScopeOptions): RunScope {
+function scopeOf({ interfaceNames, addresses, expect }: ScopeOptions): RunScope {
   const elsewhere = expect?.kind === "file" ? expect.elsewhere : undefined;
-  return { interfaceNames, elsewhere: elsewhere ?? new Set() };
+  return {
+    interfaceNames,
+    addresses: addresses === null ? null : new Set(addresses.map(formatPrefix)),
+    elsewhere: elsewhere ?? new Set(),
+  };
 }
 
-type ScopeOptions = Pick<SendOptions, "interfaceNames" | "expect">;
+type ScopeOptions = Pick<SendOptions, "interfaceNames" | "addresses" | "expect">;
 
 /** The run of an outcome. */
 export function endedRun(outcome: Outcome, options: ScopeOptions, at: number): EndedRun {

@@ -196,15 +196,17 @@ export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome):
       stuck: result.findings.filter(({ finding }) => finding === "stuck")
         .map(({ address }) => formatPrefix(address)),
     })),
-    ...askedHosts(asked).map((one): HostVerdict => ({
-      name: printable(one.name ?? one.host),
-      expectedName: one.name,
-      verdict: one.verdict,
-      text: askedText(one),
-      isGood: weightOf(one) === "none",
-      stuck: one.results.filter(({ verdict }) => verdict === "stuck")
-        .map(({ address }) => formatPrefix(address)),
-    })),
+    // Of those that nobody expects and nobody asked nothing is known but their number.
+    ...askedHosts(asked).filter(({ verdict, expected }) => expected || verdict !== "not asked")
+      .map((one): HostVerdict => ({
+        name: printable(one.name ?? one.host),
+        expectedName: one.name,
+        verdict: one.verdict,
+        text: askedText(one),
+        isGood: weightOf(one) === "none",
+        stuck: one.results.filter(({ verdict }) => verdict === "stuck")
+          .map(({ address }) => formatPrefix(address)),
+      })),
     ...missing.map((name): HostVerdict => ({
       name: printable(name),
       expectedName: name,

@@ -76,21 +76,27 @@ export function metricsAfterRun(text: string, run: EndedRun): string {
 }
 
 /**
- * Which expected hosts are stuck where. A host that is missing stays as it was: one that is stuck at
- * the very address a probe comes from can't be heard. So does one that the run didn't go to. A run
- * without names leaves all as they are.
+ * Which expected hosts are stuck where. One stays as it was until it is found good: a host that is
+ * stuck at the very address a probe comes from can't be heard, and one that could not be looked at
+ * hasn't healed. So do hosts and addresses that the run wasn't about. A run without names leaves all
+ * as they are.
  */
-function stuckAfter(old: readonly Sample[], { verdicts, elsewhere }: EndedRun): readonly Sample[] {
-  const expected = verdicts.flatMap(({ expectedName, verdict, stuck }) =>
-    expectedName === null ? [] : [{ host: expectedName, isMissing: verdict === "missing", stuck }]
+function stuckAfter(
+  old: readonly Sample[],
+  { verdicts, addresses, elsewhere }: EndedRun,
+): readonly Sample[] {
+  const expected = verdicts.flatMap(({ expectedName, isGood, stuck }) =>
+    expectedName === null ? [] : [{ host: expectedName, isGood, stuck }]
   );
   if (expected.length === 0) return old;
-  const missing = new Set(expected.filter(({ isMissing }) => isMissing).map(({ host }) => host));
+  const undecided = new Set(
+    expected.filter(({ isGood, stuck }) => !isGood && stuck.length === 0).map(({ host }) => host),
+  );
   const found = expected.flatMap(({ host, stuck }) =>
     stuck.map((address) => ({ labels: { host, address }, value: 1 }))
   );
-  const kept = old.filter(({ labels: { host = "" } = {} }) =>
-    missing.has(host) || elsewhere.has(host)
+  const kept = old.filter(({ labels: { host = "", address = "" } = {} }) =>
+    undecided.has(host) || elsewhere.has(host) || addresses !== null && !addresses.has(address)
   );
   // Several instances of a pinned key may stand for one name.
   const unique = new Map([...kept, ...found].map((one) => [JSON.stringify(one.labels), one]));

@@ -83,7 +83,9 @@ function rowsOf(outcome: Outcome): Row[] {
     }));
   const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
   const asked = Object.groupBy(
-    askedHosts(outcome.asked),
+    askedHosts(outcome.asked).filter(({ verdict, expected }) =>
+      expected || verdict !== "not asked"
+    ),
     (asked) => wrong(asked) ? "wrong" : "right",
   );
   const answered = Object.groupBy(

@@ -31,20 +31,25 @@ function mayTake(their: AddressPrefix, own: AddressPrefix): boolean {
   return isAny(their) || isAny(own) || samePrefix(their, own);
 }
 
-/**
- * Looks now and once a minute, and reports each other process once as long as it has the port, until
- * the function returned is called.
- */
+/** A watch of the port. */
+export interface PortWatch {
+  /** Looks now: after a change of the place. */
+  readonly look: () => void;
+  readonly stop: () => void;
+}
+
+/** Looks now and once a minute, and reports each other process once as long as it has the port. */
 export function watchPort(
   place: () => Place,
   readOwners: ReadPortOwners,
   report: Report,
   { after }: { readonly after: After },
-): () => void {
+): PortWatch {
   let known = new Set<string>();
   let cancelTimer = () => {};
 
   function look(): void {
+    cancelTimer();
     cancelTimer = after(periodMs, look);
     const { addresses, port } = place();
     let owners: readonly PortOwner[];
@@ -65,5 +70,5 @@ export function watchPort(
   }
 
   look();
-  return () => cancelTimer();
+  return { look, stop: () => cancelTimer() };
 }

@@ -21,7 +21,7 @@ import { createLegacyCheck } from "../wire/legacy.ts";
 import { type HostKeyStore, keyIds, keysText, loadHostKey, loadRouterKeys } from "./keys.ts";
 import { InterfaceFlushes } from "./interface_flushes.ts";
 import { type NetworkChanges, watchNetwork } from "./network_changes.ts";
-import { type ReadPortOwners, watchPort } from "./port_watch.ts";
+import { type PortWatch, type ReadPortOwners, watchPort } from "./port_watch.ts";
 import { Refresher } from "./refresher.ts";
 import { StartError } from "./start_error.ts";
 
@@ -164,7 +164,7 @@ export class RunningService {
   readonly #cancelFirstReading: () => void;
   readonly #interfaceFlushes: InterfaceFlushes;
   #stopWatching = () => {};
-  #stopWatchingPort = () => {};
+  #portWatch: PortWatch | null = null;
   #cancelRenewal: (() => void) | null = null;
 
   constructor(settings: Settings, routerKeys: RouterKeys, parts: RunningParts) {
@@ -228,7 +228,7 @@ export class RunningService {
       addresses: receiver.addresses.map(parsePrefix),
       port: receiver.port,
     });
-    this.#stopWatchingPort = watchPort(place, readOwners, report, time);
+    this.#portWatch = watchPort(place, readOwners, report, time);
   }
 
   /**
@@ -269,6 +269,7 @@ export class RunningService {
     const address = receiver.addresses.join(", ");
     report("reloaded", { address, port: receiver.port, keys: keysText(routerKeys) });
     reportDeaf(settings, report);
+    this.#portWatch?.look();
   }
 
   /** Says which keys a reload has listed and taken out. */
@@ -283,7 +284,7 @@ export class RunningService {
     const { time, onLink, receiver, report } = this.#parts;
     this.#cancelFirstReading();
     this.#stopWatching();
-    this.#stopWatchingPort();
+    this.#portWatch?.stop();
     this.#cancelRenewal?.();
     this.#interfaceFlushes.stop();
     this.#refresher.stop();

@@ -157,11 +157,14 @@ const TokenUser = 1;
 /** ACCESS_ALLOWED_ACE: header (type, flags, u16 size), u32 mask, SID. */
 const ACCESS_ALLOWED_ACE_TYPE = 0;
 const INHERIT_ONLY_ACE = 8;
-const aceLayout = { type: 0, flags: 1, size: 2, mask: 4, sid: 8 } as const;
+export const aceLayout = { type: 0, flags: 1, size: 2, mask: 4, sid: 8 } as const;
 /** ACL: u8 revision, u8, u16 size, u16 count, u16; then the ACEs. */
-const aclLayout = { size: 2, count: 4, aces: 8 } as const;
+export const aclLayout = { size: 2, count: 4, aces: 8 } as const;
 /** SID: u8 revision, u8 count, 6 bytes authority (big-endian), then u32 sub-authorities. */
-const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
+export const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
+
+/** SECURITY_ATTRIBUTES: DWORD nLength, LPVOID lpSecurityDescriptor, BOOL bInheritHandle. */
+export const securityAttributes = { size: 24, securityDescriptor: 8 } as const;
 
 /** An entry that lets somebody in. */
 interface AllowedAccess {
@@ -376,8 +379,9 @@ export function createProtectedKey(
     throw lastError("ConvertStringSecurityDescriptorToSecurityDescriptorW");
   }
   try {
-    // SECURITY_ATTRIBUTES: DWORD nLength, padding, LPVOID lpSecurityDescriptor, BOOL bInheritHandle.
-    const attributes = BigUint64Array.of(24n, descriptor[0], 0n);
+    const attributes = new BigUint64Array(securityAttributes.size / 8);
+    attributes[0] = BigInt(securityAttributes.size);
+    attributes[securityAttributes.securityDescriptor / 8] = descriptor[0];
     const result = new BigUint64Array(1);
     const disposition = new Uint32Array(1);
     const created = api.RegCreateKeyExW(

@@ -6,6 +6,7 @@ import { floods } from "./sections/floods.ts";
 import { flush } from "./sections/flush.ts";
 import { hosts } from "./sections/hosts.ts";
 import { idle } from "./sections/idle.ts";
+import { instances } from "./sections/instances.ts";
 import { latency } from "./sections/latency.ts";
 import { loss } from "./sections/loss.ts";
 import { receivePath } from "./sections/receive_path.ts";
@@ -15,6 +16,7 @@ import { start } from "./sections/start.ts";
 
 export const sections: Readonly<Record<string, Section>> = {
   failover,
+  instances,
   start,
   flush,
   "receive-path": receivePath,

@@ -11,7 +11,7 @@ const folder = await Deno.makeTempDir({ prefix: "arpflush-measure-" });
 await compilePeers(folder);
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 
-/** The lab's is tests/lab/failover_test.ts. */
+/** The labs' are tests/lab/failover_test.ts and instances_test.ts. */
 const here = Object.entries(sections).filter(([, { runsOutside }]) => !runsOutside);
 
 const context = { folder, quick: true, seed: 1, minutes: 0, write: false, progress: () => {} };

@@ -33,7 +33,11 @@ Deno.test({
     // What a killed service leaves is not read.
     await Deno.writeTextFile(`${folder}/arpflush.prom.tmp`, text.slice(0, 100));
     const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
-    const run = endedRun(ended, { interfaceNames: ["e0"], expect: null }, Date.now());
+    const run = endedRun(
+      ended,
+      { interfaceNames: ["e0"], addresses: null, expect: null },
+      Date.now(),
+    );
     const routerText = metricsAfterRun("", run);
     await Deno.mkdir(`${folder}/router`);
     await updateFile(`${folder}/router/r.prom`, () => routerText);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { metricsFolders } from "../../lib/config/settings.ts";
 import { argumentFault, compileTargets, targets } from "../../packaging/compile.ts";
-import { permissionFlags } from "../../packaging/programs.ts";
+import { permissionFlags, programs, root } from "../../packaging/programs.ts";
+import { descriptions, publisher } from "../../packaging/publisher.ts";
 import config from "../../deno.json" with { type: "json" };
 
 Deno.test("argumentFault() names an unknown target and what is known", () => {
@@ -29,7 +30,11 @@ Deno.test("every executable has permissions, and none on Windows to run programs
   for (const set of [config.permissions["sender-windows"], config.permissions["service-windows"]]) {
     assert.ok(!("run" in set));
   }
-  assert.ok(!("write" in config.permissions["sender-windows"]));
+  // Metrics and history, where only administrators write.
+  assert.deepEqual(config.permissions["sender-windows"].write, [
+    metricsFolders.windows[0],
+    "C:\\ProgramData\\ArpFlush",
+  ]);
 });
 
 Deno.test("the service may write metrics, its key and to systemd, and nothing else", () => {
@@ -40,6 +45,15 @@ Deno.test("the service may write metrics, its key and to systemd, and nothing el
     "/var/lib/arpflush",
   ]);
   assert.deepEqual(onWindows.write, metricsFolders.windows);
+});
+
+Deno.test("publisher.ts, LICENSE and debian/control name the same people", async () => {
+  const read = (path: string) => Deno.readTextFile(`${root}/${path}`);
+  assert.ok((await read("LICENSE")).includes(`\n${publisher.copyright}\n`));
+  assert.ok(publisher.copyright.endsWith(publisher.company));
+  const control = await read("packaging/debian/control");
+  assert.ok(control.includes(`\nMaintainer: ${publisher.maintainer}\n`));
+  assert.deepEqual(Object.keys(descriptions), programs.map(({ name }) => name));
 });
 
 Deno.test("the sender loads no library", () => {

@@ -59,7 +59,7 @@ const outcomes = [
 ];
 
 const at = 1_767_323_045_006;
-const scope = { interfaceNames: ["e0"], expect: null };
+const scope = { interfaceNames: ["e0"], addresses: null, expect: null };
 const lines = [
   ...outcomes.map((one) => historyLine(endedRun(one, scope, at))),
   historyLine(failedRun({ action: "probe", ...scope }, new Error("No key"), at)),

@@ -1,9 +1,15 @@
 /** What the compiled programs leave behind and trust, of both systems, as they can be run here. */
 import assert from "node:assert/strict";
+import { NtExecutable, NtExecutableResource } from "pe-library";
+import { Resource } from "resedit";
+import { arpflushVersion } from "../../lib/version.ts";
+import { iconSizes } from "../../packaging/icon.ts";
+import { programs } from "../../packaging/programs.ts";
+import { descriptions, publisher } from "../../packaging/publisher.ts";
 import { outcomeOf } from "../support/command.ts";
 import { compiled } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";
-import { openWineSession, windowsPath } from "./wine/session.ts";
+import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
 
 async function namesIn(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
@@ -12,6 +18,34 @@ async function namesIn(folder: string): Promise<string[]> {
 const nobody = "127.0.0.1";
 /** Long enough for the runtime to have kept what it wants to keep. */
 const line = ["-P", "secret", "-c", "2", "-i", "500ms", nobody];
+
+Deno.test("Windows shows version, publisher and purpose of the compiled programs, and their icon", async () => {
+  const folder = await compiled("windows-x64");
+  const files = programs.map(({ name }) => `${name}.exe`);
+  await using session = await openWineSession();
+  const program = windowsPath("/checkout/tests/windows/wine/file_version_program.ts");
+  const { stdout, stderr } = await session.wine([
+    ...[denoExe, "run", "-q", "-A", "--cached-only", program],
+    ...files.map((file) => windowsPath(`/checkout/${folder}/${file}`)),
+  ]);
+  assert.equal(stderr, "");
+  assert.deepEqual(
+    JSON.parse(stdout),
+    programs.map(({ name }, i) => ({
+      FileDescription: descriptions[name],
+      FileVersion: arpflushVersion,
+      ProductName: publisher.product,
+      CompanyName: publisher.company,
+      OriginalFilename: files[i],
+    })),
+  );
+  for (const file of files) {
+    const bytes = await Deno.readFile(`${checkoutPath}/${folder}/${file}`);
+    const { entries } = NtExecutableResource.from(NtExecutable.from(bytes));
+    const [group] = Resource.IconGroupEntry.fromEntries(entries);
+    assert.deepEqual(group.icons.map(({ width }) => width), [...iconSizes], file);
+  }
+});
 
 // The runtime would take compiled code from there, whoever wrote it, and runs as root or LocalSystem.
 Deno.test("a compiled program keeps no compiled code where others may write", async (t) => {

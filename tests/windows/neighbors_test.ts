@@ -11,6 +11,8 @@ import {
   mibUnicastIpAddressRow,
   sockaddrInet,
 } from "../../lib/win32/netioapi.ts";
+import { securityAttributes } from "../../lib/win32/advapi32.ts";
+import { mibUdp6RowOwnerPid, mibUdpRowOwnerPid, mibUdpTable } from "../../lib/win32/udpmib.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
 
@@ -74,6 +76,10 @@ Deno.test("the layouts are those of the headers, as a compiler sees them", async
       interfaceRows: mibTable.rows,
       forwardRows: mibTable.rows,
     },
+    mibUdpRowOwnerPid,
+    mibUdp6RowOwnerPid,
+    mibUdpTable,
+    securityAttributes,
     serviceStatus: 28,
     serviceTableEntry: 16,
   });

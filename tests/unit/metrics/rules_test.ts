@@ -22,7 +22,7 @@ function published(): string[] {
   counters.countAuthentic("stale", 0, "01234567");
   const about = { keyIds: ["01234567"], startedAt: 0, version: "", runtime: "" };
   const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
-  const options = { interfaceNames: ["e0"], expect: null };
+  const options = { interfaceNames: ["e0"], addresses: null, expect: null };
   const failover = endedRun(ended, options, 0);
   const texts = [
     metricsText({ counters, ...about }),

@@ -318,7 +318,7 @@ Deno.test("Flusher.delete() is never held down and takes no start from the gate"
 Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile", async () => {
   const turns: (() => void)[] = [];
   const scopes: FlushScope[] = [];
-  const { flusher } = startFlusher(createTestTime(), {
+  const { flusher, saidOf } = startFlusher(createTestTime(), {
     flush(scope) {
       scopes.push(scope);
       return new Promise((resolve) =>
@@ -327,17 +327,18 @@ Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile",
     },
   });
   const ended = Array.from(
-    { length: 40 },
-    (_, i) => flusher.delete([parsePrefix(`10.0.0.${i}`)], "a"),
+    { length: 5_008 },
+    (_, i) => flusher.delete([parsePrefix(`10.0.${i >> 8}.${i & 255}`)], `router ${i}`),
   );
   assert.equal(scopes.length, 8);
   turns[0]();
   await settle();
   assert.equal(scopes.length, 9);
-  assert.equal(scopes[8].length, 32);
+  assert.equal(scopes[8].length, 5_000);
   const all = Promise.all(ended);
   for (const end of turns) end();
-  assert.equal((await all).length, 40);
+  assert.equal((await all).length, 5_008);
+  assert.match(String(saidOf("flushed").at(-1)?.values.who), / and 4091 more$/);
 });
 
 Deno.test("Flusher tells which addresses a flush removed, a failing one none", async () => {

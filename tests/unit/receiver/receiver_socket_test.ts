@@ -30,19 +30,69 @@ const start = 1_700_000_000_000;
 const fresh = { created: start + 1 } as const;
 
 /** A receiver whose sockets do nothing but note where they were opened. */
-function startNoting() {
+function startNoting(addresses = testRules.addresses, parts: Partial<ReceiverParts> = {}) {
   const opened: string[] = [];
   const open: OpenSocket = (address, port) => {
+    if (address === "192.0.2.66") throw new Deno.errors.AddrNotAvailable("Not here");
     opened.push(`${address} ${port}`);
+    const { promise, reject } = Promise.withResolvers<never>();
     return {
       addr: { transport: "udp", hostname: address, port },
-      receive: () => new Promise(() => {}),
+      receive: () => promise,
       send: (bytes) => Promise.resolve(bytes.length),
-      close() {},
+      close: () => reject(new Deno.errors.Interrupted("closed")),
     };
   };
-  return { opened, ...startHarness({ open }, testRules) };
+  return { opened, ...startHarness({ open, ...parts }, { ...testRules, addresses }) };
 }
+
+Deno.test("Receiver.renewSockets() opens single addresses anew, but not at its end", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { cache } = notingCache({
+    flush: async () => {
+      await promise;
+      return { removed: 0, forgotten: [], micros: 0, notes: [] };
+    },
+  });
+  const { opened, receiver } = startNoting(["192.0.2.9"], { cache });
+  receiver.renewSockets();
+  await settle();
+  assert.equal(opened.length, 2);
+  void receiver.flushAll("a test");
+  const stopped = receiver.stop();
+  receiver.renewSockets();
+  await settle();
+  resolve();
+  await stopped;
+  assert.equal(opened.length, 2);
+});
+
+Deno.test("Receiver says which of its addresses is missing", () => {
+  const { said } = startNoting(["192.0.2.9", "192.0.2.66"]);
+  const values = { address: "192.0.2.66", port: 27_735, error: "Not here" };
+  assert.deepEqual(said, [{ event: "addressMissing", values }]);
+});
+
+Deno.test("Receiver counts an ack as failed that goes out on none of a source's links", async () => {
+  const send = () => Promise.reject(new Error("Network is down"));
+  const bytes = signed(fresh);
+  let isFirst = true;
+  const open: OpenSocket = (hostname, port) => ({
+    addr: { transport: "udp", hostname, port },
+    receive: () => {
+      if (!isFirst) return new Promise(() => {});
+      isFirst = false;
+      return Promise.resolve([bytes, { ...r1, hostname: "fe80::1" }]);
+    },
+    send,
+    close() {},
+  });
+  const { receiver, saidOf } = startHarness({ open, linkZones: () => [2, 3] });
+  await settle(200);
+  const { acksFailed, acksSent } = receiver.counters.counted;
+  assert.deepEqual([acksFailed, acksSent], [1, 0]);
+  assert.equal(saidOf("ackFailed")[0].values.error, "Network is down");
+});
 
 Deno.test("Receiver.configure() opens a socket only for another address or port", async () => {
   const { opened, receiver } = startNoting();
@@ -240,7 +290,9 @@ Deno.test("Receiver moved by new rules keeps what it has seen", async () => {
   const { receiver } = startReal();
   const bytes = signed();
   assert.equal((await ask(receiver, bytes)).status, "flushed");
+  const { port } = receiver;
   await receiver.configure(rulesAt("127.0.0.2"));
+  assert.equal(receiver.port, port, "any port is the one that it has");
   await ask(receiver, bytes, [], "127.0.0.2");
   assert.equal(receiver.counters.counted.flushes, 1);
   assert.equal(receiver.counters.counted.repeated, 1);

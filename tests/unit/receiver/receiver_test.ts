@@ -84,6 +84,29 @@ Deno.test("Receiver holds retries down as well, and flushes for one whose retrie
   ]);
 });
 
+Deno.test("Receiver tells the end of a second try to those alone who asked for it", async () => {
+  const { deliver, pass, sent, fail } = startHarness();
+  fail(new NeighborCacheError("Not permitted", 1));
+  const bytes = signed(fresh);
+  await deliver(bytes, r1);
+  fail(null);
+  await pass(500);
+  await deliver(bytes, r2);
+  assert.deepEqual(sent.map(({ to }) => to), [r1, r2]);
+  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), ["failed", "flushed"]);
+});
+
+Deno.test("Receiver resolves anew what a flush takes away that starts meanwhile", async () => {
+  let begun = 0;
+  const { cache } = notingCache({ resolve: () => (begun++, new Promise(() => {})) });
+  const { deliver } = startHarness({ cache });
+  const listed = { action: "flush listed", addresses: [parsePrefix("192.0.2.101")] } as const;
+  await deliver(signed({ ...fresh, ...listed }));
+  assert.equal(begun, 1);
+  await deliver(signed(fresh));
+  assert.equal(begun, 2);
+});
+
 Deno.test("Receiver tries again for a copy that asks for no ack", async () => {
   const { deliver, pass, fail, flushes, sent } = startHarness();
   fail(new NeighborCacheError("Not permitted", 1));
@@ -197,7 +220,8 @@ Deno.test("Receiver flushes for whole addresses at once while everything else is
   }
   assert.deepEqual(flushes.slice(3), Array(9).fill(listed));
   assert.deepEqual(sent.map(({ at }) => at), Array(9).fill(0));
-  assert.equal(acksTo(whole, [sent[0]])[0].status, "flushed");
+  const [ofWhole] = acksTo(whole, [sent[0]]);
+  assert.deepEqual([ofWhole.status, ofWhole.micros], ["flushed", 1_000]);
 
   const all = signed({ ...fresh, report: true, addresses: listed });
   await deliver(all);
@@ -674,6 +698,21 @@ Deno.test("Receiver looks at nothing whose source it can't read", async () => {
   assert.equal(receiver.counters.refused.length, 0);
   await deliver(signed(fresh));
   assert.equal(flushes.length, 1);
+});
+
+Deno.test("Receiver stopped resolves nothing once more for a flush that was held down", async () => {
+  let begun = 0;
+  const found: FoundNeighbor = {
+    ...{ state: "no neighbor", cached: false, linkLayerAddress: new Uint8Array(6) },
+  };
+  const { cache } = notingCache({ resolve: () => (begun++, Promise.resolve([found])) });
+  const { deliver, receiver, sent } = startHarness({ cache });
+  for (let i = 0; i < 3; i++) await deliver(signed({ ...fresh, acknowledge: false }));
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
+  await deliver(bytes);
+  await receiver.stop();
+  assert.equal(begun, 1);
+  assert.deepEqual(acksTo(bytes, sent).map(({ status }) => status), ["pending", "flushed"]);
 });
 
 Deno.test("Receiver stopped waits for the report of the last flush", async () => {

@@ -5,7 +5,7 @@ import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { historyLine, historyLines, parseHistory } from "../../../lib/sender/history.ts";
 import { expectedOf, healed, outcome, stuck } from "./helpers.ts";
 
-const onE0 = { interfaceNames: ["e0"], expect: null };
+const onE0 = { interfaceNames: ["e0"], addresses: null, expect: null };
 const at = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const mixed = outcome([healed, stuck], { exchange: { expected: expectedOf("web1\ncache9\ndb1") } });
 const line = historyLine(endedRun(mixed, onE0, at));
@@ -45,7 +45,7 @@ Deno.test("historyLine() stays short whatever the number of hosts", () => {
 });
 
 Deno.test("parseHistory() survives what was torn, and counts it", () => {
-  const text = `${line}\n${line.slice(0, 40)}\n${failure}\n${line.slice(0, -1)}`;
+  const text = `\n${line}\n${line.slice(0, 40)}\n${failure}\n${line.slice(0, -1)}`;
   const { entries, unreadable } = parseHistory(text);
   assert.deepEqual(entries.map(({ run }) => run), ["failover", "drill"]);
   assert.equal(unreadable, 2);
@@ -60,6 +60,10 @@ Deno.test("parseHistory() takes no line that lacks a field or has one of another
         ["wrong", "interfaces"].includes(name) && JSON.stringify(value) === "[]";
       assert.equal(entries.length, isAllowed ? 1 : 0, `${name} ${JSON.stringify(value)}`);
     }
+  }
+  for (const name of ["host", "verdict", "text"]) {
+    const wrong = [{ ...entry.wrong[0], [name]: 1 }];
+    assert.deepEqual(parseHistory(JSON.stringify({ ...entry, wrong })).entries, [], name);
   }
 });
 
@@ -96,7 +100,11 @@ Deno.test("historyLines() shows a run a line: when, which, how it ended, and who
     ),
   );
   assert.deepEqual(rest, []);
-  assert.ok(historyLines(entries, true)[2].startsWith("\x1b[31m"));
+  const good = { ...entries[0], exitCode: 0, wrong: [], hosts: { alive: 2, stuck: 0 } };
+  const shown = historyLines([...entries, good], true);
+  const colors = ["\x1b[1mT", "\x1b[33m", "\x1b[31m", "\x1b[32m"];
+  assert.deepEqual(shown.map((line) => line.slice(0, 5)), colors);
+  assert.ok(shown[3].endsWith("  2 alive\x1b[0m"));
   assert.deepEqual(historyLines([], false), []);
 });
 

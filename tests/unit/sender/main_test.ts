@@ -141,6 +141,36 @@ Deno.test("send.ts sends although its files can't be written, says so and exits 
   );
 });
 
+/** A run of 2026 in a line of history. */
+const kept = (host: string) =>
+  JSON.stringify({
+    version: 1,
+    at: "2026-01-02T03:04:05.006Z",
+    run: "drill",
+    interfaces: [],
+    exitCode: 3,
+    durationMs: 1_500,
+    hosts: { stuck: 1 },
+    wrong: [{ host, verdict: "stuck", text: "STUCK" }],
+    summary: "Probe",
+  });
+
+Deno.test("send.ts history shows what was rotated first, and says what it can't read", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/h`, `${kept("new")}\n{"ver`);
+    await Deno.writeTextFile(`${folder}/h.1`, `${kept("old")}\n`);
+    const { code, stdout, stderr } = await runSender(["history", `${folder}/h`]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^TIME.*\n.*: old STUCK\n.*: new STUCK\n$/);
+    assert.equal(stderr, `arpflush: 1 line of "${folder}/h" could not be read\n`);
+    if (!hasScript) return;
+    const red = "\x1b[31m2026-01-0";
+    assert.ok((await onTerminal(["history", `${folder}/h`])).stdout.includes(red));
+    const plain = await onTerminal(["history", `${folder}/h`], { NO_COLOR: "1" });
+    assert.ok(!plain.stdout.includes("\x1b"));
+  });
+});
+
 Deno.test("send.ts history says which file it can't read", async () => {
   assert.deepEqual(await runSender(["history", "/nonexistent/h"]), {
     code: 2,

@@ -4,11 +4,13 @@ import { RunError } from "../../../lib/errors.ts";
 import { exposition, gauge, parseExposition } from "../../../lib/exposition.ts";
 import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
+import { answer, reports } from "./answers.ts";
 import { type Answered, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
-const everywhere = { interfaceNames: [], expect: null };
+const everywhere = { interfaceNames: [], addresses: null, expect: null };
 const at = 1_767_323_045_006;
 const expected = "web1\ndb1.example.org\ncache9";
 
@@ -82,17 +84,34 @@ Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwi
   const isStuck = (text: string) => stuckHosts(text).length > 0;
   assert.ok(isStuck(metricsAfterRun(first, ran([healed]))), "it is missing");
   assert.ok(isStuck(metricsAfterRun(first, ran([healed], null))), "nobody was named");
+  const unseen = { ...stuck, answer: answer("flushed", [reports.unknown], { host: "db1" }) };
+  assert.ok(isStuck(metricsAfterRun(first, ran([unseen]))), "it could not be looked at");
   assert.ok(!isStuck(metricsAfterRun(first, ran([healed], "web1"))), "not expected any more");
   const onOtherLink = { ...ran([healed], "web1"), elsewhere: new Set(["db1.example.org"]) };
   assert.ok(isStuck(metricsAfterRun(first, onOtherLink)), "the run was on another link");
   const { ack } = healed.answer;
   const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
   assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");
+  for (const [address, expected] of [["192.0.2.9", true], ["192.0.2.1", false]] as const) {
+    const scope = { ...everywhere, addresses: [parsePrefix(address)] };
+    const after = metricsAfterRun(first, ran([mended], undefined, false, scope));
+    assert.equal(isStuck(after), expected, `only ${address} was in question`);
+  }
 });
 
 Deno.test("metricsAfterRun() names nobody whom the administrator didn't", () => {
   assert.deepEqual(stuckHosts(metricsAfterRun("", ran([stuck], null))), []);
   assert.deepEqual(stuckHosts(metricsAfterRun("", ran([stuck], "web1"))), []);
+});
+
+Deno.test("metricsAfterRun() names a thousand stuck hosts at most, and counts them all", () => {
+  const run = ran([stuck]);
+  const [verdict] = run.verdicts;
+  const verdicts = Array.from(
+    { length: 1_001 },
+    (_, i) => ({ ...verdict, expectedName: `db${i}` }),
+  );
+  assert.equal(stuckHosts(metricsAfterRun("", { ...run, verdicts })).length, 1_000);
 });
 
 Deno.test("metricsAfterRun() takes a run that could not be prepared", () => {

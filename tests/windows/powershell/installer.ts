@@ -6,19 +6,21 @@ import { built } from "../wine/built.ts";
 import { compiled } from "../wine/executables.ts";
 import { placeStandIn } from "../wine/ip_helper.ts";
 import { cachePath } from "../wine/paths.ts";
-import { openWineSession, type WineSession } from "../wine/session.ts";
+import { openWineSession, windowsPath, type WineSession } from "../wine/session.ts";
 
 /** One run of install.ps1. */
 export interface Run {
   readonly parameters?: Readonly<Record<string, unknown>>;
   /** Runs the script's text with these, as Invoke-Command -FilePath does. */
   readonly positions?: readonly string[];
+  /** Runs `install` in ConstrainedLanguage. */
+  readonly constrained?: true;
   /** PowerShell that is run before, on the same machine. */
   readonly before?: string;
   /** See doubles/doubles.ps1. */
   readonly faults?: readonly (
     | { readonly kind: "fail"; readonly at: number }
-    | { readonly kind: "held" | "denied" }
+    | { readonly kind: "held" | "denied" | "watch" }
   )[];
   /** What the event log holds, the newest first. */
   readonly events?: readonly { Id: number; Level: number; Text: string }[];
@@ -74,6 +76,9 @@ async function missingForInstaller(): Promise<string | null> {
   const has = (path: string) =>
     Deno.stat(`${cachePath}/wine/${path}`).then(() => true, () => false);
   if (!await has("stamp")) return "Wine: run tests/windows/wine/setup.sh as root";
+  if (!await has("analyzer/stamp")) {
+    return "PSScriptAnalyzer: run tests/windows/wine/setup.sh as root";
+  }
   if (await has("pwsh/pwsh.exe")) return null;
   return "PowerShell: install the .NET 10 SDK (dotnet), then run tests/windows/wine/setup.sh as root";
 }
@@ -131,7 +136,7 @@ async function layFolders(session: WineSession, services: readonly string[]): Pr
 }
 
 /** Runs a shell script in the session. */
-async function sh(session: WineSession, script: string, ...args: string[]): Promise<string> {
+export async function sh(session: WineSession, script: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await session.unix(["sh", "-c", script, "sh", ...args]);
   if (code !== 0) throw new Error(`sh: ${stderr}`);
   return stdout;
@@ -146,33 +151,40 @@ export function textOf({ lines }: Report): string {
 const timeoutMillis = 900_000;
 
 /**
- * PowerShell needs a console, which Wine gives to nothing but a terminal on standard input: `script` is
- * one. Output goes to files.
+ * Runs a script of this folder, by the real PowerShell, with the path of a file of JSON, and gives back
+ * what it writes to a second one. PowerShell needs a console, which Wine gives to nothing but a terminal
+ * on standard input: `script` is one.
  */
-const pwsh = "wine /pwsh/pwsh.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " +
-  "'Z:\\checkout\\tests\\windows\\powershell\\run.ps1' 'Z:\\shared\\plan.json' 'Z:\\shared\\result.json' " +
-  ">/shared/said 2>&1";
-
-async function runInstaller(session: WineSession, runs: readonly Run[]): Promise<Report[]> {
-  const { shared } = session;
-  const plan = runs.map(({ from = "first", ...run }) => ({
-    ...run,
-    script: `${folderPath(from)}\\install.ps1`,
-  }));
+export async function runPowerShell<Result>(
+  { shared, unix }: WineSession,
+  script: string,
+  plan: unknown,
+  env: Record<string, string> = {},
+): Promise<Result> {
   await Deno.writeTextFile(`${shared}/plan.json`, JSON.stringify(plan));
   await Deno.remove(`${shared}/result.json`).catch(() => {});
-  const { code } = await session.unix(["script", "-qec", pwsh, "/dev/null"], {
-    env: {
-      NO_COLOR: "1",
-      // Wine takes its own sc.exe unless told otherwise.
-      WINEDLLOVERRIDES: "sc.exe=n",
-      ARPFLUSH_DOUBLES: "Z:\\shared\\calls",
-    },
+  const pwsh = "wine /pwsh/pwsh.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " +
+    `'${windowsPath(`/checkout/tests/windows/powershell/${script}`)}' ` +
+    "'Z:\\shared\\plan.json' 'Z:\\shared\\result.json' >/shared/said 2>&1";
+  const { code } = await unix(["script", "-qec", pwsh, "/dev/null"], {
+    env: { NO_COLOR: "1", ...env },
     timeoutMillis,
   });
   const result = await Deno.readTextFile(`${shared}/result.json`).catch(() => null);
   if (code === 0 && result !== null) return JSON.parse(result);
-  throw new Error(`run.ps1 ended with ${code}: ${await Deno.readTextFile(`${shared}/said`)}`);
+  throw new Error(`${script} ended with ${code}: ${await Deno.readTextFile(`${shared}/said`)}`);
+}
+
+function runInstaller(session: WineSession, runs: readonly Run[]): Promise<Report[]> {
+  const plan = runs.map(({ from = "first", ...run }) => ({
+    ...run,
+    script: `${folderPath(from)}\\install.ps1`,
+  }));
+  return runPowerShell(session, "run.ps1", plan, {
+    // Wine takes its own sc.exe unless told otherwise.
+    WINEDLLOVERRIDES: "sc.exe=n",
+    ARPFLUSH_DOUBLES: "Z:\\shared\\calls",
+  });
 }
 
 async function takeCalls({ shared }: WineSession): Promise<string[][]> {

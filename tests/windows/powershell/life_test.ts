@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { assertMatches } from "../../support/schemas.ts";
 import { checkoutPath } from "../wine/paths.ts";
-import { folderPath, openInstaller, type Report, type Run, textOf } from "./installer.ts";
+import { folderPath, openInstaller, type Report, type Run, sh, textOf } from "./installer.ts";
 
 const [r1, r2, r3] = ["A", "B", "C"].map((letter) => `arpflush-public-${letter.repeat(43)}`);
 const secretKey = `arpflush-secret-${"S".repeat(43)}`;
@@ -59,8 +59,10 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
     hostKey: { parameters: install({ RouterKeys: [hostKey] }) },
     noKey: { parameters: install({ RouterKeys: ["arpflush-public-short"] }) },
     uninstall: { parameters: { Action: "uninstall" } },
+    constrained: { constrained: true },
   });
   for (const report of Object.values(reports)) assertUnchanged(report);
+  assertEnd(reports.constrained, 2, /^Cannot run here: by policy only scripts that are signed/);
   assertEnd(reports.absent, 4, /^ArpFlush is not installed$/);
   assertEnd(reports.upgrade, 4, /use install$/);
   assertEnd(reports.whatIf, 0);
@@ -69,7 +71,7 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
   assertEnd(reports.noSource, 2, /give -Source$/);
   assertEnd(reports.secret, 2, /^Failed: Cannot take -RouterKeys: this is a secret key/);
   assertEnd(reports.secretAdded, 2, /^Failed: Cannot take -AddRouterKey: this is a secret key/);
-  assertEnd(reports.hostKey, 2, /this is a host's key/);
+  assertEnd(reports.hostKey, 2, /a router's public key is/);
   assertEnd(reports.noKey, 2, /a router's public key is/);
   assertEnd(reports.uninstall, 0, /^Nothing had to be removed$/);
   for (const report of Object.values(reports)) {
@@ -96,11 +98,18 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     MetricsFile: String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`,
     LogLevel: "debug",
   };
+  const programs = ["arpflush-service.exe", "arpflush.exe"].map((name) =>
+    `'${folderPath("first").replaceAll("'", "''")}\\${name}'`
+  );
+  // Nobody else can read them.
+  const hold = `$global:Held = @(${
+    programs.map((path) => `[IO.File]::Open(${path}, 'Open', 'Read', 'None')`).join("; ")
+  })`;
   const { reports, calls } = await live({
     absent: {},
     install: { parameters: install({ RouterKeys: [r1, r2], Verbose: true }) },
-    again: { parameters: install({ RouterKeys: [r1, r2] }) },
-    table: {},
+    again: { parameters: install({ RouterKeys: [r1, r2] }), before: hold },
+    table: { before: "$global:Held | ForEach-Object { $_.Dispose() }" },
     json: { parameters: { Json: true } },
     remote: { positions: ["status"] },
     keys: { parameters: upgrade({ AddRouterKey: [r3], RemoveRouterKey: `${r1},${r3}` }) },
@@ -109,9 +118,13 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     optionsAgain: { parameters: install(options) },
     optionsTable: {},
     badSetting: { parameters: install({ HoldDownSeconds: 5000 }) },
-    upgrade: { parameters: upgrade(), from: "second" },
+    upgrade: { parameters: upgrade(), from: "second", faults: [{ kind: "watch" }] },
     broken: { parameters: upgrade(), from: "broken" },
-    uninstall: { parameters: { Action: "uninstall" } },
+    uninstall: {
+      parameters: { Action: "uninstall" },
+      before: String.raw`Set-Location 'C:\Program Files\ArpFlush'`,
+      faults: [{ kind: "watch" }],
+    },
     uninstallAgain: { parameters: { Action: "uninstall" } },
     back: { positions: ["install", folderPath("first")] },
     keyless: { parameters: upgrade({ RemoveRouterKey: [r2, r3] }) },
@@ -119,25 +132,28 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   });
   const all = Object.values(reports);
 
-  await t.step("install ends healthy, and a second time changes nothing", () => {
-    assertEnd(reports.install, 0, /^health +healthy$/m);
-    assert.ok(reports.install.after.includes("service Running"));
-    assert.equal(valueOf(reports.install, settings, "RouterKeys"), `MultiString ${r1} | ${r2}`);
-    assert.ok(
-      reports.install.after.some((line) =>
-        /^access .*D:.*\(A;CI;KA;;;SY\)\(A;CI;KA;;;BA\)$/.test(line)
-      ),
-    );
-    assert.match(
-      ruleOf(reports.install),
-      /LocalPort=27735 .*Profile=Any .*RemoteAddress=LocalSubnet/,
-    );
-    assertEnd(reports.again, 0, /^Nothing had to be changed$/);
-    assertUnchanged(reports.again);
-    for (const { after } of all) {
-      assert.ok(after.some((line) => line.endsWith("data False")), "nothing is in ProgramData");
-    }
-  });
+  await t.step(
+    "install ends healthy, and a second time changes nothing and reads no program",
+    () => {
+      assertEnd(reports.install, 0, /^health +healthy$/m);
+      assert.ok(reports.install.after.includes("service Running"));
+      assert.equal(valueOf(reports.install, settings, "RouterKeys"), `MultiString ${r1} | ${r2}`);
+      assert.ok(
+        reports.install.after.some((line) =>
+          /^access .*D:.*\(A;CI;KA;;;SY\)\(A;CI;KA;;;BA\)$/.test(line)
+        ),
+      );
+      assert.match(
+        ruleOf(reports.install),
+        /LocalPort=27735 .*Profile=Any .*RemoteAddress=LocalSubnet/,
+      );
+      assertEnd(reports.again, 0, /^Nothing had to be changed$/);
+      assertUnchanged(reports.again);
+      for (const { after } of all) {
+        assert.ok(after.some((line) => line.endsWith("data False")), "nothing is in ProgramData");
+      }
+    },
+  );
 
   await t.step("sc.exe is told this, as Windows takes its command line apart", () => {
     const told = calls.slice(0, calls.findIndex(([verb]) => verb === "control"));
@@ -243,6 +259,10 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     "upgrade keeps settings and keys; one that doesn't start puts the old one back",
     () => {
       assertEnd(reports.upgrade, 0, /^version +0\.2\.0$/m);
+      for (const { faults: [{ met, count }] } of [reports.upgrade, reports.uninstall]) {
+        assert.ok(count > 3);
+        assert.equal(met, "", "its process is waited for");
+      }
       assert.equal(valueOf(reports.upgrade, settings, "Port"), "DWord 27999");
       assertEnd(reports.broken, 1, /^Failed: Cannot start service/m);
       assertUnchanged(reports.broken);
@@ -307,16 +327,27 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
   assert.equal(registrations.length, 2 * 6, "twice, and never changed");
 });
 
+Deno.test("install.ps1 takes no folder that somebody else has made", async () => {
+  await using installer = await openInstaller("stand-ins");
+  // Wine takes every other user of Unix for one that Windows doesn't know.
+  await sh(
+    installer.session,
+    `mkdir "$1" && chown 1000 "$1"`,
+    "/prefix/drive_c/Program Files/ArpFlush",
+  );
+  const [report] = await installer.run({ parameters: install({ RouterKeys: [r1] }) });
+  assertEnd(report, 1, /ArpFlush belongs to S-1-[-\d]+, not to Administrators$/m);
+  assertUnchanged(report);
+});
+
 Deno.test("install.ps1 takes over a service that was registered by hand, as docs/windows.md has it", async () => {
   const page = await Deno.readTextFile(`${checkoutPath}/docs/windows.md`);
-  const [, byHand] = /```powershell\n(.*?)```/s.exec(page) ?? [];
-  const copy = `$null = New-Item -ItemType Directory 'C:\\Program Files\\ArpFlush'
-    Copy-Item -LiteralPath '${
-    folderPath("first").replaceAll("'", "''")
-  }\\arpflush-service.exe' 'C:\\Program Files\\ArpFlush'`;
+  const [byHand] = page.match(/(?<=```powershell\n)\$folder = .*?(?=```)/s) ?? [""];
   const { reports } = await live({
-    byHand: { before: `${copy}\n${byHand}` },
-    install: { parameters: install({ RouterKeys: [r1] }) },
+    byHand: {
+      before: `Set-Location ${folderPath("second")}\n${byHand.replace("arpflush-public-...", r1)}`,
+    },
+    install: { parameters: install(), from: "second" },
   });
   assert.ok(reports.byHand.before.includes("service Running"));
   const registered = (report: Report) =>

@@ -47,6 +47,17 @@ function Invoke-AsText([string] $script, [object[]] $positions) {
     $runspace.Dispose()
 }
 
+# As a policy has it that doesn't know the script.
+function Invoke-Constrained([string] $script) {
+    $runspace = [runspacefactory]::CreateRunspace($Host)
+    $runspace.Open()
+    $runspace.SessionStateProxy.LanguageMode = 'ConstrainedLanguage'
+    $shell = [powershell]::Create($runspace)
+    $output = @($shell.AddCommand($script).AddArgument('install').Invoke()) + @($shell.Streams.Warning)
+    $output, $runspace.SessionStateProxy.GetVariable('LASTEXITCODE')
+    $runspace.Dispose()
+}
+
 $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtable) {
     $global:Events = @($run.events | Where-Object { $_ })
     if ($run.before) { $null = Invoke-Expression $run.before }
@@ -61,7 +72,8 @@ $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtab
     [Console]::SetError($errorText)
     $WarningPreference = 'Continue'
     try {
-        if ($run.positions) { $output, $exitCode = Invoke-AsText $run.script $run.positions }
+        if ($run.constrained) { $output, $exitCode = Invoke-Constrained $run.script }
+        elseif ($run.positions) { $output, $exitCode = Invoke-AsText $run.script $run.positions }
         else {
             $output = & $run.script @parameters *>&1
             $exitCode = $LASTEXITCODE

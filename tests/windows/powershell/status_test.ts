@@ -63,6 +63,24 @@ const states: Readonly<Record<string, { readonly run: Run; readonly says: readon
     },
     says: [/HoldDownSeconds: 0 is not/, /Port: this is not/],
   },
+  "settings of other kinds than theirs": {
+    run: {
+      before: `Set-ItemProperty ${settings} RouterKeys 1 -Type DWord
+        foreach ($name in 'Password', 'AllowedSources', 'LogLevel', 'Keys', 'Count') {
+          Set-ItemProperty ${settings} $name ([byte[]] (1, 2)) -Type Binary
+        }
+        Set-ItemProperty ${settings} HoldDownSeconds 0`,
+    },
+    says: [/HoldDownSeconds: 0 is not/, /^settings +AllowedSources = 1, 2\n +Count = 1, 2$/m],
+  },
+  "a firewall rule for another port": {
+    run: { before: firewall("$store.Rules[0].LocalPort = @('80', '1000')") },
+    says: [/no enabled firewall rule lets the program receive on UDP port 27735/],
+  },
+  "a firewall that is stopped": {
+    run: { before: firewall("$store.IsStopped = $true") },
+    says: [/the firewall can't be asked: There are no more endpoints/],
+  },
   "no firewall rule": {
     run: { before: "Remove-NetFirewallRule ArpFlush" },
     says: [/no enabled firewall rule lets the program receive/],
@@ -118,15 +136,19 @@ Deno.test("install.ps1 status says what is wrong", async (t) => {
 
 Deno.test("install.ps1 status says of a healthy installation what it can't see from here", async () => {
   await using installer = await openInstaller("stand-ins");
-  const byPolicy = firewall(`$store.Profiles[0].AllowLocalFirewallRules = 'False'
-    $store.Rules[0].PolicyStoreSourceType = 'GroupPolicy'`);
+  const byPolicy = (rule: string) =>
+    firewall(`$store.Profiles[0].AllowLocalFirewallRules = 'False'
+      $store.Rules[0].PolicyStoreSourceType = 'GroupPolicy'; $store.Rules[0].${rule}`);
   const off = firewall(
     "foreach ($one in $store.Profiles) { $one.Enabled = 'False' }; $store.Rules = @()",
   );
   const [, ...reports] = await installer.run(
     install,
     { events: [flushed, failed] },
-    { before: byPolicy },
+    { before: byPolicy("Program = '%ProgramFiles%\\ArpFlush\\arpflush-service.exe'") },
+    { before: byPolicy("Program = 'Any'") },
+    { before: byPolicy(`Program = '${folder}\\arpflush-service.exe'`) },
+    { before: byPolicy("LocalPort = '27000-28000'") },
     { before: off },
   );
   for (const report of reports) {
@@ -137,7 +159,7 @@ Deno.test("install.ps1 status says of a healthy installation what it can't see f
 
 Deno.test("install.ps1 says what keeps a service that is only marked for deletion", async () => {
   await using installer = await openInstaller("stand-ins");
-  // A double of another program that has the service open.
+  // Double of another program that has the service open: sc.exe query finds it for ever.
   const held =
     "function global:Start-Sleep {}; $global:Reals['Start-Process'] = { @{ ExitCode = 0 } }";
   const [, report] = await installer.run(install, { ...uninstall, before: held });

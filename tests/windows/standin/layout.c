@@ -48,6 +48,20 @@ int main(void)
     printf("\"unicastRows\": %zu, \"interfaceRows\": %zu, \"forwardRows\": %zu}, ",
            offsetof(MIB_UNICASTIPADDRESS_TABLE, Table), offsetof(MIB_IPINTERFACE_TABLE, Table),
            offsetof(MIB_IPFORWARD_TABLE2, Table));
+    printf("\"mibUdpRowOwnerPid\": {");
+    AT("localAddr", MIB_UDPROW_OWNER_PID, dwLocalAddr);
+    AT("localPort", MIB_UDPROW_OWNER_PID, dwLocalPort);
+    AT("owningPid", MIB_UDPROW_OWNER_PID, dwOwningPid);
+    printf("\"size\": %zu}, \"mibUdp6RowOwnerPid\": {", sizeof(MIB_UDPROW_OWNER_PID));
+    AT("localAddr", MIB_UDP6ROW_OWNER_PID, ucLocalAddr);
+    AT("localScopeId", MIB_UDP6ROW_OWNER_PID, dwLocalScopeId);
+    AT("localPort", MIB_UDP6ROW_OWNER_PID, dwLocalPort);
+    AT("owningPid", MIB_UDP6ROW_OWNER_PID, dwOwningPid);
+    printf("\"size\": %zu}, \"mibUdpTable\": {", sizeof(MIB_UDP6ROW_OWNER_PID));
+    AT("count", MIB_UDP6TABLE_OWNER_PID, dwNumEntries);
+    printf("\"rows\": %zu}, \"securityAttributes\": {", offsetof(MIB_UDP6TABLE_OWNER_PID, table));
+    AT("securityDescriptor", SECURITY_ATTRIBUTES, lpSecurityDescriptor);
+    printf("\"size\": %zu}, ", sizeof(SECURITY_ATTRIBUTES));
     printf("\"serviceStatus\": %zu, \"serviceTableEntry\": %zu}\n", sizeof(SERVICE_STATUS),
            sizeof(SERVICE_TABLE_ENTRYW));
     return 0;

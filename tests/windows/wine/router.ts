@@ -2,7 +2,8 @@
  * The part of the tests' router, run by this machine's own Deno in a session's network: reads
  * `MODE [NUMBER|TEXT]`, and prints one JSON document.
  *
- *   probe          asks the service at 127.0.0.1, a copy a second; prints its ack, or null after 20 s
+ *   probe [TEXT]   asks the service at an address, from there (127.0.0.1), a copy a second; prints its
+ *                  ack, or null after 20 s
  *   flush          the same with a flush
  *   beside NUMBER  has as many absent addresses asked for, and meanwhile a second router flush everything
  *                  three times; prints how long each ack of these took, in ms, null for none
@@ -18,13 +19,14 @@ import { createRouter, readAck, sentRequest, signRequest } from "../../support/d
 
 const [mode, argument = ""] = Deno.args;
 const router = createRouter(1);
-const host: Deno.NetAddr = { transport: "udp", hostname: "127.0.0.1", port: defaultPort };
+const hostname = mode === "probe" && argument !== "" ? argument : "127.0.0.1";
+const host: Deno.NetAddr = { transport: "udp", hostname, port: defaultPort };
 const answerMillis = 20_000;
 /** As the sender does: a socket that has just taken a burst loses what no longer fits. */
 const copyMillis = 1_000;
 
 function openSocket(): Deno.DatagramConn {
-  return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  return Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
 }
 
 /** Sends a request and gives its ack; what else comes was meant for a socket that had this port before. */

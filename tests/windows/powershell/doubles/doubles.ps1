@@ -1,5 +1,5 @@
-# Dot-sourced by run.ps1. Doubles of cmdlets that Wine has nothing behind: the firewall's (a JSON file in the place of the firewall),
-# Get-NetUDPEndpoint and Get-WinEvent. And faults: a cmdlet that changes something can be told to fail.
+# Dot-sourced by run.ps1: doubles of cmdlets that Wine has nothing behind, the firewall's on a file of JSON; and
+# faults: a cmdlet that changes something can be told to fail.
 
 $global:Firewall = 'C:\firewall.json'
 
@@ -13,6 +13,7 @@ function Get-Store {
 
 function Save-Store($store) { ConvertTo-Json $store -Depth 5 -Compress | Set-Content $global:Firewall }
 
+# Double of Get-NetFirewallRule: rules of the file; a filter object of these doubles is its rule.
 function Get-NetFirewallRule {
     [CmdletBinding()]
     param([string] $Name, [Parameter(ValueFromPipeline)] $Filter)
@@ -21,20 +22,29 @@ function Get-NetFirewallRule {
         foreach ($rule in (Get-Store).Rules) { if ($rule.Name -eq $Name) { [pscustomobject] $rule } }
     }
 }
-function Get-NetFirewallPortFilter { param([Parameter(ValueFromPipeline)] $Rule) process { $Rule } }
-function Get-NetFirewallAddressFilter { param([Parameter(ValueFromPipeline)] $Rule) process { $Rule } }
-function Get-NetFirewallApplicationFilter {
-    [CmdletBinding()] param([string] $Program, [string] $PolicyStore)
-    foreach ($rule in (Get-Store).Rules) { if ($rule.Program -eq $Program) { [pscustomobject] $rule } }
+# Double of Get-NetFirewallPortFilter: a rule has its ports itself.
+function Get-NetFirewallPortFilter {
+    [CmdletBinding()] param([string] $Protocol, [string] $PolicyStore, [Parameter(ValueFromPipeline)] $Rule)
+    process { if ($Rule) { $Rule } else { foreach ($one in (Get-Store).Rules) { if ($one.Protocol -eq $Protocol) { [pscustomobject] $one } } } }
 }
+# Double of Get-NetFirewallAddressFilter: a rule has its addresses itself.
+function Get-NetFirewallAddressFilter { param([Parameter(ValueFromPipeline)] $Rule) process { $Rule } }
+# Double of Get-NetFirewallApplicationFilter: a rule has its program itself.
+function Get-NetFirewallApplicationFilter {
+    [CmdletBinding()] param([string[]] $Program, [string] $PolicyStore, [Parameter(ValueFromPipeline)] $Rule)
+    process { if ($Rule) { $Rule } else { foreach ($one in (Get-Store).Rules) { if ($one.Program -in $Program) { [pscustomobject] $one } } } }
+}
+# Double of Get-NetFirewallProfile: three profiles, all enabled.
 function Get-NetFirewallProfile {
     [CmdletBinding()] param([string] $PolicyStore)
+    if ((Get-Store)['IsStopped']) { throw 'There are no more endpoints available from the endpoint mapper.' }
     foreach ($one in (Get-Store).Profiles) { [pscustomobject] $one }
 }
 
 # As the firewall gives it back.
 function Get-Address([string[]] $addresses) { @($addresses -replace '/24$', '/255.255.255.0') }
 
+# Double of New-NetFirewallRule: adds to the file.
 function New-NetFirewallRule {
     [CmdletBinding()]
     param($Name, $DisplayName, $Description, $Direction, $Action, $Protocol, $Profile, $Program, $LocalPort,
@@ -47,6 +57,7 @@ function New-NetFirewallRule {
     }
     Save-Store $store
 }
+# Double of Set-NetFirewallRule: changes the file.
 function Set-NetFirewallRule {
     [CmdletBinding()] param($Name, $LocalPort, [string[]] $RemoteAddress)
     $store = Get-Store
@@ -57,6 +68,7 @@ function Set-NetFirewallRule {
     }
     Save-Store $store
 }
+# Double of Remove-NetFirewallRule: takes out of the file.
 function Remove-NetFirewallRule {
     [CmdletBinding()] param($Name)
     $store = Get-Store
@@ -64,7 +76,7 @@ function Remove-NetFirewallRule {
     Save-Store $store
 }
 
-# The port is the real one; that it is the service's process can't be seen under Wine.
+# Double of Get-NetUDPEndpoint: the port is the real one; that it is the service's process can't be seen under Wine.
 function Get-NetUDPEndpoint {
     [CmdletBinding()] param([int] $LocalPort)
     $listeners = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().GetActiveUdpListeners()
@@ -75,7 +87,7 @@ function Get-NetUDPEndpoint {
     }
 }
 
-# Wine keeps no events. These are the plan's.
+# Double of Get-WinEvent: Wine keeps no events. These are the plan's.
 $global:Events = @()
 function Get-WinEvent {
     [CmdletBinding()] param([hashtable] $FilterHashtable, [int] $MaxEvents)
@@ -90,8 +102,9 @@ function Get-WinEvent {
 # ---- Faults ----
 
 # Kind "fail": the call numbered At throws, of all that change something. "held": each call about a file finds it
-# really open for another program, which closes it when the call has failed three times. "denied": a double of
-# error 5, which Wine never gives here: thrown three times for each call about a file.
+# really open for another program, which closes it when the call has failed three times. "denied": Double of
+# error 5, which Wine never gives here: thrown three times for each call about a file. "watch": notes what is
+# moved while the service's process is there.
 $global:Faults = @()
 $global:Reals = @{}
 
@@ -124,6 +137,9 @@ $faulty = {
                 $fault.Met = "$name $args"
                 throw "injected failure of $name"
             }
+        } elseif ($fault.Kind -eq 'watch') {
+            $fault.Count++
+            if ($name -eq 'Move-Item' -and (Get-Process arpflush-service -ErrorAction Ignore)) { $fault.Met += "$args`n" }
         } elseif ($file = Get-Refusal $fault $name $args) {
             $fault.Errors += 5
             # Wine moves a folder with an open file in it, Windows says 5.

@@ -1,4 +1,4 @@
-/* Stand-in for arpflush-service.exe where a test is about install.ps1 and needs it a hundred times: a real
+/* Double of arpflush-service.exe where a test is about install.ps1 and needs it a hundred times: a real
  * service that binds the port of the registry, and does so again when its settings are reloaded. It has
  * --version, --check and --host-key. BROKEN: it ends at once when the service control manager starts it. */
 #ifndef UNICODE
