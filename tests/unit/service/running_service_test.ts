@@ -462,14 +462,3 @@ Deno.test("serviceExit() tells the event's number, and an error only where a res
   assert.deepEqual(codes(new StartError("listenFailed", "x")), [1066, 44]);
   assert.deepEqual(codes(new TypeError("x")), [1066, events.unexpectedError.id]);
 });
-
-Deno.test("docs/windows.md lists every service-specific exit code", async () => {
-  const page = await Deno.readTextFile(new URL("../../../docs/windows.md", import.meta.url));
-  const names = [
-    ...["settingsInvalid", "keyMissing", "listenFailed", "cacheUnusable"] as const,
-    "unexpectedError",
-  ] as const;
-  for (const name of names) {
-    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
-  }
-});
