@@ -155,7 +155,9 @@ function codeOf(
     actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
   if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
-  const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
+  // Who had no time to answer isn't at fault.
+  const isMissing = missingCount > 0 && record.endedEarly === null;
+  const isWrong = isLost || plan.faults.length > 0 || isMissing || impostors.length > 0 ||
     record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
     asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;
