@@ -10,8 +10,8 @@ import {
   deadMac,
   folder,
   type Host,
+  isRight,
   openSegment,
-  routerMac,
   type Segment,
   settingsText,
 } from "./chain.ts";
@@ -53,12 +53,6 @@ function entry(host: Host, address: string, linkLayerAddress: string, state: str
   return ip(host.namespace, [
     `neigh replace ${address} lladdr ${linkLayerAddress} dev e0 nud ${state}`,
   ]);
-}
-
-/** The host has the router's link-layer address, or asks for it before its next packet. */
-async function isRight(host: Host, address: string, also = routerMac): Promise<void> {
-  const found = await host.linkLayerAddressOf(address);
-  assert.ok([null, routerMac, also].includes(found), `${address} at ${found}`);
 }
 
 /** Rules of the router's firewall, until it is disposed of. */
