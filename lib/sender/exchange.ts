@@ -52,7 +52,7 @@ type Content =
   /** The datagram of 2009, which nobody acknowledges. */
   | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] }
   /** No datagram: hosts are asked by ARP and Neighbor Discovery alone. */
-  | { readonly kind: "none" };
+  | { readonly kind: "none"; readonly isProbe: boolean };
 
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {
