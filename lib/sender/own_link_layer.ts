@@ -31,20 +31,36 @@ function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): bool
   return isVirtualRouters(own) && own.addresses.every(isBelow);
 }
 
-/** The link-layer addresses in hex of all interfaces by their names; null if they can't be read. */
-function readLinkLayerAddresses(): ReadonlyMap<string, string> | null {
-  if (Deno.build.os !== "linux") return null;
-  const folder = "/sys/class/net";
+/** Where Linux tells about interfaces, those of the network namespace that it was mounted in. */
+const sysfs = "/sys/class/net";
+
+/** The link-layer addresses in hex of all interfaces by their names; empty if they can't be read. */
+function readLinkLayerAddresses(): ReadonlyMap<string, string> {
   const all = new Map<string, string>();
+  if (Deno.build.os !== "linux") return all;
   try {
-    for (const { name } of Deno.readDirSync(folder)) {
-      const bytes = parseLinkLayerAddress(readLine(`${folder}/${name}/address`));
+    for (const { name } of Deno.readDirSync(sysfs)) {
+      const bytes = parseLinkLayerAddress(readLine(`${sysfs}/${name}/address`));
       if (bytes?.some(Boolean)) all.set(name, bytes.toHex());
     }
-    return all;
   } catch {
-    return null;
+    // Not mounted, or not permitted.
   }
+  return all;
+}
+
+/** Whether an interface of this machine is a port of a bridge or a bond. */
+export function isPort({ name, linkLayerAddress }: OwnInterface): boolean {
+  if (Deno.build.os !== "linux" || linkLayerAddress === null) return false;
+  const told = parseLinkLayerAddress(readLine(`${sysfs}/${name}/address`));
+  if (told?.toHex() !== linkLayerAddress.toHex()) return false;
+  return ["brport", "bonding_slave"].some((folder) => {
+    try {
+      return Deno.statSync(`${sysfs}/${name}/${folder}`).isDirectory;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Empty if the file is gone, or never was: bonding_masters is no interface. */
@@ -74,17 +90,22 @@ export function ownLinkLayerAddresses(
     interfaces.filter((one) => !isBackups(one, interfaces))
       .flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
   );
-  let all: ReadonlyMap<string, string> | null | undefined;
+  const told = interfaces.filter((one) => one.hasNeighbors && one.linkLayerAddress !== null);
+  let all: ReadonlyMap<string, string> | undefined;
+  /** Whether what was read is about this machine's interfaces, not another namespace's. */
+  let isOfThese = false;
   return (linkLayerAddress, address) => {
     const text = linkLayerAddress.toHex();
     if (own.has(text)) return true;
     if (all === undefined) {
-      all = readAll();
-      for (const [name, one] of all ?? []) {
+      const read = all = readAll();
+      isOfThese = read.size > 0 &&
+        told.every((one) => read.get(one.name) === one.linkLayerAddress?.toHex());
+      for (const [name, one] of isOfThese ? read : []) {
         if (!isVirtual(one) || untold.some((labels) => labels.name === name)) own.add(one);
       }
     }
     if (own.has(text)) return true;
-    return isUntold(address) && (all === null || isVirtual(text)) ? null : false;
+    return isUntold(address) && (!isOfThese || isVirtual(text)) ? null : false;
   };
 }

@@ -19,7 +19,7 @@ import {
   samePrefix,
 } from "../wire/addresses.ts";
 import { maxAddresses } from "../wire/datagram.ts";
-import { isVirtualRouters } from "./own_link_layer.ts";
+import { isPort, isVirtualRouters } from "./own_link_layer.ts";
 
 /** One target of the copies. */
 export interface Target {
@@ -133,16 +133,16 @@ export interface TargetGroup {
 
 /**
  * The groups of a command line on this machine, links first, and a line for each interface that
- * can't be used. `isPort` tells whether an interface is a port of a bridge or a bond.
+ * can't be used. `isPortOf` tells whether an interface is a port of a bridge or a bond.
  */
 export function chooseTargets(
   { all, interfaceNames, hosts }: TargetOptions,
   given: readonly OwnInterface[],
-  isPort: (interfaceName: string) => boolean = isPortHere,
+  isPortOf: (own: OwnInterface) => boolean = isPort,
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
   // The kernel gives ports link-local addresses, but their link is that of the bridge or bond.
-  const interfaces = given.filter(({ name, addresses }) =>
-    !addresses.every(({ address }) => isLinkLocal(address)) || !isPort(name)
+  const interfaces = given.filter((own) =>
+    !own.addresses.every(({ address }) => isLinkLocal(address)) || !isPortOf(own)
   );
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
@@ -306,18 +306,6 @@ function broadcastTargets(
 /** Whether a broadcast reaches hosts on an interface's link. */
 function canBroadcast(own: OwnInterface): boolean {
   return own.hasNeighbors && broadcastTargets(own, [], []).length > 0;
-}
-
-/** Whether an interface of this machine is a port of a bridge or a bond, as sysfs has it on Linux. */
-function isPortHere(interfaceName: string): boolean {
-  if (Deno.build.os !== "linux") return false;
-  return ["brport", "bonding_slave"].some((folder) => {
-    try {
-      return Deno.statSync(`/sys/class/net/${interfaceName}/${folder}`).isDirectory;
-    } catch {
-      return false;
-    }
-  });
 }
 
 function chooseInterfaces(

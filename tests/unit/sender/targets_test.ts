@@ -126,7 +126,7 @@ Deno.test("chooseTargets() leaves out ports of a bridge or a bond that have link
   const { groups } = chooseTargets(
     { all: true, interfaceNames: [], hosts: [] },
     machine,
-    (name) => name === "p1",
+    ({ name }) => name === "p1",
   );
   assert.deepEqual(groups.map(({ targets }) => targets.map(({ hostname }) => hostname)), [
     ["192.0.2.255"],
@@ -209,7 +209,7 @@ Deno.test("uniquePrefixes() tells an address from its network and keeps the orde
 Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobody tells", () => {
   const mac = (last: string) => Uint8Array.fromHex(`0200000000${last}`);
   const machine = interfaces("e0 192.0.2.2/24 02:00:00:00:00:02", "e1:vip 198.51.100.1/24");
-  const isOwn = ownLinkLayerAddresses(machine, () => null);
+  const isOwn = ownLinkLayerAddresses(machine, () => new Map());
   const [vip, untold] = ["192.0.2.1", "198.51.100.1"].map(prefix);
   assert.equal(isOwn(mac("02"), vip), true);
   assert.equal(isOwn(mac("01"), vip), false);
@@ -218,7 +218,11 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
   let readings = 0;
   const isOwnOrPorts = ownLinkLayerAddresses(machine, () => {
     readings++;
-    return new Map([["p1", "020000000003"], ["vrrp.1", "00005e000101"]]);
+    return new Map([
+      ["e0", "020000000002"],
+      ["p1", "020000000003"],
+      ["vrrp.1", "00005e000101"],
+    ]);
   });
   assert.deepEqual(
     ["02", "03", "01"].map((last) => isOwnOrPorts(mac(last), untold)),
@@ -227,6 +231,9 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
   const virtual = Uint8Array.fromHex("00005e000101");
   assert.deepEqual([isOwnOrPorts(virtual, vip), isOwnOrPorts(virtual, untold)], [false, null]);
   assert.equal(readings, 1);
+  const elsewhere = new Map([["e0", "020000000009"], ["p1", "020000000003"]]);
+  const isOwnHere = ownLinkLayerAddresses(machine, () => elsewhere);
+  assert.deepEqual([isOwnHere(mac("03"), vip), isOwnHere(mac("03"), untold)], [false, null]);
 });
 
 /** A virtual router's interface, and whether its link-layer address leads to this machine. */
