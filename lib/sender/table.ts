@@ -83,7 +83,9 @@ function rowsOf(outcome: Outcome): Row[] {
     }));
   const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
   const asked = Object.groupBy(
-    askedHosts(outcome.asked),
+    askedHosts(outcome.asked).filter(({ verdict, expected }) =>
+      expected || verdict !== "not asked"
+    ),
     (asked) => wrong(asked) ? "wrong" : "right",
   );
   const answered = Object.groupBy(
@@ -232,7 +234,7 @@ function remarks(outcome: Outcome): string[] {
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
     ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
-        outcome.asked.length === 0
+        outcome.asked.length === 0 && record.endedEarly === null
       ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
       : [],
     ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],

@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log"],
   sender: ["wire", "ask", "libc", "follow"],
-  follow: ["wire", "sender"],
+  follow: ["wire", "sender", "ask"],
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };

@@ -101,3 +101,10 @@ Deno.test("ci.yml calls scripts, tasks and tests that are there", async () => {
     assert.ok(task in config.tasks, task);
   }
 });
+
+Deno.test("gate, workflow, README and Wine's tier name one version of Deno", async () => {
+  const files = [".ci/run", ".github/workflows/ci.yml", "README.md", "tests/windows/wine/setup.sh"];
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(`${root}/${file}`)));
+  const named = texts.map((text) => /(?:\bdeno|@deno\/win32-x64)@([\d.]+)/.exec(text)?.[1]);
+  assert.equal(new Set(named).size, 1, named.join(", "));
+});
