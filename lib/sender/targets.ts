@@ -19,7 +19,7 @@ import {
   samePrefix,
 } from "../wire/addresses.ts";
 import { maxAddresses } from "../wire/datagram.ts";
-import { isPort, isVirtualRouters } from "./own_link_layer.ts";
+import { isVirtualRouters } from "./own_link_layer.ts";
 
 /** One target of the copies. */
 export interface Target {
@@ -133,17 +133,12 @@ export interface TargetGroup {
 
 /**
  * The groups of a command line on this machine, links first, and a line for each interface that
- * can't be used. `isPortOf` tells whether an interface is a port of a bridge or a bond.
+ * can't be used.
  */
 export function chooseTargets(
   { all, interfaceNames, hosts }: TargetOptions,
-  given: readonly OwnInterface[],
-  isPortOf: (own: OwnInterface) => boolean = isPort,
+  interfaces: readonly OwnInterface[],
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
-  // The kernel gives ports link-local addresses, but their link is that of the bridge or bond.
-  const interfaces = given.filter((own) =>
-    !own.addresses.every(({ address }) => isLinkLocal(address)) || !isPortOf(own)
-  );
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
