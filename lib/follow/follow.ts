@@ -67,7 +67,7 @@ export async function follow(path: string, options: SendOptions): Promise<number
     probe: (links, signal) => probe(links, options, hostLinks, signal),
     log,
   });
-  const presence = openPresenceOr(log, () => following.isInPlace, () => follower.ring());
+  const presence = openPresenceOr(log, () => following.isInPlace, () => follower.note([]));
   await sdNotify("READY=1");
   log("info", `Following "${path}"`);
   void follower.begin();
@@ -246,7 +246,8 @@ class Following {
     while (!this.#ending.aborted && this.#fifo !== null) {
       const bytes = this.#rest.length > 0 ? this.#rest : await this.#fifo.read();
       this.#rest = new Uint8Array(0);
-      for (const line of lines.add(bytes)) follower.note(line);
+      // What is unknown is a bell, too: lines that a full pipe had no room for are lost.
+      follower.note(lines.add(bytes));
       if (lines.unknown >= unknownToSay) {
         this.#log("warning", `${lines.unknown} unknown lines, the last: ${lines.lastUnknown}`);
         unknownToSay = 10 * lines.unknown;
@@ -254,7 +255,7 @@ class Following {
       if (this.isInPlace || this.#ending.aborted) continue;
       this.#fifo.close();
       this.#log("warning", `"${this.#path}" was deleted or made anew: opening it again`);
-      if (await this.open(true)) follower.ring();
+      if (await this.open(true)) follower.note([]);
     }
   }
 }

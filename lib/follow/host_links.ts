@@ -35,15 +35,19 @@ export class HostLinks {
     }
   }
 
-  /** Who is expected on a link: all but those that have answered on others alone. */
+  /**
+   * Who is expected on a link: all but those that have answered on others alone. Nobody has to answer
+   * where nobody ever has, unless that is so on all links.
+   */
   expectedOn(link: string, expect: SendOptions["expect"]): SendOptions["expect"] {
-    if (expect === null) return null;
     const isElsewhere = (links: ReadonlySet<string>) => !links.has(link);
-    const elsewhere = [...expect.kind === "count" ? this.#byKey : this.#byLabel]
-      .filter(([, links]) => isElsewhere(links)).map(([host]) => host);
-    return expect.kind === "count"
-      ? { ...expect, count: Math.max(1, expect.count - elsewhere.length) }
-      : { ...expect, elsewhere: new Set(elsewhere) };
+    const elsewhere = (map: ReadonlyMap<string, Set<string>>) =>
+      [...map].filter(([, links]) => isElsewhere(links)).map(([host]) => host);
+    if (expect?.kind === "file") return { ...expect, elsewhere: new Set(elsewhere(this.#byLabel)) };
+    const others = elsewhere(this.#byKey).length;
+    const isIdle = others > 0 && others === this.#byKey.size;
+    if (expect === null) return isIdle ? { kind: "count", count: 0 } : null;
+    return { ...expect, count: Math.max(isIdle ? 0 : 1, expect.count - others) };
   }
 }
 

@@ -67,6 +67,12 @@ export function actionOf(
   return content.kind === "signed" ? content.requests[0].fields.action : content.kind;
 }
 
+/** Whether nothing was to be changed: a drill. */
+export function isProbe(outcome: Pick<Outcome, "plan">): boolean {
+  const { content } = outcome.plan.exchange;
+  return content.kind === "none" ? content.isProbe : actionOf(outcome) === "probe";
+}
+
 /**
  * The outcome of an exchange, at its end or so far; `hindrances` come on top of the plan's. Nobody
  * acknowledges a password.
@@ -149,7 +155,9 @@ function codeOf(
     actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
   if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
-  const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
+  // Who had no time to answer isn't at fault.
+  const isMissing = missingCount > 0 && record.endedEarly === null;
+  const isWrong = isLost || plan.faults.length > 0 || isMissing || impostors.length > 0 ||
     record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
     asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;

@@ -47,6 +47,8 @@ Deno.test("HostLinks expects on a link those that answered there, and those that
   links.note({ ...answered(), asked: [asked] }, ["e0", "e1"]);
   assert.deepEqual([elsewhere("e0"), elsewhere("e1")], [["printer1"], ["web1"]]);
   assert.equal(links.expectedOn("e0", null), null);
+  assert.equal(new HostLinks().expectedOn("e0", null), null);
+  assert.deepEqual(links.expectedOn("wan", null), { kind: "count", count: 0 });
 });
 
 Deno.test("HostLinks expects on a link as many as are counted less those of other links alone", () => {
