@@ -26,6 +26,7 @@ import {
 } from "./frames.ts";
 import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
 import { Inquiry, type Question } from "./inquiry.ts";
+import { Pace } from "./pace.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
 import {
   createWitnessIds,
@@ -56,8 +57,11 @@ export interface AskerOptions {
 
 /** Echo requests a second to known hosts: they are no ARP, which switches count. */
 const probesPerSecond = 1_000;
-/** From the last probe to the first request: whoever hasn't answered by then is asked. */
-const probePatienceMs = 200;
+/**
+ * From a probe to the request, for who hasn't answered it. A host on the link answers in a few ms; one
+ * that is slower is asked in vain, which costs a broadcast.
+ */
+const probePatienceMs = 30;
 /** How often the silent are asked again: those that were known or named, and idle addresses. */
 const retries = { known: 3, idle: 1 } as const;
 const retryMs = 1_000;
@@ -132,7 +136,8 @@ class LinkAsker {
   /** Those that are still to be probed. */
   readonly #probes: Item[];
   #nextProbeAt: number;
-  #nextPacedAt: number;
+  readonly #pace: Pace;
+  /** Whoever is not known is asked from here on: those seen wrong have the first turn. */
   #askFrom: number;
 
   constructor(
@@ -142,7 +147,8 @@ class LinkAsker {
     readonly start: number,
   ) {
     this.#time = options.time;
-    this.#askFrom = this.#nextPacedAt = this.#nextProbeAt = start;
+    this.#askFrom = this.#nextProbeAt = start;
+    this.#pace = new Pace(options.pace);
     const addresses = [
       ...new Map(questions.map(({ address }) => [addressKey(address), address])).values(),
     ];
@@ -174,6 +180,7 @@ class LinkAsker {
     }
     this.#byHost = Map.groupBy(this.#items, ({ inquiry }) => inquiry.hostKey);
     this.#probes = this.#items.filter(({ inquiry }) => inquiry.mac !== null);
+    for (const item of this.#probes) item.askAt = Infinity;
   }
 
   async run(signal: AbortSignal): Promise<AskReport> {
@@ -240,7 +247,7 @@ class LinkAsker {
       if (item.stepAt <= now) this.#takeStep(socket, item);
       if (item.concludeAt <= now) this.#conclude(item, now);
     }
-    if (this.#probes.length === 0 && now >= this.#askFrom) this.#sendPaced(socket);
+    this.#sendPaced(socket);
   }
 
   /** A probe is one packet from the address in question; where nobody will be asked, all witnesses. */
@@ -253,7 +260,10 @@ class LinkAsker {
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       if (this.options.probeOnly) {
         this.#begin(item, now);
-      } else for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
+      } else {
+        for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
+        item.askAt = now + probePatienceMs;
+      }
       this.#askFrom = now + probePatienceMs;
     }
   }
@@ -308,18 +318,23 @@ class LinkAsker {
 
   /** Sends broadcasts: to those seen wrong first, then to the known, the named and the idle. */
   #sendPaced(socket: PacketSocket) {
-    const ready = this.#open().filter(({ askAt }) => askAt <= this.#now());
+    const ready = this.#open().filter((item) => this.#askAt(item) <= this.#now());
     ready.sort((a, b) => rank(a) - rank(b) || a.askAt - b.askAt);
     for (const item of ready.slice(0, maxBatch)) {
       const now = this.#now();
-      if (now < this.#nextPacedAt) return;
+      if (now < this.#pace.nextAt) return;
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       const frames = this.#requests(item);
       if (!frames.every((frame) => socket.send(frame))) return; // No room: after the next wait.
-      const cost = frames.length * 1_000 / this.options.pace;
-      this.#nextPacedAt = Math.max(this.#nextPacedAt, now - maxWaitMs) + cost;
+      this.#pace.note(now, frames.length);
       this.#noteAsked(item, now);
     }
+  }
+
+  /** When it may be asked; those that are still to be probed not yet. */
+  #askAt({ inquiry, askAt }: Item): number {
+    if (inquiry.mac !== null) return askAt;
+    return this.#probes.length > 0 ? Infinity : Math.max(askAt, this.#askFrom);
   }
 
   /** The request, or the two solicitations, that are next for a host. */
@@ -384,7 +399,12 @@ class LinkAsker {
     const item = this.#byWay.get(`${host} ${heard.to}`);
     if (item !== undefined) {
       const wasAnswered = item.inquiry.isAnswered;
+      const wasWrong = item.inquiry.isSeenWrong;
       item.inquiry.hear(heard, now);
+      // Nothing more has to be waited for.
+      if (!wasWrong && item.inquiry.isSeenWrong && item.tries === 0 && !this.options.probeOnly) {
+        item.askAt = now;
+      }
       if (!wasAnswered && item.inquiry.isAnswered) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;
@@ -434,11 +454,9 @@ class LinkAsker {
   /** When something is due next. */
   #nextAt(): number {
     let next = this.#probes.length > 0 ? this.#nextProbeAt : Infinity;
-    for (const { stepAt, concludeAt, askAt } of this.#open()) {
-      const ask = this.#probes.length > 0
-        ? Infinity
-        : Math.max(askAt, this.#nextPacedAt, this.#askFrom);
-      next = Math.min(next, stepAt, concludeAt, ask);
+    for (const item of this.#open()) {
+      const ask = Math.max(this.#askAt(item), this.#pace.nextAt);
+      next = Math.min(next, item.stepAt, item.concludeAt, ask);
     }
     return next;
   }
@@ -452,8 +470,9 @@ function triesOf({ question, mac }: Inquiry): number {
   return 1 + (question.expected || mac !== null ? retries.known : retries.idle);
 }
 
-/** Whose turn it is: who was seen wrong or is half asked, the known, the named, the rest. */
-function rank({ inquiry, isSecond }: Item): number {
+/** Whose turn it is: who was seen wrong or is half asked, the known, the named, the rest, second tries. */
+function rank({ inquiry, isSecond, isUnicast }: Item): number {
+  if (isUnicast) return 4;
   if (inquiry.isSeenWrong || isSecond) return 0;
   return inquiry.mac !== null ? 1 : inquiry.question.expected ? 2 : 3;
 }

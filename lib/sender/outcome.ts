@@ -67,6 +67,12 @@ export function actionOf(
   return content.kind === "signed" ? content.requests[0].fields.action : content.kind;
 }
 
+/** Whether nothing was to be changed: a drill. */
+export function isProbe(outcome: Pick<Outcome, "plan">): boolean {
+  const { content } = outcome.plan.exchange;
+  return content.kind === "none" ? content.isProbe : actionOf(outcome) === "probe";
+}
+
 /**
  * The outcome of an exchange, at its end or so far; `hindrances` come on top of the plan's. Nobody
  * acknowledges a password.

@@ -8,6 +8,7 @@ import {
   type ExitCode,
   exitCode,
   hostVerdicts,
+  isProbe,
   type Outcome,
   type Verdict,
   verdictCounts,
@@ -71,11 +72,11 @@ function askedRow(asked: AskedHost, showClock: boolean): Row {
 }
 
 function rowsOf(outcome: Outcome): Row[] {
-  const isProbe = actionOf(outcome) === "probe";
-  const showClock = isProbe ||
+  const isDrill = isProbe(outcome);
+  const showClock = actionOf(outcome) === "probe" ||
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
-  const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
+  const heading = ["HOST", "ADDRESS", "MS", isDrill ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
   const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
     .map(({ name, text }): Row => ({
       cells: [name, ...Array(heading.length - 2).fill(""), text],

@@ -81,7 +81,7 @@ for (const [what, answers, code, plan, record] of codes) {
 }
 
 const named = { expected: true, name: "printer1" } as const;
-const noDatagram: Plan = { exchange: { content: { kind: "none" } } };
+const noDatagram: Plan = { exchange: { content: { kind: "none", isProbe: false } } };
 const nowhere: Fields = { targets: [] };
 
 /** The same with hosts that were asked by ARP. */
