@@ -143,6 +143,8 @@ DENO_DIR=$folder/cache
 DENO_NO_UPDATE_CHECK=1
 export PATH DENO_DIR DENO_NO_UPDATE_CHECK
 umask 022
+# Deno starts nowhere else than in a folder that is there.
+[ -e "$PWD" ] || cd /
 exec "$folder/deno" run ${flags.join(" ")} \\
   "$folder/${bundleOf}.js" "$@"
 `;
