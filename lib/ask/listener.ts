@@ -15,7 +15,7 @@ import { type KnownHost, maxKnownHosts } from "./known_hosts.ts";
 import type { OpenSocket } from "./asker.ts";
 
 /** How a listener listens. */
-export interface ListenerOptions {
+interface ListenerOptions {
   readonly openSocket: OpenSocket;
   readonly interfaces: () => readonly OwnInterface[];
   /** Unix time in ms. */

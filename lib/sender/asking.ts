@@ -39,7 +39,7 @@ const resolverMs = 2_000;
 const maxNamed = 3;
 
 /** What the asking of a run needs of it. */
-export interface Asking {
+interface Asking {
   readonly options:
     & Pick<SendOptions, "all" | "interfaceNames" | "hosts" | "addresses" | "action">
     & {

@@ -328,6 +328,8 @@ class Run {
   }
 
   async #receive(bytes: Uint8Array, address: string, sourcePort: number) {
+    // Until the port is closed more may come in, which nobody waits for.
+    if (this.#ended) return;
     const { plan, record, time } = this;
     const ms = time.monotonic() - this.#start;
     const wall = time.wall();

@@ -133,17 +133,12 @@ export interface TargetGroup {
 
 /**
  * The groups of a command line on this machine, links first, and a line for each interface that
- * can't be used. `isPort` tells whether an interface is a port of a bridge or a bond.
+ * can't be used.
  */
 export function chooseTargets(
   { all, interfaceNames, hosts }: TargetOptions,
-  given: readonly OwnInterface[],
-  isPort: (interfaceName: string) => boolean = isPortHere,
+  interfaces: readonly OwnInterface[],
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
-  // The kernel gives ports link-local addresses, but their link is that of the bridge or bond.
-  const interfaces = given.filter(({ name, addresses }) =>
-    !addresses.every(({ address }) => isLinkLocal(address)) || !isPort(name)
-  );
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
@@ -306,18 +301,6 @@ function broadcastTargets(
 /** Whether a broadcast reaches hosts on an interface's link. */
 function canBroadcast(own: OwnInterface): boolean {
   return own.hasNeighbors && broadcastTargets(own, [], []).length > 0;
-}
-
-/** Whether an interface of this machine is a port of a bridge or a bond, as sysfs has it on Linux. */
-function isPortHere(interfaceName: string): boolean {
-  if (Deno.build.os !== "linux") return false;
-  return ["brport", "bonding_slave"].some((folder) => {
-    try {
-      return Deno.statSync(`/sys/class/net/${interfaceName}/${folder}`).isDirectory;
-    } catch {
-      return false;
-    }
-  });
 }
 
 function chooseInterfaces(

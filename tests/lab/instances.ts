@@ -135,7 +135,7 @@ async function failOver(
 }
 
 /** The milliseconds of each way. */
-export interface Failovers {
+interface Failovers {
   readonly what: string;
   readonly values: number[];
 }

@@ -138,6 +138,28 @@ Deno.test("service.ts hears requests again after the address it listens on was a
   assert.equal(code, 0, stdout + stderr);
 });
 
+Deno.test("service.ts hears each address of Listen by itself, and answers from there", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  const service = await host.serve(['Listen = ["192.0.2.100", "2001:db8::77", "192.0.2.77"]']);
+  await service.line(/Cannot listen on 192\.0\.2\.77 port \d+: .*other addresses are heard/);
+
+  async function answersFrom(address: string): Promise<void> {
+    const { stdout, stderr } = await segment.send(address, "--probe", "--json", "--expect", "1");
+    const { hosts }: { hosts: { addresses: string[] }[] } = JSON.parse(stdout);
+    assert.deepEqual(hosts.map(({ addresses }) => addresses), [[address]], stderr);
+  }
+
+  await answersFrom("192.0.2.100");
+  await ip(host.namespace, [
+    "addr add 192.0.2.77/24 dev e0",
+    "addr add 2001:db8::77/64 dev e0 nodad",
+  ]);
+  await service.line(/Listening on 192\.0\.2\.77/);
+  // An ack by a socket at all addresses would come from the first of them.
+  for (const address of ["192.0.2.77", "2001:db8::77", "192.0.2.100"]) await answersFrom(address);
+});
+
 for (const [direction, seconds] of [["ahead", 600], ["behind", -600]] as const) {
   Deno.test(`send.ts heals a host whose clock is 10 minutes ${direction}`, async () => {
     await using segment = await openSegment();

@@ -16,6 +16,7 @@ import { serviceExit, StartError } from "../../../lib/service/start_error.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
+import { until } from "../../support/command.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { firstAnswer, keepReport, notingCache, signed } from "../receiver/harness.ts";
@@ -301,6 +302,30 @@ Deno.test("startService() flushes an interface that has changed, while FlushOnNe
   assert.deepEqual(saidOf("flushed").map(({ values: { scope, who } }) => [scope, who]), [
     ["192.0.2.1", "a change of interface 7"],
   ]);
+});
+
+Deno.test("startService() opens single addresses anew half a second after changes of the network", async () => {
+  let told = () => {};
+  const network: NetworkChanges = {
+    register: () => null,
+    onChange: (given) => void (told = given),
+    changed: () => [7],
+  };
+  let opens = 0;
+  const open = (address: string, port: number) => (opens++, openUdpSocket(address, port));
+  const { service, time } = await start({}, { network, open });
+  time.pass(500);
+  await until(() => opens === 2, "a socket, after what was found as it registered");
+  for (let i = 0; i < 10; i++) told();
+  time.pass(499);
+  await settle();
+  assert.equal(opens, 2);
+  time.pass(1);
+  await until(() => opens === 3, "one more socket");
+  await expectFlush(service.port, oldRouter);
+  told();
+  await service.stop();
+  assert.equal(time.timers, 0);
 });
 
 Deno.test("RunningService.reload() takes over keys, and leaves what was seen seen", async () => {
