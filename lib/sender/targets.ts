@@ -136,9 +136,10 @@ export interface TargetGroup {
  * can't be used.
  */
 export function chooseTargets(
-  { all, interfaceNames, hosts }: TargetOptions,
+  { all, interfaceNames: given, hosts }: TargetOptions,
   interfaces: readonly OwnInterface[],
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
+  const interfaceNames = given.map((name) => primaryName(name, interfaces));
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
@@ -168,6 +169,28 @@ export function chooseTargets(
     groups.push({ targets, addresses, onLink, links: [groups.length], isMore: false });
   }
   return { groups, faults };
+}
+
+/**
+ * The name of an interface by any of its names, 15 bytes at most. The alternative ones are listed
+ * nowhere, but Linux knows them as zones: one of the interface's own link-local addresses can be bound.
+ */
+function primaryName(name: string, interfaces: readonly OwnInterface[]): string {
+  if (interfaces.some((own) => own.name === name)) return name;
+  const named = interfaces.find(({ addresses }) =>
+    addresses.some(({ address }) => isLinkLocal(address) && isBound(formatAddress(address), name))
+  );
+  return named?.name ?? name;
+}
+
+function isBound(address: string, zone: string): boolean {
+  try {
+    const hostname = `${address}%${zone}`;
+    Deno.listenDatagram({ transport: "udp", hostname, port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Own addresses that mean the same on each link. */

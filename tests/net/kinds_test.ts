@@ -237,3 +237,17 @@ Deno.test("a host's name is read when it answers", () =>
     await run([...namespace.argv, "hostname", "renamed"]);
     await reports(segment, ["-a"], 0, /^renamed .* healed$/m);
   }));
+
+Deno.test("--interface takes an alternative name of an interface, too", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/24"], ["198.51.100.20/24"]);
+    await ip(null, ["link property add dev x1 altname enp9s0f1"]);
+    const text = await reports(
+      segment,
+      ["-a", "--interface", "enp9s0f1", "--json"],
+      0,
+    );
+    const { targets } = JSON.parse(text);
+    assert.deepEqual(targets.map(({ target }: { target: string }) => target), ["198.51.100.255"]);
+    await reports(segment, ["-a", "--interface", "nowhere"], 2, /No interface "nowhere"/);
+  }));
