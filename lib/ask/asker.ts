@@ -402,9 +402,8 @@ class LinkAsker {
       const wasWrong = item.inquiry.isSeenWrong;
       item.inquiry.hear(heard, now);
       // Nothing more has to be waited for.
-      if (!wasWrong && item.inquiry.isSeenWrong && item.tries === 0 && !this.options.probeOnly) {
-        item.askAt = now;
-      }
+      const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
+      if (isFirst && !this.options.probeOnly) item.askAt = now;
       if (!wasAnswered && item.inquiry.isAnswered) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;

@@ -15,7 +15,7 @@ import { type KnownHost, maxKnownHosts } from "./known_hosts.ts";
 import type { OpenSocket } from "./asker.ts";
 
 /** How a listener listens. */
-export interface ListenerOptions {
+interface ListenerOptions {
   readonly openSocket: OpenSocket;
   readonly interfaces: () => readonly OwnInterface[];
   /** Unix time in ms. */
@@ -49,9 +49,14 @@ export class HostListener {
     }
   }
 
-  /** The hosts that were heard since the last call. */
+  /** The hosts that were heard since they were taken. */
+  heard(): KnownHost[] {
+    return [...this.#heard.values()];
+  }
+
+  /** The same, and forgets them. */
   take(): KnownHost[] {
-    const hosts = [...this.#heard.values()];
+    const hosts = this.heard();
     this.#heard.clear();
     return hosts;
   }

@@ -47,7 +47,7 @@ const maxFrameBytes = 2048;
 const maxFramesAtOnce = 512;
 
 /** An instruction of a filter, as `struct sock_filter` has it. */
-export interface FilterInstruction {
+interface FilterInstruction {
   readonly code: number;
   readonly jt: number;
   readonly jf: number;

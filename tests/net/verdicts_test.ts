@@ -109,7 +109,10 @@ Deno.test("an address that is the link's only one is in question", () =>
 
 Deno.test("more addresses than a datagram holds are all flushed, and judged together", () =>
   withHost(async (segment, host) => {
-    const addresses = Array.from({ length: 120 }, (_, i) => `10.7.200.${i + 1}`);
+    const addresses = Array.from(
+      { length: 300 },
+      (_, i) => `10.7.${200 + (i >> 8)}.${i & 255}`,
+    );
     await ip(host.namespace, ["addr add 10.7.1.1/16 dev e0"]);
     await ip(null, ["addr add 10.7.0.2/16 dev br0"]);
     await ip(null, addresses.map((address) => `addr add ${address}/32 dev br0`));

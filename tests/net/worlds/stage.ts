@@ -12,7 +12,7 @@ import type { MachineAnswer, MachineCommand } from "./machine_program.ts";
 export const maxHosts = 3;
 
 /** A namespace, and the process that does in it what it is told. */
-export interface Machine extends AsyncDisposable {
+interface Machine extends AsyncDisposable {
   readonly namespace: NetworkNamespace;
   tell(command: MachineCommand): Promise<MachineAnswer>;
 }
