@@ -9,7 +9,7 @@ import * as network from "./network.ts";
 import type { Station } from "./network.ts";
 
 /** What a failover did. */
-export interface AskLabResult {
+interface AskLabResult {
   /** From the last answer before it to the first one after it, in ms: two hosts, side by side. */
   readonly outageMs: { readonly accepts: number; readonly ignores: number };
   /** What the daemon said of it, in a line. */

@@ -11,7 +11,7 @@ import { sleep } from "../../../lib/time.ts";
 import { createTestTime } from "../../support/test_time.ts";
 import { interfaces } from "../sender/helpers.ts";
 
-const ownMac = "020000000001";
+export const ownMac = "020000000001";
 export const oldMac = "020000000002";
 
 /** How a host behaves; it is at 02:00:00:00:01:XX with the last byte of its address. */
