@@ -5,7 +5,7 @@
  */
 import config from "../deno.json" with { type: "json" };
 import { messageOf } from "../lib/errors.ts";
-import { bundle, launched, launcherText, programs, root } from "./programs.ts";
+import { bundle, bundleInParts, launched, launcherText, programs, root } from "./programs.ts";
 
 /**
  * Makes the folder anew, readable for everybody whatever the umask. A folder that is the same already
@@ -16,7 +16,11 @@ export async function pack(folder: string): Promise<void> {
   await Deno.mkdir(parent, { recursive: true });
   const made = await Deno.makeTempDir({ dir: parent, prefix: ".pack-" });
   try {
-    for (const program of programs) await bundle(program, made);
+    const [sender, service] = programs;
+    // One after the other: on a fresh machine the first run installs Deno's bundler, and a second run at
+    // the same time fails.
+    await bundleInParts(sender, made);
+    await bundle(service, made);
     await Deno.copyFile(Deno.execPath(), `${made}/deno`);
     await addCompanions(made);
     if (await digestOf(made) === await digestOf(folder).catch(ifMissing)) return;
@@ -33,11 +37,13 @@ function ifMissing(error: unknown): undefined {
 
 /** What tells a folder's names, modes and bytes from others; "cache" is what the launchers add. */
 async function digestOf(folder: string): Promise<string> {
-  const entries = (await Array.fromAsync(Deno.readDir(folder))).filter(({ isFile }) => isFile);
-  const lines = await Promise.all(entries.map(async ({ name }) => {
-    const bytes = await Deno.readFile(`${folder}/${name}`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-    return `${name} ${(await Deno.stat(`${folder}/${name}`)).mode} ${digest}`;
+  const entries = (await Array.fromAsync(Deno.readDir(folder)))
+    .filter(({ name }) => name !== "cache");
+  const lines = await Promise.all(entries.map(async ({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return `${name} ${await digestOf(path)}`;
+    const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+    return `${name} ${(await Deno.stat(path)).mode} ${new Uint8Array(digest).toHex()}`;
   }));
   return lines.sort().join("\n");
 }
@@ -58,8 +64,11 @@ export async function addCompanions(folder: string): Promise<void> {
   await Deno.copyFile(`${root}/docs/confinement.md`, `${folder}/confinement.md`);
   const executables = new Set(["deno", ...launched.map(({ name }) => name)]);
   await Deno.chmod(folder, 0o755);
-  for await (const { name } of Deno.readDir(folder)) {
-    await Deno.chmod(`${folder}/${name}`, executables.has(name) ? 0o755 : 0o644);
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    await Deno.chmod(path, isDirectory || executables.has(name) ? 0o755 : 0o644);
+    if (!isDirectory) continue;
+    for await (const part of Deno.readDir(path)) await Deno.chmod(`${path}/${part.name}`, 0o644);
   }
 }
 

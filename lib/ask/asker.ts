@@ -12,20 +12,12 @@ import type { PacketSocket } from "../libc/packet_socket.ts";
 import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
 import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
+import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
 import { filterProgram, type Instruction } from "./filter.ts";
-import {
-  addressKey,
-  arpRequest,
-  broadcastMac,
-  type Heard,
-  neighborSolicitation,
-  readFrame,
-  solicitedNode,
-  tcpFlags,
-  tcpSegment,
-} from "./frames.ts";
+import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
 import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
 import { Inquiry, type Question } from "./inquiry.ts";
+import { Pace } from "./pace.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
 import {
   createWitnessIds,
@@ -56,10 +48,11 @@ export interface AskerOptions {
 
 /** Echo requests a second to known hosts: they are no ARP, which switches count. */
 const probesPerSecond = 1_000;
-/** From the last probe to the first request: whoever hasn't answered by then is asked. */
-const probePatienceMs = 200;
-/** How often the silent are asked again: those that were known or named, and idle addresses. */
-const retries = { known: 3, idle: 1 } as const;
+/**
+ * From a probe to the request, for who hasn't answered it. A host on the link answers in a few ms; one
+ * that is slower is asked in vain, which costs a broadcast.
+ */
+const probePatienceMs = 30;
 const retryMs = 1_000;
 /** Frames that are sent before what has come in is read. */
 const maxBatch = 64;
@@ -98,41 +91,21 @@ export async function ask(
   };
 }
 
-/** An inquiry, and what is to be done about it next; times on the monotonic clock, Infinity: never. */
-interface Item {
-  readonly inquiry: Inquiry;
-  /** This router's own address for the control; null if it has none beside those in question. */
-  readonly control: AddressPrefix | null;
-  /** How often it has been asked, or solicited twice. */
-  tries: number;
-  /** IPv6: the next solicitation is a try's second, together with the control's. */
-  isSecond: boolean;
-  /** The next request goes to the host alone, which has answered and proved nothing. */
-  isUnicast: boolean;
-  askAt: number;
-  /** The next of `witnessSteps`, when it is due, and when the first of them was. */
-  step: number;
-  stepAt: number;
-  stepsFrom: number;
-  concludeAt: number;
-  isTold: boolean;
-  isWatched: boolean;
-}
-
 class LinkAsker {
   readonly #time: Time;
   readonly #socket: PacketSocket | null = null;
-  readonly #items: readonly Item[];
+  readonly #items: readonly AskItem[];
   /** By host and address, and by host: what frames are about. */
-  readonly #byWay = new Map<string, Item>();
-  readonly #byHost: ReadonlyMap<string, readonly Item[]>;
+  readonly #byWay = new Map<string, AskItem>();
+  readonly #byHost: ReadonlyMap<string, readonly AskItem[]>;
   readonly #ids: WitnessIds = createWitnessIds();
   readonly #remarks: string[] = [];
   readonly #holding: Holding;
   /** Those that are still to be probed. */
-  readonly #probes: Item[];
+  readonly #probes: AskItem[];
   #nextProbeAt: number;
-  #nextPacedAt: number;
+  readonly #pace: Pace;
+  /** Whoever is not known is asked from here on: those seen wrong have the first turn. */
   #askFrom: number;
 
   constructor(
@@ -142,7 +115,8 @@ class LinkAsker {
     readonly start: number,
   ) {
     this.#time = options.time;
-    this.#askFrom = this.#nextPacedAt = this.#nextProbeAt = start;
+    this.#askFrom = this.#nextProbeAt = start;
+    this.#pace = new Pace(options.pace);
     const addresses = [
       ...new Map(questions.map(({ address }) => [addressKey(address), address])).values(),
     ];
@@ -155,25 +129,17 @@ class LinkAsker {
     } catch (error) {
       this.#remarks.push(messageOf(error));
     }
-    this.#items = questions.map((question): Item => ({
-      inquiry: new Inquiry(question, this.#socket?.linkLayerAddress ?? ""),
-      control: controlFor(question, addresses, interfaces),
-      tries: 0,
-      isSecond: false,
-      isUnicast: false,
-      askAt: start,
-      step: 0,
-      stepAt: Infinity,
-      stepsFrom: Infinity,
-      concludeAt: Infinity,
-      isTold: false,
-      isWatched: false,
-    }));
+    const mac = this.#socket?.linkLayerAddress ?? "";
+    this.#items = questions.map((question) => {
+      const control = controlFor(question, addresses, interfaces);
+      return createItem(new Inquiry(question, mac), control, start);
+    });
     for (const item of this.#items) {
       this.#byWay.set(`${item.inquiry.hostKey} ${item.inquiry.addressKey}`, item);
     }
     this.#byHost = Map.groupBy(this.#items, ({ inquiry }) => inquiry.hostKey);
     this.#probes = this.#items.filter(({ inquiry }) => inquiry.mac !== null);
+    for (const item of this.#probes) item.askAt = Infinity;
   }
 
   async run(signal: AbortSignal): Promise<AskReport> {
@@ -210,7 +176,7 @@ class LinkAsker {
   }
 
   /** Those without a verdict. */
-  #open(): Item[] {
+  #open(): AskItem[] {
     return this.#items.filter(({ inquiry, isTold }) => inquiry.verdict === null && !isTold);
   }
 
@@ -226,7 +192,7 @@ class LinkAsker {
   }
 
   /** Whether the address in question is this machine's right now; who can't be asked any more is given up. */
-  #mayUse({ inquiry }: Item): boolean {
+  #mayUse({ inquiry }: AskItem): boolean {
     const isHeld = this.#holding.isHeld(inquiry.question);
     if (!isHeld) inquiry.abandon(this.#now());
     return isHeld;
@@ -240,7 +206,7 @@ class LinkAsker {
       if (item.stepAt <= now) this.#takeStep(socket, item);
       if (item.concludeAt <= now) this.#conclude(item, now);
     }
-    if (this.#probes.length === 0 && now >= this.#askFrom) this.#sendPaced(socket);
+    this.#sendPaced(socket);
   }
 
   /** A probe is one packet from the address in question; where nobody will be asked, all witnesses. */
@@ -253,23 +219,26 @@ class LinkAsker {
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       if (this.options.probeOnly) {
         this.#begin(item, now);
-      } else for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
+      } else {
+        for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
+        item.askAt = now + probePatienceMs;
+      }
       this.#askFrom = now + probePatienceMs;
     }
   }
 
   /** Whether nothing has to be found out about a host any more. */
-  #isOver(item: Item): boolean {
+  #isOver(item: AskItem): boolean {
     item.isTold ||= this.options.isTold?.(item.inquiry.question.host) ?? false;
     return item.isTold || item.inquiry.verdict !== null;
   }
 
-  #startSteps(item: Item, from: number) {
+  #startSteps(item: AskItem, from: number) {
     item.step = 0;
     item.stepAt = item.stepsFrom = from;
   }
 
-  #takeStep(socket: PacketSocket, item: Item) {
+  #takeStep(socket: PacketSocket, item: AskItem) {
     const { kinds } = witnessSteps[item.step++];
     const next = witnessSteps[item.step];
     item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
@@ -284,7 +253,7 @@ class LinkAsker {
     }
   }
 
-  #witnesses(kind: Witness, { inquiry, control }: Item, withControl: boolean) {
+  #witnesses(kind: Witness, { inquiry, control }: AskItem, withControl: boolean) {
     const { host, address } = inquiry.question;
     const { mac, ownMac } = inquiry;
     if (mac === null) return [];
@@ -292,7 +261,7 @@ class LinkAsker {
     return witnessFrames(kind, ends, withControl ? control : null, this.#ids);
   }
 
-  #conclude(item: Item, now: number) {
+  #conclude(item: AskItem, now: number) {
     const { inquiry } = item;
     item.concludeAt = Infinity;
     const isIpv6 = inquiry.question.host.family === 6;
@@ -308,50 +277,26 @@ class LinkAsker {
 
   /** Sends broadcasts: to those seen wrong first, then to the known, the named and the idle. */
   #sendPaced(socket: PacketSocket) {
-    const ready = this.#open().filter(({ askAt }) => askAt <= this.#now());
+    const ready = this.#open().filter((item) => this.#askAt(item) <= this.#now());
     ready.sort((a, b) => rank(a) - rank(b) || a.askAt - b.askAt);
     for (const item of ready.slice(0, maxBatch)) {
       const now = this.#now();
-      if (now < this.#nextPacedAt) return;
+      if (now < this.#pace.nextAt) return;
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
-      const frames = this.#requests(item);
+      const frames = requestFrames(item, this.options.probeOnly, this.#ids);
       if (!frames.every((frame) => socket.send(frame))) return; // No room: after the next wait.
-      const cost = frames.length * 1_000 / this.options.pace;
-      this.#nextPacedAt = Math.max(this.#nextPacedAt, now - maxWaitMs) + cost;
+      this.#pace.note(now, frames.length);
       this.#noteAsked(item, now);
     }
   }
 
-  /** The request, or the two solicitations, that are next for a host. */
-  #requests(item: Item): Uint8Array<ArrayBuffer>[] {
-    const { inquiry, control, isSecond } = item;
-    const { host, address } = inquiry.question;
-    if (item.isUnicast) return this.#witnesses("request", item, false);
-    // A drill asks from the router's own address, which tells where an unknown host is; so does the last
-    // try for one that is expected: who answers that and not the address in question isn't off.
-    const isLast = host.family === 4 && inquiry.question.expected && item.tries === retries.known;
-    const senders = this.options.probeOnly
-      ? [control]
-      : isSecond || isLast
-      ? [address, control]
-      : [address];
-    const node = solicitedNode(host);
-    return senders.filter((from) => from !== null).map((from) =>
-      host.family === 4
-        ? arpRequest({
-          sourceMac: inquiry.ownMac,
-          destinationMac: broadcastMac,
-          from,
-          to: host,
-        })
-        : neighborSolicitation(
-          { sourceMac: inquiry.ownMac, destinationMac: node.mac, from, to: node.to },
-          host,
-        )
-    );
+  /** When it may be asked; those that are still to be probed not yet. */
+  #askAt({ inquiry, askAt }: AskItem): number {
+    if (inquiry.mac !== null) return askAt;
+    return this.#probes.length > 0 ? Infinity : Math.max(askAt, this.#askFrom);
   }
 
-  #noteAsked(item: Item, now: number) {
+  #noteAsked(item: AskItem, now: number) {
     const { inquiry } = item;
     if (!this.options.probeOnly) inquiry.asks++;
     if (item.isUnicast) {
@@ -384,7 +329,11 @@ class LinkAsker {
     const item = this.#byWay.get(`${host} ${heard.to}`);
     if (item !== undefined) {
       const wasAnswered = item.inquiry.isAnswered;
+      const wasWrong = item.inquiry.isSeenWrong;
       item.inquiry.hear(heard, now);
+      // Nothing more has to be waited for.
+      const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
+      if (isFirst && !this.options.probeOnly) item.askAt = now;
       if (!wasAnswered && item.inquiry.isAnswered) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;
@@ -402,7 +351,7 @@ class LinkAsker {
   }
 
   /** The host is there: it is asked no more, and has to prove itself. */
-  #begin(item: Item, now: number) {
+  #begin(item: AskItem, now: number) {
     item.askAt = Infinity;
     if (item.inquiry.verdict !== null) return;
     this.#startSteps(item, now);
@@ -434,26 +383,14 @@ class LinkAsker {
   /** When something is due next. */
   #nextAt(): number {
     let next = this.#probes.length > 0 ? this.#nextProbeAt : Infinity;
-    for (const { stepAt, concludeAt, askAt } of this.#open()) {
-      const ask = this.#probes.length > 0
-        ? Infinity
-        : Math.max(askAt, this.#nextPacedAt, this.#askFrom);
-      next = Math.min(next, stepAt, concludeAt, ask);
+    for (const item of this.#open()) {
+      const ask = Math.max(this.#askAt(item), this.#pace.nextAt);
+      next = Math.min(next, item.stepAt, item.concludeAt, ask);
     }
     return next;
   }
 }
 
-function isCounted({ isTold, inquiry }: Item): boolean {
+function isCounted({ isTold, inquiry }: AskItem): boolean {
   return !isTold && !inquiry.holdsAddress;
-}
-
-function triesOf({ question, mac }: Inquiry): number {
-  return 1 + (question.expected || mac !== null ? retries.known : retries.idle);
-}
-
-/** Whose turn it is: who was seen wrong or is half asked, the known, the named, the rest. */
-function rank({ inquiry, isSecond }: Item): number {
-  if (inquiry.isSeenWrong || isSecond) return 0;
-  return inquiry.mac !== null ? 1 : inquiry.question.expected ? 2 : 3;
 }

@@ -18,7 +18,7 @@ import type { AskReport, AskResult, AskVerdict } from "./verdicts.ts";
 import { tcpPorts } from "./witnesses.ts";
 
 /** How connections are made. */
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly interfaces: () => readonly OwnInterface[];
   readonly time: Time;
   /** Hosts a second: each costs a broadcast of the kernel's if it isn't known. */

@@ -83,5 +83,19 @@ export function filterProgram(addresses: readonly AddressPrefix[]): Instruction[
   return program;
 }
 
+/** The program that takes every untagged ARP packet. */
+export function arpFilterProgram(): Instruction[] {
+  return [
+    load(ldByte, vlanTagPresent),
+    unlessEqualSkip(0),
+    jump(1),
+    drop,
+    load(ldHalf, 12),
+    unlessEqualSkip(etherTypes.arp),
+    accept,
+    drop,
+  ];
+}
+
 /** BPF_MAXINSNS */
 const maxInstructions = 4096;

@@ -127,7 +127,7 @@ export function echoRequest(
 }
 
 /** Ports, numbers and flags of a TCP segment. */
-export interface Segment {
+interface Segment {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly sequence: number;

@@ -15,7 +15,7 @@ import { addressKey } from "./frames.ts";
 import type { Question } from "./inquiry.ts";
 
 /** How old a look at this machine's addresses may be when something is sent from one. */
-const maxAgeMs = 50;
+const maxAgeMs = 10;
 
 /** Tells whether the address in question is still where it was when the asking began. */
 export interface Holding {

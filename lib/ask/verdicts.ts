@@ -65,7 +65,7 @@ export interface AskedHost {
   readonly ms: number;
 }
 
-/** Results by host, the worst first; idle addresses, where nobody was expected or answers, left out. */
+/** Results by host, the worst first; idle addresses, where nobody is expected or answers, left out. */
 export function askedHosts(results: readonly AskResult[]): AskedHost[] {
   const placeOf = ({ verdict }: { readonly verdict: AskVerdict }) => askVerdicts.indexOf(verdict);
   return Array.from(
@@ -117,7 +117,7 @@ export function askedText({ verdict, results }: Pick<AskedHost, "verdict" | "res
     case "no answer":
       return "no answer when asked";
     case "not asked":
-      return `not asked for ${named}`;
+      return "not asked";
     case "asked":
       return "asked, took it, proved nothing";
     default:

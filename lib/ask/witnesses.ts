@@ -45,7 +45,7 @@ export function createWitnessIds(): WitnessIds {
 }
 
 /** Where a witness goes to, and for which address. */
-export interface WitnessEnds {
+interface WitnessEnds {
   readonly sourceMac: string;
   readonly destinationMac: string;
   readonly host: AddressPrefix;

@@ -21,7 +21,7 @@ export interface Link {
 export type Links = ReadonlyMap<string, Link>;
 
 /** What a link has got and lost. */
-export interface AddressChange {
+interface AddressChange {
   /** As it is now, or as it was last. */
   readonly link: Link;
   readonly came: readonly string[];

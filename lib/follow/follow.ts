@@ -3,8 +3,10 @@
  * requests that follow from it. It outlives what goes wrong around it: a FIFO that is not there yet or
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
+import { askedHosts, askedText } from "../ask/verdicts.ts";
 import { messageOf, RunError } from "../errors.ts";
 import { createSdNotify } from "../unix_datagram.ts";
+import type { HostMemory } from "../sender/asking.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
@@ -65,17 +67,20 @@ export async function follow(path: string, options: SendOptions): Promise<number
     probe: (links, signal) => probe(links, options, hostLinks, signal),
     log,
   });
-  const presence = openPresenceOr(log, () => following.isInPlace, () => follower.ring());
+  const presence = openPresenceOr(log, () => following.isInPlace, () => follower.note([]));
   await sdNotify("READY=1");
   log("info", `Following "${path}"`);
   void follower.begin();
+  const memory = await openHostMemoryOr(log, options);
   const timer = setInterval(() => {
     void sdNotify("WATCHDOG=1");
     following.look();
+    memory?.look();
   }, tickMs);
   const stopHeart = startHeart(options, log);
   await following.read(follower);
   clearInterval(timer);
+  memory?.close();
   stopHeart();
   await sdNotify("STOPPING=1");
   presence?.close();
@@ -84,7 +89,8 @@ export async function follow(path: string, options: SendOptions): Promise<number
 }
 
 /** Rejects at the start what would fail at each run. */
-function checkSecret({ secret }: SendOptions) {
+function checkSecret({ secret, ask }: SendOptions) {
+  if (ask?.only) return;
   if (secret.kind === "key file") readSeed(secret.path);
   else if (secret.kind === "password file") readPassword(secret.path);
 }
@@ -133,6 +139,18 @@ function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
   }
 }
 
+/** Who is heard on the links is remembered where hosts are asked. */
+async function openHostMemoryOr(log: Log, { ask }: SendOptions): Promise<HostMemory | null> {
+  if (ask === null) return null;
+  try {
+    const { openHostMemory } = await import("../sender/asking.ts");
+    return openHostMemory(systemTime, (line) => log("warning", line));
+  } catch (error) {
+    log("warning", `Hosts will only be connected to: ${messageOf(error)}`);
+    return null;
+  }
+}
+
 /** Flushes one link and reports it; see `FollowerParts`. */
 async function flush(
   link: Link,
@@ -153,7 +171,7 @@ async function probe(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
-  if (options.secret.kind !== "key file") return new Map();
+  if (options.secret.kind !== "key file" && options.ask === null) return new Map();
   const outcome = await run({ ...options, ...quickProbe, output: "line" }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
@@ -163,9 +181,11 @@ async function probe(
       text: `${result.name} ${stateText(result)}`,
     }))
   );
+  const asked = askedHosts(outcome.asked).filter(({ verdict }) => verdict === "stuck")
+    .map((host) => ({ link: host.link, text: `${host.name ?? host.host} ${askedText(host)}` }));
   return new Map(
     Array.from(
-      Map.groupBy(stuck, ({ link }) => link),
+      Map.groupBy([...stuck, ...asked], ({ link }) => link),
       ([link, hosts]) => [link, listText(hosts.map(({ text }) => text), maxNamed)],
     ),
   );
@@ -226,7 +246,8 @@ class Following {
     while (!this.#ending.aborted && this.#fifo !== null) {
       const bytes = this.#rest.length > 0 ? this.#rest : await this.#fifo.read();
       this.#rest = new Uint8Array(0);
-      for (const line of lines.add(bytes)) follower.note(line);
+      // What is unknown is a bell, too: lines that a full pipe had no room for are lost.
+      follower.note(lines.add(bytes));
       if (lines.unknown >= unknownToSay) {
         this.#log("warning", `${lines.unknown} unknown lines, the last: ${lines.lastUnknown}`);
         unknownToSay = 10 * lines.unknown;
@@ -234,7 +255,7 @@ class Following {
       if (this.isInPlace || this.#ending.aborted) continue;
       this.#fifo.close();
       this.#log("warning", `"${this.#path}" was deleted or made anew: opening it again`);
-      if (await this.open(true)) follower.ring();
+      if (await this.open(true)) follower.note([]);
     }
   }
 }

@@ -14,6 +14,8 @@ import type { NotifyLine } from "./notify_lines.ts";
 
 /** The shortest time from one request on a link to the next while lines come. */
 const requestIntervalMs = 250;
+/** A look takes some ms, and lines come faster: those that come in between are acted on together. */
+const lookIntervalMs = 15;
 /** So long after the last line all has come that was to come. */
 const quietMs = 100;
 /** The shortest time from one request after MASTER_RX_LOWER_PRI to the next on a link. */
@@ -23,6 +25,7 @@ const recentMs = 1_000;
 /** keepalived has at most 255 virtual routers for each family on an interface. */
 const maxInstances = 4_096;
 const stopping = "arpflush is stopping";
+const came = "An address came";
 /** Addresses that a line names before it counts the rest. */
 const maxNamed = 3;
 
@@ -58,6 +61,8 @@ interface LinkState {
   wanted: string | null;
   /** Not before this. */
   notBefore: number;
+  /** Only if addresses of an ended run are still there by then: others may leave with the first. */
+  isForRest: boolean;
   requestAt: number;
   lowerPriAt: number;
   changedAt: number;
@@ -76,7 +81,11 @@ export class Follower {
   readonly #states = new Map<string, LinkState>();
   readonly #instances = new Map<string, Instance>();
   #links: Links;
+  /** Lines that are still to be acted on; a pipe holds few thousand. */
+  readonly #lines: NotifyLine[] = [];
   #lineAt = -Infinity;
+  #lookAt = -Infinity;
+  #cancelLook = () => {};
   #cancelQuiet = () => {};
   /** Ends the probe, and the following. */
   readonly #ending = new AbortController();
@@ -106,32 +115,41 @@ export class Follower {
     }
   }
 
-  /** Something may have changed: looks. */
-  ring(): void {
-    this.#lineAt = this.#parts.time.monotonic();
-    this.#look("an address came");
-    this.#lookWhenQuiet();
-  }
-
-  /** Takes in a line. */
-  note(line: NotifyLine): void {
-    const { type, name, state } = line;
-    this.#lineAt = this.#parts.time.monotonic();
-    const about = `${type} ${printable(name)} is ${state}`;
-    const changed = this.#look(about);
-    if (type === "INSTANCE") this.#noteInstance(line, about, changed);
-    this.#lookWhenQuiet();
+  /**
+   * Takes in lines that were read at once, in their order; none: something may have changed all the
+   * same.
+   */
+  note(lines: readonly NotifyLine[]): void {
+    const { time } = this.#parts;
+    this.#lineAt = time.monotonic();
+    this.#lines.push(...lines);
+    this.#cancelLook();
+    const waitMs = this.#lookAt + lookIntervalMs - this.#lineAt;
+    if (waitMs > 0) this.#cancelLook = time.after(waitMs, () => this.#attend());
+    else this.#attend();
   }
 
   /** Ends all runs; nothing begins any more. Waits for their reports, but not longer than `maxMs`. */
   async stop(maxMs: number): Promise<void> {
     this.#ending.abort(stopping);
     this.#cancelQuiet();
+    this.#cancelLook();
     const states = [...this.#states.values()];
     for (const { cancel } of states) cancel();
     const all = states.flatMap(({ running }) => [...running]);
     for (const { ending } of all) ending.abort(stopping);
     await within(this.#parts.time.after, maxMs, Promise.all(all.map(({ ended }) => ended)), null);
+  }
+
+  /** Looks, and acts on the lines that have come since the last look. */
+  #attend() {
+    const lines = this.#lines.splice(0);
+    const abouts = lines.map(({ type, name, state }) => `${type} ${printable(name)} is ${state}`);
+    const changed = this.#look(abouts[0] ?? came);
+    for (const [i, line] of lines.entries()) {
+      if (line.type === "INSTANCE") this.#noteInstance(line, abouts[i], changed);
+    }
+    this.#lookWhenQuiet();
   }
 
   #noteInstance({ name, state }: NotifyLine, about: string, changed: ReadonlySet<string>) {
@@ -172,6 +190,7 @@ export class Follower {
 
   /** Compares the addresses with those of the last look; gives the names of links with a change. */
   #look(about: string): ReadonlySet<string> {
+    this.#lookAt = this.#parts.time.monotonic();
     const before = this.#links;
     this.#links = this.#parts.readLinks();
     const changes = addressChanges(before, this.#links);
@@ -182,7 +201,9 @@ export class Follower {
       for (const address of came) state.came.add(address);
       const left = this.#endRunsAbout(link, went, state);
       if (came.length > 0) this.#want(link.name, about);
-      else if (left !== null) this.#want(link.name, left);
+      else if (left !== null) {
+        this.#want(link.name, left, { notBefore: state.changedAt + quietMs, isForRest: true });
+      }
     }
     return new Set(changes.map(({ link }) => link.name));
   }
@@ -207,7 +228,7 @@ export class Follower {
   /** Looks again when no line has come for a while: an address may come or leave after its line. */
   #lookWhenQuiet() {
     this.#cancelQuiet();
-    this.#cancelQuiet = this.#parts.time.after(quietMs, () => void this.#look("an address came"));
+    this.#cancelQuiet = this.#parts.time.after(quietMs, () => void this.#look(came));
     for (const [name, { wanted }] of this.#states) if (wanted !== null) this.#schedule(name);
   }
 
@@ -219,6 +240,7 @@ export class Follower {
       came: new Set(),
       wanted: null,
       notBefore: -Infinity,
+      isForRest: false,
       requestAt: -Infinity,
       lowerPriAt: -Infinity,
       changedAt: -Infinity,
@@ -228,8 +250,9 @@ export class Follower {
     return state;
   }
 
-  #want(name: string, why: string, notBefore = -Infinity) {
+  #want(name: string, why: string, { notBefore = -Infinity, isForRest = false } = {}) {
     const state = this.#stateOf(name);
+    state.isForRest = isForRest && (state.wanted === null || state.isForRest);
     state.notBefore = state.wanted === null ? notBefore : Math.min(state.notBefore, notBefore);
     state.wanted ??= why;
     this.#schedule(name);
@@ -239,7 +262,7 @@ export class Follower {
     const state = this.#stateOf(name);
     const at = Math.max(state.lowerPriAt + lowerPriIntervalMs, this.#parts.time.monotonic());
     if (state.wanted === null) state.lowerPriAt = at;
-    this.#want(name, why, at);
+    this.#want(name, why, { notBefore: at });
   }
 
   #schedule(name: string) {
@@ -262,7 +285,7 @@ export class Follower {
     const came = new Set(state.came);
     state.wanted = null;
     state.came.clear();
-    if (link === undefined) return;
+    if (link === undefined || state.isForRest && came.size === 0) return;
     state.requestAt = this.#parts.time.monotonic();
     const cause = came.size > 0 ? `, which has ${listText(came, maxNamed)} now` : "";
     this.#parts.log("info", `${why}: a flush on ${linkText(name)}${cause}`);

@@ -8,7 +8,7 @@ import type { Outcome } from "../sender/outcome.ts";
 /** Hosts and names that are remembered; of further ones nothing is known. */
 const maxHosts = 8_192;
 
-type Facts = Pick<Outcome, "expectedNames"> & {
+type Facts = Pick<Outcome, "expectedNames" | "asked"> & {
   readonly hosts: readonly { readonly host: Outcome["hosts"][number]["host"] }[];
   readonly record: { readonly hosts: Pick<Outcome["record"]["hosts"], "linksOf"> };
 };
@@ -20,8 +20,12 @@ export class HostLinks {
   /** The same by the name that a host is expected under. */
   readonly #byLabel = new Map<string, Set<string>>();
 
-  /** Takes in who answered a run that went to these links, in their order. */
-  note({ hosts, expectedNames, record }: Facts, links: readonly string[]): void {
+  /** Takes in who answered a run that went to these links, in their order, and who was asked by ARP. */
+  note({ hosts, asked, expectedNames, record }: Facts, links: readonly string[]): void {
+    for (const { host, link, name, verdict } of asked) {
+      if (name !== null) add(this.#byLabel, name, link);
+      if (verdict !== "no answer" && verdict !== "not asked") add(this.#byKey, host, link);
+    }
     for (const { host } of hosts) {
       const label = expectedNames.get(host);
       for (const link of record.hosts.linksOf(host)) {
@@ -31,15 +35,19 @@ export class HostLinks {
     }
   }
 
-  /** Who is expected on a link: all but those that have answered on others alone. */
+  /**
+   * Who is expected on a link: all but those that have answered on others alone. Nobody has to answer
+   * where nobody ever has, unless that is so on all links.
+   */
   expectedOn(link: string, expect: SendOptions["expect"]): SendOptions["expect"] {
-    if (expect === null) return null;
     const isElsewhere = (links: ReadonlySet<string>) => !links.has(link);
-    const elsewhere = [...expect.kind === "count" ? this.#byKey : this.#byLabel]
-      .filter(([, links]) => isElsewhere(links)).map(([host]) => host);
-    return expect.kind === "count"
-      ? { ...expect, count: Math.max(1, expect.count - elsewhere.length) }
-      : { ...expect, elsewhere: new Set(elsewhere) };
+    const elsewhere = (map: ReadonlyMap<string, Set<string>>) =>
+      [...map].filter(([, links]) => isElsewhere(links)).map(([host]) => host);
+    if (expect?.kind === "file") return { ...expect, elsewhere: new Set(elsewhere(this.#byLabel)) };
+    const others = elsewhere(this.#byKey).length;
+    const isIdle = others > 0 && others === this.#byKey.size;
+    if (expect === null) return isIdle ? { kind: "count", count: 0 } : null;
+    return { ...expect, count: Math.max(isIdle ? 0 : 1, expect.count - others) };
   }
 }
 

@@ -5,7 +5,7 @@
 import { sleep, systemAfter, within } from "../time.ts";
 
 /** In a folder of the follower's own. */
-export const followSocket = "/run/arpflush-router/follow.sock";
+const followSocket = "/run/arpflush-router/follow.sock";
 
 const answer = new TextEncoder().encode("following\n");
 /** A follower that lives answers within some ms; a script must not wait for one that hangs. */

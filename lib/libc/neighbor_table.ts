@@ -30,7 +30,7 @@ export const ndmsg = { size: 12, ndm_family: 0, ndm_ifindex: 4, ndm_state: 8 } a
 export const rtattr = { size: 4, rta_len: 0, rta_type: 2 } as const;
 
 /** A neighbor that the kernel has a link-layer address of. */
-export interface KernelNeighbor {
+interface KernelNeighbor {
   readonly family: 4 | 6;
   readonly interfaceIndex: number;
   /** 4 or 16 bytes. */

@@ -47,7 +47,7 @@ const maxFrameBytes = 2048;
 const maxFramesAtOnce = 512;
 
 /** An instruction of a filter, as `struct sock_filter` has it. */
-export interface FilterInstruction {
+interface FilterInstruction {
   readonly code: number;
   readonly jt: number;
   readonly jf: number;
@@ -76,15 +76,15 @@ export function checkPacketSockets(libc: Libc): void {
 }
 
 /**
- * Opens a socket that hears what a filter takes of a link's incoming frames, other machines' too
- * (promiscuous mode, for as long as it is open; a link that refuses that is heard without). It is
- * bound to a protocol once the filter is attached, so that no other frame gets in. Throws an Error
+ * Opens a socket that hears what a filter takes of a link's incoming frames, other machines' too if it
+ * is promiscuous, for as long as it is open; a link that refuses that is heard without. It is bound to a protocol once the filter is attached, so that no other frame gets in. Throws an Error
  * of one line.
  */
 export function openPacketSocket(
   libc: Libc,
   link: string,
   filter: readonly FilterInstruction[],
+  { promiscuous }: { readonly promiscuous: boolean },
 ): PacketSocket {
   const cannot = (reason: string) => new Error(`Cannot open a packet socket on ${link}: ${reason}`);
   const fd = libc.socket(c.AF_PACKET, c.SOCK_RAW | c.SOCK_CLOEXEC, 0);
@@ -106,7 +106,7 @@ export function openPacketSocket(
     // Linux before 4.20 has no such option: the asker's own frames are read, and mean nothing.
     set(c.SOL_PACKET, c.PACKET_IGNORE_OUTGOING, intBytes(1));
     set(c.SOL_SOCKET, c.SO_RCVBUF, intBytes(receiveBufferBytes));
-    set(c.SOL_PACKET, c.PACKET_ADD_MEMBERSHIP, encodeMembership(index));
+    if (promiscuous) set(c.SOL_PACKET, c.PACKET_ADD_MEMBERSHIP, encodeMembership(index));
     const address = encodeAddress(index);
     if (libc.bind(fd, address, address.length) !== 0) throw cannot(errorReason(libc));
     if (libc.getsockname(fd, address, intBytes(address.length)) !== 0) {

@@ -73,6 +73,8 @@ export interface ReceiverRules extends AcceptanceRules {
 /** A failed flush is tried again by a copy, no sooner than this after it was tried last. */
 const retryPauseMs = 500;
 const maxRetries = 8;
+/** An address that nobody answers for is looked for no longer than this once the service is to end. */
+const maxLastLookMs = 500;
 /** Links that an ack to a link-local source goes out on. */
 const maxAckedLinks = 8;
 
@@ -160,7 +162,9 @@ export class Receiver {
     this.#isStopping = true;
     await this.#flusher.finish();
     this.#resolutions.stop();
+    const cancel = this.#parts.time.after(maxLastLookMs, () => this.#resolutions.giveUp());
     while (this.#working.size > 0) await Promise.all(this.#working);
+    cancel();
     await this.#acknowledger.finish();
     this.#listeners.stop();
     this.#refusals.close();

@@ -105,13 +105,19 @@ export class Resolutions {
     this.#run(again);
   }
 
-  /** Gives up what is queued, as unknown; what runs ends by itself within a second. */
+  /** Gives up what is queued, as unknown; what runs ends by itself within a second, or by `giveUp`. */
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     const queued = [...this.#queue];
     this.#queue.clear();
     for (const one of queued) this.#end(one, foundWithout("unknown"));
+  }
+
+  /** Ends what runs, as unknown. */
+  giveUp(): void {
+    for (const one of [...this.#resolving.values()]) this.#end(one, foundWithout("unknown"));
+    this.stop();
   }
 
   #ask(address: AddressPrefix, source: AddressPrefix, waiter: Waiter): void {

@@ -144,7 +144,7 @@ const historyFiles: Readonly<Record<Platform, string>> = {
 };
 
 /** What `arpflush history` reads unless it names a file. */
-export function historyFileOn(platform: Platform): string {
+function historyFileOn(platform: Platform): string {
   return historyFiles[platform];
 }
 

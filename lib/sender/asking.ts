@@ -4,7 +4,8 @@
  * heard. It is loaded when it is used.
  */
 import { ask, type OpenSocket } from "../ask/asker.ts";
-import { addKnownHosts, readKnownHosts } from "../ask/known_hosts.ts";
+import { addKnownHosts, type KnownHost, readKnownHosts } from "../ask/known_hosts.ts";
+import { HostListener } from "../ask/listener.ts";
 import { type NamedHost, questionsOf } from "../ask/questions.ts";
 import type { AskReport, AskResult, Neighbor } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
@@ -19,6 +20,7 @@ import {
   isLinkLocal,
   isWholeAddress,
   type OwnInterface,
+  ownInterfaces,
   parseAddress,
   prefixContains,
   samePrefix,
@@ -37,7 +39,7 @@ const resolverMs = 2_000;
 const maxNamed = 3;
 
 /** What the asking of a run needs of it. */
-export interface Asking {
+interface Asking {
   readonly options:
     & Pick<SendOptions, "all" | "interfaceNames" | "hosts" | "addresses" | "action">
     & {
@@ -77,12 +79,62 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
     before.unshift(`${lack}: hosts are only connected to, and link-layer addresses not seen`);
     report = await askByConnecting(questions, { interfaces, time, pace, isTold }, signal);
   } else {
-    const openSocket: OpenSocket = (link, filter) => openPacketSocket(libc, link, filter);
+    const openSocket: OpenSocket = (link, filter) =>
+      openPacketSocket(libc, link, filter, { promiscuous: true });
     const how = { openSocket, interfaces, time, pace, probeOnly, isTold, watch };
     report = await ask(questions, how, signal);
   }
-  const after = remember(report.hosts, time.wall());
+  const lastSeen = time.wall();
+  const after = writeDown(report.hosts.map((host) => ({ ...host, lastSeen })));
   return { ...report, remarks: [...before, ...report.remarks, ...after] };
+}
+
+/** What hears hosts in this process; null if it is no daemon. */
+let listening: HostListener | null = null;
+
+/** How often a daemon writes down whom it heard. */
+const rememberMs = 60_000;
+
+/** What a daemon does beside its runs. */
+export interface HostMemory {
+  /** To be called about once a second. */
+  look(): void;
+  /** Writes down what is left, and ends. */
+  close(): void;
+}
+
+/**
+ * Listens for hosts, and remembers them for runs to come. With this the FFI permission is given up.
+ * Throws an Error of one line if no packet socket can be opened: runs only connect to hosts then.
+ */
+export function openHostMemory(time: Time, log: (line: string) => void): HostMemory {
+  const { libc, lack } = openSockets();
+  if (libc === null || lack !== null) throw new Error(lack ?? "Cannot open packet sockets");
+  const listener = new HostListener({
+    openSocket: (link, filter) => openPacketSocket(libc, link, filter, { promiscuous: false }),
+    interfaces: () => ownInterfaces(Deno.networkInterfaces()),
+    wall: time.wall,
+  });
+  listening = listener;
+  let writtenAt = time.monotonic();
+  let said = "";
+  const write = () => {
+    const [wrong = ""] = writeDown(listener.take());
+    if (wrong !== "" && wrong !== said) log(wrong);
+    said = wrong;
+    writtenAt = time.monotonic();
+  };
+  return {
+    look() {
+      listener.look();
+      if (time.monotonic() - writtenAt >= rememberMs) write();
+    },
+    close() {
+      write();
+      listening = null;
+      listener.close();
+    },
+  };
 }
 
 /** The C library, which also knows the kernel's neighbors, and why no packet socket can be opened. */
@@ -99,8 +151,8 @@ function openSockets(): { readonly libc: Libc | null; readonly lack: string | nu
 
 /**
  * The addresses in question on each link that is asked, by the link's name: those of `--address` that
- * this machine holds, else its own as a datagram would name them; where some are without a network,
- * as virtual addresses are added, those alone.
+ * this machine holds, else its own as a datagram would name them, if there are several; where some
+ * are without a network, as virtual addresses are added, those alone.
  */
 export function addressesInQuestion(
   { all, interfaceNames, addresses: named }: Pick<
@@ -134,13 +186,16 @@ export function addressesInQuestion(
     if (named !== null) {
       return [link, held.filter((one) => named.some((prefix) => prefixContains(prefix, one)))];
     }
-    const global = held.filter((address) => !isLinkLocal(address));
-    return [
-      link,
-      global.filter((address) =>
-        isBare(address) || !global.some((one) => one.family === address.family && isBare(one))
-      ),
-    ];
+    const global = Map.groupBy(
+      held.filter((address) => !isLinkLocal(address)),
+      ({ family }) => family,
+    );
+    // The only one is the router's own, which never moves.
+    const virtual = [...global.values()].map((some) => {
+      const bare = some.filter(isBare);
+      return bare.length > 0 ? bare : some.length > 1 ? some : [];
+    });
+    return [link, virtual.flat()];
   });
   const asked = found.flatMap(([, addresses]) => addresses);
   const absent = (named ?? []).filter((prefix) =>
@@ -187,6 +242,10 @@ function neighborsOf(
         neighbors.push({ link, address: { family, length, bytes }, linkLayerAddress });
       }
     }
+    if (listening !== null) {
+      listening.look();
+      neighbors.push(...listening.heard());
+    }
     neighbors.push(...readKnownHosts(knownHostsFile));
   } catch (error) {
     remarks.push(messageOf(error));
@@ -194,12 +253,12 @@ function neighborsOf(
   return { neighbors, remarks };
 }
 
-/** Writes down who was heard, where this program may; what hinders that is a remark. */
-function remember(hosts: readonly Neighbor[], lastSeen: number): string[] {
+/** Writes down who was heard, where this program may; what hinders that is a line. */
+function writeDown(hosts: readonly KnownHost[]): string[] {
   const descriptor = { name: "write", path: knownHostsFile } as const;
   if (Deno.permissions.querySync(descriptor).state !== "granted") return [];
   try {
-    addKnownHosts(knownHostsFile, hosts.map((host) => ({ ...host, lastSeen })));
+    addKnownHosts(knownHostsFile, hosts);
     return [];
   } catch (error) {
     return [messageOf(error)];

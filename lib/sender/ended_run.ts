@@ -8,6 +8,7 @@ import {
   exitCode,
   type HostVerdict,
   hostVerdicts,
+  isProbe,
   type Outcome,
   type Verdict,
   verdictCounts,
@@ -57,7 +58,7 @@ export function endedRun(outcome: Outcome, options: ScopeOptions, at: number): E
   const action = actionOf(outcome);
   return {
     ...scopeOf(options),
-    kind: action === "probe" ? "drill" : "failover",
+    kind: isProbe(outcome) ? "drill" : "failover",
     at,
     elapsedMs: outcome.record.elapsedMs,
     exitCode: outcome.exitCode,

@@ -52,7 +52,7 @@ type Content =
   /** The datagram of 2009, which nobody acknowledges. */
   | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] }
   /** No datagram: hosts are asked by ARP and Neighbor Discovery alone. */
-  | { readonly kind: "none" };
+  | { readonly kind: "none"; readonly isProbe: boolean };
 
 /** What is to be sent, to whom, and when it is enough. */
 export interface ExchangePlan {
@@ -328,6 +328,8 @@ class Run {
   }
 
   async #receive(bytes: Uint8Array, address: string, sourcePort: number) {
+    // Until the port is closed more may come in, which nobody waits for.
+    if (this.#ended) return;
     const { plan, record, time } = this;
     const ms = time.monotonic() - this.#start;
     const wall = time.wall();

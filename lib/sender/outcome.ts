@@ -67,6 +67,12 @@ export function actionOf(
   return content.kind === "signed" ? content.requests[0].fields.action : content.kind;
 }
 
+/** Whether nothing was to be changed: a drill. */
+export function isProbe(outcome: Pick<Outcome, "plan">): boolean {
+  const { content } = outcome.plan.exchange;
+  return content.kind === "none" ? content.isProbe : actionOf(outcome) === "probe";
+}
+
 /**
  * The outcome of an exchange, at its end or so far; `hindrances` come on top of the plan's. Nobody
  * acknowledges a password.
@@ -149,7 +155,9 @@ function codeOf(
     actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
   if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
-  const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
+  // Who had no time to answer isn't at fault.
+  const isMissing = missingCount > 0 && record.endedEarly === null;
+  const isWrong = isLost || plan.faults.length > 0 || isMissing || impostors.length > 0 ||
     record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
     asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;
@@ -194,15 +202,17 @@ export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome):
       stuck: result.findings.filter(({ finding }) => finding === "stuck")
         .map(({ address }) => formatPrefix(address)),
     })),
-    ...askedHosts(asked).map((one): HostVerdict => ({
-      name: printable(one.name ?? one.host),
-      expectedName: one.name,
-      verdict: one.verdict,
-      text: askedText(one),
-      isGood: weightOf(one) === "none",
-      stuck: one.results.filter(({ verdict }) => verdict === "stuck")
-        .map(({ address }) => formatPrefix(address)),
-    })),
+    // Of those that nobody expects and nobody asked nothing is known but their number.
+    ...askedHosts(asked).filter(({ verdict, expected }) => expected || verdict !== "not asked")
+      .map((one): HostVerdict => ({
+        name: printable(one.name ?? one.host),
+        expectedName: one.name,
+        verdict: one.verdict,
+        text: askedText(one),
+        isGood: weightOf(one) === "none",
+        stuck: one.results.filter(({ verdict }) => verdict === "stuck")
+          .map(({ address }) => formatPrefix(address)),
+      })),
     ...missing.map((name): HostVerdict => ({
       name: printable(name),
       expectedName: name,

@@ -4,18 +4,12 @@ import {
   isLinkLocal,
   type OwnAddress,
   type OwnInterface,
-  parseLinkLayerAddress,
   samePrefix,
 } from "../wire/addresses.ts";
 
-/** Whether a link-layer address in hex is a virtual router's (RFC 9568, section 7.3). */
-function isVirtual(linkLayerAddress: string): boolean {
-  return /^00005e000[12]/.test(linkLayerAddress);
-}
-
-/** Whether an interface has the link-layer address of a virtual router. */
+/** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
 export function isVirtualRouters({ linkLayerAddress }: OwnInterface): boolean {
-  return linkLayerAddress !== null && isVirtual(linkLayerAddress.toHex());
+  return linkLayerAddress !== null && /^00005e000[12]/.test(linkLayerAddress.toHex());
 }
 
 /**
@@ -31,60 +25,23 @@ function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): bool
   return isVirtualRouters(own) && own.addresses.every(isBelow);
 }
 
-/** The link-layer addresses in hex of all interfaces by their names; null if they can't be read. */
-function readLinkLayerAddresses(): ReadonlyMap<string, string> | null {
-  if (Deno.build.os !== "linux") return null;
-  const folder = "/sys/class/net";
-  const all = new Map<string, string>();
-  try {
-    for (const { name } of Deno.readDirSync(folder)) {
-      const bytes = parseLinkLayerAddress(readLine(`${folder}/${name}/address`));
-      if (bytes?.some(Boolean)) all.set(name, bytes.toHex());
-    }
-    return all;
-  } catch {
-    return null;
-  }
-}
-
-/** Empty if the file is gone, or never was: bonding_masters is no interface. */
-function readLine(path: string): string {
-  try {
-    return Deno.readTextFileSync(path).trim();
-  } catch {
-    return "";
-  }
-}
-
 /**
- * Tells whether a link-layer address is one of this machine's own, on any interface; null for one
- * that isn't known, if the interface that holds the address has one that the system doesn't tell: all
- * its addresses have labels. For the first that isn't known `readAll` is asked, which knows interfaces
- * without an IP address as well: a host may have a bond's address at the one of a port. A virtual
- * router's interface without one is a backup's.
+ * Tells whether a link-layer address is one of this machine's own, on any interface. Null for one that
+ * isn't known, if there is an interface whose own the system doesn't tell, since all its addresses
+ * have labels, and no other interface holds the address: that one may answer for what is on lo, too.
  */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],
-  readAll = readLinkLayerAddresses,
 ): (linkLayerAddress: Uint8Array, address: AddressPrefix) => boolean | null {
-  const untold = interfaces.filter((own) => own.hasNeighbors && own.linkLayerAddress === null);
+  const told = interfaces.filter(({ linkLayerAddress }) => linkLayerAddress !== null);
+  const isAnyUntold = interfaces.some((own) => own.hasNeighbors && !told.includes(own));
   const isUntold = (address: AddressPrefix) =>
-    untold.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
+    isAnyUntold &&
+    !told.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
   const own = new Set(
     interfaces.filter((one) => !isBackups(one, interfaces))
       .flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
   );
-  let all: ReadonlyMap<string, string> | null | undefined;
-  return (linkLayerAddress, address) => {
-    const text = linkLayerAddress.toHex();
-    if (own.has(text)) return true;
-    if (all === undefined) {
-      all = readAll();
-      for (const [name, one] of all ?? []) {
-        if (!isVirtual(one) || untold.some((labels) => labels.name === name)) own.add(one);
-      }
-    }
-    if (own.has(text)) return true;
-    return isUntold(address) && (all === null || isVirtual(text)) ? null : false;
-  };
+  return (linkLayerAddress, address) =>
+    own.has(linkLayerAddress.toHex()) || (isUntold(address) ? null : false);
 }

@@ -100,7 +100,7 @@ export async function prepare(
 
 /** The plan where nothing but ARP and Neighbor Discovery is sent. */
 function askPart(
-  { expect, sourcePorts }: SendOptions,
+  { expect, sourcePorts, action }: SendOptions,
   rest: Pick<Plan, "faults" | "isOwnLinkLayerAddress">,
   common: Omit<ExchangePlan, "content" | "expected">,
 ): Plan {
@@ -109,7 +109,12 @@ function askPart(
   return {
     ...rest,
     sourcePorts,
-    exchange: { ...common, schedule, content: { kind: "none" }, expected },
+    exchange: {
+      ...common,
+      schedule,
+      content: { kind: "none", isProbe: action === "probe" },
+      expected,
+    },
     signer: null,
     hindrances,
     warnings: [],

@@ -8,6 +8,7 @@ import {
   type ExitCode,
   exitCode,
   hostVerdicts,
+  isProbe,
   type Outcome,
   type Verdict,
   verdictCounts,
@@ -71,11 +72,11 @@ function askedRow(asked: AskedHost, showClock: boolean): Row {
 }
 
 function rowsOf(outcome: Outcome): Row[] {
-  const isProbe = actionOf(outcome) === "probe";
-  const showClock = isProbe ||
+  const isDrill = isProbe(outcome);
+  const showClock = actionOf(outcome) === "probe" ||
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
-  const heading = ["HOST", "ADDRESS", "MS", isProbe ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
+  const heading = ["HOST", "ADDRESS", "MS", isDrill ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
   const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
     .map(({ name, text }): Row => ({
       cells: [name, ...Array(heading.length - 2).fill(""), text],
@@ -83,7 +84,9 @@ function rowsOf(outcome: Outcome): Row[] {
     }));
   const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
   const asked = Object.groupBy(
-    askedHosts(outcome.asked),
+    askedHosts(outcome.asked).filter(({ verdict, expected }) =>
+      expected || verdict !== "not asked"
+    ),
     (asked) => wrong(asked) ? "wrong" : "right",
   );
   const answered = Object.groupBy(
@@ -101,8 +104,15 @@ function rowsOf(outcome: Outcome): Row[] {
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
+/** Letters that terminals show two columns wide: those of Unicode's East Asian Width W and F. */
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18d08}\u{1aff0}-\u{1b2fb}\u{20000}-\u{3fffd}]/u;
+
+/** Columns that a text takes on a terminal. */
 function widthOf(text: string): number {
-  return [...text].length;
+  let width = 0;
+  for (const character of text) width += wide.test(character) ? 2 : 1;
+  return width;
 }
 
 /** Options of a table. */
@@ -132,7 +142,14 @@ export function rowLines(
 }
 
 function cutLine(line: string, columns: number | null): string {
-  return columns === null ? line : [...line].slice(0, columns).join("");
+  if (columns === null) return line;
+  let shown = "", left = columns;
+  for (const character of line) {
+    left -= widthOf(character);
+    if (left < 0) break;
+    shown += character;
+  }
+  return shown;
 }
 
 /** MS, and REMOVED or ENTRIES. */
@@ -232,7 +249,7 @@ function remarks(outcome: Outcome): string[] {
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
     ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
-        outcome.asked.length === 0
+        outcome.asked.length === 0 && record.endedEarly === null
       ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
       : [],
     ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],

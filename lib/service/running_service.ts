@@ -134,12 +134,30 @@ function reportDeaf(settings: Settings, report: Report): void {
   for (const address of deafToBroadcasts(settings)) report("broadcastsUnheard", { address });
 }
 
-/** What sockets are opened at: on Linux one at `::` hears IPv4 as well, and excludes one for that. */
+/**
+ * What sockets are opened at: on Linux one at `::` hears IPv4 as well, and excludes one for that; with
+ * net.ipv6.bindv6only it doesn't, and IPv4 gets one of its own.
+ */
 function listenAddresses({ Listen }: Settings, os = Deno.build.os): string[] {
   const texts = Listen.map(formatAddress);
-  return os === "linux" && texts.includes("::")
-    ? texts.filter((text) => text.includes(":"))
-    : texts;
+  if (os !== "linux" || !texts.includes("::")) return texts;
+  return [...texts.filter((text) => text.includes(":")), ...isIpv6Alone() ? ["0.0.0.0"] : []];
+}
+
+/** Whether a socket at `::` leaves its port to IPv4. */
+function isIpv6Alone(): boolean {
+  const transport = "udp";
+  let six: Deno.DatagramConn | undefined;
+  try {
+    six = Deno.listenDatagram({ transport, hostname: "::", port: 0 });
+    const { port } = six.addr as Deno.NetAddr;
+    Deno.listenDatagram({ transport, hostname: "0.0.0.0", port }).close();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    six?.close();
+  }
 }
 
 /** The indexes of the interfaces that have a link-local address. */

@@ -25,12 +25,22 @@ export class StartError extends Error {
   }
 }
 
-/**
- * The service-specific exit code that `sc.exe query` shows with error 1066: the number of the event
- * that says the same in the event log. 0 for what a restart can't mend, a wrong setting: Windows
- * would start the service anew each minute for ever. docs/windows.md lists them with cause and cure.
- */
-export function serviceExitCode(error: unknown): number {
-  if (!(error instanceof StartError)) return events.unexpectedError.id;
-  return startFailures[error.event] === 2 ? 0 : events[error.event].id;
+/** What `sc.exe query` shows of a service that couldn't start: SERVICE_STATUS's two exit codes. */
+export interface ServiceExit {
+  /** 1066 has the manager's recovery start it anew; with 0, for a wrong setting, nothing does. */
+  readonly exitCode: 0 | 1066;
+  /** The number of the event that says why. docs/windows.md lists them with cause and cure. */
+  readonly serviceExitCode: number;
+}
+
+const ERROR_SERVICE_SPECIFIC_ERROR = 1066;
+
+/** The exit codes of a start that failed with an error. */
+export function serviceExit(error: unknown): ServiceExit {
+  const isKnown = error instanceof StartError;
+  return {
+    // Windows would start the service anew each minute for ever.
+    exitCode: isKnown && error.exitStatus === 2 ? 0 : ERROR_SERVICE_SPECIFIC_ERROR,
+    serviceExitCode: events[isKnown ? error.event : "unexpectedError"].id,
+  };
 }

@@ -36,7 +36,7 @@ import type { HostKeyStore } from "./keys.ts";
 import type { NetworkChanges } from "./network_changes.ts";
 import { printHostKey, runProgram } from "./program.ts";
 import { type ServiceParts, startService } from "./running_service.ts";
-import { serviceExitCode, StartError } from "./start_error.ts";
+import { type ServiceExit, serviceExit, StartError } from "./start_error.ts";
 import { runAsService } from "./windows_service.ts";
 
 /** Runs the command; resolves with the exit status. */
@@ -85,11 +85,11 @@ async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   return { ...parts, ...network, openCache: () => cache };
 }
 
-/** Reports why the service can't start; returns the service-specific exit code. */
-function reportStartFailure(report: Report, error: unknown): number {
+/** Reports why the service can't start; returns what the manager is told. */
+function reportStartFailure(report: Report, error: unknown): ServiceExit {
   if (error instanceof StartError) report(error.event, error.values);
   else report("unexpectedError", { error: systemReason(error) });
-  return serviceExitCode(error);
+  return serviceExit(error);
 }
 
 /** Nothing where iphlpapi.dll can't be opened, which ends the start with the cache's own error. */

@@ -24,6 +24,7 @@ import {
   type ServiceStatus,
 } from "../win32/winsvc.ts";
 import type { RunningService } from "./running_service.ts";
+import type { ServiceExit } from "./start_error.ts";
 
 /** What the manager controls. */
 export type ControlledService = Pick<RunningService, "flushNow" | "reload" | "stop">;
@@ -32,11 +33,8 @@ export type ControlledService = Pick<RunningService, "flushNow" | "reload" | "st
 interface WindowsServiceParts {
   /** Starts the service; resolves when it listens and has done its first flush. */
   readonly start: () => Promise<ControlledService>;
-  /**
-   * Reports why a start failed; returns the service-specific exit code, 0 if another start would fail
-   * alike: the manager then starts nothing anew.
-   */
-  readonly startFailed: (error: unknown) => number;
+  /** Reports why a start failed; returns what the manager is told. */
+  readonly startFailed: (error: unknown) => ServiceExit;
   /** Reports that a stop hangs, or that something unexpected happened, and ends the process. */
   readonly die: (reason: unknown) => void;
   /** @default the system's */
@@ -56,7 +54,6 @@ const acceptedControls = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN |
   SERVICE_ACCEPT_PARAMCHANGE | SERVICE_ACCEPT_POWEREVENT;
 
 const ERROR_CALL_NOT_IMPLEMENTED = 120;
-const ERROR_SERVICE_SPECIFIC_ERROR = 1066;
 
 const stoppedStatus: ServiceStatus = {
   state: SERVICE_STOPPED,
@@ -155,9 +152,7 @@ class WindowsService {
       this.#service = await this.#parts.start();
       this.#setStatus(SERVICE_RUNNING, { controlsAccepted: acceptedControls });
     } catch (error) {
-      const serviceExitCode = this.#parts.startFailed(error);
-      const exitCode = serviceExitCode === 0 ? win32.success : ERROR_SERVICE_SPECIFIC_ERROR;
-      this.#setStatus(SERVICE_STOPPED, { exitCode, serviceExitCode });
+      this.#setStatus(SERVICE_STOPPED, this.#parts.startFailed(error));
       this.#end();
     }
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { pages } from "../../docs/generate.ts";
 import { parseSettingsText } from "../../lib/config/file.ts";
 import { defaultSettings, settingNames } from "../../lib/config/settings.ts";
+import { events } from "../../lib/log/events.ts";
 import { decodeAck } from "../../lib/wire/ack.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { createVerifier } from "../../lib/wire/ed25519_node.ts";
@@ -82,4 +83,15 @@ Deno.test("packaging/arpflush.toml has the defaults, commented out or not", () =
   const { settings, origins } = parseSettingsText(uncommented, "arpflush.toml");
   assert.deepEqual(settings, defaultSettings());
   for (const name of settingNames) assert.equal(origins[name], "arpflush.toml");
+});
+
+Deno.test("docs/windows.md lists every service-specific exit code", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/windows.md", import.meta.url));
+  const names = [
+    ...["settingsInvalid", "keyMissing", "listenFailed", "cacheUnusable"] as const,
+    "unexpectedError",
+  ] as const;
+  for (const name of names) {
+    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
+  }
 });

@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log"],
   sender: ["wire", "ask", "libc", "follow"],
-  follow: ["wire", "sender"],
+  follow: ["wire", "sender", "ask"],
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],
 };
@@ -145,4 +145,54 @@ Deno.test("only lib/win32 and lib/libc open libraries, and no module imports wha
     if (!["win32", "libc"].includes(roomOf(path))) assert.ok(!text.includes("Deno.dlopen"), path);
     assert.doesNotMatch(text, /\bimport\(\s*[^"\s]/, path);
   }
+});
+
+/** What a module imports by name from others, as `PATH NAME`; `PATH *` for all of one. */
+function importedNames(path: string, text: string): string[] {
+  const clauses = Array.from(
+    text.matchAll(/\bimport (?:type )?([^;"]*?) from "(\.[^"]+)"/gs),
+    ([, clause, specifier]) => [clause, specifier],
+  );
+  // Of a module that is loaded when it is needed: the words around it.
+  for (const { index, 1: specifier } of text.matchAll(/\bimport\(\s*"(\.[^"]+)"/g)) {
+    clauses.push([text.slice(Math.max(0, index - 150), index + 150), specifier]);
+  }
+  return clauses.flatMap(([clause, specifier]) => {
+    const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
+    return (clause.match(/[\w*]+/g) ?? []).map((name) => `${target} ${name}`);
+  });
+}
+
+const exporting = /^export (?:async )?(?:function\*?|const|class|interface|type|enum) (\w+)/gm;
+
+Deno.test("no module exports what no other imports", async () => {
+  const texts = new Map<string, string>();
+  for (const path of [...files, ...await modulesIn("tests")]) {
+    texts.set(path, await Deno.readTextFile(new URL(path, root)));
+  }
+  const imported = new Set([...texts].flatMap(([path, text]) => importedNames(path, text)));
+  const unused = [...texts].flatMap(([path, text]) =>
+    imported.has(`${path} *`)
+      ? []
+      : Array.from(text.matchAll(exporting), ([, name]) => `${path} ${name}`)
+  ).filter((one) => !imported.has(one));
+  assert.deepEqual(unused, []);
+});
+
+Deno.test("no function of lib/ is longer than 80 lines", async () => {
+  const long: string[] = [];
+  for (const path of library) {
+    const lines = (await Deno.readTextFile(new URL(path, root))).split("\n");
+    lines.forEach((line, i) => {
+      const [, indent] = /^( {0,2})(?:export )?(?:async )?(?:function\*? \w+|#?\w+\()/.exec(line) ??
+        [];
+      if (indent === undefined || /^ *(if|for|while|switch|return)\b|;$/.test(line)) return;
+      // Of a declaration without a body the end is a parenthesis.
+      const length = lines.slice(i).findIndex((other) =>
+        other.startsWith(`${indent}}`) || other.startsWith(`${indent})`) && other.endsWith(";")
+      );
+      if (length > 80) long.push(`${path}:${i + 1} ${length} lines`);
+    });
+  }
+  assert.deepEqual(long, []);
 });

@@ -19,7 +19,7 @@ interface Answer {
 }
 
 /** The answer to each panel's query at each second. */
-export type Answers = readonly (readonly (readonly Answer[])[])[];
+type Answers = readonly (readonly (readonly Answer[])[])[];
 
 type Panel = typeof dashboard.panels[number];
 

@@ -1,7 +1,7 @@
 /** Kinds of keepalived configurations, each for two routers that take turns as master. */
 
 /** A link: the first three bytes of its IPv4 networks, all /24, and the /64 that it has besides. */
-export interface Link {
+interface Link {
   readonly networks: readonly string[];
   readonly network6?: string;
 }
@@ -28,7 +28,7 @@ export interface Kind {
   configuration(router: RouterSettings): string;
 }
 
-export interface RouterSettings {
+interface RouterSettings {
   readonly priority: number;
   readonly hook: string;
   /** Own and the other router's address on the first link. */

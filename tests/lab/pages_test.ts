@@ -21,6 +21,8 @@ const expected: readonly (readonly [string, Expected])[] = [
   ["ip -brief address show", { shows: /^eth0.* 192\.0\.2\.1\/32.*\n.*\neth0@.* UP +\S+:/ms }],
   ["ip neigh del", {}],
   ["arpflush/arpflush -a\n", { shows: /^sql01 .* healed$/m }],
+  ["--ask -A", { shows: /^sql01 +192\.0\.2\.10 .* (ok|healed)$/m }],
+  ["--ask --probe -A", { shows: /^sql01 +192\.0\.2\.10 .* ok$/m }],
   ["systemctl status", {
     shows:
       /active \(running\).*:27735.*Started version .*Flushed all for router.*# Key ids: \w{8}$/ms,
@@ -74,7 +76,7 @@ Deno.test("docs/operating.md: every command does what the page says", async () =
   const lines = Array.from(page.matchAll(/^notify(_master)? "(.*)"$/gm), ([, master, line]) =>
     // What keepalived appends.
     master === undefined ? `${line} INSTANCE VI_1 MASTER 100` : line);
-  assert.equal(lines.length, 5);
+  assert.equal(lines.length, 6);
   lines.forEach((line, i) => files[`notify-${i}`] = line);
 
   const { code, text } = await outcomeIn("operations_steps.sh", files, [], 240);

@@ -66,6 +66,17 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
       assert.equal(code, 0);
     });
 
+    await t.step("starts in a working directory that is gone", async () => {
+      const script = `mkdir /tmp/gone$$ && cd /tmp/gone$$ && rmdir /tmp/gone$$
+        /run/arpflush/arpflush --version; env -u PWD /run/arpflush/arpflush-service --version`;
+      const { code, stdout } = await inFolder(
+        folder,
+        `mount -t tmpfs tmpfs /tmp; ${script}`,
+      );
+      assert.equal(stdout, versionText("arpflush") + versionText("arpflush-service"));
+      assert.equal(code, 0);
+    });
+
     await t.step("flushes for one sender and answers several at once", async () => {
       const send =
         "as_user /run/links/second 192.0.2.1 -k /run/key -q --expect 1 --count 1 --wait 5";

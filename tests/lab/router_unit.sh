@@ -64,6 +64,18 @@ machine sh -c 'echo "INSTANCE \"lan\" MASTER 100" >/run/arpflush/notify.fifo'
 await 1 'Flush: .*1 healed'
 logged | grep -o 'INSTANCE lan is MASTER.*'
 
+say drilled
+machine sh -e <<'END'
+echo host >/etc/arpflush/hosts
+install -m 644 /opt/arpflush/arpflush-drill.service /opt/arpflush/arpflush-drill.timer /etc/systemd/system
+systemctl daemon-reload
+systemctl enable -q --now arpflush-drill.timer
+systemctl start arpflush-drill
+/opt/arpflush/arpflush history | sed 's/^[^ ]* [^ ]* *//; s/[0-9.]*  1/S  1/'
+stat -c '%a %U' /var/lib/arpflush-router/arpflush-router.prom /var/lib/arpflush-router/history.jsonl
+END
+machine systemctl is-active arpflush-drill.timer
+
 say killed
 machine systemctl kill -s KILL arpflush-router
 stale

@@ -65,6 +65,10 @@ Deno.test({
         "arpflush-router",
       ],
       "healed": ["INSTANCE lan is MASTER: a flush on host0, which has 192.0.2.1 now"],
+      "drilled": [
+        ...["RUN    EXIT  SECONDS  HOSTS", "drill     0      S  1 alive"],
+        ...["644 arpflush-router", "644 arpflush-router", "active"],
+      ],
       "killed": [`At the start something is wrong on host0: ${stuck}`],
       "hung": ["2"],
       "a key that can not be used": ["refused", "failed"],

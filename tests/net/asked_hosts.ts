@@ -31,7 +31,7 @@ const dropsGarp = [
 ];
 
 /** What makes a host one of its kind: commands of its shell, given its number. */
-export const kinds = {
+const kinds = {
   plain: () => [],
   "GARP dropped": nft(...dropsGarp),
   "drop_gratuitous_arp": () => [sysctl("ipv4/conf/e0/drop_gratuitous_arp", 1)],
@@ -77,7 +77,7 @@ export interface AskedHost {
 }
 
 /** How the sender is started. */
-export interface AskStart {
+interface AskStart {
   /** @default "router" */
   readonly program?: "router" | "sender";
   /** Put before its command line. @default nothing */

@@ -94,13 +94,22 @@ export async function openSegment(): Promise<Segment> {
   };
 }
 
+/**
+ * The host has the router's link-layer address, or asks for it before its next packet: a flush of all
+ * that ends behind the answer takes it away again.
+ */
+export async function isRight(host: Host, address: string, also = routerMac): Promise<void> {
+  const found = await host.linkLayerAddressOf(address);
+  assert.ok([null, routerMac, also].includes(found), `${address} at ${found}`);
+}
+
 /** The router's request heals the host, which it is stale at before, and the report says so. */
 export async function heals(segment: Segment, host: Host, ...args: string[]): Promise<void> {
   await host.goStale();
   const { code, stdout, stderr } = await segment.send("-a", "--expect", "1", ...args);
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, /^host0 .* healed/m);
-  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  await isRight(host, "192.0.2.1");
 }
 
 /** Makes an interface a port of the segment's bridge, on which the router itself speaks to nobody. */

@@ -6,6 +6,7 @@ import {
   deadMac,
   heals,
   type Host,
+  isRight,
   notifySocket,
   openSegment,
   plugIn,
@@ -31,12 +32,13 @@ Deno.test("send.ts -a heals both families on a host, and its report says so", as
   await ip(host.namespace, [permanent]);
   const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^host0 +192\.0\.2\.100 +\d+ +2 +healed$/m);
+  assert.match(stdout, /^host0 +192\.0\.2\.100 +\d+ +[2-4] +healed$/m);
   for (const address of virtualAddresses) {
-    assert.equal(await host.linkLayerAddressOf(address), routerMac);
+    await isRight(host, address);
   }
   assert.equal(await host.linkLayerAddressOf("192.0.2.50"), deadMac);
-  await service.line(/Flushed all for .*: 2 entries removed/);
+  // Its entries are deleted beside the flush of all, which may count them too.
+  await service.line(/Flushed all for .*: [0-2] entries removed/);
   assert.equal(await service.stop(), 0);
 });
 
@@ -48,7 +50,7 @@ Deno.test("send.ts --only flushes the router's addresses and nothing else", asyn
   await ip(host.namespace, [`neigh replace 192.0.2.51 lladdr ${deadMac} nud reachable dev e0`]);
   const { code, stdout, stderr } = await segment.send("-a", "--only", "--expect", "1");
   assert.equal(code, 0, stdout + stderr);
-  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+  await isRight(host, "192.0.2.1");
   assert.equal(await host.linkLayerAddressOf("192.0.2.51"), deadMac);
 });
 
@@ -79,8 +81,8 @@ Deno.test("send.ts counts a host with two interfaces once, and heals both", asyn
   assert.equal(code, 0, stderr);
   assert.equal(stdout.match(/^host0 /gm)?.length, 1);
   assert.match(stdout, / \+1 .* healed$/m);
-  assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
-  assert.equal(await host.linkLayerAddressOf("198.51.100.1"), routerMac);
+  await isRight(host, "192.0.2.1");
+  await isRight(host, "198.51.100.1");
 });
 
 Deno.test("service.ts heals by RefreshAddresses without any datagram", async () => {
@@ -136,6 +138,28 @@ Deno.test("service.ts hears requests again after the address it listens on was a
   assert.equal(code, 0, stdout + stderr);
 });
 
+Deno.test("service.ts hears each address of Listen by itself, and answers from there", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  const service = await host.serve(['Listen = ["192.0.2.100", "2001:db8::77", "192.0.2.77"]']);
+  await service.line(/Cannot listen on 192\.0\.2\.77 port \d+: .*other addresses are heard/);
+
+  async function answersFrom(address: string): Promise<void> {
+    const { stdout, stderr } = await segment.send(address, "--probe", "--json", "--expect", "1");
+    const { hosts }: { hosts: { addresses: string[] }[] } = JSON.parse(stdout);
+    assert.deepEqual(hosts.map(({ addresses }) => addresses), [[address]], stderr);
+  }
+
+  await answersFrom("192.0.2.100");
+  await ip(host.namespace, [
+    "addr add 192.0.2.77/24 dev e0",
+    "addr add 2001:db8::77/64 dev e0 nodad",
+  ]);
+  await service.line(/Listening on 192\.0\.2\.77/);
+  // An ack by a socket at all addresses would come from the first of them.
+  for (const address of ["192.0.2.77", "2001:db8::77", "192.0.2.100"]) await answersFrom(address);
+});
+
 for (const [direction, seconds] of [["ahead", 600], ["behind", -600]] as const) {
   Deno.test(`send.ts heals a host whose clock is 10 minutes ${direction}`, async () => {
     await using segment = await openSegment();
@@ -150,7 +174,7 @@ for (const [direction, seconds] of [["ahead", 600], ["behind", -600]] as const) 
       stdout,
       new RegExp(`^host0 .* (599\\.\\d|600\\.0|600\\.1) s ${direction} +healed$`, "m"),
     );
-    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+    await isRight(host, "192.0.2.1");
   });
 }
 
@@ -191,6 +215,6 @@ Deno.test(`one broadcast heals ${count} hosts, each counted once`, async () => {
   assert.equal(new Set(healed.map((line) => line.split(" ")[0])).size, count);
   assert.equal(healed.length, count);
   for (const host of hosts) {
-    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+    await isRight(host, "192.0.2.1");
   }
 });

@@ -10,8 +10,8 @@ import {
   deadMac,
   folder,
   type Host,
+  isRight,
   openSegment,
-  routerMac,
   type Segment,
   settingsText,
 } from "./chain.ts";
@@ -53,12 +53,6 @@ function entry(host: Host, address: string, linkLayerAddress: string, state: str
   return ip(host.namespace, [
     `neigh replace ${address} lladdr ${linkLayerAddress} dev e0 nud ${state}`,
   ]);
-}
-
-/** The host has the router's link-layer address, or asks for it before its next packet. */
-async function isRight(host: Host, address: string, also = routerMac): Promise<void> {
-  const found = await host.linkLayerAddressOf(address);
-  assert.ok([null, routerMac, also].includes(found), `${address} at ${found}`);
 }
 
 /** Rules of the router's firewall, until it is disposed of. */
@@ -115,7 +109,10 @@ Deno.test("an address that is the link's only one is in question", () =>
 
 Deno.test("more addresses than a datagram holds are all flushed, and judged together", () =>
   withHost(async (segment, host) => {
-    const addresses = Array.from({ length: 120 }, (_, i) => `10.7.200.${i + 1}`);
+    const addresses = Array.from(
+      { length: 300 },
+      (_, i) => `10.7.${200 + (i >> 8)}.${i & 255}`,
+    );
     await ip(host.namespace, ["addr add 10.7.1.1/16 dev e0"]);
     await ip(null, ["addr add 10.7.0.2/16 dev br0"]);
     await ip(null, addresses.map((address) => `addr add ${address}/32 dev br0`));

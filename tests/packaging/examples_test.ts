@@ -27,7 +27,7 @@ async function analyzeUnit(
   ...args: string[]
 ): Promise<{ code: number; said: string }> {
   const unit = await Deno.readTextFile(`${root}/packaging/${name}`);
-  const text = unit.replace(/^ExecStart=.*$/m, "ExecStart=/bin/true");
+  const text = unit.replace(/^ExecStart=(.*\\\n)*.*$/m, "ExecStart=/bin/true");
   return await withFile(name, text, async (path) => {
     const { code, stdout, stderr } = await outcomeOf(["systemd-analyze", ...args, path]);
     return { code, said: stdout + stderr };
@@ -36,7 +36,7 @@ async function analyzeUnit(
 
 const ignore = !await isInstalled("systemd-analyze", "groff");
 
-for (const unit of ["arpflush.service", "arpflush-router.service"]) {
+for (const unit of ["arpflush.service", "arpflush-router.service", "arpflush-drill.service"]) {
   Deno.test({
     name: `packaging/${unit} is a unit without a fault, and exposes at most 2.5 of 10`,
     ignore,
@@ -100,4 +100,11 @@ Deno.test("ci.yml calls scripts, tasks and tests that are there", async () => {
   for (const [, task] of workflow.matchAll(/\$DENO task (\w+)/g)) {
     assert.ok(task in config.tasks, task);
   }
+});
+
+Deno.test("gate, workflow, README and Wine's tier name one version of Deno", async () => {
+  const files = [".ci/run", ".github/workflows/ci.yml", "README.md", "tests/windows/wine/setup.sh"];
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(`${root}/${file}`)));
+  const named = texts.map((text) => /(?:\bdeno|@deno\/win32-x64)@([\d.]+)/.exec(text)?.[1]);
+  assert.equal(new Set(named).size, 1, named.join(", "));
 });

@@ -25,6 +25,8 @@ export async function packStandIn(folder: string): Promise<void> {
   for (const { name } of programs) {
     await Deno.writeTextFile(`${folder}/${name}.js`, "// stand-in\n");
   }
+  await Deno.mkdir(`${folder}/arpflush-parts`);
+  await Deno.writeTextFile(`${folder}/arpflush-parts/send.js`, "// stand-in\n");
   await Deno.writeTextFile(`${folder}/deno`, "#!/bin/sh\necho stand-in runtime\n");
   await addCompanions(folder);
 }

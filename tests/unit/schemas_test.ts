@@ -46,7 +46,7 @@ const outcomes = [
   outcome([], { exchange: { content: { kind: "password", password: "x", targets: [] } } }),
   outcome(
     [],
-    { exchange: { content: { kind: "none" } } },
+    { exchange: { content: { kind: "none", isProbe: false } } },
     { requests: [], copies: 0 },
     askVerdicts.map((verdict, i) =>
       askResult(verdict, {

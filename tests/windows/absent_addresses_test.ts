@@ -49,8 +49,8 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
       `addresses ${median(beside).toFixed(0)} ms (worst ${Math.max(...beside).toFixed(0)} ms); ` +
       `a stop then ${ms.toFixed(0)} ms`,
   );
-  // 20 ms on a machine that has nothing else to do; the table of so many rows is read twice.
-  assert.ok(median(beside) < 20 + 3 * median(alone), beside.join(", "));
+  // 20 ms where nothing else runs. Look-ups that wait in the runtime's few threads made it seconds.
+  assert.ok(median(beside) < 100 + 3 * median(alone), beside.join(", "));
   assert.ok(Math.max(...beside) < 1_000 && ms < 5_000 && exitCode === 0);
   const events = (await host.newEvents()).filter(({ id }) => id === flushed);
   assert.equal(

@@ -57,7 +57,7 @@ async function failsToStart(host: WindowsHost, code: number): Promise<string> {
   assert.deepEqual(
     [state, exitCode, serviceExitCode],
     code === settingsInvalid || code === keyMissing
-      ? ["STOPPED", 0, 0]
+      ? ["STOPPED", 0, code]
       : ["STOPPED", ERROR_SERVICE_SPECIFIC_ERROR, code],
   );
   const { type, text } = await host.event(code);

@@ -7,7 +7,8 @@ import { sharedRouter } from "../requests.ts";
 import { type Context, type Row, rowOf, type Samples, type Section } from "../section.ts";
 
 const port = 47_910;
-const bundleName = "arpflush.js";
+/** Where the packed folder has the sender. */
+const partsName = "arpflush-parts";
 const broadcast = "192.0.2.255";
 
 const denoProgram = `
@@ -91,8 +92,12 @@ async function time({ line, until }: Program, socket: Deno.DatagramConn): Promis
 const isPacked = ({ name }: Program) => name.startsWith("packed");
 
 async function bundleRow(folder: string): Promise<Row> {
-  const { size } = await Deno.stat(`${folder}/packed/${bundleName}`);
-  return { what: "packed folder: the sender's bundle", value: size / 1_024, unit: "KiB" };
+  const parts = `${folder}/packed/${partsName}`;
+  let bytes = 0;
+  for await (const { name } of Deno.readDir(parts)) {
+    bytes += (await Deno.stat(`${parts}/${name}`)).size;
+  }
+  return { what: "packed folder: the sender's bundle", value: bytes / 1_024, unit: "KiB" };
 }
 
 async function run({ folder, quick }: Context): Promise<Row[]> {

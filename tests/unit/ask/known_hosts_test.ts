@@ -42,7 +42,7 @@ Deno.test("parseKnownHosts() leaves out what is no host, and keeps the one seen 
   const older = line.replace("2026", "2025").replace(":07 ", ":08 ");
   const text = [...wrong, older, line, older].join("\n");
   assert.deepEqual(parseKnownHosts(text), [known("192.0.2.7")]);
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 60 }), (any) => {
+  fc.assert(fc.property(fc.string({ maxLength: 60 }), (any) => {
     parseKnownHosts(`${line} ${any}\n${any}`);
   }));
 });

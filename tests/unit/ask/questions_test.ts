@@ -13,6 +13,9 @@ const router = interfaces(
   `e0 2001:db8::1/128 ${mac}`,
   `e1 10.0.0.2/16 ${mac}`,
   `e1 10.0.0.1/16 ${mac}`,
+  `e2 203.0.113.2/24 ${mac}`,
+  `e2 203.0.113.1/32 ${mac}`,
+  `e3 203.0.114.2/24 ${mac}`,
 );
 
 /** The questions as `host%link for address`, known ones with where they are. */
@@ -76,7 +79,7 @@ Deno.test("questionsOf() asks the named alone, where they are on a link", () => 
       named("fe80::9", "e0"),
       named("192.0.2.7"),
       named("192.0.2.1"),
-      named("203.0.113.9", null, "web9"),
+      named("203.0.115.9", null, "web9"),
     ],
   });
   assert.deepEqual(texts, ["192.0.2.5%e0 for 192.0.2.1 at 05 !", "fe80::9%e0 for 2001:db8::1 !"]);
@@ -105,15 +108,19 @@ const inQuestion = (changes: Partial<Parameters<typeof addressesInQuestion>[0]>,
 };
 
 Deno.test("addressesInQuestion() takes those without a network, else all of a link", () => {
-  assert.deepEqual(inQuestion({}).texts, ["e0 192.0.2.1 2001:db8::1", "e1 10.0.0.2 10.0.0.1"]);
+  assert.deepEqual(inQuestion({}).texts, [
+    "e0 192.0.2.1 2001:db8::1",
+    "e1 10.0.0.2 10.0.0.1",
+    "e2 203.0.113.1",
+  ]);
   assert.deepEqual(inQuestion({ interfaceNames: ["e1"] }).texts, ["e1 10.0.0.2 10.0.0.1"]);
 });
 
 Deno.test("addressesInQuestion() takes those of --address that this machine holds", () => {
-  const addresses = ["10.0.0.1", "fe80::2", "192.0.2.0/24", "203.0.113.9"].map(prefix);
+  const addresses = ["10.0.0.1", "fe80::2", "192.0.2.0/24", "203.0.115.9"].map(prefix);
   assert.deepEqual(inQuestion({ addresses }), {
     texts: ["e0 192.0.2.1 192.0.2.2 fe80::2", "e1 10.0.0.1"],
-    remarks: ["nobody is asked for 203.0.113.9: not on this router"],
+    remarks: ["nobody is asked for 203.0.115.9: not on this router"],
   });
 });
 

@@ -15,7 +15,7 @@ export const ownMac = "020000000001";
 export const oldMac = "020000000002";
 
 /** How a host behaves; it is at 02:00:00:00:01:XX with the last byte of its address. */
-export interface VirtualHost {
+interface VirtualHost {
   readonly address: string;
   /** Where it has the address in question. @default nowhere: it believes the first request */
   entry?: string;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { HostLinks } from "../../../lib/follow/host_links.ts";
+import type { AskResult } from "../../../lib/ask/verdicts.ts";
 import type { Host } from "../../../lib/sender/hosts.ts";
+import { askResult } from "../sender/helpers.ts";
 
 /** A run to which hosts have answered, each on its links, under the names they are expected under. */
 function answered(...hosts: [name: string, ...links: number[]][]) {
@@ -18,6 +20,7 @@ function answered(...hosts: [name: string, ...links: number[]][]) {
   const all = hosts.map(([name, ...links]) => ({ host: of(name), links }));
   return {
     hosts: all,
+    asked: [] as AskResult[],
     expectedNames: new Map(all.map(({ host }) => [host, host.key])),
     record: {
       hosts: {
@@ -40,7 +43,12 @@ Deno.test("HostLinks expects on a link those that answered there, and those that
   // It was plugged in somewhere else.
   links.note(answered(["web2", 0]), ["e0"]);
   assert.deepEqual(elsewhere("e0"), []);
+  const asked = askResult("no answer", { link: "e1", name: "printer1", expected: true });
+  links.note({ ...answered(), asked: [asked] }, ["e0", "e1"]);
+  assert.deepEqual([elsewhere("e0"), elsewhere("e1")], [["printer1"], ["web1"]]);
   assert.equal(links.expectedOn("e0", null), null);
+  assert.equal(new HostLinks().expectedOn("e0", null), null);
+  assert.deepEqual(links.expectedOn("wan", null), { kind: "count", count: 0 });
 });
 
 Deno.test("HostLinks expects on a link as many as are counted less those of other links alone", () => {

@@ -250,8 +250,13 @@ const nothing = "000000000000";
 /** A cache on the double, with time that the test advances. */
 function openResolving(double: IpHelperDouble) {
   const time = createTestTime();
-  const openDatagrams = () => ({ send: double.sendDatagram, [Symbol.dispose]() {} });
-  return { time, cache: openWindowsNeighborCache({ ip: double, openDatagrams, time }) };
+  const open = { now: 0, ever: 0 };
+  function openDatagrams() {
+    open.now++;
+    open.ever++;
+    return { send: double.sendDatagram, [Symbol.dispose]: () => void open.now-- };
+  }
+  return { time, open, cache: openWindowsNeighborCache({ ip: double, openDatagrams, time }) };
 }
 
 Deno.test("openWindowsNeighborCache().resolve() asks the link anew and reports in the order asked", async () => {
@@ -379,7 +384,7 @@ Deno.test("openWindowsNeighborCache().resolve() asks at 0, 0.3 and 0.6 s and whe
 
 Deno.test("openWindowsNeighborCache().flush() isn't held up by 57 absent addresses asked for", async () => {
   const double = createIpHelperDouble();
-  const { time, cache } = openResolving(double);
+  const { time, open, cache } = openResolving(double);
   const absent = Array.from({ length: 57 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
   const resolved = cache.resolve(absent);
   await settle();
@@ -389,6 +394,7 @@ Deno.test("openWindowsNeighborCache().flush() isn't held up by 57 absent address
   assert.equal(time.monotonic(), start);
   const reports = await time.until(resolved);
   assert.deepEqual(new Set(texts(reports)), new Set([`no neighbor ${nothing}`]));
+  assert.deepEqual(open, { now: 0, ever: 1 }, "sockets are opened once for all of them");
 });
 
 Deno.test("openWindowsNeighborCache().resolve() takes the longest network, then the source's link, then the route's", async () => {

@@ -481,6 +481,22 @@ Deno.test("Receiver stopped doesn't wait for resolutions that have not begun", a
   assert.equal(sent.length, 11);
 });
 
+Deno.test("Receiver stopped answers within half a second though nobody answers it", async () => {
+  const { cache } = notingCache({ resolve: () => new Promise(() => {}) });
+  const { deliver, receiver, sent, time } = startHarness({ cache });
+  const bytes = signed({ ...fresh, report: true, addresses: [parsePrefix("192.0.2.101")] });
+  await deliver(bytes);
+  const stopped = receiver.stop();
+  await settle();
+  time.pass(499);
+  await settle();
+  assert.deepEqual(acksTo(bytes, sent), []);
+  time.pass(1);
+  await stopped;
+  const [{ status, reports }] = acksTo(bytes, sent);
+  assert.deepEqual([status, reports[0].state, time.timers], ["flushed", "unknown", 0]);
+});
+
 Deno.test("Receiver names itself, its instance and its key in each ack", async () => {
   let name = "host1";
   const { deliver, sent } = startHarness({ hostName: () => name });

@@ -29,6 +29,14 @@ Deno.test("exchange() sends five copies of the same bytes, one second apart, and
   assert.ok(network.isClosed());
 });
 
+Deno.test("exchange() has no ack left to verify that came behind its end", async () => {
+  for (const delayMs of [1_990, 2_000, 2_010, 3_000]) {
+    const late: Behavior = (_, n) => n === 1 ? [{}] : n === 5 ? [{ delayMs }] : [];
+    const { record, states } = await run({ "192.0.2.20": late });
+    assert.deepEqual([record.unverified, ...states], [0, "sql01 healed"], `${delayMs} ms`);
+  }
+});
+
 Deno.test("exchange() sends every copy although all that are expected have answered, then ends", async () => {
   for (const expected of [{ count: 1 }, expect("sql01"), expect(pinOf(1))]) {
     const { network, record } = await run({ "192.0.2.20": heals }, { expected });

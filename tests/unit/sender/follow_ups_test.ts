@@ -168,6 +168,9 @@ Deno.test("what is dropped is the host's own, and of its kind", () => {
   followUps.note(noted("cc", answer("pending", [], { micros: 0 })), false, 0, null);
   followUps.takeDue(0);
   followUps.note(noted("aa", answer("flushed", [reports.own])), true, 10, null);
+  followUps.note(noted("cc", answer("stale")), false, 10, null);
+  followUps.takeDue(10);
+  followUps.note(noted("cc", answer("failed")), true, 20, null);
   assert.deepEqual(sends(followUps, 1_000), ["300 repair bb", "1000 pending cc"]);
 });
 

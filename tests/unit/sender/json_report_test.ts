@@ -80,7 +80,9 @@ Deno.test("jsonReport() has every result of asking, idle addresses too", () => {
   const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 9);
   const results = [askResult("stuck", { linkLayerAddress }), askResult("no answer")];
   const { asked, keyId, action } = JSON.parse(
-    jsonReport(outcome([], { exchange: { content: { kind: "none" } } }, {}, results)),
+    jsonReport(
+      outcome([], { exchange: { content: { kind: "none", isProbe: false } } }, {}, results),
+    ),
   );
   assert.deepEqual([keyId, action, asked.length], [null, "none", 2]);
   assert.deepEqual(asked[0], {

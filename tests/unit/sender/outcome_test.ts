@@ -52,6 +52,8 @@ const codes: [what: string, answers: readonly Answered[], code: number, Plan?, F
   ["the sending machine alone is not good", [healed, failed], 0, {}, { own: "192.0.2.9" }],
   ["acks were still to be verified", [healed], 3, {}, { unverified: 1 }],
   ["a named interface can't be used", [healed], 3, { faults: ["No e9"] }],
+  ["it was ended before somebody answered", [healed], 4, count(2), { endedEarly: "stopped" }],
+  ["it was ended and a host is stuck", [stuck], 3, {}, { endedEarly: "stopped" }],
   ["the report was hindered", [healed], 4, { hindrances: ["No file"] }],
   ["the report was hindered and a host is stuck", [stuck], 3, { hindrances: ["No file"] }],
   [
@@ -79,7 +81,7 @@ for (const [what, answers, code, plan, record] of codes) {
 }
 
 const named = { expected: true, name: "printer1" } as const;
-const noDatagram: Plan = { exchange: { content: { kind: "none" } } };
+const noDatagram: Plan = { exchange: { content: { kind: "none", isProbe: false } } };
 const nowhere: Fields = { targets: [] };
 
 /** The same with hosts that were asked by ARP. */

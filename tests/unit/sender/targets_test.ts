@@ -117,20 +117,17 @@ Deno.test("chooseTargets() asks all nodes of a link that has IPv6 alone", () => 
   assert.deepEqual(choose({}, machine).shown, [["ff02::1%e0 e0"]]);
 });
 
-Deno.test("chooseTargets() leaves out ports of a bridge or a bond that have link-local addresses", () => {
+Deno.test("chooseTargets() doesn't ask about a link-local address that a virtual router's interface copies", () => {
   const machine = interfaces(
-    "br0 192.0.2.2/24 02:00:00:00:00:02",
-    "p1 fe80::2/64 02:00:00:00:00:02",
-    "e1 fe80::3/64 02:00:00:00:00:03",
+    "e0 192.0.2.2/24 02:00:00:00:00:02",
+    "e0 fe80::2/64 02:00:00:00:00:02",
+    "e0 fe80::3/64 02:00:00:00:00:02",
+    "vrrp.52 fe80::2/64 00:00:5e:00:02:34",
+    "vrrp.52 2001:db8::1/128 00:00:5e:00:02:34",
   );
-  const { groups } = chooseTargets(
-    { all: true, interfaceNames: [], hosts: [] },
-    machine,
-    (name) => name === "p1",
-  );
-  assert.deepEqual(groups.map(({ targets }) => targets.map(({ hostname }) => hostname)), [
-    ["192.0.2.255"],
-    ["ff02::1%e1"],
+  const { groups } = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine);
+  assert.deepEqual(groups.map(({ addresses }) => addresses.map(formatPrefix)), [
+    ["192.0.2.2", "2001:db8::1", "fe80::3"],
   ]);
 });
 
@@ -208,25 +205,19 @@ Deno.test("uniquePrefixes() tells an address from its network and keeps the orde
 
 Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobody tells", () => {
   const mac = (last: string) => Uint8Array.fromHex(`0200000000${last}`);
-  const machine = interfaces("e0 192.0.2.2/24 02:00:00:00:00:02", "e1:vip 198.51.100.1/24");
-  const isOwn = ownLinkLayerAddresses(machine, () => null);
-  const [vip, untold] = ["192.0.2.1", "198.51.100.1"].map(prefix);
+  const e0 = ["e0 192.0.2.2/24 02:00:00:00:00:02", "e0 192.0.2.1/32 02:00:00:00:00:02"];
+  const machine = interfaces(...e0, "e1:vip 198.51.100.1/24", "vip 203.0.113.1/32");
+  const isOwn = ownLinkLayerAddresses(machine);
+  const [vip, untold, label] = ["192.0.2.1", "198.51.100.1", "203.0.113.1"].map(prefix);
   assert.equal(isOwn(mac("02"), vip), true);
   assert.equal(isOwn(mac("01"), vip), false);
   assert.equal(isOwn(mac("02"), untold), true);
   assert.equal(isOwn(mac("01"), untold), null);
-  let readings = 0;
-  const isOwnOrPorts = ownLinkLayerAddresses(machine, () => {
-    readings++;
-    return new Map([["p1", "020000000003"], ["vrrp.1", "00005e000101"]]);
-  });
-  assert.deepEqual(
-    ["02", "03", "01"].map((last) => isOwnOrPorts(mac(last), untold)),
-    [true, true, false],
+  assert.equal(isOwn(mac("01"), label), null);
+  assert.equal(
+    ownLinkLayerAddresses(interfaces(...e0, "vip 203.0.113.1/32"))(mac("01"), label),
+    false,
   );
-  const virtual = Uint8Array.fromHex("00005e000101");
-  assert.deepEqual([isOwnOrPorts(virtual, vip), isOwnOrPorts(virtual, untold)], [false, null]);
-  assert.equal(readings, 1);
 });
 
 /** A virtual router's interface, and whether its link-layer address leads to this machine. */

@@ -185,6 +185,8 @@ export function virtualNetwork(time: TestTime, deliver: Deliver): VirtualNetwork
   const start = time.monotonic();
   const sent: Sent[] = [];
   let closed = false;
+  /** Replies on their way. They come behind the run's end at the latest, before its port is closed. */
+  const late = new Set<() => void>();
   return {
     sent,
     isClosed: () => closed,
@@ -193,12 +195,17 @@ export function virtualNetwork(time: TestTime, deliver: Deliver): VirtualNetwork
         const one = { at: time.monotonic() - start, bytes, to, udpPort };
         sent.push(one);
         await deliver(one, (reply, from, delayMs = 0) => {
-          time.after(delayMs, () => {
-            if (!closed) receive(reply, from, servicePort);
-          });
+          const arrive = () => {
+            if (!closed && late.delete(arrive)) receive(reply, from, servicePort);
+          };
+          late.add(arrive);
+          time.after(delayMs, arrive);
         });
       },
-      strayPorts: new Set(),
+      get strayPorts() {
+        for (const arrive of late) arrive();
+        return new Set<number>();
+      },
       close: () => void (closed = true),
     }),
   };

@@ -143,7 +143,7 @@ export interface HostModel {
 }
 
 /** A world laid out: addresses given, interfaces made. */
-function layOut(world: World) {
+export function layOut(world: World) {
   const networkOfLink = world.links.map(({ isTwin, families }, i) =>
     isTwin && families !== "6" && world.links[0].families !== "6" ? 0 : i
   );
@@ -223,7 +223,7 @@ function layOut(world: World) {
 }
 
 /** The model of a host among addresses. */
-function modelOf(
+export function modelOf(
   spec: HostSpec,
   key: string,
   interfaces: readonly Place[],

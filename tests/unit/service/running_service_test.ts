@@ -12,10 +12,11 @@ import {
   type ServiceParts,
   startService,
 } from "../../../lib/service/running_service.ts";
-import { serviceExitCode, StartError } from "../../../lib/service/start_error.ts";
+import { serviceExit, StartError } from "../../../lib/service/start_error.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
+import { until } from "../../support/command.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { firstAnswer, keepReport, notingCache, signed } from "../receiver/harness.ts";
@@ -303,6 +304,30 @@ Deno.test("startService() flushes an interface that has changed, while FlushOnNe
   ]);
 });
 
+Deno.test("startService() opens single addresses anew half a second after changes of the network", async () => {
+  let told = () => {};
+  const network: NetworkChanges = {
+    register: () => null,
+    onChange: (given) => void (told = given),
+    changed: () => [7],
+  };
+  let opens = 0;
+  const open = (address: string, port: number) => (opens++, openUdpSocket(address, port));
+  const { service, time } = await start({}, { network, open });
+  time.pass(500);
+  await until(() => opens === 2, "a socket, after what was found as it registered");
+  for (let i = 0; i < 10; i++) told();
+  time.pass(499);
+  await settle();
+  assert.equal(opens, 2);
+  time.pass(1);
+  await until(() => opens === 3, "one more socket");
+  await expectFlush(service.port, oldRouter);
+  told();
+  await service.stop();
+  assert.equal(time.timers, 0);
+});
+
 Deno.test("RunningService.reload() takes over keys, and leaves what was seen seen", async () => {
   const { service, set, flushes, saidOf } = await start();
   const bytes = signed({}, oldRouter);
@@ -456,16 +481,9 @@ for (
   });
 }
 
-Deno.test("serviceExitCode() is 0 for what a restart can't mend, else the event's number", () => {
-  assert.equal(serviceExitCode(new StartError("settingsInvalid", "x")), 0);
-  assert.equal(serviceExitCode(new StartError("listenFailed", "x")), 44);
-  assert.equal(serviceExitCode(new TypeError("x")), events.unexpectedError.id);
-});
-
-Deno.test("docs/windows.md lists every service-specific exit code", async () => {
-  const page = await Deno.readTextFile(new URL("../../../docs/windows.md", import.meta.url));
-  const names = ["listenFailed", "cacheUnusable", "unexpectedError"] as const;
-  for (const name of names) {
-    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
-  }
+Deno.test("serviceExit() tells the event's number, and an error only where a restart may help", () => {
+  const codes = (error: unknown) => Object.values(serviceExit(error));
+  assert.deepEqual(codes(new StartError("settingsInvalid", "x")), [0, 40]);
+  assert.deepEqual(codes(new StartError("listenFailed", "x")), [1066, 44]);
+  assert.deepEqual(codes(new TypeError("x")), [1066, events.unexpectedError.id]);
 });

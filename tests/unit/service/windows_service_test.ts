@@ -1,8 +1,11 @@
 /** The host under a double of the service control manager; the real one is Wine's, in tests/windows. */
 import assert from "node:assert/strict";
 import { type ControlledService, runAsService } from "../../../lib/service/windows_service.ts";
+import type { ServiceExit } from "../../../lib/service/start_error.ts";
 import type { ControlHandler, ServiceControl, ServiceStatus } from "../../../lib/win32/winsvc.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
+
+const wrongSetting: ServiceExit = { exitCode: 0, serviceExitCode: 40 };
 
 const states: Readonly<Record<number, string>> = {
   1: "STOPPED",
@@ -53,7 +56,7 @@ function createServiceDouble(): ControlledService & { readonly told: string[] } 
 
 function createHost(parts: {
   start?: () => Promise<ControlledService>;
-  startFailed?: (error: unknown) => number;
+  startFailed?: (error: unknown) => ServiceExit;
 }) {
   const manager = createManagerDouble();
   const time = createTestTime();
@@ -61,7 +64,7 @@ function createHost(parts: {
   const service = createServiceDouble();
   const running = runAsService(manager.scm, {
     start: parts.start ?? (() => Promise.resolve(service)),
-    startFailed: parts.startFailed ?? (() => 0),
+    startFailed: parts.startFailed ?? (() => wrongSetting),
     die: (reason) => void deaths.push(reason),
     time,
   });
@@ -83,7 +86,7 @@ const STOP = 1, PAUSE = 2, INTERROGATE = 4, PARAMCHANGE = 6, POWEREVENT = 13, SH
 Deno.test("runAsService() is no service when the manager didn't start the process", async () => {
   const manager = createManagerDouble({ startsService: false });
   const start = () => Promise.reject(new Error("must not be started"));
-  const parts = { start, startFailed: () => 0, die: () => {} };
+  const parts = { start, startFailed: () => wrongSetting, die: () => {} };
   assert.equal(await runAsService(manager.scm, parts), false);
   assert.deepEqual(manager.reported, []);
 });
@@ -161,7 +164,7 @@ Deno.test("runAsService() ends a failed start with 1066 and the code of its reas
     start: () => Promise.reject(reason),
     startFailed(error) {
       reasons.push(error);
-      return 44;
+      return { exitCode: 1066, serviceExitCode: 44 };
     },
   });
   await pass(0);
@@ -174,11 +177,11 @@ Deno.test("runAsService() ends a failed start with 1066 and the code of its reas
 Deno.test("runAsService() ends a start that no restart can mend without an error", async () => {
   const { manager, pass, running } = createHost({
     start: () => Promise.reject(new Error("a wrong setting")),
-    startFailed: () => 0,
+    startFailed: () => wrongSetting,
   });
   await pass(0);
   await running;
-  assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [0, 0]);
+  assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [0, 40]);
 });
 
 Deno.test("runAsService() gives up a stop that hangs 20 s, and says STOPPED before it dies", async () => {

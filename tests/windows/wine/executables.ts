@@ -1,4 +1,7 @@
-/** The compiled executables, made anew whenever what they are made of has changed. */
+/**
+ * The compiled executables: made anew whenever what they are made of has changed, or, for Windows, those
+ * of the release that ARPFLUSH_RELEASE names.
+ */
 import { arpflushVersion } from "../../../lib/version.ts";
 import { run } from "../../support/command.ts";
 import { cachePath, checkoutPath } from "./paths.ts";
@@ -26,10 +29,14 @@ export function baseRuntime(target: Target): string {
  * made of the same sources with that version in them.
  */
 export async function compiled(target: Target, version = arpflushVersion): Promise<string> {
-  const folder = `dist/${version}/${target}`;
-  await Deno.mkdir(`${checkoutPath}/dist/${version}`, { recursive: true });
   using lock = await Deno.open(`${cachePath}/wine/compile-lock`, { write: true, create: true });
   await lock.lock(true);
+  const release = Deno.env.get("ARPFLUSH_RELEASE") ?? "";
+  if (release !== "" && target === "windows-x64" && version === arpflushVersion) {
+    return await unpacked(release);
+  }
+  const folder = `dist/${version}/${target}`;
+  await Deno.mkdir(`${checkoutPath}/dist/${version}`, { recursive: true });
   const stamp = `${checkoutPath}/dist/${version}/${target}.sources`;
   const digest = await sourcesDigest();
   const known = await Deno.readTextFile(stamp).catch(() => "");
@@ -37,6 +44,22 @@ export async function compiled(target: Target, version = arpflushVersion): Promi
   if (version === arpflushVersion) await compile(target, checkoutPath);
   else await compileVersion(target, version, `${checkoutPath}/${folder}`);
   await Deno.writeTextFile(stamp, digest);
+  return folder;
+}
+
+/** The folder of a release's zip, unpacked once; its sums must hold. */
+async function unpacked(release: string): Promise<string> {
+  const zip = await Deno.realPath(`${release}/arpflush-${arpflushVersion}-windows-x64.zip`);
+  const digest = (await run(["sha256sum", zip])).slice(0, 16);
+  const folder = `dist/released-${digest}/arpflush`;
+  const isThere = await Deno.stat(`${checkoutPath}/${folder}`).then(() => true, () => false);
+  if (isThere) return folder;
+  await Deno.mkdir(`${checkoutPath}/dist`, { recursive: true });
+  const half = await Deno.makeTempDir({ dir: `${checkoutPath}/dist` });
+  await run(["unzip", "-q", zip], { cwd: half });
+  await run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { cwd: `${half}/arpflush` });
+  await run(["cmp", `${half}/arpflush/install.ps1`, `${checkoutPath}/install.ps1`]);
+  await Deno.rename(half, `${checkoutPath}/dist/released-${digest}`);
   return folder;
 }
 

@@ -1,17 +1,17 @@
 /**
  * A program for deno.exe: does one thing to the neighbor cache and prints the result as JSON.
  *
- *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | leaks COUNT
+ *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | leaks COUNT | speed COUNT
  */
 import type { FoundNeighbor } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
-import { AF_INET } from "../../../lib/win32/netioapi.ts";
+import { AF_INET, AF_UNSPEC } from "../../../lib/win32/netioapi.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 const [mode, ...args] = Deno.args;
 const cache = openWindowsNeighborCache();
-const prefixes = mode === "leaks" ? [] : args.map(parsePrefix);
+const prefixes = mode === "leaks" || mode === "speed" ? [] : args.map(parsePrefix);
 
 function reportTexts(reports: readonly FoundNeighbor[]): string[] {
   return reports.map(({ state, linkLayerAddress }) => `${state} ${linkLayerAddress.toHex()}`);
@@ -29,6 +29,25 @@ function measureLeaks(count: number): { live: number; grown: number } {
     if (ip.getIpNetTable2(AF_INET).rows.length !== 8) throw new Error("GetIpNetTable2 failed");
   }
   return { live: LiveTables(), grown: Deno.memoryUsage().rss - before };
+}
+
+/** Median ms of a flush of everything, and of the calls alone that it can't do without. */
+async function measureFlushes(count: number): Promise<{ flush: number; calls: number }> {
+  const ip = openIpHelper();
+  const times = { flush: [] as number[], calls: [] as number[] };
+  for (let i = 0; i < count; i++) {
+    const start = performance.now();
+    await cache.flush("all");
+    const between = performance.now();
+    // The table before and after: what a flush took is put back or reported.
+    ip.getIpNetTable2(AF_UNSPEC);
+    ip.flushIpNetTable2(AF_UNSPEC, 0);
+    ip.getIpNetTable2(AF_UNSPEC);
+    times.flush.push(between - start);
+    times.calls.push(performance.now() - between);
+  }
+  const median = (values: number[]) => values.toSorted((a, b) => a - b)[count >> 1];
+  return { flush: median(times.flush), calls: median(times.calls) };
 }
 
 async function perform(): Promise<unknown> {
@@ -51,6 +70,8 @@ async function perform(): Promise<unknown> {
       return reportTexts(await cache.look(prefixes));
     case "resolve":
       return reportTexts(await cache.resolve(prefixes));
+    case "speed":
+      return await measureFlushes(Number(args[0]));
     case "leaks":
       return measureLeaks(Number(args[0]));
     default:

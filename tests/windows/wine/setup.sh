@@ -14,7 +14,7 @@ cache=$(cd "$cache/wine" && pwd)
 suite=trixie
 packages=wine64,wine,iproute2,iputils-ping,gcc-mingw-w64-x86-64-win32
 npm_packages=(
-  @deno/win32-x64@2.9.5         # deno.exe
+  @deno/win32-x64@2.9.6         # deno.exe
   @deno/linux-x64-glibc@2.7.11  # the deno that compiles for the base runtimes below
   @stdy/cli-win32-x64@0.22.2    # made by deno compile 2.7.11: a base runtime for Windows
   @stdy/cli-linux-x64@0.22.2    # the same for Linux

@@ -1,0 +1,253 @@
+/** Kinds of networks, hosts and routers that a report once was wrong about, one test each. */
+import assert from "node:assert/strict";
+import { isInstalled, run } from "../support/command.ts";
+import { connect, ip } from "../support/namespaces.ts";
+import { deadMac, type Host, openSegment, routerMac, type Segment } from "./chain.ts";
+
+const withoutNft = !await isInstalled("nft");
+const withoutPython = !await isInstalled("python3");
+
+/** Runs a test with the router and one host, and gives its second link with the router on request. */
+async function withHost(
+  body: (segment: Segment, host: Host) => Promise<void>,
+  settings: readonly string[] = ["HoldDownSeconds = 1"],
+): Promise<void> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  await host.serve(settings);
+  await body(segment, host);
+}
+
+/** Runs the sender, two copies; its exit code and its report must be so. */
+async function reports(
+  segment: Segment,
+  args: readonly string[],
+  code: number,
+  ...patterns: readonly RegExp[]
+): Promise<string> {
+  const outcome = await segment.send("-c", "2", "-w", "2s", ...args);
+  const text = outcome.stdout + outcome.stderr;
+  assert.equal(outcome.code, code, text);
+  for (const pattern of patterns) assert.match(text, pattern);
+  return text;
+}
+
+function entry({ namespace }: Host, address: string, mac: string, state: string, device = "e0") {
+  return ip(namespace, [`neigh replace ${address} lladdr ${mac} dev ${device} nud ${state}`]);
+}
+
+/** Connects the host to the router by a link of its own, `x1` there and `e1` here. */
+async function secondLink(host: Host, router: readonly string[], addresses: readonly string[]) {
+  await connect(
+    { namespace: null, name: "x1", addresses: router, linkLayerAddress: "02:00:00:00:00:11" },
+    { namespace: host.namespace, name: "e1", addresses },
+  );
+  return { [Symbol.asyncDispose]: async () => void await ip(null, ["link del x1"]) };
+}
+
+const nft = (host: Host, rules: string) =>
+  run([...host.namespace.argv, "nft", "-f", "-"], { input: rules });
+
+Deno.test({
+  name: "a host on two links that is heard on one alone is judged by what it has on both",
+  ignore: withoutNft,
+  fn: () =>
+    withHost(async (segment, host) => {
+      await using _link = await secondLink(host, ["198.51.100.2/24", "198.51.100.7/32"], [
+        "198.51.100.20/24",
+      ]);
+      await nft(
+        host,
+        `table inet f { chain in { type filter hook input priority 0;
+          iifname e1 udp dport 27735 drop; }; }`,
+      );
+      await entry(host, "198.51.100.7", deadMac, "permanent", "e1");
+      const stuck = /^host0 .* STUCK 198\.51\.100\.7 at 02:00:00:00:00:99 \(permanent\)$/m;
+      await reports(segment, ["-a"], 3, stuck);
+      await reports(segment, ["-a", "--probe"], 3, stuck);
+      // Who asks about one link alone gets an answer on it alone.
+      await reports(segment, ["-a", "--interface", "br0"], 0, /^host0 .* healed$/m);
+      await entry(host, "198.51.100.7", deadMac, "reachable", "e1");
+      await reports(segment, ["-a"], 0, /^host0 .* healed$/m);
+      const found = await host.linkLayerAddressOf("198.51.100.7");
+      assert.equal(found, "02:00:00:00:00:11");
+    }),
+});
+
+Deno.test("one address on two links is asked about on each", () =>
+  withHost(async (segment, host) => {
+    const vip = "203.0.113.9";
+    await ip(null, [`addr add ${vip}/32 dev br0`]);
+    await using _link = await secondLink(host, ["198.51.100.2/24", `${vip}/32`], []);
+    const other = await segment.host();
+    await other.serve(["HoldDownSeconds = 1"]);
+    await ip(host.namespace, [
+      "addr flush dev e0 scope global",
+      "addr add 198.51.100.20/24 dev e1",
+    ]);
+    await ip(host.namespace, [`route add ${vip} dev e1 scope link`]);
+    await ip(other.namespace, [`route add ${vip} dev e0 scope link`]);
+    await entry(host, vip, deadMac, "permanent", "e1");
+    await entry(other, vip, deadMac, "reachable");
+    await reports(
+      segment,
+      ["-a", "--expect", "2"],
+      3,
+      /^host0 .* STUCK 203\.0\.113\.9 /m,
+      /^host1 .* healed$/m,
+    );
+    await entry(host, vip, deadMac, "reachable", "e1");
+    await reports(segment, ["-a", "--expect", "2"], 0, /2 healed/);
+  }));
+
+Deno.test("a port of the bridge that has a link-local address hinders nothing", () =>
+  withHost(async (segment, host) => {
+    await run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/p0/disable_ipv6"]);
+    await ip(null, ["addr add fe80::22/64 dev p0 nodad"]);
+    await host.goStale();
+    await reports(segment, ["-a", "--expect", "1"], 0, /^host0 .* healed$/m);
+    assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
+    await entry(host, "192.0.2.1", deadMac, "permanent");
+    await reports(segment, ["-a"], 3, /1 host answered: 1 STUCK; host0 STUCK 192\.0\.2\.1 at/);
+  }));
+
+/** Adds an address to br0 under a label that `ip` refuses: one without the interface's name. */
+const addLabelled = `import socket, struct, sys
+address, length, label = socket.inet_aton(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
+def attribute(kind, data):
+    return struct.pack("HH", 4 + len(data), kind) + data + b"\\0" * (-len(data) % 4)
+body = struct.pack("BBBBI", 2, length, 0, 0, socket.if_nametoindex("br0"))
+body += attribute(2, address) + attribute(1, address) + attribute(3, label + b"\\0")
+route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+route.bind((0, 0))
+route.send(struct.pack("IHHII", 16 + len(body), 20, 0x605, 1, 0) + body)
+sys.exit(struct.unpack("i", route.recv(4096)[16:20])[0])`;
+
+/** Own addresses beside the labelled one; with labels alone nobody tells the link-layer address. */
+const beside: readonly (readonly [own: string, stuck: RegExp, code: number, healed: RegExp])[] = [
+  ["192.0.2.2/24 dev br0", /^host0 .* STUCK 192\.0\.2\.44 at/m, 0, /^host0 .* healed$/m],
+  [
+    "192.0.2.2/24 dev br0 label br0:own",
+    /STUCK|unverified/,
+    3,
+    /^host0 .* unverified 192\.0\.2\./m,
+  ],
+];
+for (const [own, stuck, code, healed] of beside) {
+  Deno.test({
+    name: `an address under a label of no interface is in question, beside ${own}`,
+    ignore: withoutPython,
+    fn: () =>
+      withHost(async (segment, host) => {
+        await ip(null, ["addr flush dev br0", `addr add ${own}`]);
+        await run(["python3", "-c", addLabelled, "192.0.2.44", "32", "gw44"]);
+        await entry(host, "192.0.2.44", deadMac, "permanent");
+        await reports(segment, ["-a"], 3, stuck);
+        await entry(host, "192.0.2.44", deadMac, "reachable");
+        await reports(segment, ["-a"], code, healed);
+        assert.equal(await host.linkLayerAddressOf("192.0.2.44"), routerMac);
+      }),
+  });
+}
+
+Deno.test("an address of IPv6 that is still tentative is no alarm to hosts that don't use it", () =>
+  withHost(async (segment) => {
+    const set = (name: string, value: number) =>
+      run(["sh", "-c", `echo ${value} > /proc/sys/net/ipv6/conf/br0/${name}`]);
+    await set("accept_dad", 1);
+    await set("dad_transmits", 60);
+    await ip(null, ["addr add 2001:db8::77/64 dev br0"]);
+    assert.match(await ip(null, ["addr show dev br0"]), /2001:db8::77\/64 .*tentative/);
+    await reports(segment, ["-a"], 0, /^host0 .* healed$/m);
+  }));
+
+/** Forms of a default gateway, and the entry that is to be refreshed. */
+const gateways: readonly (readonly [what: string, lines: readonly string[], gateway: string])[] = [
+  ["on a /32 with a route of its own", [
+    "addr flush dev e0 scope global",
+    "addr add 198.51.100.7/32 dev e0",
+    "route add 203.0.113.5 dev e0 scope link",
+    "route add default via 203.0.113.5",
+  ], "203.0.113.5"],
+  ["of a peer", [
+    "addr flush dev e0 scope global",
+    "addr add 198.51.100.7 peer 203.0.113.5 dev e0",
+    "route add default via 203.0.113.5",
+  ], "203.0.113.5"],
+  ["that is onlink", ["route add default via 203.0.113.5 dev e0 onlink"], "203.0.113.5"],
+  ["in another table", [
+    "route add default via 192.0.2.1 table 100",
+    "rule add from 192.0.2.100 table 100",
+  ], "192.0.2.1"],
+  ["in two halves", [
+    "route add 0.0.0.0/1 via 192.0.2.1",
+    "route add 128.0.0.0/1 via 192.0.2.1",
+  ], "192.0.2.1"],
+];
+for (const [what, lines, gateway] of gateways) {
+  Deno.test(`RefreshAddresses resolves a gateway ${what}`, async () => {
+    await using segment = await openSegment();
+    await ip(null, ["addr add 203.0.113.5/32 dev br0"]);
+    const host = await segment.host();
+    await ip(host.namespace, lines);
+    const refresh = ['RefreshAddresses = "gateway"', "RefreshSeconds = 1", "FlushOnStart = false"];
+    await host.serve(refresh);
+    await entry(host, gateway, deadMac, "reachable");
+    const isRefreshed = async () => await host.linkLayerAddressOf(gateway) === routerMac;
+    const end = performance.now() + 10_000;
+    while (!await isRefreshed() && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.ok(await isRefreshed());
+  });
+}
+
+/** What can't be refreshed, by settings and routes, and what the event says. */
+const lost: readonly (readonly [setting: string, lines: readonly string[], said: RegExp])[] = [
+  ['"gateway"', [], /Cannot refresh gateway: this host has no default gateway/],
+  ['["198.51.100.77"]', [], /Cannot refresh 198\.51\.100\.77: on none of this host's links/],
+  [
+    '["198.51.100.77"]',
+    ["route add default via 192.0.2.1"],
+    /Cannot refresh 198\.51\.100\.77: on none of this host's links/,
+  ],
+];
+for (const [setting, lines, said] of lost) {
+  Deno.test(`RefreshAddresses = ${setting} that can't be refreshed is an event (${lines})`, async () => {
+    await using segment = await openSegment();
+    const host = await segment.host();
+    if (lines.length > 0) await ip(host.namespace, lines);
+    const service = await host.serve([`RefreshAddresses = ${setting}`, "RefreshSeconds = 1"]);
+    assert.match(await service.line(/Cannot refresh/), said);
+  });
+}
+
+Deno.test("a service that listens on :: hears IPv4 where bindv6only is set, too", async () => {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  const { argv } = host.namespace;
+  await run([...argv, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/bindv6only"]);
+  await host.serve(['Listen = "::"']);
+  await host.goStale();
+  await reports(segment, ["-a"], 0, /^host0 .* healed$/m);
+});
+
+Deno.test("a host's name is read when it answers", () =>
+  withHost(async (segment, { namespace }) => {
+    await run([...namespace.argv, "hostname", "renamed"]);
+    await reports(segment, ["-a"], 0, /^renamed .* healed$/m);
+  }));
+
+Deno.test("--interface takes an alternative name of an interface, too", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/24"], ["198.51.100.20/24"]);
+    await ip(null, ["link property add dev x1 altname enp9s0f1"]);
+    const text = await reports(
+      segment,
+      ["-a", "--interface", "enp9s0f1", "--json"],
+      0,
+    );
+    const { targets } = JSON.parse(text);
+    assert.deepEqual(targets.map(({ target }: { target: string }) => target), ["198.51.100.255"]);
+    await reports(segment, ["-a", "--interface", "nowhere"], 2, /No interface "nowhere"/);
+  }));

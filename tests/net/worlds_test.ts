@@ -1,0 +1,223 @@
+/**
+ * The sender's word in random worlds built of namespaces, with real services, kernel tables and
+ * firewalls, against a ping from each host to each address of the router.
+ */
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { formatAddress } from "../../lib/wire/addresses.ts";
+import { isInstalled } from "../support/command.ts";
+import {
+  type HostModel,
+  layOut,
+  modelOf,
+  type PlacedAddress,
+  type World,
+  worlds,
+} from "../unit/sender/worlds.ts";
+import { build, clear, type Firewalls, firewalls, routeBack } from "./worlds/build.ts";
+import { maxHosts, openStage, type Stage } from "./worlds/stage.ts";
+
+/** How many worlds are built; and a seed, or a seed and a path that fast-check printed. */
+const numRuns = Number(Deno.env.get("ARPFLUSH_NAMESPACE_WORLDS") ?? 24);
+const [seedText, path] = (Deno.env.get("ARPFLUSH_WORLDS_SEED") ?? "").split(" ");
+const seed = seedText === "" ? Date.now() % 2 ** 31 : Number(seedText);
+/** Worlds at a time: most of a run is waiting. */
+const stages = path === undefined ? Math.min(3, numRuns) : 1;
+/** A world takes some 3 s. */
+const maxMsAWorld = 12_000;
+
+const smallWorlds: fc.Arbitrary<World> = worlds.map((world) => ({
+  ...world,
+  links: world.links.slice(0, 3),
+  // The kernel has 1,024 neighbors for all namespaces together.
+  hosts: world.hosts.slice(0, world.virtual.length > 55 ? 1 : maxHosts)
+    .map((host) => ({ ...host, fault: "none" as const })),
+  loss: world.loss === 0.9 ? 0.6 as const : world.loss,
+}));
+const namespaceWorlds = fc.record({
+  world: smallWorlds,
+  firewall: fc.record<Firewalls>({
+    router: fc.constantFrom("none", "none", "none", ...firewalls),
+    deafOn: fc.constantFrom(null, null, null, 0, 1),
+  }),
+});
+
+/** What is read of the sender's document. */
+interface Document {
+  readonly hosts: readonly HostDocument[];
+  readonly thisMachine: readonly HostDocument[];
+}
+interface HostDocument {
+  readonly key: string;
+  readonly state: string;
+  readonly reports: readonly { readonly address: string; readonly finding: string }[];
+}
+
+/** A world after a run, as its machines and the sender tell it. */
+interface EndedWorld {
+  readonly world: World;
+  readonly placed: readonly PlacedAddress[];
+  readonly own: ReadonlySet<string>;
+  readonly models: readonly HostModel[];
+  readonly keys: readonly (string | null)[];
+  readonly ownKey: string | null;
+  /** Whether each host has a link with the router over which both can be heard. */
+  readonly heard: readonly boolean[];
+  readonly expected: number;
+  readonly code: number;
+  readonly document: Document;
+  /** By host: the addresses that answered its ping. */
+  readonly reached: readonly ReadonlySet<string>[];
+}
+
+/** What is true of an address at a host after a run, by the world alone. */
+function truthOf(host: HostModel, one: PlacedAddress, { own, world }: EndedWorld): string {
+  const text = formatAddress(one.address);
+  if (host.linkTo(one.address) === null) return "no matter";
+  const isProbe = world.action === "--probe";
+  const kept = isProbe || host.permanent.has(text) ? host.before.get(text) ?? null : null;
+  const mac = kept ?? (isProbe ? null : one.answer);
+  if (mac !== null) return own.has(mac) ? "healed" : "stuck";
+  return !isProbe && (host.before.has(text) || host.gateways.has(text)) ? "no answer" : "no matter";
+}
+
+/** Whether a host with this finding gets through to the address; null: that is not said. */
+function getsThrough(finding: string): boolean | null {
+  switch (finding) {
+    case "healed":
+      return true;
+    case "stuck":
+    case "no answer":
+      return false;
+    default:
+      return null;
+  }
+}
+
+function judgeHost(index: number, ended: EndedWorld): void {
+  const { world, placed, models, keys, heard, document, reached } = ended;
+  const host = models[index];
+  const results = document.hosts.filter(({ key }) => key === keys[index]);
+  const isLossless = world.loss === 0 && !world.acksDropped;
+  if (isLossless) assert.equal(results.length, heard[index] ? 1 : 0, `host ${index} is heard`);
+  if (results.length === 0) return;
+  const [{ state, reports }] = results;
+  const isGood = ["healed", "flushed", "alive"].includes(state);
+  for (const one of placed.filter(({ index }) => index >= 0)) {
+    const text = formatAddress(one.address);
+    const truth = truthOf(host, one, ended);
+    const isReached = reached[index].has(text);
+    const through = getsThrough(truth);
+    if (through !== null) assert.equal(isReached, through, `host ${index} at ${text}: ${truth}`);
+    if (isGood && truth !== "no matter") assert.ok(isReached, `host ${index} at ${text}: ${state}`);
+    for (const { address, finding } of reports.filter(({ address }) => address === text)) {
+      if (finding !== "unverified") assert.equal(finding, truth, `host ${index} at ${address}`);
+      const said = getsThrough(finding);
+      if (said !== null) assert.equal(isReached, said, `host ${index} at ${address}: ${finding}`);
+    }
+  }
+  const truths = placed.filter((one) => one.index >= 0).map((one) => truthOf(host, one, ended));
+  const worst = ["stuck", "no answer"].find((one) => truths.includes(one)) ??
+    (world.action === "--probe" ? "alive" : "healed");
+  if (isGood || isLossless) assert.equal(state, worst, `host ${index}`);
+}
+
+function judge(ended: EndedWorld): void {
+  const { world, models, keys, ownKey, document, code, expected } = ended;
+  models.forEach((_, index) => judgeHost(index, ended));
+  const known = [...keys, ownKey];
+  assert.ok(document.hosts.every(({ key }) => known.includes(key) && key !== ownKey), "hosts");
+  assert.ok(document.thisMachine.every(({ key }) => key === ownKey), "this machine");
+  const good = document.hosts.filter(({ state }) => ["healed", "flushed", "alive"].includes(state));
+  const isWhole = good.length === document.hosts.length && good.length >= expected;
+  assert.equal(code, isWhole ? 0 : 3, `exit code, ${world.action}`);
+}
+
+/** Whether a host's answers have a way to the router. */
+function isHeard(
+  host: HostModel,
+  { routerPlaces }: ReturnType<typeof layOut>,
+  { router, deafOn }: Firewalls,
+): boolean {
+  const is4 = (address: string) => address.includes(".");
+  const families = (places: HostModel["interfaces"], link: number) =>
+    places.filter((one) => one.link === link).map(({ info }) => is4(info.address));
+  return host.spec.hasService && host.interfaces.some(({ link }) => {
+    if (link === deafOn) return false;
+    const there = families(routerPlaces, link);
+    // A link with both families is asked by IPv4.
+    return there.includes(true) || there.length > 0 && router !== "no IPv6";
+  });
+}
+
+/** Builds a world, runs the sender in it, pings, and judges. */
+async function tryWorld(world: World, firewall: Firewalls, stage: Stage): Promise<void> {
+  const layout = layOut(world);
+  const placed = layout.placed.map((one) =>
+    firewall.router === "no IPv6" && one.address.family === 6 && one.answer !== null &&
+      layout.own.has(one.answer)
+      ? { ...one, answer: null }
+      : one
+  );
+  const models = world.hosts.map((spec, i) =>
+    modelOf(spec, String(i), layout.hostPlaces[i], layout.placed)
+  );
+  try {
+    const { keys, ownKey } = await build(world, layout, models, firewall, stage);
+    const heard = models.map((model) => isHeard(model, layout, firewall));
+    const expected = world.expected ??
+      Math.max(1, world.acksDropped ? 0 : heard.filter(Boolean).length);
+    const timing = ["-c", "3", "-i", "200ms", "-w", "2500ms"];
+    const args = ["-a", "--json", ...timing, "--expect", String(expected), world.action];
+    const { code, text } = await stage.send(args.filter((word) => word !== ""));
+    await routeBack(models, world, stage);
+    const reached = await Promise.all(models.map(async ({ linkTo }, i) => {
+      const addresses = placed.filter(({ index, address }) =>
+        index >= 0 && linkTo(address) !== null
+      )
+        .map(({ address }) => formatAddress(address));
+      return new Set((await stage.hosts[i].tell({ kind: "ping", addresses })).reached);
+    }));
+    const document: Document = JSON.parse(text);
+    const common = { world, placed, own: layout.own, models, keys, ownKey, heard, expected, code };
+    try {
+      judge({ ...common, document, reached });
+    } catch (error) {
+      if (error instanceof Error) error.message += `\n${text}`;
+      throw error;
+    }
+  } finally {
+    await clear(world, layout, stage);
+  }
+}
+
+async function tryWorlds(slot: number, runs: number): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using stage = await openStage(folder);
+    const property = fc.asyncProperty(
+      namespaceWorlds,
+      ({ world, firewall }) => tryWorld(world, firewall, stage),
+    );
+    await fc.assert(property, {
+      seed: seed + (path === undefined ? slot : 0),
+      path,
+      numRuns: runs,
+      interruptAfterTimeLimit: runs * maxMsAWorld + 60_000,
+      markInterruptAsFailure: true,
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: `in ${numRuns} worlds of namespaces the report agrees with a ping (seed ${seed})`,
+  ignore: !await isInstalled("nft", "ping"),
+  fn: async () => {
+    const runs = Math.ceil(numRuns / stages);
+    const slots = Array.from({ length: stages }, (_, slot) => tryWorlds(slot, runs));
+    const failed = (await Promise.allSettled(slots)).find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
+  },
+});
