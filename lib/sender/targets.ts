@@ -146,7 +146,8 @@ export function chooseTargets(
   const groups = withOtherLinks(
     linksOf(chosen).map((link, i): TargetGroup => {
       const addresses = inOrder([
-        ...link.flatMap(({ addresses }) => addresses),
+        ...link.flatMap(({ addresses }) => addresses)
+          .filter((held) => !isCopied(held, interfaces)),
         ...addressesElsewhere(link, interfaces),
       ]);
       return {
@@ -169,6 +170,20 @@ export function chooseTargets(
     groups.push({ targets, addresses, onLink, links: [groups.length], isMore: false });
   }
   return { groups, faults };
+}
+
+/**
+ * Whether a virtual router's interface has an address of the one below, as keepalived gives it the
+ * link-local one. Whoever asks for it gets an answer from both, and a backup's leads to the master: no
+ * host uses it as a router's, and what is found there says nothing.
+ */
+function isCopied({ address }: OwnAddress, interfaces: readonly OwnInterface[]): boolean {
+  const isOn = (isVirtual: boolean) =>
+    interfaces.some((own) =>
+      isVirtualRouters(own) === isVirtual &&
+      own.addresses.some((one) => samePrefix(one.address, address))
+    );
+  return isLinkLocal(address) && isOn(true) && isOn(false);
 }
 
 /**

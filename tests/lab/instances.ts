@@ -10,18 +10,21 @@ import * as network from "./network.ts";
 /** A way to have keepalived tell hosts. */
 interface Way {
   readonly what: string;
-  /** Lines of global_defs, of the group and of each instance. @default none */
-  readonly globals?: string;
+  /** A line of global_defs, on the router of this name. @default none */
+  readonly globals?: (name: string) => string;
+  /** Lines of the group and of each instance. @default none */
   readonly group?: string;
   readonly instance?: string;
 }
 
+const fifoOf = (name: string) => `/run/lab/${name}.fifo`;
 const notify = 'notify_master "/opt/arpflush/arpflush -a --syslog"';
 
 /** The first is what the others are compared with. */
 const ways: readonly Way[] = [
   { what: "no script" },
   { what: "the group's script", group: notify },
+  { what: "arpflush-router", globals: (name) => `vrrp_notify_fifo ${fifoOf(name)}` },
   { what: "a script for each instance", instance: notify },
 ];
 
@@ -35,7 +38,8 @@ const endMs = 40_000;
 
 const numbers = Array.from({ length: count }, (_, i) => i + 1);
 
-function configuration({ globals = "", group = "", instance = "" }: Way, priority: number): string {
+function configuration(way: Way, name: string, priority: number): string {
+  const { globals = () => "", group = "", instance = "" } = way;
   const one = (n: number) =>
     `vrrp_instance v${n} {
     state BACKUP
@@ -50,7 +54,7 @@ function configuration({ globals = "", group = "", instance = "" }: Way, priorit
 }`;
   return `global_defs {
     enable_script_security
-    ${globals}
+    ${globals(name)}
 }
 vrrp_sync_group all {
     group {
@@ -104,7 +108,7 @@ const scripts = "/opt/arpflush/arpflush.js";
 
 async function start(router: network.Station, way: Way, priority: number): Promise<void> {
   let isUp = false;
-  await network.runKeepalived(router, configuration(way, priority), (line) => {
+  await network.runKeepalived(router, configuration(way, router.name, priority), (line) => {
     isUp ||= /Startup complete/.test(line);
   });
   await until(() => isUp, `keepalived on ${router.name}`, takeoverMs);
