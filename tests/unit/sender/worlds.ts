@@ -247,13 +247,16 @@ export function modelOf(
   const before = new Map<string, string>();
   const permanent = new Set<string>();
   const gateways = new Set<string>();
-  for (const { address, index, mac } of placed) {
-    if (index < 0 || linkTo(address) === null) continue;
+  for (const { address, index, link, mac } of placed) {
+    const here = linkTo(address);
+    if (index < 0 || here === null) continue;
     const entry = entryOf(index);
     const text = formatAddress(address);
     if (isGateway(index)) gateways.add(text);
     if (entry === "missing") continue;
-    before.set(text, entry.includes("right") ? mac : rivalMac);
+    // Where two links have one network the router's link-layer address on this one leads to it.
+    const right = here === link ? mac : linkMac(here);
+    before.set(text, entry.includes("right") ? right : rivalMac);
     if (entry !== "right" && entry !== "stale") permanent.add(text);
   }
   const now = new Map(before);
