@@ -20,7 +20,7 @@ export interface Run {
   /** See doubles/doubles.ps1. */
   readonly faults?: readonly (
     | { readonly kind: "fail"; readonly at: number }
-    | { readonly kind: "held" | "denied" | "watch" }
+    | { readonly kind: "held" | "denied" | "watch" | "spoil" }
   )[];
   /** What the event log holds, the newest first. */
   readonly events?: readonly { Id: number; Level: number; Text: string }[];
