@@ -300,10 +300,11 @@ function Invoke-ServiceExe([string] $option) {
     @{ ExitCode = $LASTEXITCODE; Text = (@($lines) -join "`n").Trim() }
 }
 
-# The service's last events, the newest first, of each the first line of its text; advice is in the others.
-function Get-LastEvent([int] $count, [hashtable] $filter = @{}) {
-    $filter += @{ LogName = 'Application'; ProviderName = 'ArpFlush' }
-    Get-WinEvent -FilterHashtable $filter -MaxEvents $count -ErrorAction SilentlyContinue | ForEach-Object {
+# The service's last events, the newest first, of each the first line of its text; advice is in the others. By XPath,
+# which may name a source that isn't registered.
+function Get-LastEvent([int] $count, [string] $condition) {
+    $query = @{ LogName = 'Application'; FilterXPath = "*[System[Provider[@Name='ArpFlush']$condition]]" }
+    Get-WinEvent @query -MaxEvents $count -ErrorAction SilentlyContinue | ForEach-Object {
         [ordered] @{
             time = '{0:s}Z' -f $_.TimeCreated.ToUniversalTime()
             level = @('', 'critical', 'error', 'warning', 'information')[$_.Level]
@@ -397,7 +398,7 @@ function Get-Status {
         if ($status.startType -notlike '*auto') { 'the service doesn''t start by itself' }
         if (-not $status.listening) { "it doesn't listen on UDP port $($status.port)" }
         try { Get-FirewallProblem } catch { "the firewall can't be asked: $(Get-Reason $_)" }
-        Get-LastEvent 1 @{ Id = 10, 11 } | Where-Object { $_.id -eq 11 } | ForEach-Object {
+        Get-LastEvent 1 ' and (EventID=10 or EventID=11)' | Where-Object { $_.id -eq 11 } | ForEach-Object {
             "the last flush failed: $($_.text)"
         }
     )

@@ -12,6 +12,8 @@ every exit code, and ends with the first that is another. It has not run yet.
 .PARAMETER Folder
 The unpacked archive for Windows.
 #>
+[Diagnostics.CodeAnalysis.SuppressMessage('PSAvoidUsingWriteHost', '', Justification =
+    'What is so is for who watches; the output of a function is its result.')]
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)] [string] $Folder)
 
@@ -24,7 +26,7 @@ $Settings = 'HKLM:\SOFTWARE\NPSL\ArpFlush'
 $Metrics = "$env:ProgramFiles\ArpFlush\metrics\arpflush.prom"
 # A router's key, which on a real host is never: this machine plays both parts.
 $Key = Join-Path ([IO.Path]::GetTempPath()) 'arpflush_router_key'
-$Sender = "$env:ProgramFiles\ArpFlush\arpflush.exe"
+$SenderExe = "$env:ProgramFiles\ArpFlush\arpflush.exe"
 Write-Host "$([Environment]::OSVersion.VersionString), PowerShell $($PSVersionTable.PSVersion)"
 
 function Assert-That([bool] $condition, [string] $what) {
@@ -54,7 +56,7 @@ $PublicKey = "$(& "$Folder\arpflush.exe" --public-key -k $Key)".Trim()
 $keys = @('-RouterKeys', $PublicKey)
 
 function Test-Answer {
-    & $Sender -k $Key --no-verify --expect 1 --count 1 127.0.0.1 | Out-Host
+    & $SenderExe -k $Key --no-verify --expect 1 --count 1 127.0.0.1 | Out-Host
     $LASTEXITCODE -eq 0
 }
 
@@ -67,6 +69,7 @@ function Get-Sids($acl) {
 # ---- Installation ----
 
 Invoke-Installer 4 @('status')
+Invoke-Installer 2 @('install', '-RouterKeys', "arpflush-secret-$('S' * 43)")
 Invoke-Installer 0 (@('install', '-WhatIf') + $keys)
 Assert-That (-not (Test-Service)) 'install -WhatIf registers nothing'
 Invoke-Installer 0 (@('install', '-Verbose') + $keys)
@@ -130,7 +133,16 @@ $sums = foreach ($name in 'arpflush-service.exe', 'arpflush.exe', 'install.ps1')
     "$sum  $name"
 }
 [IO.File]::WriteAllLines("$broken\SHA256SUMS", [string[]] $sums)
+# Windows moves no file that another process has open like this: install.ps1 waits for it.
+$holder = Start-Job {
+    $file = [IO.File]::Open("$env:ProgramFiles\ArpFlush\SHA256SUMS", 'Open', 'Read', 'Read')
+    'open'
+    Start-Sleep -Seconds 6
+    $file.Dispose()
+}
+while (-not ($holder | Receive-Job)) { Start-Sleep -Milliseconds 100 }
 Invoke-Installer 1 @('upgrade', $broken)
+Assert-That ($holder.State -eq 'Completed') 'a file that is held is waited for'
 Invoke-Installer 0 @('status')
 
 # ---- Stale entries are flushed, and a permanent one stays ----
@@ -169,7 +181,10 @@ Remove-NetNeighbor @link -IPAddress '192.0.2.73' -Confirm:$false
 
 # ---- The end ----
 
+# By a process in the very folder that goes.
+Push-Location -LiteralPath "$env:ProgramFiles\ArpFlush"
 Invoke-Installer 0 @('uninstall')
+Pop-Location
 Assert-That (-not (Test-Service)) 'the service is gone'
 Assert-That ("$((Get-Item $Settings).GetValue('RouterKeys'))" -eq $PublicKey) 'the router''s key is still there'
 Assert-That (-not (Test-Path -LiteralPath $Metrics)) 'the metrics are not'

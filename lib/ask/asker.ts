@@ -12,18 +12,9 @@ import type { PacketSocket } from "../libc/packet_socket.ts";
 import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
 import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
+import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
 import { filterProgram, type Instruction } from "./filter.ts";
-import {
-  addressKey,
-  arpRequest,
-  broadcastMac,
-  type Heard,
-  neighborSolicitation,
-  readFrame,
-  solicitedNode,
-  tcpFlags,
-  tcpSegment,
-} from "./frames.ts";
+import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
 import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
 import { Inquiry, type Question } from "./inquiry.ts";
 import { Pace } from "./pace.ts";
@@ -62,11 +53,11 @@ const probesPerSecond = 1_000;
  * that is slower is asked in vain, which costs a broadcast.
  */
 const probePatienceMs = 30;
-/** How often the silent are asked again: those that were known or named, and idle addresses. */
-const retries = { known: 3, idle: 1 } as const;
 const retryMs = 1_000;
 /** Frames that are sent before what has come in is read. */
 const maxBatch = 64;
+/** How long a link may take no frames before its hosts are given up. */
+const maxRefusedMs = 2_000;
 /** The longest wait for frames: the signal is looked at then. */
 const maxWaitMs = 50;
 
@@ -102,41 +93,22 @@ export async function ask(
   };
 }
 
-/** An inquiry, and what is to be done about it next; times on the monotonic clock, Infinity: never. */
-interface Item {
-  readonly inquiry: Inquiry;
-  /** This router's own address for the control; null if it has none beside those in question. */
-  readonly control: AddressPrefix | null;
-  /** How often it has been asked, or solicited twice. */
-  tries: number;
-  /** IPv6: the next solicitation is a try's second, together with the control's. */
-  isSecond: boolean;
-  /** The next request goes to the host alone, which has answered and proved nothing. */
-  isUnicast: boolean;
-  askAt: number;
-  /** The next of `witnessSteps`, when it is due, and when the first of them was. */
-  step: number;
-  stepAt: number;
-  stepsFrom: number;
-  concludeAt: number;
-  isTold: boolean;
-  isWatched: boolean;
-}
-
 class LinkAsker {
   readonly #time: Time;
   readonly #socket: PacketSocket | null = null;
-  readonly #items: readonly Item[];
+  readonly #items: readonly AskItem[];
   /** By host and address, and by host: what frames are about. */
-  readonly #byWay = new Map<string, Item>();
-  readonly #byHost: ReadonlyMap<string, readonly Item[]>;
+  readonly #byWay = new Map<string, AskItem>();
+  readonly #byHost: ReadonlyMap<string, readonly AskItem[]>;
   readonly #ids: WitnessIds = createWitnessIds();
   readonly #remarks: string[] = [];
   readonly #holding: Holding;
   /** Those that are still to be probed. */
-  readonly #probes: Item[];
+  readonly #probes: AskItem[];
   #nextProbeAt: number;
   readonly #pace: Pace;
+  /** Since when the kernel takes no frames; Infinity: it does. */
+  #refusedSince = Infinity;
   /** Whoever is not known is asked from here on: those seen wrong have the first turn. */
   #askFrom: number;
 
@@ -161,20 +133,11 @@ class LinkAsker {
     } catch (error) {
       this.#remarks.push(messageOf(error));
     }
-    this.#items = questions.map((question): Item => ({
-      inquiry: new Inquiry(question, this.#socket?.linkLayerAddress ?? ""),
-      control: controlFor(question, addresses, interfaces),
-      tries: 0,
-      isSecond: false,
-      isUnicast: false,
-      askAt: start,
-      step: 0,
-      stepAt: Infinity,
-      stepsFrom: Infinity,
-      concludeAt: Infinity,
-      isTold: false,
-      isWatched: false,
-    }));
+    const mac = this.#socket?.linkLayerAddress ?? "";
+    this.#items = questions.map((question) => {
+      const control = controlFor(question, addresses, interfaces);
+      return createItem(new Inquiry(question, mac), control, start);
+    });
     for (const item of this.#items) {
       this.#byWay.set(`${item.inquiry.hostKey} ${item.inquiry.addressKey}`, item);
     }
@@ -217,7 +180,7 @@ class LinkAsker {
   }
 
   /** Those without a verdict. */
-  #open(): Item[] {
+  #open(): AskItem[] {
     return this.#items.filter(({ inquiry, isTold }) => inquiry.verdict === null && !isTold);
   }
 
@@ -233,7 +196,7 @@ class LinkAsker {
   }
 
   /** Whether the address in question is this machine's right now; who can't be asked any more is given up. */
-  #mayUse({ inquiry }: Item): boolean {
+  #mayUse({ inquiry }: AskItem): boolean {
     const isHeld = this.#holding.isHeld(inquiry.question);
     if (!isHeld) inquiry.abandon(this.#now());
     return isHeld;
@@ -269,17 +232,17 @@ class LinkAsker {
   }
 
   /** Whether nothing has to be found out about a host any more. */
-  #isOver(item: Item): boolean {
+  #isOver(item: AskItem): boolean {
     item.isTold ||= this.options.isTold?.(item.inquiry.question.host) ?? false;
     return item.isTold || item.inquiry.verdict !== null;
   }
 
-  #startSteps(item: Item, from: number) {
+  #startSteps(item: AskItem, from: number) {
     item.step = 0;
     item.stepAt = item.stepsFrom = from;
   }
 
-  #takeStep(socket: PacketSocket, item: Item) {
+  #takeStep(socket: PacketSocket, item: AskItem) {
     const { kinds } = witnessSteps[item.step++];
     const next = witnessSteps[item.step];
     item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
@@ -294,7 +257,7 @@ class LinkAsker {
     }
   }
 
-  #witnesses(kind: Witness, { inquiry, control }: Item, withControl: boolean) {
+  #witnesses(kind: Witness, { inquiry, control }: AskItem, withControl: boolean) {
     const { host, address } = inquiry.question;
     const { mac, ownMac } = inquiry;
     if (mac === null) return [];
@@ -302,7 +265,7 @@ class LinkAsker {
     return witnessFrames(kind, ends, withControl ? control : null, this.#ids);
   }
 
-  #conclude(item: Item, now: number) {
+  #conclude(item: AskItem, now: number) {
     const { inquiry } = item;
     item.concludeAt = Infinity;
     const isIpv6 = inquiry.question.host.family === 6;
@@ -324,49 +287,29 @@ class LinkAsker {
       const now = this.#now();
       if (now < this.#pace.nextAt) return;
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
-      const frames = this.#requests(item);
-      if (!frames.every((frame) => socket.send(frame))) return; // No room: after the next wait.
+      const frames = requestFrames(item, this.options.probeOnly, this.#ids);
+      if (!frames.every((frame) => socket.send(frame))) return this.#noteRefused(now);
+      this.#refusedSince = Infinity;
       this.#pace.note(now, frames.length);
       this.#noteAsked(item, now);
     }
   }
 
   /** When it may be asked; those that are still to be probed not yet. */
-  #askAt({ inquiry, askAt }: Item): number {
+  #askAt({ inquiry, askAt }: AskItem): number {
     if (inquiry.mac !== null) return askAt;
     return this.#probes.length > 0 ? Infinity : Math.max(askAt, this.#askFrom);
   }
 
-  /** The request, or the two solicitations, that are next for a host. */
-  #requests(item: Item): Uint8Array<ArrayBuffer>[] {
-    const { inquiry, control, isSecond } = item;
-    const { host, address } = inquiry.question;
-    if (item.isUnicast) return this.#witnesses("request", item, false);
-    // A drill asks from the router's own address, which tells where an unknown host is; so does the last
-    // try for one that is expected: who answers that and not the address in question isn't off.
-    const isLast = host.family === 4 && inquiry.question.expected && item.tries === retries.known;
-    const senders = this.options.probeOnly
-      ? [control]
-      : isSecond || isLast
-      ? [address, control]
-      : [address];
-    const node = solicitedNode(host);
-    return senders.filter((from) => from !== null).map((from) =>
-      host.family === 4
-        ? arpRequest({
-          sourceMac: inquiry.ownMac,
-          destinationMac: broadcastMac,
-          from,
-          to: host,
-        })
-        : neighborSolicitation(
-          { sourceMac: inquiry.ownMac, destinationMac: node.mac, from, to: node.to },
-          host,
-        )
-    );
+  /** There was no room, and will be after the next wait; or the link is down, and stays so. */
+  #noteRefused(now: number) {
+    this.#refusedSince = Math.min(this.#refusedSince, now);
+    if (now - this.#refusedSince < maxRefusedMs) return;
+    this.#remarks.push(`${this.link} takes no packets`);
+    for (const { inquiry } of this.#open()) inquiry.abandon(now);
   }
 
-  #noteAsked(item: Item, now: number) {
+  #noteAsked(item: AskItem, now: number) {
     const { inquiry } = item;
     if (!this.options.probeOnly) inquiry.asks++;
     if (item.isUnicast) {
@@ -402,9 +345,8 @@ class LinkAsker {
       const wasWrong = item.inquiry.isSeenWrong;
       item.inquiry.hear(heard, now);
       // Nothing more has to be waited for.
-      if (!wasWrong && item.inquiry.isSeenWrong && item.tries === 0 && !this.options.probeOnly) {
-        item.askAt = now;
-      }
+      const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
+      if (isFirst && !this.options.probeOnly) item.askAt = now;
       if (!wasAnswered && item.inquiry.isAnswered) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;
@@ -412,17 +354,16 @@ class LinkAsker {
     for (const one of this.#byHost.get(host) ?? []) {
       if (one.control === null || addressKey(one.control) !== heard.to) continue;
       const wasUnknown = one.inquiry.mac === null;
-      one.inquiry.hearControl(heard);
-      if (wasUnknown && one.inquiry.mac !== null && heard.kind === "arp reply") {
-        this.#begin(one, now);
-      }
+      one.inquiry.hearControl(heard, !this.options.probeOnly);
+      const isFound = wasUnknown && one.inquiry.mac !== null;
+      if (isFound && (heard.kind === "arp reply" || this.options.probeOnly)) this.#begin(one, now);
       this.#reset(socket, heard, one.inquiry.question.host, one.control);
     }
     if (heard.kind === "echo reply") this.#noteHolder(heard);
   }
 
   /** The host is there: it is asked no more, and has to prove itself. */
-  #begin(item: Item, now: number) {
+  #begin(item: AskItem, now: number) {
     item.askAt = Infinity;
     if (item.inquiry.verdict !== null) return;
     this.#startSteps(item, now);
@@ -462,17 +403,6 @@ class LinkAsker {
   }
 }
 
-function isCounted({ isTold, inquiry }: Item): boolean {
+function isCounted({ isTold, inquiry }: AskItem): boolean {
   return !isTold && !inquiry.holdsAddress;
-}
-
-function triesOf({ question, mac }: Inquiry): number {
-  return 1 + (question.expected || mac !== null ? retries.known : retries.idle);
-}
-
-/** Whose turn it is: who was seen wrong or is half asked, the known, the named, the rest, second tries. */
-function rank({ inquiry, isSecond, isUnicast }: Item): number {
-  if (isUnicast) return 4;
-  if (inquiry.isSeenWrong || isSecond) return 0;
-  return inquiry.mac !== null ? 1 : inquiry.question.expected ? 2 : 3;
 }

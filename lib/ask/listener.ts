@@ -49,9 +49,14 @@ export class HostListener {
     }
   }
 
-  /** The hosts that were heard since the last call. */
+  /** The hosts that were heard since they were taken. */
+  heard(): KnownHost[] {
+    return [...this.#heard.values()];
+  }
+
+  /** The same, and forgets them. */
   take(): KnownHost[] {
-    const hosts = [...this.#heard.values()];
+    const hosts = this.heard();
     this.#heard.clear();
     return hosts;
   }

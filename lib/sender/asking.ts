@@ -89,6 +89,9 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   return { ...report, remarks: [...before, ...report.remarks, ...after] };
 }
 
+/** What hears hosts in this process; null if it is no daemon. */
+let listening: HostListener | null = null;
+
 /** How often a daemon writes down whom it heard. */
 const rememberMs = 60_000;
 
@@ -112,6 +115,7 @@ export function openHostMemory(time: Time, log: (line: string) => void): HostMem
     interfaces: () => ownInterfaces(Deno.networkInterfaces()),
     wall: time.wall,
   });
+  listening = listener;
   let writtenAt = time.monotonic();
   let said = "";
   const write = () => {
@@ -127,6 +131,7 @@ export function openHostMemory(time: Time, log: (line: string) => void): HostMem
     },
     close() {
       write();
+      listening = null;
       listener.close();
     },
   };
@@ -236,6 +241,10 @@ function neighborsOf(
         const length = family === 4 ? 32 : 128;
         neighbors.push({ link, address: { family, length, bytes }, linkLayerAddress });
       }
+    }
+    if (listening !== null) {
+      listening.look();
+      neighbors.push(...listening.heard());
     }
     neighbors.push(...readKnownHosts(knownHostsFile));
   } catch (error) {

@@ -104,8 +104,15 @@ function rowsOf(outcome: Outcome): Row[] {
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
 
+/** Letters that terminals show two columns wide: those of Unicode's East Asian Width W and F. */
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18d08}\u{1aff0}-\u{1b2fb}\u{20000}-\u{3fffd}]/u;
+
+/** Columns that a text takes on a terminal. */
 function widthOf(text: string): number {
-  return [...text].length;
+  let width = 0;
+  for (const character of text) width += wide.test(character) ? 2 : 1;
+  return width;
 }
 
 /** Options of a table. */
@@ -135,7 +142,14 @@ export function rowLines(
 }
 
 function cutLine(line: string, columns: number | null): string {
-  return columns === null ? line : [...line].slice(0, columns).join("");
+  if (columns === null) return line;
+  let shown = "", left = columns;
+  for (const character of line) {
+    left -= widthOf(character);
+    if (left < 0) break;
+    shown += character;
+  }
+  return shown;
 }
 
 /** MS, and REMOVED or ENTRIES. */

@@ -136,16 +136,18 @@ export interface TargetGroup {
  * can't be used.
  */
 export function chooseTargets(
-  { all, interfaceNames, hosts }: TargetOptions,
+  { all, interfaceNames: given, hosts }: TargetOptions,
   interfaces: readonly OwnInterface[],
 ): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
+  const interfaceNames = given.map((name) => primaryName(name, interfaces));
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
   const groups = withOtherLinks(
     linksOf(chosen).map((link, i): TargetGroup => {
       const addresses = inOrder([
-        ...link.flatMap(({ addresses }) => addresses),
+        ...link.flatMap(({ addresses }) => addresses)
+          .filter((held) => !isCopied(held, interfaces)),
         ...addressesElsewhere(link, interfaces),
       ]);
       return {
@@ -168,6 +170,42 @@ export function chooseTargets(
     groups.push({ targets, addresses, onLink, links: [groups.length], isMore: false });
   }
   return { groups, faults };
+}
+
+/**
+ * Whether a virtual router's interface has an address of the one below, as keepalived gives it the
+ * link-local one. Whoever asks for it gets an answer from both, and a backup's leads to the master: no
+ * host uses it as a router's, and what is found there says nothing.
+ */
+function isCopied({ address }: OwnAddress, interfaces: readonly OwnInterface[]): boolean {
+  const isOn = (isVirtual: boolean) =>
+    interfaces.some((own) =>
+      isVirtualRouters(own) === isVirtual &&
+      own.addresses.some((one) => samePrefix(one.address, address))
+    );
+  return isLinkLocal(address) && isOn(true) && isOn(false);
+}
+
+/**
+ * The name of an interface by any of its names, 15 bytes at most. The alternative ones are listed
+ * nowhere, but Linux knows them as zones: one of the interface's own link-local addresses can be bound.
+ */
+function primaryName(name: string, interfaces: readonly OwnInterface[]): string {
+  if (interfaces.some((own) => own.name === name)) return name;
+  const named = interfaces.find(({ addresses }) =>
+    addresses.some(({ address }) => isLinkLocal(address) && isBound(formatAddress(address), name))
+  );
+  return named?.name ?? name;
+}
+
+function isBound(address: string, zone: string): boolean {
+  try {
+    const hostname = `${address}%${zone}`;
+    Deno.listenDatagram({ transport: "udp", hostname, port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Own addresses that mean the same on each link. */

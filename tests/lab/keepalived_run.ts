@@ -259,6 +259,11 @@ async function play(kind: Kind): Promise<KindResult> {
   const every = [...kind.links.keys()];
   const r1 = await openMachine("r1", 2, kind.links, every);
   const r2 = await openMachine("r2", 3, kind.links, every);
+  // As docs/operating.md says of use_vmac: otherwise a backup answers for itself as the master.
+  const ignore = "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore";
+  for (const { namespace } of kind.usesVmac === true ? [r1, r2] : []) {
+    await run([...namespace.argv, "sh", "-c", ignore]);
+  }
   watchReports();
   await startRouter(kind, r1, 150);
   await moved(kind, r1, []);

@@ -14,7 +14,7 @@ import {
   type World,
   worlds,
 } from "../unit/sender/worlds.ts";
-import { build, clear, type Firewall, firewalls, routeBack } from "./worlds/build.ts";
+import { build, clear, type Firewalls, firewalls, routeBack } from "./worlds/build.ts";
 import { maxHosts, openStage, type Stage } from "./worlds/stage.ts";
 
 /** How many worlds are built; and a seed, or a seed and a path that fast-check printed. */
@@ -36,7 +36,10 @@ const smallWorlds: fc.Arbitrary<World> = worlds.map((world) => ({
 }));
 const namespaceWorlds = fc.record({
   world: smallWorlds,
-  firewall: fc.constantFrom<Firewall>("none", "none", "none", ...firewalls),
+  firewall: fc.record<Firewalls>({
+    router: fc.constantFrom("none", "none", "none", ...firewalls),
+    deafOn: fc.constantFrom(null, null, null, 0, 1),
+  }),
 });
 
 /** What is read of the sender's document. */
@@ -134,23 +137,24 @@ function judge(ended: EndedWorld): void {
 function isHeard(
   host: HostModel,
   { routerPlaces }: ReturnType<typeof layOut>,
-  firewall: Firewall,
+  { router, deafOn }: Firewalls,
 ): boolean {
   const is4 = (address: string) => address.includes(".");
   const families = (places: HostModel["interfaces"], link: number) =>
     places.filter((one) => one.link === link).map(({ info }) => is4(info.address));
   return host.spec.hasService && host.interfaces.some(({ link }) => {
+    if (link === deafOn) return false;
     const there = families(routerPlaces, link);
     // A link with both families is asked by IPv4.
-    return there.includes(true) || there.length > 0 && firewall !== "no IPv6";
+    return there.includes(true) || there.length > 0 && router !== "no IPv6";
   });
 }
 
 /** Builds a world, runs the sender in it, pings, and judges. */
-async function tryWorld(world: World, firewall: Firewall, stage: Stage): Promise<void> {
+async function tryWorld(world: World, firewall: Firewalls, stage: Stage): Promise<void> {
   const layout = layOut(world);
   const placed = layout.placed.map((one) =>
-    firewall === "no IPv6" && one.address.family === 6 && one.answer !== null &&
+    firewall.router === "no IPv6" && one.address.family === 6 && one.answer !== null &&
       layout.own.has(one.answer)
       ? { ...one, answer: null }
       : one

@@ -4,9 +4,15 @@ import { formatAddress } from "../../../lib/wire/addresses.ts";
 import type { HostModel, layOut, PlacedAddress, World } from "../../unit/sender/worlds.ts";
 import type { Stage } from "./stage.ts";
 
-/** What the router's firewall does besides what a world says. */
 export const firewalls = ["none", "a rule for acks", "no IPv6"] as const;
-export type Firewall = typeof firewalls[number];
+
+/** What firewalls do besides what a world says. */
+export interface Firewalls {
+  /** The router's. */
+  readonly router: typeof firewalls[number];
+  /** A link on which the hosts' drop all requests. */
+  readonly deafOn: number | null;
+}
 
 type Layout = ReturnType<typeof layOut>;
 
@@ -83,7 +89,7 @@ function silence(placed: readonly PlacedAddress[], world: World): string {
   return table("arp", four) + table("ip6", six);
 }
 
-function firewallRules(world: World, firewall: Firewall): string {
+function firewallRules(world: World, firewall: Firewalls["router"]): string {
   const admitted = "udp sport 27735 udp dport 27736-27799 accept;";
   const stateful = (more: string) =>
     `table inet stateful { chain in { type filter hook input priority 1; policy drop;
@@ -94,10 +100,12 @@ function firewallRules(world: World, firewall: Firewall): string {
     (firewall === "no IPv6" ? noIPv6 : "");
 }
 
-function lossRules({ loss }: World): string {
-  if (loss === 0) return "";
+function hostRules({ loss }: World, { deafOn }: Firewalls): string {
+  const deaf = deafOn === null ? "" : `table inet deaf { chain in {
+    type filter hook input priority 0; iifname e${deafOn} udp dport 27735 drop; }; }\n`;
+  if (loss === 0) return deaf;
   const lose = `numgen random mod 100 < ${Math.round(loss * 100)} drop;`;
-  return `table inet loss {
+  return deaf + `table inet loss {
     chain in { type filter hook input priority 0; udp dport 27735 ${lose} }
     chain out { type filter hook output priority 0; udp sport 27735 ${lose} }
   }\n`;
@@ -154,7 +162,7 @@ export async function build(
   world: World,
   layout: Layout,
   models: readonly HostModel[],
-  firewall: Firewall,
+  firewalls: Firewalls,
   stage: Stage,
 ): Promise<{ readonly keys: readonly (string | null)[]; readonly ownKey: string | null }> {
   const { placed } = layout;
@@ -163,11 +171,15 @@ export async function build(
     stage.router.tell({
       kind: "set up",
       ip: routerLines(world, layout),
-      nft: silence(placed, world) + firewallRules(world, firewall),
+      nft: silence(placed, world) + firewallRules(world, firewalls.router),
     }),
     stage.rival.tell({ kind: "set up", ip: rivalLines(world, placed), nft: "" }),
     ...models.map((model, i) =>
-      stage.hosts[i].tell({ kind: "set up", ip: hostLines(model, placed), nft: lossRules(world) })
+      stage.hosts[i].tell({
+        kind: "set up",
+        ip: hostLines(model, placed),
+        nft: hostRules(world, firewalls),
+      })
     ),
   ]);
   const settings = [

@@ -281,3 +281,20 @@ Deno.test("Resolutions end within 2 s, begun after they were asked for, in any s
   );
   assert.ok(restarted > 300, `only ${restarted} began anew`);
 });
+
+Deno.test("Resolutions have 65,536 addresses wait, and say that more were left out", async () => {
+  for (const more of [0, 1]) {
+    const { resolutions, saidOf } = start(() => 1);
+    const many = Array.from(
+      { length: 65_536 + more },
+      (_, i) => parsePrefix(`10.${i >> 16}.${i >> 8 & 255}.${i & 255}`),
+    );
+    const resolved = resolutions.resolve(many, parsePrefix("192.0.2.9"));
+    assert.deepEqual(
+      saidOf("lookOverload").map(({ values }) => values),
+      Array(more).fill({ who: "192.0.2.9" }),
+    );
+    resolutions.giveUp();
+    assert.equal((await resolved).length, many.length);
+  }
+});

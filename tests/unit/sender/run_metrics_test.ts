@@ -104,6 +104,15 @@ Deno.test("metricsAfterRun() names nobody whom the administrator didn't", () => 
   assert.deepEqual(stuckHosts(metricsAfterRun("", ran([stuck], "web1"))), []);
 });
 
+Deno.test("metricsAfterRun() forgets where a host was stuck that is stuck elsewhere now", () => {
+  const run = ran([stuck]);
+  const verdicts = run.verdicts.map((one) => ({ ...one, stuck: one.stuck.map(() => "192.0.2.9") }));
+  const after = metricsAfterRun(metricsAfterRun("", run), { ...run, verdicts });
+  assert.deepEqual(stuckHosts(after), [
+    'arpflush_host_stuck{host="db1.example.org",address="192.0.2.9"}',
+  ]);
+});
+
 Deno.test("metricsAfterRun() names a thousand stuck hosts at most, and counts them all", () => {
   const run = ran([stuck]);
   const [verdict] = run.verdicts;

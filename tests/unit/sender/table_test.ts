@@ -101,6 +101,21 @@ Deno.test("tableLines() colors states when asked to, and cuts lines without cutt
   assert.ok(!tableLines(all, plain).join("").includes("\x1b"));
 });
 
+Deno.test("tableLines() aligns and cuts letters that are two columns wide", () => {
+  const asia: Answered = {
+    key: 1,
+    answer: {
+      ...answer("flushed", [reports.own], { host: "東京01", address: "192.0.2.7" }),
+      ms: 2,
+    },
+  };
+  const [heading, host] = tableLines(outcome([asia]), plain);
+  assert.match(heading, /^HOST {4}ADDRESS/);
+  assert.match(host, /^東京01 {2}192\.0\.2\.7/);
+  const cut = (columns: number) => tableLines(outcome([asia]), { color: false, columns })[1];
+  assert.deepEqual([cut(3), cut(4), cut(5)], ["東", "東京", "東京0"]);
+});
+
 Deno.test("summaryLine() names eight hosts, the worst first, and counts the rest", () => {
   const many = [...Array.from({ length: 10 }, (_, i) => broken(i)), stuck];
   const line = summaryLine(outcome(many));

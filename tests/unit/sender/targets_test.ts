@@ -117,6 +117,20 @@ Deno.test("chooseTargets() asks all nodes of a link that has IPv6 alone", () => 
   assert.deepEqual(choose({}, machine).shown, [["ff02::1%e0 e0"]]);
 });
 
+Deno.test("chooseTargets() doesn't ask about a link-local address that a virtual router's interface copies", () => {
+  const machine = interfaces(
+    "e0 192.0.2.2/24 02:00:00:00:00:02",
+    "e0 fe80::2/64 02:00:00:00:00:02",
+    "e0 fe80::3/64 02:00:00:00:00:02",
+    "vrrp.52 fe80::2/64 00:00:5e:00:02:34",
+    "vrrp.52 2001:db8::1/128 00:00:5e:00:02:34",
+  );
+  const { groups } = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine);
+  assert.deepEqual(groups.map(({ addresses }) => addresses.map(formatPrefix)), [
+    ["192.0.2.2", "2001:db8::1", "fe80::3"],
+  ]);
+});
+
 Deno.test("chooseTargets() broadcasts once in a network that an interface has two addresses of", () => {
   const machine = interfaces(
     "e0 192.0.2.2/24 02:00:00:00:00:02",

@@ -1,4 +1,4 @@
-/** What PSScriptAnalyzer says of install.ps1, and of the commands that docs/windows.md has people type. */
+/** What PSScriptAnalyzer says of the scripts that Windows runs, and of the commands that docs/windows.md has people type. */
 import assert from "node:assert/strict";
 import { checkoutPath } from "../wine/paths.ts";
 import { openWineSession } from "../wine/session.ts";
@@ -15,20 +15,25 @@ const newer: Readonly<Record<string, RegExp>> = {
 };
 
 Deno.test("install.ps1 and the commands of docs/windows.md are for Windows PowerShell 5.1 and 7", async () => {
-  const script = await Deno.readTextFile(`${checkoutPath}/install.ps1`);
+  const scripts = await Promise.all(
+    ["install.ps1", ".github/windows_life.ps1"].map((name) =>
+      Deno.readTextFile(`${checkoutPath}/${name}`)
+    ),
+  );
   const page = await Deno.readTextFile(`${checkoutPath}/docs/windows.md`);
   const blocks = [...page.matchAll(/^ *```powershell\n(.*?)```/gms)].map(([, block]) =>
     block.trimEnd()
   );
   assert.ok(blocks.length >= 12);
   await using session = await openWineSession();
-  const texts = [script, ...blocks, ...Object.keys(newer)];
+  const texts = [...scripts, ...blocks, ...Object.keys(newer)];
   const findings = await runPowerShell<string[][]>(session, "analyze.ps1", texts);
-  const found = findings.slice(0, 1 + blocks.length).flat();
+  const clean = scripts.length + blocks.length;
+  const found = findings.slice(0, clean).flat();
   // Get-ChildItem has this one in the drive Cert: alone.
   assert.deepEqual(found.filter((text) => !text.includes("'CodeSigningCert'")), []);
   for (const [i, rule] of Object.values(newer).entries()) {
-    const [finding] = findings[1 + blocks.length + i];
+    const [finding] = findings[clean + i];
     assert.match(finding, rule);
   }
 });

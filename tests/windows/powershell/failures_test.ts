@@ -65,6 +65,28 @@ Deno.test("install.ps1 puts everything back, whichever call of an upgrade or of 
   assert.match(textOf(cleared), /^health +healthy$/m);
 });
 
+Deno.test("install.ps1 says what it couldn't undo, and undoes the rest", async () => {
+  await using installer = await openInstaller("stand-ins");
+  await installer.run(install);
+  const count = await callsOf(installer, upgrade);
+  // Start-Service, the last but those that clear away; then, in the undo, Set-NetFirewallRule.
+  const fault = { kind: "fail", at: count - 3 } as const;
+  const [, , report] = await installer.run(uninstall, install, {
+    ...upgrade,
+    faults: [fault, fault],
+  });
+  assert.deepEqual(report.faults.map(({ met }) => met.split(" ")[0]), [
+    "Start-Service",
+    "Set-NetFirewallRule",
+  ]);
+  assert.equal(report.exitCode, 1);
+  assert.match(textOf(report), /^Failed: Cannot start service/m);
+  assert.match(textOf(report), /^ {2}NOT undone: change firewall rule: injected failure/m);
+  const others = (facts: readonly string[]) => facts.filter((fact) => !fact.startsWith("rule "));
+  assert.deepEqual(others(report.after), others(report.before));
+  assert.notDeepEqual(report.after, report.before);
+});
+
 Deno.test("install.ps1 uninstalls in a second run what a failure left of the first", async () => {
   await using installer = await openInstaller("stand-ins");
   const [{ before: clean }] = await installer.run(install);

@@ -20,7 +20,7 @@ export interface Run {
   /** See doubles/doubles.ps1. */
   readonly faults?: readonly (
     | { readonly kind: "fail"; readonly at: number }
-    | { readonly kind: "held" | "denied" | "watch" }
+    | { readonly kind: "held" | "denied" | "watch" | "spoil" }
   )[];
   /** What the event log holds, the newest first. */
   readonly events?: readonly { Id: number; Level: number; Text: string }[];
@@ -116,10 +116,12 @@ export async function openInstaller(programs: "compiled" | "stand-ins"): Promise
   };
 }
 
-/** arpflush.exe is only copied: any bytes will do. */
+/** A release is installed as it is. Else arpflush.exe is only copied: any bytes will do. */
 const layFolder = `set -e
 to="/prefix/drive_c/setup/$1"
 mkdir -p "$to"
+from=$(dirname "$2")
+if [ -f "$from/install.ps1" ]; then cp "$from"/* "$to/"; exit; fi
 cp "$2" "$to/arpflush-service.exe"
 echo "the sender of $1" >"$to/arpflush.exe"
 cp /checkout/install.ps1 "$to/"

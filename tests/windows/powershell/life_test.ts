@@ -118,14 +118,26 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     optionsAgain: { parameters: install(options) },
     optionsTable: {},
     badSetting: { parameters: install({ HoldDownSeconds: 5000 }) },
-    upgrade: { parameters: upgrade(), from: "second", faults: [{ kind: "watch" }] },
+    whatIf: { parameters: upgrade({ Port: 30_000, WhatIf: true }), from: "second" },
+    whatIfGone: { parameters: { Action: "uninstall", Purge: true, WhatIf: true } },
+    spoiled: { parameters: upgrade(), from: "second", faults: [{ kind: "spoil" }] },
+    upgrade: {
+      parameters: upgrade(),
+      from: "second",
+      before: String.raw`$null = New-Item HKLM:\SOFTWARE\Double
+        Set-ItemProperty HKLM:\SOFTWARE\Double Linger 2000`,
+      faults: [{ kind: "watch" }],
+    },
     broken: { parameters: upgrade(), from: "broken" },
     uninstall: {
       parameters: { Action: "uninstall" },
       before: String.raw`Set-Location 'C:\Program Files\ArpFlush'`,
       faults: [{ kind: "watch" }],
     },
-    uninstallAgain: { parameters: { Action: "uninstall" } },
+    uninstallAgain: {
+      parameters: { Action: "uninstall" },
+      before: String.raw`Remove-Item HKLM:\SOFTWARE\Double`,
+    },
     back: { positions: ["install", folderPath("first")] },
     keyless: { parameters: upgrade({ RemoveRouterKey: [r2, r3] }) },
     purge: { parameters: { Action: "uninstall", Purge: true } },
@@ -258,6 +270,12 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   await t.step(
     "upgrade keeps settings and keys; one that doesn't start puts the old one back",
     () => {
+      for (const report of [reports.whatIf, reports.whatIfGone, reports.spoiled]) {
+        assertUnchanged(report);
+      }
+      assertEnd(reports.whatIf, 0);
+      assertEnd(reports.whatIfGone, 0);
+      assertEnd(reports.spoiled, 1, /the copy of .*arpflush-service\.exe is not what was checked/);
       assertEnd(reports.upgrade, 0, /^version +0\.2\.0$/m);
       for (const { faults: [{ met, count }] } of [reports.upgrade, reports.uninstall]) {
         assert.ok(count > 3);
@@ -291,7 +309,8 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
     upgrade: {
       parameters: upgrade({ Port: 27800 }),
       from: "second",
-      before: `${narrowed}; Set-Service ArpFlush -StartupType Manual -Description 'by hand'`,
+      before: `${narrowed}; Set-Service ArpFlush -StartupType Manual -Description 'by hand'
+        sc.exe failure ArpFlush reset= 60 actions= restart/1000`,
     },
     sources: { parameters: install({ AllowedSources: "198.51.100.0/24" }) },
     ruleless: { parameters: upgrade(), before: "Remove-NetFirewallRule ArpFlush" },
@@ -314,6 +333,8 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
   assertEnd(reports.upgrade, 3, /^problems +the service doesn't start by itself$/m);
   assert.equal(valueOf(reports.upgrade, service, "Start"), "DWord 3");
   assert.equal(valueOf(reports.upgrade, service, "Description"), "String by hand");
+  const recovery = reports.upgrade.before.find((line) => line.includes(" FailureActions "));
+  assert.ok(recovery !== undefined && reports.upgrade.after.includes(recovery));
   assert.match(ruleOf(reports.upgrade), /LocalPort=27800 .*RemoteAddress=192\.0\.2\.1( |$)/);
   assert.match(ruleOf(reports.sources), /RemoteAddress=198\.51\.100\.0\/255\.255\.255\.0( |$)/);
   assertEnd(reports.ruleless, 0, /^Nothing had to be changed$/);
@@ -324,7 +345,7 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
   assert.equal(ruleOf(reports.policy), "");
   assertEnd(reports.fromInstalled, 3, /reload settings/);
   const registrations = calls.filter(([verb]) => !["query", "delete", "control"].includes(verb));
-  assert.equal(registrations.length, 2 * 6, "twice, and never changed");
+  assert.equal(registrations.length, 2 * 6 + 1, "twice, and never changed but by hand");
 });
 
 Deno.test("install.ps1 takes no folder that somebody else has made", async () => {

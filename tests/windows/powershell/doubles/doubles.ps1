@@ -90,9 +90,11 @@ function Get-NetUDPEndpoint {
 # Double of Get-WinEvent: Wine keeps no events. These are the plan's.
 $global:Events = @()
 function Get-WinEvent {
-    [CmdletBinding()] param([hashtable] $FilterHashtable, [int] $MaxEvents)
-    if ("$($FilterHashtable.LogName) $($FilterHashtable.ProviderName)" -ne 'Application ArpFlush') { throw 'other events' }
-    $events = $global:Events | Where-Object { -not $FilterHashtable.ContainsKey('Id') -or $_.Id -in $FilterHashtable.Id }
+    [CmdletBinding()] param([string] $LogName, [string] $FilterXPath, [int] $MaxEvents)
+    $ids = [regex]::Matches($FilterXPath, 'EventID=(\d+)') | ForEach-Object { [int] $_.Groups[1].Value }
+    $known = "Application *[System[Provider[@Name='ArpFlush']$(if ($ids) { " and (EventID=$($ids -join ' or EventID='))" })]]"
+    if ("$LogName $FilterXPath" -ne $known) { throw "other events: $LogName $FilterXPath" }
+    $events = $global:Events | Where-Object { -not $ids -or $_.Id -in $ids }
     $events | Select-Object -First $MaxEvents | ForEach-Object {
         [pscustomobject] @{ Id = $_.Id; Level = $_.Level; TimeCreated = [datetime] '2026-03-04T05:06:07Z'
             Properties = @(@{ Value = $_.Text }) }
@@ -104,7 +106,7 @@ function Get-WinEvent {
 # Kind "fail": the call numbered At throws, of all that change something. "held": each call about a file finds it
 # really open for another program, which closes it when the call has failed three times. "denied": Double of
 # error 5, which Wine never gives here: thrown three times for each call about a file. "watch": notes what is
-# moved while the service's process is there.
+# moved while the service's process is there. "spoil": the first copy gets more at its end, as by somebody else.
 $global:Faults = @()
 $global:Reals = @{}
 
@@ -129,7 +131,7 @@ function Get-Refusal($fault, [string] $name, [object[]] $words) {
 
 $faulty = {
     $name = $MyInvocation.MyCommand.Name
-    $handle = $null
+    $handle, $fault = $null, @{ Kind = '' }
     foreach ($fault in $global:Faults) {
         if ($fault.Kind -eq 'fail') {
             $fault.Count++
@@ -140,6 +142,8 @@ $faulty = {
         } elseif ($fault.Kind -eq 'watch') {
             $fault.Count++
             if ($name -eq 'Move-Item' -and (Get-Process arpflush-service -ErrorAction Ignore)) { $fault.Met += "$args`n" }
+        } elseif ($fault.Kind -eq 'spoil') {
+            if ($name -eq 'Copy-Item' -and -not $fault.Met) { $fault.Met = @($args -like '*.new')[0] }
         } elseif ($file = Get-Refusal $fault $name $args) {
             $fault.Errors += 5
             # Wine moves a folder with an open file in it, Windows says 5.
@@ -148,7 +152,10 @@ $faulty = {
             $handle = [IO.File]::Open($file, 'Open', 'Read', 'None')
         }
     }
-    try { & $global:Reals[$name] @args } catch {
+    try {
+        & $global:Reals[$name] @args
+        if ($name -eq 'Copy-Item' -and $fault.Kind -eq 'spoil') { Add-Content -LiteralPath $fault.Met more }
+    } catch {
         if ($handle) { $fault.Errors[-1] = $_.Exception.GetBaseException().HResult -band 0xFFFF }
         throw
     } finally { if ($handle) { $handle.Dispose() } }

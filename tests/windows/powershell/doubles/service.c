@@ -1,6 +1,7 @@
 /* Double of arpflush-service.exe where a test is about install.ps1 and needs it a hundred times: a real
  * service that binds the port of the registry, and does so again when its settings are reloaded. It has
- * --version, --check and --host-key. BROKEN: it ends at once when the service control manager starts it. */
+ * --version, --check and --host-key. BROKEN: it ends at once when the service control manager starts it. Its
+ * process stays so many ms after the service has stopped as SOFTWARE\Double says in Linger. */
 #ifndef UNICODE
 #define UNICODE
 #endif
@@ -14,13 +15,17 @@ static SERVICE_STATUS_HANDLE handle;
 static SOCKET server = INVALID_SOCKET;
 static HANDLE stopping;
 
-static DWORD setting(const wchar_t *name, DWORD fallback)
+static DWORD value_of(const wchar_t *key, const wchar_t *name, DWORD fallback)
 {
     DWORD value, size = sizeof value;
-    LSTATUS status = RegGetValueW(HKEY_LOCAL_MACHINE, L"SOFTWARE\\NPSL\\ArpFlush", name, RRF_RT_REG_DWORD, NULL,
-                                  &value, &size);
+    LSTATUS status = RegGetValueW(HKEY_LOCAL_MACHINE, key, name, RRF_RT_REG_DWORD, NULL, &value, &size);
     /* Of another type: as bad as too large. */
     return status == ERROR_UNSUPPORTED_TYPE ? (DWORD)-1 : status ? fallback : value;
+}
+
+static DWORD setting(const wchar_t *name, DWORD fallback)
+{
+    return value_of(L"SOFTWARE\\NPSL\\ArpFlush", name, fallback);
 }
 
 static int listen_again(void)
@@ -80,5 +85,7 @@ int wmain(int argc, wchar_t **argv)
 #ifdef BROKEN
     return 1;
 #endif
-    return StartServiceCtrlDispatcherW(table) ? 0 : (int)GetLastError();
+    if (!StartServiceCtrlDispatcherW(table)) return (int)GetLastError();
+    Sleep(value_of(L"SOFTWARE\\Double", L"Linger", 0));
+    return 0;
 }

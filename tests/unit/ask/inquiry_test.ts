@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { addressKey, type Heard } from "../../../lib/ask/frames.ts";
+import { Inquiry } from "../../../lib/ask/inquiry.ts";
+import { macOf, oldMac, ownMac, question } from "./virtual_link.ts";
+
+const host = "192.0.2.10";
+const mac = macOf(host);
+const bondMac = "02000000aa10";
+const group = "01005e000001";
+const [from, to] = [question(host).host, question(host).address].map(addressKey);
+
+/** Frames from the host to the address in question. */
+const way = { sourceMac: mac, destinationMac: ownMac, from, to };
+const arp = (changes: Partial<Heard> = {}) =>
+  ({ ...way, kind: "arp reply", senderMac: mac, ...changes }) as Heard;
+const echo = (changes: Partial<Heard & { ttl: number }> = {}) =>
+  ({ ...way, kind: "echo reply", id: 1, sequence: 1, ttl: 64, ...changes }) as Heard;
+const discovery = (
+  kind: "neighbor solicitation" | "neighbor advertisement",
+  to = ownMac,
+): Heard => ({
+  ...way,
+  kind,
+  destinationMac: to,
+  ttl: 255,
+  target: from,
+});
+const asks = (destinationMac: string) => arp({ kind: "arp request", destinationMac });
+
+/** What is heard after a request; `c` marks frames to the router's own address. */
+const cases: readonly [string, readonly (Heard | readonly ["c", Heard])[], string, string?][] = [
+  ["nothing", [], "no answer"],
+  ["an ARP reply", [arp()], "asked"],
+  ["an ARP reply for somebody else", [arp({ destinationMac: oldMac })], "no answer"],
+  ["a packet of the host's", [arp(), echo()], "healed"],
+  ["a packet before the ARP reply", [echo(), arp()], "asked"],
+  ["a packet from another", [arp(), echo({ sourceMac: bondMac })], "asked"],
+  ["a bond's packet, which sent the control, too", [
+    arp(),
+    ["c", echo({ sourceMac: bondMac })],
+    echo({ sourceMac: bondMac }),
+  ], "healed"],
+  ["a packet by way of another", [arp(), echo({ sourceMac: oldMac, ttl: 63 })], "stuck", oldMac],
+  ["a packet that another forwarded with the host's address", [arp(), echo({ ttl: 127 })], "asked"],
+  ["a packet to another's address", [arp(), echo({ destinationMac: oldMac })], "stuck", oldMac],
+  ["a packet to a group", [arp(), echo({ destinationMac: group })], "asked"],
+  ["the control alone", [arp(), ["c", echo()]], "stuck"],
+  ["the control by way of another", [arp(), ["c", echo({ sourceMac: oldMac, ttl: 63 })]], "stuck"],
+  ["an ARP reply to the control", [["c", arp()]], "no answer"],
+  ["wrong, then right", [echo({ destinationMac: oldMac }), arp(), echo()], "healed"],
+  ["right, then wrong", [arp(), echo(), echo({ destinationMac: oldMac })], "healed"],
+  ["that it asks whether the entry holds", [asks(ownMac)], "healed"],
+  ["that it asks another whether it holds", [asks(oldMac)], "stuck", oldMac],
+  ["that it asks everybody", [asks("ffffffffffff")], "no answer"],
+  ["a solicitation", [discovery("neighbor solicitation")], "healed"],
+  ["an advertisement", [discovery("neighbor advertisement")], "healed"],
+  [
+    "an advertisement to another",
+    [discovery("neighbor advertisement", oldMac)],
+    "stuck",
+    oldMac,
+  ],
+];
+for (const [what, frames, verdict, at] of cases) {
+  Deno.test(`Inquiry says "${verdict}" when it hears ${what}`, () => {
+    const inquiry = new Inquiry(question(host), ownMac);
+    inquiry.asks = 1;
+    for (const frame of frames) {
+      if ("kind" in frame) inquiry.hear(frame, 5);
+      else inquiry.hearControl(frame[1], true);
+    }
+    inquiry.conclude(9);
+    const { verdict: said, linkLayerAddress } = inquiry.resultSince(0);
+    assert.equal(said, verdict);
+    const expected = verdict === "healed" ? ownMac : at;
+    assert.equal(linkLayerAddress?.toHex(), expected);
+  });
+}
+
+Deno.test("Inquiry of a drill takes no advertisement for a control: the address sent no solicitation", () => {
+  const inquiry = new Inquiry(question(host), ownMac);
+  inquiry.hearControl(discovery("neighbor advertisement"), false);
+  assert.deepEqual([inquiry.mac, inquiry.isControlAnswered], [mac, false]);
+  inquiry.hearControl(echo(), false);
+  assert.equal(inquiry.isControlAnswered, true);
+});
+
+Deno.test("Inquiry corrects what was said by what proves itself later", () => {
+  const inquiry = new Inquiry(question(host), ownMac);
+  inquiry.asks = 1;
+  inquiry.hear(arp(), 1);
+  inquiry.conclude(2);
+  assert.equal(inquiry.verdict, "asked");
+  inquiry.hear(echo({ destinationMac: oldMac }), 3);
+  assert.equal(inquiry.verdict, "stuck");
+  inquiry.hear(asks(ownMac), 4);
+  assert.deepEqual([inquiry.verdict, inquiry.resultSince(0).ms], ["healed", 4]);
+  inquiry.hear(echo(), 7);
+  assert.equal(inquiry.resultSince(0).ms, 4);
+});
+
+Deno.test("Inquiry says nothing of a host that is asked no more, but what was seen", () => {
+  const seen = new Inquiry(question(host), ownMac);
+  const unseen = new Inquiry(question(host), ownMac);
+  seen.hear(echo({ destinationMac: oldMac }), 1);
+  for (const inquiry of [seen, unseen]) inquiry.abandon(2);
+  unseen.hear(echo(), 3);
+  assert.deepEqual([seen.verdict, unseen.verdict], ["stuck", "not asked"]);
+});
