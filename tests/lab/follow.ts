@@ -30,7 +30,7 @@ export interface Round {
   readonly lateRequests: number;
 }
 
-export interface FollowResult {
+interface FollowResult {
   readonly rounds: readonly Round[];
   /** What was tried besides, with what came of it. */
   readonly events: Readonly<Record<string, string>>;
