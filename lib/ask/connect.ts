@@ -4,7 +4,6 @@
  * addresses: what comes by way of the old master passes for right. And the kernel asks for a host by
  * itself only if it has no entry for it.
  */
-import { connect } from "node:net";
 import { sleep, type Time } from "../time.ts";
 import {
   type AddressPrefix,
@@ -90,12 +89,14 @@ async function answersAny(
   return await Promise.any(answers).then(() => true, () => false);
 }
 
-function answersOn(
+async function answersOn(
   port: number,
   host: AddressPrefix,
   from: AddressPrefix,
   link: string,
 ): Promise<boolean> {
+  // In the bundle a static import would be loaded at every start of the sender.
+  const { connect } = await import("node:net");
   const zone = isLinkLocal(host) ? `%${link}` : "";
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({
@@ -111,5 +112,5 @@ function answersOn(
   socket.once("connect", () => end(true));
   socket.once("timeout", () => end(false));
   socket.on("error", (error) => end("code" in error && error.code === "ECONNREFUSED"));
-  return promise;
+  return await promise;
 }

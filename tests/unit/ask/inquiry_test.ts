@@ -67,7 +67,7 @@ for (const [what, frames, verdict, at] of cases) {
     inquiry.asks = 1;
     for (const frame of frames) {
       if ("kind" in frame) inquiry.hear(frame, 5);
-      else inquiry.hearControl(frame[1]);
+      else inquiry.hearControl(frame[1], true);
     }
     inquiry.conclude(9);
     const { verdict: said, linkLayerAddress } = inquiry.resultSince(0);
@@ -76,6 +76,14 @@ for (const [what, frames, verdict, at] of cases) {
     assert.equal(linkLayerAddress?.toHex(), expected);
   });
 }
+
+Deno.test("Inquiry of a drill takes no advertisement for a control: the address sent no solicitation", () => {
+  const inquiry = new Inquiry(question(host), ownMac);
+  inquiry.hearControl(discovery("neighbor advertisement"), false);
+  assert.deepEqual([inquiry.mac, inquiry.isControlAnswered], [mac, false]);
+  inquiry.hearControl(echo(), false);
+  assert.equal(inquiry.isControlAnswered, true);
+});
 
 Deno.test("Inquiry corrects what was said by what proves itself later", () => {
   const inquiry = new Inquiry(question(host), ownMac);
