@@ -243,6 +243,10 @@ class LinkAsker {
   }
 
   #takeStep(socket: PacketSocket, item: AskItem) {
+    // Who was kept from it by a busy machine has as much time for an answer as everybody.
+    const lateMs = this.#now() - item.stepAt;
+    item.stepsFrom += lateMs;
+    item.concludeAt += lateMs;
     const { kinds } = witnessSteps[item.step++];
     const next = witnessSteps[item.step];
     item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
