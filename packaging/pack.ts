@@ -23,6 +23,9 @@ export async function pack(folder: string): Promise<void> {
     await bundle(service, made);
     await Deno.copyFile(Deno.execPath(), `${made}/deno`);
     await addCompanions(made);
+    // Who packs at the same time finds the folder as it would make it.
+    using place = await Deno.open(parent);
+    await place.lock(true);
     if (await digestOf(made) === await digestOf(folder).catch(ifMissing)) return;
     await Deno.remove(folder, { recursive: true }).catch(ifMissing);
     await Deno.rename(made, folder);

@@ -56,6 +56,8 @@ const probePatienceMs = 30;
 const retryMs = 1_000;
 /** Frames that are sent before what has come in is read. */
 const maxBatch = 64;
+/** How long a link may take no frames before its hosts are given up. */
+const maxRefusedMs = 2_000;
 /** The longest wait for frames: the signal is looked at then. */
 const maxWaitMs = 50;
 
@@ -105,6 +107,8 @@ class LinkAsker {
   readonly #probes: AskItem[];
   #nextProbeAt: number;
   readonly #pace: Pace;
+  /** Since when the kernel takes no frames; Infinity: it does. */
+  #refusedSince = Infinity;
   /** Whoever is not known is asked from here on: those seen wrong have the first turn. */
   #askFrom: number;
 
@@ -239,6 +243,10 @@ class LinkAsker {
   }
 
   #takeStep(socket: PacketSocket, item: AskItem) {
+    // Who was kept from it by a busy machine has as much time for an answer as everybody.
+    const lateMs = this.#now() - item.stepAt;
+    item.stepsFrom += lateMs;
+    item.concludeAt += lateMs;
     const { kinds } = witnessSteps[item.step++];
     const next = witnessSteps[item.step];
     item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
@@ -284,7 +292,8 @@ class LinkAsker {
       if (now < this.#pace.nextAt) return;
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       const frames = requestFrames(item, this.options.probeOnly, this.#ids);
-      if (!frames.every((frame) => socket.send(frame))) return; // No room: after the next wait.
+      if (!frames.every((frame) => socket.send(frame))) return this.#noteRefused(now);
+      this.#refusedSince = Infinity;
       this.#pace.note(now, frames.length);
       this.#noteAsked(item, now);
     }
@@ -294,6 +303,14 @@ class LinkAsker {
   #askAt({ inquiry, askAt }: AskItem): number {
     if (inquiry.mac !== null) return askAt;
     return this.#probes.length > 0 ? Infinity : Math.max(askAt, this.#askFrom);
+  }
+
+  /** There was no room, and will be after the next wait; or the link is down, and stays so. */
+  #noteRefused(now: number) {
+    this.#refusedSince = Math.min(this.#refusedSince, now);
+    if (now - this.#refusedSince < maxRefusedMs) return;
+    this.#remarks.push(`${this.link} takes no packets`);
+    for (const { inquiry } of this.#open()) inquiry.abandon(now);
   }
 
   #noteAsked(item: AskItem, now: number) {
@@ -341,10 +358,9 @@ class LinkAsker {
     for (const one of this.#byHost.get(host) ?? []) {
       if (one.control === null || addressKey(one.control) !== heard.to) continue;
       const wasUnknown = one.inquiry.mac === null;
-      one.inquiry.hearControl(heard);
-      if (wasUnknown && one.inquiry.mac !== null && heard.kind === "arp reply") {
-        this.#begin(one, now);
-      }
+      one.inquiry.hearControl(heard, !this.options.probeOnly);
+      const isFound = wasUnknown && one.inquiry.mac !== null;
+      if (isFound && (heard.kind === "arp reply" || this.options.probeOnly)) this.#begin(one, now);
       this.#reset(socket, heard, one.inquiry.question.host, one.control);
     }
     if (heard.kind === "echo reply") this.#noteHolder(heard);

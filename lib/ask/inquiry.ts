@@ -103,13 +103,17 @@ export class Inquiry {
     } else if (isForwarded) this.#noteWrong(sourceMac, now);
   }
 
-  /** Takes a frame from the host to this router's own address. */
-  hearControl(heard: Heard): void {
+  /**
+   * Takes a frame from the host to this router's own address. It counts as the control of what the
+   * address in question was sent: of solicitations too, unless nobody is asked.
+   */
+  hearControl(heard: Heard, isAsking: boolean): void {
     if (heard.destinationMac !== this.ownMac) return;
     const isForwarded = "ttl" in heard && forwardedTtls.includes(heard.ttl);
     if (!isForwarded) this.#hearDirectly(heard.sourceMac);
-    // An answer to a request of our own address says where the host is, not that a packet arrives.
-    if (heard.kind !== "arp reply" && heard.kind !== "arp request") this.isControlAnswered = true;
+    // An ARP reply to our own address says where the host is, not that a packet arrives.
+    if (heard.kind === "arp reply" || heard.kind === "arp request") return;
+    if (isAsking || heard.kind !== "neighbor advertisement") this.isControlAnswered = true;
   }
 
   #hearDirectly(...macs: readonly string[]) {

@@ -52,8 +52,10 @@ export async function follow(path: string, options: SendOptions): Promise<number
   checkSecret(options);
   const log = createLog(options);
   const ending = listenForEnd();
+  let isUntold = false;
   const sdNotify = createSdNotify(Deno.env.get("NOTIFY_SOCKET"), (error) => {
-    log("warning", `Cannot tell systemd: ${messageOf(error)}`);
+    if (!isUntold) log("warning", `Cannot tell systemd: ${messageOf(error)}`);
+    isUntold = true;
   });
   const following = new Following(path, log, ending);
   const isFirst = await following.open();

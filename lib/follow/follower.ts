@@ -73,6 +73,8 @@ interface Instance {
   state: NotifyLine["state"];
   /** Names of the links that its addresses came to; empty if it isn't known. */
   links: ReadonlySet<string>;
+  /** When it was last told to be anything but master. */
+  leftAt: number;
 }
 
 /** Follows one router's states. */
@@ -154,17 +156,19 @@ export class Follower {
 
   #noteInstance({ name, state }: NotifyLine, about: string, changed: ReadonlySet<string>) {
     const before = this.#instances.get(name);
-    const instance = before ?? { state, links: new Set<string>() };
+    const instance = before ?? { state, links: new Set<string>(), leftAt: -Infinity };
     const was = before?.state;
     if (state !== "MASTER_RX_LOWER_PRI") instance.state = state;
+    if (!state.startsWith("MASTER")) instance.leftAt = this.#parts.time.monotonic();
     if (before === undefined && this.#instances.size < maxInstances) {
       this.#instances.set(name, instance);
     }
     const links = changed.size > 0 ? changed : this.#changedLately();
     if (state === "MASTER" && was !== "MASTER") {
+      const hasCome = [...links].some((one) => this.#stateOf(one).changedAt > instance.leftAt);
       if (links.size > 0) instance.links = links;
-      // The addresses were there before: left behind, or held by something else.
-      else this.#wantOn(instance, (link) => this.#want(link, about));
+      // The addresses were there before: left behind, held by something else, or away between two looks.
+      if (!hasCome) this.#wantOn(instance, (link) => this.#want(link, about));
     } else if (state === "MASTER_RX_LOWER_PRI") {
       // Both were master: hosts may have the other one's link-layer address, and no address changes.
       this.#wantOn(instance, (link) => this.#wantAfterLowerPri(link, about));

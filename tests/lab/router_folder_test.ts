@@ -98,3 +98,16 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("pack() makes one folder when several make it in the place of another", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-pack-" });
+  try {
+    // It takes a while to take away.
+    for (let i = 0; i < 3_000; i++) Deno.mkdirSync(`${folder}/arpflush/${i}`, { recursive: true });
+    await Promise.all([1, 2, 3].map(() => pack(`${folder}/arpflush`)));
+    assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name), ["arpflush"]);
+    assert.ok((await Deno.stat(`${folder}/arpflush/arpflush-router`)).isFile);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

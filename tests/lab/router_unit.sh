@@ -88,9 +88,23 @@ machine systemctl kill -s STOP arpflush-router
 await 3 'Following '
 unit NRestarts
 
+say asked, without a service
+kill $service
+machine sh -e <<'END'
+mkdir /etc/systemd/system/arpflush-router.service.d
+sed -n 's/^ExecStart=.*/[Service]\nExecStart=\n& --ask --pace 1000/p' \
+  /etc/systemd/system/arpflush-router.service >/etc/systemd/system/arpflush-router.service.d/ask.conf
+systemctl daemon-reload
+END
+stale
+machine systemctl restart arpflush-router
+await 1 '1 host was asked: 1 healed'
+logged | grep -o '1 host was asked: 1 healed'
+machine grep -o '^192.0.2.100 .* host0' /var/lib/arpflush-router/hosts | cut -d' ' -f1,3
+machine stat -c '%a %U' /var/lib/arpflush-router/hosts
+
 say a key that can not be used
 machine chmod 644 /etc/arpflush/key
 machine sh -c 'echo nonsense >/etc/arpflush/key'
 machine systemctl restart arpflush-router 2>/dev/null || echo refused
 machine systemctl is-active arpflush-router || :
-kill $service

@@ -71,6 +71,9 @@ Deno.test({
       ],
       "killed": [`At the start something is wrong on host0: ${stuck}`],
       "hung": ["2"],
+      "asked, without a service": [
+        ...["1 host was asked: 1 healed", "192.0.2.100 host0", "644 arpflush-router"],
+      ],
       "a key that can not be used": ["refused", "failed"],
     });
   },

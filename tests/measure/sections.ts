@@ -4,6 +4,7 @@ import { constantTime } from "./sections/constant_time.ts";
 import { failover } from "./sections/failover.ts";
 import { floods } from "./sections/floods.ts";
 import { flush } from "./sections/flush.ts";
+import { follow } from "./sections/follow.ts";
 import { hosts } from "./sections/hosts.ts";
 import { idle } from "./sections/idle.ts";
 import { instances } from "./sections/instances.ts";
@@ -17,6 +18,7 @@ import { start } from "./sections/start.ts";
 export const sections: Readonly<Record<string, Section>> = {
   failover,
   instances,
+  follow,
   start,
   flush,
   "receive-path": receivePath,

@@ -38,6 +38,7 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/sender/follow_ups.ts": ofSender,
   "lib/sender/hosts.ts": ofSender,
   "lib/sender/verdict.ts": ofSender,
+  "lib/ask/inquiry.ts": ["tests/unit/ask/inquiry_test.ts"],
   "lib/sender/run_metrics.ts": ["tests/unit/sender/run_metrics_test.ts"],
 };
 

@@ -115,25 +115,38 @@ Deno.test({
   name: "--probe --ask finds out, asks nobody from the virtual address, and changes nothing",
   ignore: withoutTcpdump,
   fn: async () => {
-    await using network = await openAskedNetwork([["plain", 2], ["plain", 1], ["off", 1]]);
+    await using network = await openAskedNetwork([
+      ["plain", 2],
+      ["plain", 1],
+      ["echo firewalled", 1],
+      ["off", 1],
+    ]);
     await network.goStale();
-    const [wrong, right] = network.hosts;
-    await ip(right.namespace, [`neigh replace ${ipv4} lladdr ${macs.router} nud reachable dev e0`]);
-    await network.learn();
+    const [wrong, right, firewalled] = network.hosts;
+    const entry = (address: string) =>
+      `neigh replace ${address} lladdr ${macs.router} nud reachable dev e0`;
+    for (const { namespace } of [right, firewalled]) {
+      await ip(namespace, virtualAddresses.map(entry));
+    }
     const watch = watchRequests();
-    const outcome = await network.ask(["--probe", "--json", "-A", ipv4]);
+    // Nobody is known at first: the router's own address finds out where they are.
+    for (const [family, address] of [["ipv4", ipv4], ["ipv6", ipv6]] as const) {
+      const named = network.hosts.flatMap((host) => host[family]);
+      const outcome = await network.ask(["--probe", "--json", "-A", address, ...named]);
+      const { asked } = reportOf(outcome);
+      for (const one of wrong[family]) {
+        const { verdict, linkLayerAddress } = asked.get(one) ?? {};
+        assert.deepEqual([verdict, linkLayerAddress], ["stuck", macs.dead], one);
+      }
+      assert.equal(asked.get(right[family][0])?.verdict, "ok");
+      // TCP tells for IPv4; for IPv6 nothing but a question would.
+      const behind = asked.get(firewalled[family][0])?.verdict;
+      assert.equal(behind, family === "ipv4" ? "ok" : "not asked");
+      assert.equal(await wrong.entryOf(address), macs.dead);
+      assert.equal(outcome.code, 3);
+    }
     await watch.end();
     assert.deepEqual(watch.times, []);
-    const { asked } = reportOf(outcome);
-    for (const address of wrong.ipv4) {
-      assert.deepEqual(
-        [asked.get(address)?.verdict, asked.get(address)?.linkLayerAddress],
-        ["stuck", macs.dead],
-      );
-    }
-    assert.equal(asked.get(right.ipv4[0])?.verdict, "ok");
-    assert.equal(await wrong.entryOf(ipv4), macs.dead);
-    assert.equal(outcome.code, 3);
   },
 });
 

@@ -125,6 +125,29 @@ Deno.test("arpflush --follow sends nothing about an address that has left, and s
   await daemon.line(/Flush: \d+ cop(y|ies) .*ended early: 192\.0\.2\.1 has left br0/);
 });
 
+Deno.test("arpflush --follow --ask heals hosts without a service, and ends when the address leaves", async () => {
+  await using segment = await openStaleSegment();
+  const plain = await segment.host();
+  await plain.goStale();
+  await makeFifo();
+  const daemon = segment.follow(fifo, "--ask", "--pace", "1000");
+  await daemon.line(/: Probe: /);
+  await becomeMaster();
+  await daemon.line(/Flush: .*2 healed/);
+  assert.equal(await plain.linkLayerAddressOf(virtualAddress), routerMac);
+  await becomeBackup();
+  await write('INSTANCE "lan" FAULT 100\n');
+  const before = flushed(daemon).length;
+  await becomeMaster();
+  await until(() => flushed(daemon).length > before, "another run");
+  await becomeBackup();
+  await write('INSTANCE "lan" FAULT 100\n');
+  const ended = () => daemon.log.some((line) => /ended early: 192\.0\.2\.1 has left/.test(line));
+  await until(ended, "the end of the run", 10_000).catch((error) => {
+    throw new Error(`${error.message}: ${daemon.log.join("\n")}`);
+  });
+});
+
 Deno.test("arpflush --follow tells systemd that it is ready, and each second that it lives", async () => {
   await Deno.mkdir("/run/systemd", { recursive: true });
   const manager = Deno.listenDatagram({ transport: "unixpacket", path: notifySocket });

@@ -29,7 +29,7 @@ export function fetchLine(paths: readonly string[]): string[] {
 export interface ServiceProcess extends AsyncDisposable {
   /** All lines of its log so far. */
   readonly log: readonly string[];
-  /** The first line that matches, as soon as there is one; rejects when the process has ended. */
+  /** The first line that matches; rejects when the process has ended, and after a minute. */
   line(pattern: RegExp): Promise<string>;
   /** Asks it to end; gives its exit code. */
   stop(signal?: Deno.Signal): Promise<number>;
@@ -84,10 +84,15 @@ export function startServiceProcess(start: ServiceStart): ServiceProcess {
         const look = () => {
           const found = log.find((line) => pattern.test(line));
           if (found === undefined && !ended) return;
+          settle("The process ended", found);
+        };
+        const settle = (why: string, found?: string) => {
+          clearTimeout(timer);
           waiting.delete(look);
           if (found !== undefined) resolve(found);
-          else reject(new Error(`The process ended without ${pattern}: ${log.join("; ")}`));
+          else reject(new Error(`${why} without ${pattern}: ${log.join("; ")}`));
         };
+        const timer = setTimeout(() => settle("A minute passed"), 60_000);
         waiting.add(look);
         look();
       }),

@@ -167,6 +167,30 @@ Deno.test("ask() asks nobody whose own service has said that all is well", async
   assert.equal(requests(ended.sent, 10).length, 0);
 });
 
+Deno.test("ask() waits for each witness, however late it is sent", async () => {
+  const ended = await askOn([{ address: host(10), firewalled: true }], [question(host(10))], {
+    stretch: () => 700,
+  });
+  assert.equal(ended.results[0].verdict, "asked");
+  const kinds = Map.groupBy(ended.sent, ({ kind }) => kind);
+  // Twice, with the control; and what asks whether the host holds the address itself.
+  assert.deepEqual(
+    ["echo", "tcp", "udp"].map((kind) => kinds.get(kind)?.length),
+    [5, 20, 2],
+  );
+  const [last] = ended.sent.slice(-1);
+  assert.ok(ended.results[0].ms - last.at >= 240, `${ended.results[0].ms - last.at} ms`);
+});
+
+Deno.test("ask() gives up a link that takes no frames", async () => {
+  const ended = await askOn([], [question(host(10)), question(host(11), known(11))], {
+    isDown: true,
+  });
+  assert.deepEqual(Object.values(verdictsOf(ended)), ["not asked", "not asked"]);
+  assert.deepEqual(ended.remarks, ["e0 takes no packets"]);
+  assert.ok(ended.ms < 2_500);
+});
+
 Deno.test("ask() goes on without a link whose socket can't be opened", async () => {
   const openSocket: AskerOptions["openSocket"] = () => {
     throw new Error("Cannot open a packet socket on e0: network is down");

@@ -47,6 +47,34 @@ const cases: readonly [string, readonly (Heard | readonly ["c", Heard])[], strin
   ["the control alone", [arp(), ["c", echo()]], "stuck"],
   ["the control by way of another", [arp(), ["c", echo({ sourceMac: oldMac, ttl: 63 })]], "stuck"],
   ["an ARP reply to the control", [["c", arp()]], "no answer"],
+  [
+    "a packet behind an ARP reply for another",
+    [arp({ destinationMac: oldMac }), echo()],
+    "no answer",
+  ],
+  ["a control that another forwarded, and that one's packet", [
+    arp(),
+    ["c", echo({ sourceMac: oldMac, ttl: 63 })],
+    echo({ sourceMac: oldMac }),
+  ], "stuck"],
+  ["the control of another router", [arp(), ["c", echo({ destinationMac: oldMac })]], "asked"],
+  ["that it asks for the router's own address", [["c", asks(ownMac)]], "no answer"],
+  ["a packet from a group that ARP named", [
+    arp({ senderMac: group }),
+    echo({ sourceMac: group }),
+  ], "asked"],
+  ["a packet from the fourth of its addresses", [
+    ...["a1", "a2", "a3", "a4"].map((last) =>
+      arp({ senderMac: `0200000001${last}`, sourceMac: `0200000001${last}` })
+    ),
+    echo({ sourceMac: "0200000001a4" }),
+  ], "healed"],
+  ["a packet from the fifth of its addresses", [
+    ...["a1", "a2", "a3", "a4", "a5"].map((last) =>
+      arp({ senderMac: `0200000001${last}`, sourceMac: `0200000001${last}` })
+    ),
+    echo({ sourceMac: "0200000001a5" }),
+  ], "asked"],
   ["wrong, then right", [echo({ destinationMac: oldMac }), arp(), echo()], "healed"],
   ["right, then wrong", [arp(), echo(), echo({ destinationMac: oldMac })], "healed"],
   ["that it asks whether the entry holds", [asks(ownMac)], "healed"],
@@ -67,7 +95,7 @@ for (const [what, frames, verdict, at] of cases) {
     inquiry.asks = 1;
     for (const frame of frames) {
       if ("kind" in frame) inquiry.hear(frame, 5);
-      else inquiry.hearControl(frame[1]);
+      else inquiry.hearControl(frame[1], true);
     }
     inquiry.conclude(9);
     const { verdict: said, linkLayerAddress } = inquiry.resultSince(0);
@@ -76,6 +104,48 @@ for (const [what, frames, verdict, at] of cases) {
     assert.equal(linkLayerAddress?.toHex(), expected);
   });
 }
+
+Deno.test("Inquiry of a drill takes no advertisement for a control: the address sent no solicitation", () => {
+  const inquiry = new Inquiry(question(host), ownMac);
+  inquiry.hearControl(discovery("neighbor advertisement"), false);
+  assert.deepEqual([inquiry.mac, inquiry.isControlAnswered], [mac, false]);
+  inquiry.hearControl(echo(), false);
+  assert.equal(inquiry.isControlAnswered, true);
+});
+
+Deno.test("Inquiry believes a packet from where the host was last, and says that it was right before", () => {
+  const inquiry = new Inquiry(question(host, { linkLayerAddress: mac }), ownMac);
+  assert.deepEqual([inquiry.mac, inquiry.neighbor, inquiry.isSeenWrong], [mac, null, false]);
+  assert.deepEqual([inquiry.resultSince(3).verdict, inquiry.resultSince(3).ms], ["not asked", 0]);
+  inquiry.hear(echo(), 5);
+  const { verdict, linkLayerAddress, ms } = inquiry.resultSince(3);
+  assert.deepEqual([verdict, linkLayerAddress?.toHex(), ms], ["ok", ownMac, 2]);
+  const { host: address } = question(host);
+  assert.deepEqual(inquiry.neighbor, { link: "e0", address, linkLayerAddress: mac });
+  inquiry.abandon(9);
+  assert.equal(inquiry.verdict, "ok");
+});
+
+Deno.test("Inquiry has the host as its neighbor when it was heard", () => {
+  const heard = (...frames: readonly (Heard | readonly ["c", Heard])[]) => {
+    const inquiry = new Inquiry(question(host), ownMac);
+    for (const frame of frames) {
+      if ("kind" in frame) inquiry.hear(frame, 5);
+      else inquiry.hearControl(frame[1], true);
+    }
+    const { neighbor, isAnswered, isSeenWrong } = inquiry;
+    return [neighbor && String(neighbor.linkLayerAddress), inquiry.mac, isAnswered, isSeenWrong];
+  };
+  assert.deepEqual(heard(), [null, null, false, false]);
+  assert.deepEqual(heard(arp()), [mac, mac, true, false]);
+  assert.deepEqual(heard(["c", echo()]), [mac, mac, false, false]);
+  assert.deepEqual(heard(["c", arp()]), [null, mac, false, false]);
+  assert.deepEqual(heard(["c", echo({ sourceMac: group })]), [null, null, false, false]);
+  assert.deepEqual(heard(asks(ownMac)), [mac, mac, false, false]);
+  assert.deepEqual(heard(discovery("neighbor solicitation")), [mac, mac, false, false]);
+  assert.deepEqual(heard(discovery("neighbor advertisement")), [mac, mac, true, false]);
+  assert.deepEqual(heard(discovery("neighbor advertisement", oldMac)), [null, null, false, true]);
+});
 
 Deno.test("Inquiry corrects what was said by what proves itself later", () => {
   const inquiry = new Inquiry(question(host), ownMac);
@@ -91,9 +161,16 @@ Deno.test("Inquiry corrects what was said by what proves itself later", () => {
   assert.equal(inquiry.resultSince(0).ms, 4);
 });
 
+Deno.test("Inquiry of a silent host becomes stuck by what is seen later", () => {
+  const inquiry = new Inquiry(question(host), ownMac);
+  inquiry.conclude(1);
+  inquiry.hear(echo({ destinationMac: oldMac }), 2);
+  assert.equal(inquiry.verdict, "stuck");
+});
+
 Deno.test("Inquiry says nothing of a host that is asked no more, but what was seen", () => {
   const seen = new Inquiry(question(host), ownMac);
-  const unseen = new Inquiry(question(host), ownMac);
+  const unseen = new Inquiry(question(host, { linkLayerAddress: mac }), ownMac);
   seen.hear(echo({ destinationMac: oldMac }), 1);
   for (const inquiry of [seen, unseen]) inquiry.abandon(2);
   unseen.hear(echo(), 3);

@@ -64,9 +64,19 @@ export async function askOn(
     /** The addresses of the router at a time in ms from the start. @default 192.0.2.1 and .2 */
     readonly addressesAt?: (ms: number) => readonly string[];
     readonly signal?: (ms: number) => boolean;
+    /** What a wait takes on a machine that is busy, in ms. @default as long as it is to take */
+    readonly stretch?: (ms: number) => number;
+    /** The link takes no frames. */
+    readonly isDown?: boolean;
   } = {},
 ): Promise<AskReport & { readonly sent: readonly SentFrame[]; readonly ms: number }> {
-  const { addressesAt = () => ["192.0.2.2/24", "192.0.2.1/32"], signal, ...options } = changes;
+  const {
+    addressesAt = () => ["192.0.2.2/24", "192.0.2.1/32"],
+    signal,
+    isDown,
+    stretch = (ms) => ms,
+    ...options
+  } = changes;
   const time = createTestTime();
   const start = time.monotonic();
   const sent: SentFrame[] = [];
@@ -82,6 +92,7 @@ export async function askOn(
       linkLayerAddress: ownMac,
       send(frame) {
         const ms = time.monotonic() - start;
+        if (isDown) return false;
         sent.push({ at: ms, ...described(frame) });
         const host = known.get(described(frame).to);
         if (host !== undefined) incoming.push(...answers(host, frame));
@@ -89,7 +100,7 @@ export async function askOn(
       },
       wait: (ms) => {
         if (signal?.(time.monotonic() - start)) aborting.abort();
-        return incoming.length > 0 ? Promise.resolve() : sleep(time.after, ms);
+        return incoming.length > 0 ? Promise.resolve() : sleep(time.after, stretch(ms));
       },
       receive(take) {
         for (const frame of incoming.splice(0)) take(frame);

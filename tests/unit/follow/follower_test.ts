@@ -140,6 +140,21 @@ Deno.test("Follower ends what runs for an address that has left, and asks no mor
   }
 });
 
+Deno.test("Follower has a link flushed whose address was away for less than a look", () => {
+  for (const since of [100, 500, 5_000]) {
+    const router = createRouter();
+    router.line(master(), "+e0");
+    router.time.pass(since);
+    // Both lines are acted on together, and nothing seems to have changed.
+    router.line(backup());
+    router.line('INSTANCE "V1" FAULT 50', "-e0");
+    router.line(master(), "+e0");
+    router.time.pass(1_000);
+    assert.ok(router.runs.length >= 2, `${since} ms`);
+    assert.ok(router.runs.at(-1)?.addresses.includes("192.0.2.254"));
+  }
+});
+
 Deno.test("Follower sees an address leave after its line", () => {
   const router = createRouter();
   router.line(master(), "+e0");

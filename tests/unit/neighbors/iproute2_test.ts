@@ -4,9 +4,10 @@ import {
   parseNeighbors,
   readFlushes,
   readIpResult,
+  wantedAt,
   wasOvertaken,
 } from "../../../lib/neighbors/iproute2.ts";
-import { formatAddress, formatLinkLayerAddress } from "../../../lib/wire/addresses.ts";
+import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 /** As iproute2 6.1 prints them, with `-json`. */
 const rows = [
@@ -204,4 +205,10 @@ Deno.test("readFlushes() doesn't take a flush as ended that stopped half-way, no
   const lines = ["*** Round 1, deleting 12 entries ***", "Nothing to flush", "deleting 5 entries"];
   assert.deepEqual(readFlushes(lines), { removed: 12, ended: 0 });
   assert.deepEqual(readFlushes([]), { removed: 0, ended: 0 });
+});
+
+Deno.test("wantedAt() wants an address however the kernel writes it", () => {
+  const isWanted = wantedAt(["192.0.2.1", "2001:db8::1", "::c000:201"].map(parsePrefix));
+  const rows = ["192.0.2.1", "192.0.2.10", "2001:db8::1", "2001:db8::2", "::192.0.2.1"];
+  assert.deepEqual(rows.filter(isWanted), ["192.0.2.1", "2001:db8::1", "::192.0.2.1"]);
 });

@@ -298,3 +298,14 @@ Deno.test("Resolutions have 65,536 addresses wait, and say that more were left o
     assert.equal((await resolved).length, many.length);
   }
 });
+
+Deno.test("Resolutions begin once for all who ask while an address waits", async () => {
+  const { ask, begun, ended, pass } = start(() => 1);
+  const many = Array.from({ length: 551 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const last = formatAddress(many[550]);
+  ask(many);
+  ask([many[550]]);
+  await pass(2_000);
+  assert.equal(ended.length, 2);
+  assert.equal(begun.filter(({ address }) => address === last).length, 1);
+});

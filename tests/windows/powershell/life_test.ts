@@ -86,6 +86,7 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
 Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   const options = {
     Port: 27999,
+    Listen: "0.0.0.0,::",
     Password: { secret: password },
     HoldDownSeconds: 7,
     ClockToleranceSeconds: 90,
@@ -238,6 +239,7 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     assertEnd(reports.options, 0, /^Password = \(set\)$|Password = \(set\)/m);
     const written = {
       Port: "DWord 27999",
+      Listen: "MultiString 0.0.0.0 | ::",
       Password: `String ${password}`,
       HoldDownSeconds: "DWord 7",
       ClockToleranceSeconds: "DWord 90",

@@ -1,0 +1,63 @@
+import { pack } from "../../../packaging/pack.ts";
+import { labLacks } from "../../lab/failover.ts";
+import { type Helper, type Round, runFollowLab } from "../../lab/follow.ts";
+import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { quantile } from "../statistics.ts";
+
+async function run({ quick, progress }: Context): Promise<Row[]> {
+  const lack = await labLacks();
+  if (lack !== null) throw new Error(`this machine lacks ${lack}`);
+  await pack("dist/arpflush");
+  const pair: readonly Helper[] = ["nothing", "daemon"];
+  const helpers = quick ? pair : [...pair, ...pair.toReversed(), ...pair, ...pair.toReversed()];
+  const rounds: Round[] = [];
+  for (let i = 0; i < (quick ? 1 : 2); i++) {
+    rounds.push(...(await runFollowLab(helpers, false)).rounds);
+    progress(JSON.stringify(rounds.slice(-helpers.length)));
+  }
+  const of = (helper: Helper) => rounds.filter((round) => round.helper === helper);
+  const duration = (helper: Helper, what: string) => ({
+    what: `${what}: from the cut to the last new master`,
+    values: of(helper).map(({ failoverMs }) => failoverMs),
+  });
+  const alone = duration("nothing", "nothing else");
+  const delays = (helper: Helper) =>
+    of(helper).flatMap(({ firstDatagramMs }) => firstDatagramMs.map((ms) => ms ?? Infinity));
+  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+  return [
+    rowOf(alone, "ms"),
+    rowOf(duration("daemon", "daemon"), "ms", alone),
+    rowOf(
+      { what: "daemon: from a link's first line to its datagram", values: delays("daemon") },
+      "ms",
+    ),
+    {
+      what: "daemon: the same, 99th percentile",
+      value: quantile(delays("daemon"), 0.99),
+      unit: "ms",
+      goal: { max: 30 },
+    },
+    rowOf({
+      what: "daemon: requests on a link for 20 addresses",
+      values: of("daemon").flatMap(({ requests }) => requests),
+    }, ""),
+    {
+      what: "daemon: addresses that no request asked about, and requests about one that had left",
+      value: sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
+      unit: "",
+      promise: { max: 0 },
+    },
+  ];
+}
+
+export const follow: Section = {
+  title: "The daemon beside keepalived",
+  about:
+    "Two routers with real keepalived and 40 instances on two links, which send an advertisement each " +
+    "half second. The master's cables are cut; the other router has the daemon or nothing, by turns, eight times " +
+    "each. A link's line is counted from when the laboratory reads it from a second FIFO of " +
+    "keepalived's.",
+  needs: ["keepalived", "nft", "mkfifo"],
+  runsOutside: true,
+  run,
+};
