@@ -108,7 +108,10 @@ function judgeHost(index: number, ended: EndedWorld): void {
     const truth = truthOf(host, one, ended);
     const isReached = reached[index].has(text);
     const through = getsThrough(truth);
-    if (through !== null) assert.equal(isReached, through, `host ${index} at ${text}: ${truth}`);
+    // A host whose clock is off has not flushed if the repair was lost.
+    if (through !== null && (isGood || isLossless)) {
+      assert.equal(isReached, through, `host ${index} at ${text}: ${truth}`);
+    }
     if (isGood && truth !== "no matter") assert.ok(isReached, `host ${index} at ${text}: ${state}`);
     for (const { address, finding } of reports.filter(({ address }) => address === text)) {
       if (finding !== "unverified") assert.equal(finding, truth, `host ${index} at ${address}`);
