@@ -464,15 +464,15 @@ function sourceTargets(source: string, targets: readonly Target[]): Target[] {
     one.source !== undefined && address !== null &&
     one.networks.some((network) => prefixContains(network, address))
   );
-  if (bound.length > 0) return bound;
   const zones = address !== null && isLinkLocal(address)
     ? targets.filter(({ hostname }) => hostname.includes("%"))
       .flatMap(({ interfaceNames }) => interfaceNames)
     : [];
-  if (zones.length === 0) return [{ ...target, hostname: source, interfaceNames: [] }];
-  return [...new Set(zones)].map((zone) => ({
+  const zoned = [...new Set(zones)].map((zone) => ({
     ...target,
     hostname: `${source}%${zone}`,
     interfaceNames: [zone],
   }));
+  const all = [...bound, ...zoned];
+  return all.length > 0 ? all : [{ ...target, hostname: source, interfaceNames: [] }];
 }

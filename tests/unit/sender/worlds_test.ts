@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { exitCode } from "../../../lib/sender/outcome.ts";
 import { type HostResult, isGood } from "../../../lib/sender/verdict.ts";
 import { formatAddress } from "../../../lib/wire/addresses.ts";
+import { maxAddresses } from "../../../lib/wire/datagram.ts";
 import {
   type EndedWorld,
   type HostModel,
@@ -85,15 +86,39 @@ function judgeFindings(
   }
 }
 
-Deno.test(`in ${numRuns} random worlds the sender says what is true`, async () => {
+async function withKey(use: (keyFile: string) => Promise<unknown>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/key`, `${secretText}\n`, { mode: 0o600 });
-    const property = fc.asyncProperty(worlds, async (world) => {
-      judge(world, await runIn(world, `${folder}/key`));
-    });
-    await fc.assert(property, { numRuns });
+    await use(`${folder}/key`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
+}
+
+Deno.test(`in ${numRuns} random worlds the sender says what is true`, () =>
+  withKey(async (keyFile) => {
+    const property = fc.asyncProperty(worlds, async (world) => {
+      judge(world, await runIn(world, keyFile));
+    });
+    await fc.assert(property, { numRuns });
+  }));
+
+Deno.test("a host with a link-local address and a wrong clock is repaired beside two links of one network", () =>
+  withKey(async (keyFile) => {
+    const link = { length: 8, families: "4", isTwin: false } as const;
+    const world: World = {
+      links: [link, { ...link, families: "6" }, { ...link, families: "4 and 6", isTwin: true }],
+      // One more than a request holds: the second one goes out on all links.
+      virtual: Array.from({ length: maxAddresses + 1 }, () => ({
+        ...{ link: 0, place: "link", family: 4, hasNetwork: false, isOutside: false },
+        answeredBy: "router",
+      } as const)),
+      hosts: [{
+        ...{ links: [1], name: 0, clockMs: 1e10, hasService: true, entries: ["missing"] },
+        ...{ gateways: [false], fault: "none" },
+      }],
+      ...{ loss: 0, acksDropped: false, ownService: false, action: "", expected: null, random: 0 },
+    };
+    judge(world, await runIn(world, keyFile));
+  }));
