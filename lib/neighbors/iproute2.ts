@@ -345,8 +345,8 @@ export function parseOnLink(
   });
 }
 
-/** The objects in an array of JSON. */
-function rowsOf(line: string): Record<string, unknown>[] {
+/** The objects in an array of JSON. Throws a `NeighborCacheError` for anything else. */
+export function rowsOf(line: string): Record<string, unknown>[] {
   let value: unknown;
   try {
     value = JSON.parse(line);

@@ -31,6 +31,8 @@ export interface Plan {
   /** What signs; null for the datagram of 2009. */
   readonly signer: Signer | null;
   readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
+  /** What else that one is to know, in hex digits; it is filled while the run goes on. */
+  readonly learned: Set<string>;
   /** Where acks are to come in. */
   readonly sourcePorts: PortRange;
   /** What could not be used, a line each; the rest goes on without it. */
@@ -58,7 +60,8 @@ export async function prepare(
     throw new RunError(faults.join("; "), interfaceNames.length > 0 ? 2 : 1);
   }
   const targets = groups.flatMap((group) => group.targets);
-  const isOwn = ownLinkLayerAddresses(interfaces);
+  const learned = new Set<string>();
+  const isOwn = ownLinkLayerAddresses(interfaces, learned);
   const own = new Set(
     interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))),
   );
@@ -76,8 +79,8 @@ export async function prepare(
     compare: ((a, b, request) => compareAnswers(a, b, request, isOwn)) as ExchangePlan["compare"],
   };
   const { sourcePorts } = options;
-  if (options.ask?.only) return askPart(options, { faults, isOwnLinkLayerAddress: isOwn }, common);
-  const rest = { faults, isOwnLinkLayerAddress: isOwn, sourcePorts };
+  const rest = { faults, isOwnLinkLayerAddress: isOwn, learned, sourcePorts };
+  if (options.ask?.only) return askPart(options, rest, common);
   if (secret.kind !== "key file") {
     return { ...rest, ...passwordPart(secret, { ...common, expected: null }, targets) };
   }
@@ -100,15 +103,14 @@ export async function prepare(
 
 /** The plan where nothing but ARP and Neighbor Discovery is sent. */
 function askPart(
-  { expect, sourcePorts, action }: SendOptions,
-  rest: Pick<Plan, "faults" | "isOwnLinkLayerAddress">,
+  { expect, action }: SendOptions,
+  rest: Pick<Plan, "faults" | "isOwnLinkLayerAddress" | "learned" | "sourcePorts">,
   common: Omit<ExchangePlan, "content" | "expected">,
 ): Plan {
   const { expected, hindrances } = readExpectation(expect);
   const schedule = { count: 0, intervalMs: 0 };
   return {
     ...rest,
-    sourcePorts,
     exchange: {
       ...common,
       schedule,
@@ -131,7 +133,7 @@ function passwordPart(
   secret: SendOptions["secret"] & { readonly kind: "password" | "password file" },
   common: Omit<ExchangePlan, "content">,
   targets: readonly Target[],
-): Omit<Plan, "faults" | "isOwnLinkLayerAddress" | "sourcePorts"> {
+): Omit<Plan, "faults" | "isOwnLinkLayerAddress" | "learned" | "sourcePorts"> {
   const isArgument = secret.kind === "password";
   const password = isArgument ? secret.password : readPassword(secret.path);
   return {

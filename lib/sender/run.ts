@@ -11,11 +11,12 @@ import { verifySignature } from "../wire/ed25519_web.ts";
 import type { SendOptions } from "./arguments.ts";
 import { datagramPortOpener } from "./datagram_port.ts";
 import { exchange, type ExchangeRecord, type Watch } from "./exchange.ts";
+import type { Noted } from "./hosts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { say } from "./output.ts";
 import { type Plan, prepare } from "./preparation.ts";
-import { hostResult, isGood } from "./verdict.ts";
 import type { Reporter } from "./report.ts";
+import { hostResult, isGood } from "./verdict.ts";
 
 /** Ends a run that a later one has taken over: nothing is reported. */
 export const joinedReason = "a later run does its work";
@@ -33,12 +34,17 @@ export async function run(options: SendOptions, signal?: AbortSignal): Promise<O
   const openPort = datagramPortOpener(options.sourcePorts);
   const watch: Watch = (event, soFar) => {
     if (event.kind === "copy") asking ??= askBeside(options, plan, soFar, watch, signal);
+    if (event.kind === "ack" && learning === undefined && isAtUnknown(plan, soFar, event.noted)) {
+      learning = learnLinkLayerAddresses(plan);
+    }
     report().then((loaded) => loaded?.event(event, () => outcomeOf(plan, soFar)))
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   };
   let asking: Promise<void> | undefined;
+  let learning: Promise<void> | undefined;
   const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
   await (asking ?? askBeside(options, plan, record, watch, signal));
+  await learning;
   if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
   const loaded = await report();
   return loaded === null
@@ -85,6 +91,23 @@ function hasGoodAnswer(plan: Plan, { hosts }: ExchangeRecord, address: string): 
   const host = hosts.all().find(({ addresses }) => addresses.has(address));
   return host !== undefined &&
     isGood(hostResult(host, hosts, plan.isOwnLinkLayerAddress).state);
+}
+
+/** Whether a host has an address at a link-layer address that isn't known to be this router's. */
+function isAtUnknown(plan: Plan, { hosts }: ExchangeRecord, { host }: Noted): boolean {
+  return hostResult(host, hosts, plan.isOwnLinkLayerAddress).findings
+    .some(({ finding, linkLayerAddress }) => finding !== "healed" && linkLayerAddress !== null);
+}
+
+/** Without `ip`, or the right to run it, what the runtime tells has to do. Never rejects. */
+async function learnLinkLayerAddresses({ learned }: Plan): Promise<void> {
+  if (Deno.build.os !== "linux") return;
+  try {
+    const { readOwnLinkLayerAddresses } = await import("./own_ports.ts");
+    for (const address of await readOwnLinkLayerAddresses()) learned.add(address.toHex());
+  } catch (error) {
+    say(`Cannot look up this router's own link-layer addresses: ${messageOf(error)}`);
+  }
 }
 
 /** The plan of a run; one that can't be prepared is kept, too, where runs are. */

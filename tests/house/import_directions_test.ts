@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ["wire"],
   log: ["wire", "config"],
   receiver: ["wire", "neighbors", "config", "log"],
-  sender: ["wire", "ask", "libc", "follow"],
+  sender: ["wire", "ask", "libc", "follow", "neighbors"],
   follow: ["wire", "sender", "ask"],
   metrics: ["log", "receiver"],
   service: ["wire", "neighbors", "config", "log", "receiver", "metrics"],

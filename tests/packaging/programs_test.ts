@@ -32,10 +32,13 @@ Deno.test("launcherText() grants what deno.json grants and nothing else", () => 
   }
 });
 
-Deno.test("launcherText() lets the sender run nothing and load no library", () => {
+Deno.test("launcherText() lets the sender run `ip` alone and load no library", () => {
   const [sender] = programs;
   const text = launcherText(sender, config.permissions[sender.permissions]);
-  assert.doesNotMatch(text, /--allow-(run|ffi|all|import)|--allow-write(\s|$)/);
+  assert.doesNotMatch(
+    text,
+    /--allow-(ffi|all|import)|--allow-(run|write)(\s|$)|--allow-run=(?!ip\s)/,
+  );
   assert.match(text, /--no-prompt .*--no-config .*--no-remote --no-npm/);
 });
 
@@ -47,5 +50,5 @@ Deno.test("launcherText() starts the router's daemon from the sender's bundle, w
   for (const path of libraries.split(",")) {
     assert.match(path, /^\/(usr\/)?lib(64)?\/(\S+\/)?(libc\.so\.6|ld-musl-\S+\.so\.1)$/);
   }
-  assert.doesNotMatch(text, /--allow-(run|all|import)|--allow-write(\s|$)/);
+  assert.doesNotMatch(text, /--allow-(all|import)|--allow-(run|write)(\s|$)|--allow-run=(?!ip\s)/);
 });

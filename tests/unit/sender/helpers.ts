@@ -51,6 +51,7 @@ function planOf(
   return {
     signer: null,
     isOwnLinkLayerAddress: isOwnMac,
+    learned: new Set(),
     sourcePorts: defaultSourcePorts,
     faults: [],
     hindrances: [],

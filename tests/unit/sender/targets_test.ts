@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { ownLinkLayerAddresses } from "../../../lib/sender/own_link_layer.ts";
+import { readOwnLinkLayerAddresses } from "../../../lib/sender/own_ports.ts";
 import {
   chooseTargets,
   mayAnswerFrom,
@@ -238,6 +239,31 @@ for (const [addresses, isMaster] of virtualRouters) {
     assert.equal(isOwn(Uint8Array.fromHex("00005e000234"), prefix("192.0.2.2")), isMaster);
   });
 }
+
+Deno.test("readOwnLinkLayerAddresses() takes ports and what has an address, but no virtual router's", async () => {
+  const row = (address: string, more = {}) => ({ link_type: "ether", address, ...more });
+  const addr_info = [{ local: "192.0.2.2" }];
+  const rows = [
+    row("02:00:00:00:00:01", { master: "bond0", addr_info: [] }),
+    row("02:00:00:00:00:02", { addr_info }),
+    row("02:00:00:00:00:03", { addr_info: [] }),
+    row("00:00:5e:00:01:34", { addr_info }),
+    { link_type: "loopback", address: "00:00:00:00:00:00", addr_info },
+    { link_type: "ether", master: "br0" },
+  ];
+  const told = async (stdout: string, code = 0) => {
+    const found = await readOwnLinkLayerAddresses(() =>
+      Promise.resolve({ code, stdout, stderr: "" })
+    );
+    return found.map((address) => address.toHex());
+  };
+  assert.deepEqual(await told(JSON.stringify(rows)), ["020000000001", "020000000002"]);
+  await assert.rejects(
+    told("none"),
+    /^NeighborCacheError: Cannot read the output of "ip": no JSON: none$/,
+  );
+  await assert.rejects(told("", 1), /it ended with code 1$/);
+});
 
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
   const mayAnswer = (host: string, source: string) => {

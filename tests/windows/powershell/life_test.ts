@@ -309,10 +309,11 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
   const { reports, calls } = await live({
     install: { parameters: install({ RouterKeys: [r1] }) },
     upgrade: {
+      // PowerShell is sure to wait for a program whose output it reads.
       parameters: upgrade({ Port: 27800 }),
       from: "second",
       before: `${narrowed}; Set-Service ArpFlush -StartupType Manual -Description 'by hand'
-        sc.exe failure ArpFlush reset= 60 actions= restart/1000`,
+        sc.exe failure ArpFlush reset= 60 actions= restart/1000 | Out-Host`,
     },
     sources: { parameters: install({ AllowedSources: "198.51.100.0/24" }) },
     ruleless: { parameters: upgrade(), before: "Remove-NetFirewallRule ArpFlush" },

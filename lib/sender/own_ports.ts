@@ -1,0 +1,33 @@
+/**
+ * Link-layer addresses of this router that the runtime doesn't tell: it lists interfaces by their IP
+ * addresses, so that ports of a bridge or a bond are missing, and one all of whose addresses have
+ * labels has none. `ip` knows them. It is run after the datagrams, and only when a host has reported
+ * an address that isn't known.
+ */
+import { createIpCommand, type IpCommand, readIpResult, rowsOf } from "../neighbors/iproute2.ts";
+import { parseLinkLayerAddress } from "../wire/addresses.ts";
+import { isVirtualRouters } from "./own_link_layer.ts";
+
+/** The report waits for it. */
+const timeoutMs = 1_000;
+
+/**
+ * The link-layer addresses of ports, and of interfaces with an IP address. A virtual router's is left
+ * out: `ip` doesn't say whether another router speaks for it now. Rejects with a `NeighborCacheError`
+ * if `ip` can't be run or read.
+ */
+export async function readOwnLinkLayerAddresses(
+  ipCommand: IpCommand = createIpCommand({ timeoutMs }),
+): Promise<Uint8Array[]> {
+  const { lines, failure } = readIpResult(await ipCommand(["-json", "address", "show"], ""));
+  if (failure !== null) throw failure;
+  return lines.flatMap(rowsOf).flatMap(({ link_type, address, master, addr_info }) => {
+    const isPort = typeof master === "string";
+    const hasAddress = Array.isArray(addr_info) && addr_info.length > 0;
+    if (link_type !== "ether" || typeof address !== "string" || !(isPort || hasAddress)) return [];
+    const linkLayerAddress = parseLinkLayerAddress(address);
+    return linkLayerAddress === null || isVirtualRouters({ linkLayerAddress })
+      ? []
+      : [linkLayerAddress];
+  });
+}
