@@ -308,9 +308,11 @@ Deno.test({
       const [user, system] = [...times.matchAll(/(\d+)m([\d.]+)s/g)].slice(2)
         .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds));
       const { asked } = reportOf({ ...rest, stdout: json });
-      const verdicts = Map.groupBy(asked.values(), ({ verdict }) => verdict);
-      assert.deepEqual([verdicts.get("healed")?.length, verdicts.get("stuck")?.length], [60, 2]);
-      const last = Math.max(...verdicts.get("healed")?.map(({ ms }) => ms) ?? []);
+      // All of the plain host's addresses have one entry: once it is healed the others are "ok".
+      const right = asked.values().filter(({ verdict }) => verdict !== "stuck").toArray();
+      assert.ok(right.every(({ verdict }) => verdict === "healed" || verdict === "ok"), json);
+      assert.deepEqual([right.length, asked.size], [60, 62], json);
+      const last = Math.max(...right.map(({ ms }) => ms));
       return { perSecond, last, processor: user + system };
     };
     const quiet = await ask();
