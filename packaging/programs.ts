@@ -84,16 +84,60 @@ export async function bundle(
  * The same in parts, in a folder named after the program beside its file: what a start doesn't need is
  * read when it is asked for. The sender starts 10 ms of processor time sooner than from one file.
  */
-export async function bundleInParts(
-  { name, entry }: Program,
-  folder: string,
-  deno = runDeno,
-): Promise<void> {
+export async function bundleInParts({ name, entry }: Program, folder: string): Promise<void> {
   const parts = `${name}-parts`;
-  const output = ["--code-splitting", `--outdir=${folder}/${parts}`];
-  await deno("bundle", "--quiet", "--minify", "--platform=deno", ...output, entry);
+  const sources = await Deno.makeTempDir({ dir: folder });
+  try {
+    await copySources("lib", sources);
+    for (const file of [entry, "deno.json", "deno.lock"]) {
+      await Deno.copyFile(`${root}/${file}`, `${sources}/${file}`);
+    }
+    const flags = ["--quiet", "--minify", "--platform=deno", "--code-splitting"];
+    const command = [
+      Deno.execPath(),
+      "bundle",
+      ...flags,
+      `--outdir=${await Deno.realPath(folder)}/${parts}`,
+      entry,
+    ];
+    // Run there, since the names of parts follow from the modules' paths as seen from where it runs.
+    await run(command, { cwd: sources });
+  } finally {
+    await Deno.remove(sources, { recursive: true });
+  }
   const main = entry.replace(/\.ts$/, ".js");
   await Deno.writeTextFile(`${folder}/${name}.js`, `import "./${parts}/${main}";\n`);
+}
+
+/** What the sender's entry imports: all that a start needs. */
+const startModule = "lib/sender/main.ts";
+
+/**
+ * Copies a folder of modules, in which those that are imported when they are asked for import the
+ * start's module, too. The bundler puts what different parts use into files of its own: so all that a
+ * start needs is of one file, and not of a dozen, each of which takes some 0.1 ms.
+ */
+async function copySources(folder: string, to: string): Promise<void> {
+  const paths: string[] = [];
+  for (const folders = [folder]; folders.length > 0;) {
+    const [from] = folders.splice(0, 1);
+    await Deno.mkdir(`${to}/${from}`, { recursive: true });
+    for await (const { name, isDirectory } of Deno.readDir(`${root}/${from}`)) {
+      (isDirectory ? folders : paths).push(`${from}/${name}`);
+    }
+  }
+  const texts = await Promise.all(paths.map((path) => Deno.readTextFile(`${root}/${path}`)));
+  const late = new Set(
+    texts.flatMap((text, i) =>
+      [...text.matchAll(/\bimport\("(\.[^"]+)"\)/g)].map(([, target]) =>
+        new URL(target, `file:///${paths[i]}`).pathname.slice(1)
+      )
+    ),
+  );
+  for (const [i, path] of paths.entries()) {
+    const start = `import "${"../".repeat(path.split("/").length - 1)}${startModule}";\n`;
+    await Deno.writeTextFile(`${to}/${path}`, (late.has(path) ? start : "") + texts[i]);
+  }
 }
 
 /**

@@ -1,6 +1,12 @@
 /** The launchers' text; that they work is shown by tests/lab/router_folder_test.ts. */
 import assert from "node:assert/strict";
-import { launched, launcherText, permissionFlags, programs } from "../../packaging/programs.ts";
+import {
+  bundleInParts,
+  launched,
+  launcherText,
+  permissionFlags,
+  programs,
+} from "../../packaging/programs.ts";
 import config from "../../deno.json" with { type: "json" };
 
 Deno.test("permissionFlags() grants all of a kind, what is listed, or nothing", () => {
@@ -51,4 +57,25 @@ Deno.test("launcherText() starts the router's daemon from the sender's bundle, w
     assert.match(path, /^\/(usr\/)?lib(64)?\/(\S+\/)?(libc\.so\.6|ld-musl-\S+\.so\.1)$/);
   }
   assert.doesNotMatch(text, /--allow-(all|import)|--allow-(run|write)(\s|$)|--allow-run=(?!ip\s)/);
+});
+
+Deno.test("bundleInParts() puts all that a start needs into one file, alike wherever it is made", async () => {
+  const folders = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  try {
+    const [sender] = programs;
+    const made = await Promise.all(folders.map(async (folder) => {
+      await bundleInParts(sender, folder);
+      return (await Array.fromAsync(Deno.readDir(`${folder}/arpflush-parts`)))
+        .map(({ name }) => name).sort();
+    }));
+    assert.deepEqual(made[0], made[1]);
+    const loadedBy = async (name: string) => {
+      const text = await Deno.readTextFile(`${folders[0]}/arpflush-parts/${name}`);
+      return [...text.matchAll(/(?:\bfrom|\bimport)"\.\/([^"]+)"/g)].map(([, file]) => file);
+    };
+    const [start, ...others] = await loadedBy("send.js");
+    assert.deepEqual([others, await loadedBy(start)], [[], []]);
+  } finally {
+    for (const folder of folders) await Deno.remove(folder, { recursive: true });
+  }
 });
