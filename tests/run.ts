@@ -1,7 +1,8 @@
 /**
  * `deno task test [TIER…] [FILE…] [--filter TEXT]`: runs the tiers of tests, or the tiers, files and
- * folders that are named, and ends with the line `N passed, N failed, N skipped`. A tier that this
- * machine can't run is skipped: its reason is printed, and each of its files counts as one skipped test.
+ * folders that are named, says which tests failed, and ends with the line `N passed, N failed, N
+ * skipped`. A tier that this machine can't run is skipped: its reason is printed, and each of its
+ * files counts as one skipped test.
  * Under CI=true a skipped test is a failure. Exit code: 0 all passed, 1 not, 2 wrong arguments.
  */
 import { parseArgs } from "node:util";
@@ -57,6 +58,12 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** A line for each test that failed. */
+  failures: string[];
+}
+
+function noCounts(): Counts {
+  return { passed: 0, failed: 0, skipped: 0, failures: [] };
 }
 
 function anywhere(): Promise<Isolation> {
@@ -126,24 +133,43 @@ async function runFiles(
   }
   const text = await Deno.readTextFile(report);
   await Deno.remove(report);
-  return countsOf(text, success);
+  return countsOf(text, success, files);
 }
 
 /** Counts a JUnit report: a step is a test, and what a filter leaves out is none. */
-function countsOf(report: string, success: boolean): Counts {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+function countsOf(report: string, success: boolean, files: readonly string[]): Counts {
+  const counts = noCounts();
   for (const test of report.split("<testcase ").slice(1)) {
-    if (/<failure|<error/.test(test)) counts.failed++;
-    else if (!test.includes("<skipped/>")) counts.passed++;
+    const failure = /<(?:failure|error) message="([^"]*)/.exec(test);
+    if (failure !== null) {
+      const [name, file] = ["name", "classname"].map((key) =>
+        new RegExp(`\\b${key}="([^"]*)`).exec(test)?.[1]
+      );
+      counts.failures.push(onOneLine(`${file}: ${name}: ${failure[1]}`));
+    } else if (!test.includes("<skipped/>")) counts.passed++;
     // What a filter leaves out has no time, what is ignored has.
     else if (/^[^>]* time="/.test(test)) counts.skipped++;
   }
   // Not in the report: a file that couldn't be loaded, an error outside of a test, a run that died.
-  return success ? counts : { ...counts, failed: Math.max(1, counts.failed) };
+  if (!success && counts.failures.length === 0) {
+    counts.failures.push(`${files.join(" ")}: failed outside of a test`);
+  }
+  counts.failed = counts.failures.length;
+  return counts;
 }
 
-function add(total: Counts, more: Counts): void {
-  for (const key of ["passed", "failed", "skipped"] as const) total[key] += more[key];
+/** A text of an XML attribute, not too much of it. */
+function onOneLine(text: string): string {
+  const signs: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  const plain = text.replace(/&(lt|gt|quot|apos|amp);/g, (_, name) => signs[name]);
+  return plain.replace(/(?:\s|&#10;)+/g, " ").slice(0, 400);
+}
+
+function add(total: Counts, { passed, failed, skipped, failures }: Counts): void {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  total.failures.push(...failures);
 }
 
 /** Runs a tier's files, or skips them. */
@@ -152,7 +178,7 @@ async function runTier(
   files: readonly string[],
   options: readonly string[],
 ): Promise<Counts> {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = noCounts();
   const place = await tier.place();
   if ("missing" in place) {
     console.log(`\nTier ${tier.name}: skipped, this machine lacks ${place.missing}`);
@@ -198,7 +224,7 @@ async function main(): Promise<number> {
   const { chosen, files, options } = readArguments(await testFiles("tests"));
   // Fetches the packages of programs that tiers without a network start.
   await run([Deno.execPath(), "cache", "-q", "service.ts", "send.ts", "tests/demo/main.ts"]);
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = noCounts();
   for (const tier of chosen) {
     const own = files.filter((file) =>
       tiers.findLast(({ folder }) => file.startsWith(folder)) === tier
@@ -206,6 +232,7 @@ async function main(): Promise<number> {
     if (own.length > 0) add(total, await runTier(tier, own, options));
   }
   const strict = Deno.env.get("CI") === "true" && total.skipped > 0;
+  if (total.failures.length > 0) console.log(`\nFailed:\n  ${total.failures.join("\n  ")}`);
   if (strict) console.log("\nUnder CI=true skipped tests are a failure");
   console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   return total.failed > 0 || strict ? 1 : 0;
