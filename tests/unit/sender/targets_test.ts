@@ -165,13 +165,6 @@ Deno.test("chooseTargets() takes a virtual router's interface for one more on it
   assert.deepEqual(groups[0].addresses.map(formatPrefix), ["192.0.2.2", "192.0.2.1"]);
 });
 
-Deno.test("chooseTargets() narrows to named interfaces", () => {
-  assert.deepEqual(choose({ interfaceNames: ["e1"] }), {
-    shown: [["198.51.100.127 e1"]],
-    faults: [],
-  });
-});
-
 Deno.test("chooseTargets() says which interfaces can't be used, and uses the others", () => {
   assert.deepEqual(choose({ interfaceNames: ["e0", "e9", "tun0", "lo"] }), {
     shown: [["192.0.2.255 e0"]],
