@@ -169,14 +169,25 @@ export async function startProber(
   start(station, ["/opt/arpflush/deno", "run", ...flags, ...args], onLine);
 }
 
+/** A router's keepalived. */
+interface KeepalivedSettings {
+  readonly priority: number;
+  /** What it runs when it becomes master. @default nothing */
+  readonly notify?: string;
+  /** What it tells of its states. @default nothing */
+  readonly fifo?: string;
+  /** The prefix length that it adds the address with. @default 24 */
+  readonly length?: number;
+}
+
 /**
- * Starts keepalived on a router, which runs `notify` when it becomes master. Both routers start as
- * backup and don't preempt, so that only a failure moves the address. There is no `use_vmac`: with it
- * the address keeps one link-layer address and there is nothing to heal.
+ * Starts keepalived on a router. Both routers start as backup and don't preempt, so that only a
+ * failure moves the address. There is no `use_vmac`: with it the address keeps one link-layer address
+ * and there is nothing to heal.
  */
 export async function startKeepalived(
   router: Station,
-  { priority, notify }: { readonly priority: number; readonly notify: string },
+  { priority, notify, fifo, length = 24 }: KeepalivedSettings,
   onLine: OnLine,
 ): Promise<void> {
   await runKeepalived(
@@ -184,6 +195,7 @@ export async function startKeepalived(
     `global_defs {
     router_id ${router.name}
     enable_script_security
+    ${fifo === undefined ? "" : `vrrp_notify_fifo ${fifo}`}
 }
 vrrp_instance lan {
     state BACKUP
@@ -193,9 +205,9 @@ vrrp_instance lan {
     priority ${priority}
     advert_int 1
     virtual_ipaddress {
-        ${virtualAddress}/24
+        ${virtualAddress}/${length}
     }
-    notify_master "${notify}"
+    ${notify === undefined ? "" : `notify_master "${notify}"`}
 }
 `,
     onLine,
