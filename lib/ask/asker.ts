@@ -121,7 +121,6 @@ class LinkAsker {
     ];
     const interfaces = options.interfaces();
     const controls = controlAddresses(link, addresses, interfaces);
-    this.#holding = createHolding(questions, options.interfaces, options.time);
     const heard = [...addresses, ...controls.map(({ address }) => address)];
     try {
       this.#socket = options.openSocket(link, filterProgram(heard));
@@ -133,6 +132,11 @@ class LinkAsker {
       const control = controlFor(question, addresses, interfaces);
       return createItem(new Inquiry(question, mac), control, start);
     });
+    const sources = [
+      ...questions,
+      ...this.#items.flatMap(({ control }) => control === null ? [] : { link, address: control }),
+    ];
+    this.#holding = createHolding(sources, options.interfaces, options.time);
     for (const item of this.#items) {
       this.#byWay.set(`${item.inquiry.hostKey} ${item.inquiry.addressKey}`, item);
     }
@@ -191,8 +195,15 @@ class LinkAsker {
     }
   }
 
-  /** Whether the address in question is this machine's right now; who can't be asked any more is given up. */
-  #mayUse({ inquiry }: AskItem): boolean {
+  /**
+   * Whether the address in question is this machine's right now; who can't be asked any more is given
+   * up, and a control that has left is used no more.
+   */
+  #mayUse(item: AskItem): boolean {
+    const { inquiry, control } = item;
+    if (control !== null && !this.#holding.isHeld({ link: this.link, address: control })) {
+      item.control = null;
+    }
     const isHeld = this.#holding.isHeld(inquiry.question);
     if (!isHeld) inquiry.abandon(this.#now());
     return isHeld;
@@ -383,7 +394,8 @@ class LinkAsker {
   #reset(socket: PacketSocket, heard: Heard, host: AddressPrefix, from: AddressPrefix) {
     if (heard.kind !== "tcp" || (heard.flags & tcpFlags.rst) !== 0) return;
     const { sourceMac: destinationMac, destinationMac: sourceMac } = heard;
-    if (sourceMac !== socket.linkLayerAddress) return;
+    const isHeld = this.#holding.isHeld({ link: this.link, address: from });
+    if (sourceMac !== socket.linkLayerAddress || !isHeld) return;
     const { sourcePort, destinationPort, acknowledgment } = heard;
     socket.send(tcpSegment({ sourceMac, destinationMac, from, to: host }, {
       sourcePort: destinationPort,

@@ -56,14 +56,19 @@ export const macOf = (host: string) =>
   `0200000001${Number(host.split(".")[3]).toString(16).padStart(2, "0")}`;
 
 const held = (...addresses: readonly string[]) =>
-  interfaces(...addresses.map((one) => `e0 ${one} 02:00:00:00:00:01`));
+  interfaces(
+    ...addresses.map((one) => `${one.includes(" ") ? one : `e0 ${one}`} 02:00:00:00:00:01`),
+  );
 
 /** Asks on a link with these hosts; gives what was said and what was sent. */
 export async function askOn(
   hosts: readonly VirtualHost[],
   questions: readonly Question[],
   changes: Partial<AskerOptions> & {
-    /** The addresses of the router at a time in ms from the start. @default 192.0.2.1 and .2 */
+    /**
+     * The addresses of the router at a time in ms from the start, on e0 unless an interface stands
+     * before one. @default 192.0.2.1 and .2
+     */
     readonly addressesAt?: (ms: number) => readonly string[];
     readonly signal?: (ms: number) => boolean;
     /** What a wait takes on a machine that is busy, in ms. @default as long as it is to take */
