@@ -11,7 +11,12 @@ import { messageOf } from "../errors.ts";
 import type { PacketSocket } from "../libc/packet_socket.ts";
 import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
-import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  formatLinkLayerAddress,
+  type OwnInterface,
+} from "../wire/addresses.ts";
 import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
 import { filterProgram, type Instruction } from "./filter.ts";
 import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
@@ -167,6 +172,14 @@ class LinkAsker {
       const names = holders.map(({ inquiry }) => formatAddress(inquiry.question.host));
       this.#remarks.push(`not judged, they hold the address themselves: ${listText(names, 3)}`);
     }
+    const contested = this.#items.filter(({ inquiry }) => inquiry.isContested);
+    if (contested.length > 0) {
+      const names = contested.map(({ inquiry: { question: { host }, destinations } }) => {
+        const macs = destinations.map((mac) => formatLinkLayerAddress(Uint8Array.fromHex(mac)));
+        return `${formatAddress(host)} at ${macs.join(" and ")}`;
+      });
+      this.#remarks.push(`several machines have one address: ${listText(new Set(names), 3)}`);
+    }
     const counted = this.#items.filter(isCounted).map(({ inquiry }) => inquiry);
     return {
       results: counted.map((inquiry) => inquiry.resultSince(this.start)),
@@ -264,10 +277,10 @@ class LinkAsker {
 
   #witnesses(kind: Witness, { inquiry, step }: AskItem, control: AddressPrefix | null) {
     const { host, address } = inquiry.question;
-    const { mac, ownMac } = inquiry;
-    if (mac === null) return [];
-    const ends = { sourceMac: ownMac, destinationMac: mac, host, address };
-    return witnessFrames(kind, ends, control, this.#ids, step);
+    return inquiry.destinations.flatMap((destinationMac) => {
+      const ends = { sourceMac: inquiry.ownMac, destinationMac, host, address };
+      return witnessFrames(kind, ends, control, this.#ids, step);
+    });
   }
 
   #conclude(item: AskItem, now: number) {
@@ -355,14 +368,17 @@ class LinkAsker {
     if (item !== undefined) {
       const wasAnswered = item.inquiry.isAnswered;
       const wasWrong = item.inquiry.isSeenWrong;
+      const wasJudged = item.inquiry.verdict !== null;
       item.inquiry.hear(heard, now);
       // Nothing more has to be waited for.
       const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
       if (isFirst && !this.options.probeOnly) item.askAt = now;
+      const isTakenBack = wasJudged && item.inquiry.verdict === null;
+      if (isTakenBack) item.isWatched = false;
       if (!wasAnswered && item.inquiry.isAnswered) {
         this.#patience.note(Math.max(0, now - item.askedAt));
         this.#begin(item, now);
-      }
+      } else if (isTakenBack) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;
     }
