@@ -23,7 +23,7 @@ function framesFor(host: string, address: string): Uint8Array[] {
     return [neighborSolicitation(way, to), new Uint8Array()];
   }
   const way = { sourceMac, destinationMac: broadcastMac, from, to };
-  return [arpRequest(way), echoRequest(way, { id: 1, sequence: 1 })];
+  return [arpRequest(way), echoRequest(way, { id: 1, sequence: 1, data: "" })];
 }
 
 async function run({ folder, quick, progress }: Context): Promise<Row[]> {

@@ -75,6 +75,8 @@ export async function askOn(
     readonly stretch?: (ms: number) => number;
     /** The link takes no frames. */
     readonly isDown?: boolean;
+    /** Frames of somebody else's, whenever one is sent. @default none */
+    readonly intrude?: () => readonly Uint8Array[];
     /** What reading a frame takes, in ms. @default nothing */
     readonly readMs?: number;
   } = {},
@@ -85,6 +87,7 @@ export async function askOn(
     isDown,
     stretch = (ms) => ms,
     readMs = 0,
+    intrude = () => [],
     ...options
   } = changes;
   const time = createTestTime();
@@ -105,6 +108,7 @@ export async function askOn(
         if (isDown) return false;
         const one = { at: ms, ...described(frame) };
         sent.push(one);
+        incoming.push(...intrude().map((frame) => ({ at: ms, frame })));
         const host = known.get(one.to);
         if (host === undefined) return true;
         const alike = sent.filter(({ kind, from, to }) =>
@@ -120,10 +124,14 @@ export async function askOn(
         return sleep(time.after, Math.min(stretch(ms), Math.max(readMs, next)));
       },
       receive(take) {
-        const due = incoming.filter(({ at }) => at <= time.monotonic() - start)
-          .toSorted((a, b) => a.at - b.at).slice(0, readMs > 0 ? 1 : Infinity);
-        for (const one of due) take(incoming.splice(incoming.indexOf(one), 1)[0].frame);
-        return readMs === 0 || due.length === 0;
+        const [late = [], due = []] = [false, true].map((isDue) =>
+          incoming.filter(({ at }) => isDue === at <= time.monotonic() - start)
+            .toSorted((a, b) => a.at - b.at)
+        );
+        const now = due.splice(0, readMs > 0 ? 1 : Infinity);
+        incoming.splice(0, Infinity, ...due, ...late);
+        for (const { frame } of now) take(frame);
+        return readMs === 0 || now.length === 0;
       },
       close: () => Promise.resolve(),
     }),

@@ -1,0 +1,97 @@
+/** What others put on the link: nothing throws, and nobody is called healed for it. */
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { arpRequest, echoRequest, tcpFlags, tcpSegment } from "../../../lib/ask/frames.ts";
+import { askOn, macOf, oldMac, ownMac, question } from "./virtual_link.ts";
+
+const hosts = ["192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13"];
+const [stuck, elsewhere, off, right] = hosts;
+const known = (host: string) => ({ linkLayerAddress: macOf(host) });
+const byte = fc.integer({ min: 0, max: 255 });
+const word = fc.integer({ min: 0, max: 0xffff });
+
+/** A frame that a host's answer might be, but for what only who got the question knows. */
+const forged = fc.record({
+  host: fc.constantFrom(...hosts),
+  sourceMac: fc.constantFrom("020000000666", oldMac, ...hosts.map(macOf)),
+  kind: fc.constantFrom("arp reply", "echo reply", "tcp"),
+  ttl: fc.constantFrom(63, 64, 128, 255),
+  id: word,
+  port: fc.integer({ min: 61_000, max: 65_010 }),
+}).map(({ host, sourceMac, kind, ttl, id, port }) => {
+  const { host: from, address: to } = question(host);
+  const way = { sourceMac, destinationMac: ownMac, from, to };
+  if (kind === "arp reply") {
+    const reply = arpRequest({ ...way, sourceMac: "020000000666" });
+    reply[21] = 2;
+    return reply;
+  }
+  const frame = kind === "echo reply"
+    ? echoRequest(way, { id, sequence: 1 + id % 8, data: "0000000000000000" })
+    : tcpSegment(way, {
+      sourcePort: 445,
+      destinationPort: port,
+      sequence: 0,
+      acknowledgment: id,
+      flags: tcpFlags.rst,
+    });
+  frame[22] = ttl;
+  if (kind === "echo reply") frame[34] = 0;
+  return frame;
+});
+/** Such a frame, or one that is cut off, has a VLAN's tag or other bytes, or nothing but those. */
+const anything = fc.oneof(
+  forged,
+  fc.tuple(forged, fc.nat(60)).map(([frame, length]) => frame.subarray(0, length)),
+  forged.map((frame) =>
+    Uint8Array.of(...frame.subarray(0, 12), 0x81, 0, 0, 7, ...frame.subarray(12))
+  ),
+  // Never the addresses: whoever sends by a host's own is the host.
+  fc.tuple(forged, fc.integer({ min: 34, max: 60 }), byte).map(([frame, at, value]) =>
+    frame[13] === 0x06 ? frame : Object.assign(frame.slice(), { [at]: value })
+  ),
+  fc.uint8Array({ maxLength: 120 }),
+);
+
+Deno.test("ask() calls nobody healed for 100,000 frames that others send", async () => {
+  const frames = fc.sample(anything, { numRuns: 5_000, seed: 17 });
+  let sent = 0;
+  const next = () => frames[(sent++ * 7_919) % frames.length];
+  for (let round = 0; sent < 100_000; round++) {
+    const ended = await askOn(
+      [
+        { address: stuck, entry: oldMac, permanent: true },
+        { address: elsewhere, entry: oldMac, silent: true },
+        { address: right },
+      ],
+      hosts.map((host) => question(host, round % 2 === 0 ? {} : known(host))),
+      { intrude: () => Array.from({ length: 500 }, next) },
+    );
+    const verdicts = Object.fromEntries(ended.results.map(({ host, verdict }) => [host, verdict]));
+    for (const host of [stuck, elsewhere, off]) {
+      assert.match(verdicts[host], /^(stuck|asked|no answer)$/, `${host} ${verdicts[host]}`);
+    }
+    assert.equal(ended.results.length, hosts.length);
+    assert.ok(ended.hosts.length <= hosts.length && ended.ms < 6_000, `${ended.ms} ms`);
+  }
+});
+
+Deno.test("ask() names the machines that have one address, and believes neither alone", async () => {
+  const second = arpRequest({
+    sourceMac: "020000000666",
+    destinationMac: ownMac,
+    from: question(right).host,
+    to: question(right).address,
+  });
+  second[21] = 2;
+  let count = 0;
+  const intrude = () => count++ === 3 ? [second] : [];
+  const { results, remarks } = await askOn([{ address: right }], [
+    question(right),
+    question(off),
+  ], { intrude });
+  assert.deepEqual(results.map(({ verdict }) => verdict), ["asked", "no answer"]);
+  assert.deepEqual(remarks, [
+    "several machines have one address: 192.0.2.13 at 02:00:00:00:01:0d and 02:00:00:00:06:66",
+  ]);
+});
