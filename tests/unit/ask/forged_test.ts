@@ -1,7 +1,19 @@
 /** What others put on the link: nothing throws, and nobody is called healed for it. */
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { arpRequest, echoRequest, tcpFlags, tcpSegment } from "../../../lib/ask/frames.ts";
+import {
+  arpRequest,
+  echoRequest,
+  type Heard,
+  tcpFlags,
+  tcpSegment,
+} from "../../../lib/ask/frames.ts";
+import {
+  answeredStep,
+  createWitnessIds,
+  type Witness,
+  witnessFrames,
+} from "../../../lib/ask/witnesses.ts";
 import { askOn, macOf, oldMac, ownMac, question } from "./virtual_link.ts";
 
 const hosts = ["192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13"];
@@ -76,22 +88,63 @@ Deno.test("ask() calls nobody healed for 100,000 frames that others send", async
   }
 });
 
-Deno.test("ask() names the machines that have one address, and believes neither alone", async () => {
-  const second = arpRequest({
-    sourceMac: "020000000666",
-    destinationMac: ownMac,
-    from: question(right).host,
-    to: question(right).address,
+for (const [when, said] of [[1, ["asked"]], [4, ["healed", "asked"]]] as const) {
+  Deno.test(`ask() names the machines that have one address, and says "${said}"`, async () => {
+    const { host: from, address: to } = question(right);
+    const second = arpRequest({ sourceMac: "020000000666", destinationMac: ownMac, from, to });
+    second[21] = 2;
+    let count = 0;
+    const heard: string[] = [];
+    const { results, remarks } = await askOn(
+      [{ address: right }],
+      [question(right), question(off)],
+      {
+        // The fifth frame asks the silent one again, when the other has long been healed.
+        intrude: () => count++ === when ? [second] : [],
+        watch: ({ verdict }) => heard.push(verdict),
+      },
+    );
+    assert.deepEqual(heard, said);
+    assert.deepEqual(results.map(({ verdict }) => verdict), ["asked", "no answer"]);
+    assert.deepEqual(remarks, [
+      "several machines have one address: 192.0.2.13 at 02:00:00:00:01:0d and 02:00:00:00:06:66",
+    ]);
   });
-  second[21] = 2;
-  let count = 0;
-  const intrude = () => count++ === 3 ? [second] : [];
-  const { results, remarks } = await askOn([{ address: right }], [
-    question(right),
-    question(off),
-  ], { intrude });
-  assert.deepEqual(results.map(({ verdict }) => verdict), ["asked", "no answer"]);
-  assert.deepEqual(remarks, [
-    "several machines have one address: 192.0.2.13 at 02:00:00:00:01:0d and 02:00:00:00:06:66",
-  ]);
+}
+
+Deno.test("answeredStep() knows an answer by all that only who got the question can know", () => {
+  const ids = createWitnessIds();
+  const { host: from, address: to } = question(right);
+  const way = { sourceMac: macOf(right), destinationMac: ownMac, from: "", to: "", ttl: 64 };
+  const frames = (kind: Witness) =>
+    witnessFrames(kind, { ...way, host: from, address: to }, null, ids, 3);
+  const [sent] = frames("tcp");
+  const port = new DataView(sent.buffer).getUint16(34);
+  const echo = { ...way, kind: "echo reply", id: ids.echo, sequence: 4, data: ids.data } as const;
+  const tcp = {
+    ...way,
+    kind: "tcp",
+    sourcePort: 445,
+    destinationPort: port,
+    sequence: 0,
+    acknowledgment: (ids.sequence + 1) >>> 0,
+    flags: tcpFlags.rst,
+  } as const;
+  const { identification } = ids;
+  const udp = {
+    ...way,
+    kind: "port unreachable",
+    sourcePort: port,
+    destinationPort: 9,
+    identification,
+  } as const;
+  for (const heard of [echo, tcp, udp]) {
+    assert.equal(answeredStep(heard, ids), 3);
+    for (const [name, value] of Object.entries(heard)) {
+      if (Object.hasOwn(way, name) || ["kind", "flags"].includes(name)) continue;
+      if (heard === tcp && name === "sequence") continue;
+      const wrong = { ...heard, [name]: typeof value === "number" ? value ^ 0x4000 : "00" };
+      assert.equal(answeredStep(wrong as Heard, ids), null, `${heard.kind} ${name}`);
+    }
+  }
 });
