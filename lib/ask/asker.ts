@@ -9,19 +9,13 @@
  */
 import { messageOf } from "../errors.ts";
 import type { PacketSocket } from "../libc/packet_socket.ts";
-import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
-import {
-  type AddressPrefix,
-  formatAddress,
-  formatLinkLayerAddress,
-  type OwnInterface,
-} from "../wire/addresses.ts";
+import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
 import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
 import { filterProgram, type Instruction } from "./filter.ts";
 import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
 import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
-import { Inquiry, type Question } from "./inquiry.ts";
+import { Inquiry, type Question, remarksOn } from "./inquiry.ts";
 import { Pace } from "./pace.ts";
 import { maxSteps, Patience, stepAt, stepOfSolicited } from "./patience.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
@@ -167,19 +161,7 @@ class LinkAsker {
     }
     for (const { inquiry } of this.#items) inquiry.abandon(this.#now());
     this.#watch();
-    const holders = this.#items.filter(({ inquiry }) => inquiry.holdsAddress);
-    if (holders.length > 0) {
-      const names = holders.map(({ inquiry }) => formatAddress(inquiry.question.host));
-      this.#remarks.push(`not judged, they hold the address themselves: ${listText(names, 3)}`);
-    }
-    const contested = this.#items.filter(({ inquiry }) => inquiry.isContested);
-    if (contested.length > 0) {
-      const names = contested.map(({ inquiry: { question: { host }, destinations } }) => {
-        const macs = destinations.map((mac) => formatLinkLayerAddress(Uint8Array.fromHex(mac)));
-        return `${formatAddress(host)} at ${macs.join(" and ")}`;
-      });
-      this.#remarks.push(`several machines have one address: ${listText(new Set(names), 3)}`);
-    }
+    this.#remarks.push(...remarksOn(this.#items.map(({ inquiry }) => inquiry)));
     const counted = this.#items.filter(isCounted).map(({ inquiry }) => inquiry);
     return {
       results: counted.map((inquiry) => inquiry.resultSince(this.start)),

@@ -7,7 +7,8 @@
  * master has that one's link-layer address, and a time to live that is one less. A neighbor
  * advertisement is sent by the host's own entry, so its arrival is a proof.
  */
-import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
+import { listText } from "../text.ts";
+import { type AddressPrefix, formatAddress, formatLinkLayerAddress } from "../wire/addresses.ts";
 import { addressKey, type Heard } from "./frames.ts";
 import type { AskResult, AskVerdict, Neighbor } from "./verdicts.ts";
 
@@ -27,6 +28,8 @@ export interface Question {
 
 /** Link-layer addresses that are believed to be one host's: bonds and failover pairs have some. */
 const maxMacs = 4;
+/** What a remark names before it counts the rest. */
+const maxNamed = 3;
 /** Machines that say they are one host. */
 const maxClaims = 4;
 
@@ -236,4 +239,20 @@ export class Inquiry {
       ms: this.#decidedAt === 0 ? 0 : this.#decidedAt - start,
     };
   }
+}
+
+/** What is to be said of hosts besides their verdicts, a line each. */
+export function remarksOn(inquiries: readonly Inquiry[]): string[] {
+  const named = (some: readonly Inquiry[], text: (one: Inquiry) => string) =>
+    some.length === 0 ? null : listText(some.map(text), maxNamed);
+  const host = ({ question }: Inquiry) => formatAddress(question.host);
+  const holders = named(inquiries.filter(({ holdsAddress }) => holdsAddress), host);
+  const contested = named(inquiries.filter(({ isContested }) => isContested), (one) => {
+    const macs = one.destinations.toSorted().map((mac) => Uint8Array.fromHex(mac));
+    return `${host(one)} at ${macs.map(formatLinkLayerAddress).join(" and ")}`;
+  });
+  return [
+    ...holders === null ? [] : [`not judged, they hold the address themselves: ${holders}`],
+    ...contested === null ? [] : [`several machines have one address: ${contested}`],
+  ];
 }

@@ -88,20 +88,25 @@ Deno.test("ask() calls nobody healed for 100,000 frames that others send", async
   }
 });
 
-for (const [when, said] of [[1, ["asked"]], [4, ["healed", "asked"]]] as const) {
-  Deno.test(`ask() names the machines that have one address, and says "${said}"`, async () => {
+/** Somebody says that it is the host when the silent one is asked again, and what is said by then. */
+const claims: readonly [what: string, afterMs: number, echoMs: number, said: readonly string[]][] =
+  [
+    ["at once", 0, 0, ["asked"]],
+    ["when the host has long been healed", 1_000, 0, ["healed", "asked"]],
+    ["when it was healed late", 1_000, 900, ["asked", "asked"]],
+  ];
+for (const [what, afterMs, echoMs, said] of claims) {
+  Deno.test(`ask() names the machines that have one address, which the second says ${what}`, async () => {
     const { host: from, address: to } = question(right);
     const second = arpRequest({ sourceMac: "020000000666", destinationMac: ownMac, from, to });
     second[21] = 2;
-    let count = 0;
     const heard: string[] = [];
-    const { results, remarks } = await askOn(
-      [{ address: right }],
-      [question(right), question(off)],
+    const { results, remarks, ms } = await askOn(
+      [{ address: right, answerMs: ({ kind }) => kind === "echo" ? echoMs : 0 }],
+      [question(right), question(off, { expected: true })],
       {
-        // The fifth frame asks the silent one again, when the other has long been healed.
-        intrude: () => count++ === when ? [second] : [],
-        watch: ({ verdict }) => heard.push(verdict),
+        intrude: (ms) => ms >= afterMs ? [second] : [],
+        watch: ({ host, verdict }) => void (host === right && heard.push(verdict)),
       },
     );
     assert.deepEqual(heard, said);
@@ -109,6 +114,7 @@ for (const [when, said] of [[1, ["asked"]], [4, ["healed", "asked"]]] as const) 
     assert.deepEqual(remarks, [
       "several machines have one address: 192.0.2.13 at 02:00:00:00:01:0d and 02:00:00:00:06:66",
     ]);
+    assert.ok(ms < 5_000);
   });
 }
 

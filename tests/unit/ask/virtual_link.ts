@@ -76,7 +76,7 @@ export async function askOn(
     /** The link takes no frames. */
     readonly isDown?: boolean;
     /** Frames of somebody else's, whenever one is sent. @default none */
-    readonly intrude?: () => readonly Uint8Array[];
+    readonly intrude?: (ms: number) => readonly Uint8Array[];
     /** What reading a frame takes, in ms. @default nothing */
     readonly readMs?: number;
   } = {},
@@ -108,7 +108,7 @@ export async function askOn(
         if (isDown) return false;
         const one = { at: ms, ...described(frame) };
         sent.push(one);
-        incoming.push(...intrude().map((frame) => ({ at: ms, frame })));
+        incoming.push(...intrude(ms).map((frame) => ({ at: ms, frame })));
         const host = known.get(one.to);
         if (host === undefined) return true;
         const alike = sent.filter(({ kind, from, to }) =>
