@@ -98,7 +98,7 @@ export function cellsOf(row: Row): string[] {
     what,
     figure + spread,
     peer,
-    ratio === undefined ? "" : ratio.toFixed(2),
+    ratio === undefined ? "" : ratio.toFixed(Math.abs(ratio - 1) < 0.01 ? 3 : 2),
     goal !== undefined
       ? `${limitsText(goal)}: ${isWithin(row, goal) ? "met" : "missed"}`
       : promise !== undefined
@@ -108,9 +108,11 @@ export function cellsOf(row: Row): string[] {
 }
 
 function limitsText({ min, max }: Limits): string {
+  // As it was set: 1.005 is not 1.01.
+  const text = (limit: number) => limit.toLocaleString("en-US", { maximumFractionDigits: 6 });
   const texts = [
-    ...min === undefined ? [] : [`at least ${formatNumber(min)}`],
-    ...max === undefined ? [] : [`at most ${formatNumber(max)}`],
+    ...min === undefined ? [] : [`at least ${text(min)}`],
+    ...max === undefined ? [] : [`at most ${text(max)}`],
   ];
   return texts.join(", ");
 }

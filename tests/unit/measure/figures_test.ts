@@ -21,7 +21,7 @@ const rows = [
 
 Deno.test("rowOf() and cellsOf() give median, middle half, paired ratio and limit", () => {
   assert.deepEqual(rows.map(cellsOf), [
-    ["ours", "4 ms (3 to 6.50)", "theirs", "2.00", "at most 1.50: missed"],
+    ["ours", "4 ms (3 to 6.50)", "theirs", "2.00", "at most 1.5: missed"],
     ["missed", "3", "", "", "at most 0: broken"],
   ]);
 });
