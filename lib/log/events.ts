@@ -106,7 +106,9 @@ const catalogue = {
     id: 15,
     severity: "warning",
     text: "Cannot refresh {addresses}: {error}",
-    advice: "Said once until it works again. Check RefreshAddresses and the error named.",
+    advice:
+      "Each reason is said once until it works again, in time. The entry may be an old one. " +
+      "Check RefreshAddresses and the reason named.",
   },
   refreshWorks: {
     id: 16,

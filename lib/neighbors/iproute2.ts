@@ -49,7 +49,7 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENETUNREACH = 101;
-const ETIMEDOUT = 110;
+export const ETIMEDOUT = 110;
 export const EHOSTUNREACH = 113;
 
 /** An `IpCommand` that starts a process each time. */

@@ -55,13 +55,13 @@ export async function prepare(
   sender: string,
 ): Promise<Plan> {
   const { secret, port: udpPort, count, intervalMs, waitMs, interfaceNames } = options;
-  const { groups, faults } = chooseTargets(options, interfaces);
+  const { groups, links, faults } = chooseTargets(options, interfaces);
   if (groups.length === 0) {
     throw new RunError(faults.join("; "), interfaceNames.length > 0 ? 2 : 1);
   }
   const targets = groups.flatMap((group) => group.targets);
   const learned = new Set<string>();
-  const isOwn = ownLinkLayerAddresses(interfaces, learned);
+  const isOwn = ownLinkLayerAddresses(interfaces, learned, links);
   const own = new Set(
     interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))),
   );
