@@ -76,7 +76,7 @@ export interface RunResult {
 }
 
 /** The least time that a host without help must be stuck for. */
-export const minStuckMs = 15_000;
+const minStuckMs = 15_000;
 /** Shorter silences are the machine's own hiccups. */
 const minSilenceMs = 100;
 
