@@ -63,13 +63,12 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
       `beside 57 absent addresses ${text(beside)}; a stop then ${ms.toFixed(0)} ms`,
   );
   // The same flushes without the addresses say how busy the machine is with something else, which may
-  // come at any time; on a quiet one a single try may meet with it.
-  const late = (maxMs: number) => beside.filter((time) => time > maxMs).length;
-  const isQuiet = alone.every((time) => time <= maxFlushMs / 2);
+  // come at any time; on a quiet one a single try of 18 may meet with it.
   const times = `${alone}; ${beside}`;
+  const isQuiet = alone.every((time) => time <= maxFlushMs / 2);
   assert.ok(median(beside) <= maxFlushMs / 2 + 2 * median(alone), times);
-  assert.ok(late(maxFlushMs + 2 * median(alone)) <= beside.length / 3, times);
-  assert.ok(!isQuiet || late(maxFlushMs) <= 1, times);
+  assert.ok(!isQuiet || beside.filter((time) => time > maxFlushMs).length <= 1, times);
+  assert.ok(Math.max(...beside) < 2_000, times);
   // Half a second is given to what is being resolved.
   assert.ok(ms < 2_000 && exitCode === 0, `a stop took ${ms} ms`);
   const metrics = samplesOf((await session.unix(["cat", `${folder}/arpflush.prom`])).stdout);
