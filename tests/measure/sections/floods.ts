@@ -14,7 +14,7 @@ import {
   openRequestSocket,
   sharedRouter,
 } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 interface Flood {
   /** An insider's requests have a right filter, so that their signature is verified. */
@@ -115,34 +115,20 @@ async function floodService(
   const name = `${flood.kind}, ${flood.perSecond.toLocaleString("en-US")}/s` +
     (guarded ? ", arpflush.nft" : "");
   const isInsider = flood.kind === "an insider's wrong signatures";
-  const mebibytes = (bytes: number) => bytes / 2 ** 20;
+  const oneCopy = guarded ? { promise: { min: 100 } } : isInsider ? {} : { goal: { min: 95 } };
+  const flushed = (requests: readonly Uint8Array[]) =>
+    flushedPercent(requests, answers, socket.router);
+  const memory = { promise: { max: maxMebibytes } };
+  const more = Math.max(0, after.descriptors - before.descriptors);
   return [
-    {
-      what: `${name}: one copy flushed`,
-      value: flushedPercent(ones, answers, socket.router),
-      unit: "%",
-      ...guarded ? { promise: { min: 100 } } : isInsider ? {} : { goal: { min: 95 } },
-    },
-    {
-      what: `${name}: five copies flushed`,
-      value: flushedPercent(fives, answers, socket.router),
-      unit: "%",
+    figure(`${name}: one copy flushed`, flushed(ones), "%", oneCopy),
+    figure(`${name}: five copies flushed`, flushed(fives), "%", {
       promise: { min: isInsider ? 95 : 99 },
-    },
-    { what: `${name}: socket full`, value: 100 * dropped / sent, unit: "%" },
-    {
-      what: `${name}: memory at most`,
-      value: mebibytes(after.maxRss),
-      unit: "MiB",
-      promise: { max: maxMebibytes },
-    },
-    {
-      what: `${name}: descriptors more afterwards`,
-      value: Math.max(0, after.descriptors - before.descriptors),
-      unit: "",
-      promise: { max: 0 },
-    },
-    { what: `${name}: processor time in a second afterwards`, value: idleCpuMs, unit: "ms" },
+    }),
+    figure(`${name}: socket full`, 100 * dropped / sent, "%"),
+    figure(`${name}: memory at most`, after.maxRss / 2 ** 20, "MiB", memory),
+    figure(`${name}: descriptors more afterwards`, more, "", { promise: { max: 0 } }),
+    figure(`${name}: processor time in a second afterwards`, idleCpuMs, "ms"),
   ];
 }
 
@@ -152,26 +138,16 @@ async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise
     denoReceiver("bare", "Deno loop that checks nothing"),
     cReceiver(folder),
     denoReceiver("arpflush", "ArpFlush's receiver"),
-  ];
-  const samples = receivers.map(({ name }) => ({
-    what: `${flood.kind}, ${name}: socket full`,
-    values: [] as number[],
-  }));
+  ].map((receiver) => ({ receiver, what: `${flood.kind}, ${receiver.name}: socket full` }));
   const receiverPort = 47_906;
-  const seconds = quick ? 0.5 : 4;
-  const line = [
-    `${folder}/flood`,
-    "127.0.0.1",
-    ...[receiverPort, flood.perSecond, seconds].map(String),
-  ];
-  for (let round = 0; round < (quick ? 1 : 5); round++) {
-    for (const [r, receiver] of receivers.entries()) {
-      await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
-      const before = await droppedDatagrams();
-      const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
-      samples[r].values.push(100 * (await droppedDatagrams() - before) / sent);
-    }
-  }
+  const numbers = [receiverPort, flood.perSecond, quick ? 0.5 : 4].map(String);
+  const samples = await inTurn(receivers, { count: quick ? 1 : 5 }, async ({ receiver }) => {
+    await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
+    const before = await droppedDatagrams();
+    const line = [`${folder}/flood`, "127.0.0.1", ...numbers];
+    const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
+    return 100 * (await droppedDatagrams() - before) / sent;
+  });
   return samples.map((one) => rowOf(one, "%"));
 }
 

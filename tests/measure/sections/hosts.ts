@@ -3,7 +3,7 @@ import { outcomeOf, run as runCommand } from "../../support/command.ts";
 import { connect, ip, openNetworkNamespace } from "../../support/namespaces.ts";
 import { manyHosts, senderLine, startReceiverProcess } from "../peers.ts";
 import { sharedRouter } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 27_735;
 const withinMs = 1_000;
@@ -80,12 +80,7 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
         rowOf(worst, "%", undefined, { promise: { min: hosts <= 1_000 ? 99 : 50 } }),
         rowOf(last, "ms"),
         rowOf(end, "ms"),
-        {
-          what: `${what}: acks that were not verified`,
-          value: unverified,
-          unit: "",
-          promise: { max: 0 },
-        },
+        figure(`${what}: acks that were not verified`, unverified, "", { promise: { max: 0 } }),
       );
     }
     return rows;

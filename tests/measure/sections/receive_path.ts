@@ -1,7 +1,7 @@
 import { outcomeOf } from "../../support/command.ts";
 import { cReceiver, denoReceiver, type Receiver, startReceiverProcess } from "../peers.ts";
 import { datagramFile, insidersRequest, sharedRouter, signedRequest } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_902;
 /** How long the flood may last; each receiver ends it when it has had enough. */
@@ -34,24 +34,21 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
   const copy = { datagram: signedRequest({ acknowledge: false }), count: quick ? 400 : 100_000 };
   const wrong = { datagram: insidersRequest(sharedRouter), count: quick ? 400 : 20_000 };
   const ours = denoReceiver("arpflush", "ArpFlush's receiver");
+  const filter = denoReceiver("filter", "");
   const subjects = [
-    {
-      what: "a Deno loop that checks the filter alone",
-      ...copy,
-      receiver: denoReceiver("filter", ""),
-    },
+    { what: "a Deno loop that checks the filter alone", ...copy, receiver: filter },
     { what: "ArpFlush's receiver, all checks of a copy", ...copy, receiver: ours },
     { what: "a Deno loop that checks nothing", ...copy, receiver: denoReceiver("bare", "") },
     { what: "a C loop that checks the filter", ...copy, receiver: cReceiver(folder) },
     { what: "wrong signatures: a Deno loop", ...wrong, receiver: denoReceiver("signature", "") },
     { what: "wrong signatures: ArpFlush's receiver", ...wrong, receiver: ours },
-  ].map((subject) => ({ ...subject, values: [] as number[] }));
-  for (let i = 0; i < (quick ? 1 : 9); i++) {
-    for (const { receiver, datagram, count, values } of subjects) {
-      values.push(await saturate(receiver, datagram, folder, count));
-    }
-  }
-  const [filters, copies, bare, inC, signatures, refused] = subjects;
+  ];
+  const samples = await inTurn(
+    subjects,
+    { count: quick ? 1 : 9 },
+    ({ receiver, datagram, count }) => saturate(receiver, datagram, folder, count),
+  );
+  const [filters, copies, bare, inC, signatures, refused] = samples;
   return [
     rowOf(filters, "a second"),
     rowOf(copies, "a second", filters, { goal: { min: 0.8 } }),

@@ -3,15 +3,13 @@ import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
 import { readProcessState } from "../../support/linux.ts";
 import type { ServiceProcess } from "../../support/programs.ts";
 import { openRequestSocket } from "../requests.ts";
-import { type Context, type Row, type Section } from "../section.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 
 /** No more in all than the ids that a host remembers. */
 const requestsPerReload = 3;
 /** One flush's end acknowledges hundreds of requests: more at once than the asking socket holds. */
 const ackSpreadMs = 1_000;
-/**
- * A flush is acknowledged after one hold-down period at the latest.
- */
+/** A flush is acknowledged after one hold-down period at the latest. */
 const good = (i: number) => [`HoldDownSeconds = ${1 + i % 2}`, "ClockToleranceSeconds = 1"];
 const broken = ["HoldDownSeconds = 0"];
 const lines = { reloaded: /Reloaded the settings/, refused: /Cannot reload the settings/ };
@@ -49,11 +47,11 @@ async function run({ quick }: Context): Promise<Row[]> {
   const unanswered = answered.filter((flushed) => !flushed).length;
   const more = Math.max(0, after.descriptors - before.descriptors);
   return [
-    { what: "reloaded", value: countOf(service, lines.reloaded), unit: "times" },
-    { what: "refused", value: countOf(service, lines.refused), unit: "times" },
-    { what: "requests meanwhile", value: answered.length, unit: "" },
-    { what: "unanswered", value: unanswered, unit: "", promise: { max: 0 } },
-    { what: "descriptors more than before", value: more, unit: "", promise: { max: 0 } },
+    figure("reloaded", countOf(service, lines.reloaded), "times"),
+    figure("refused", countOf(service, lines.refused), "times"),
+    figure("requests meanwhile", answered.length),
+    figure("unanswered", unanswered, "", { promise: { max: 0 } }),
+    figure("descriptors more than before", more, "", { promise: { max: 0 } }),
   ];
 }
 

@@ -11,7 +11,7 @@ import {
   openRequestSocket,
   type RequestSocket,
 } from "../requests.ts";
-import type { Context, Row, Section } from "../section.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 import { growth } from "../statistics.ts";
 
 /** V8's heap has found its size by then; a third of the time in a shorter soak. */
@@ -132,26 +132,19 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
   const { sent, asked, faults, settled, end, memory } = soaked;
   const dropped = await droppedDatagrams() + await droppedDatagrams(host.namespace.argv);
   const missed = [...faults.values()].reduce((sum, count) => sum + count, 0);
+  const more = Math.max(0, end.descriptors - settled.descriptors);
   return [
-    { what: "seconds", value: seconds, unit: "s" },
-    { what: "datagrams sent", value: sent, unit: "" },
-    { what: "requests to be answered", value: asked, unit: "" },
-    { what: "missed", value: missed, unit: "", promise: { max: 0 } },
-    { what: "datagrams that found a full socket", value: dropped, unit: "" },
+    figure("seconds", seconds, "s"),
+    figure("datagrams sent", sent),
+    figure("requests to be answered", asked),
+    figure("missed", missed, "", { promise: { max: 0 } }),
+    figure("datagrams that found a full socket", dropped),
     {
-      what: "memory at the end",
-      value: end.rss / 2 ** 20,
-      unit: "MiB",
-      peer: "first quarter after settling",
-      ratio: growth(memory),
+      ...figure("memory at the end", end.rss / 2 ** 20, "MiB"),
+      ...{ peer: "first quarter after settling", ratio: growth(memory) },
       ...seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } },
     },
-    {
-      what: "descriptors more than after settling",
-      value: Math.max(0, end.descriptors - settled.descriptors),
-      unit: "",
-      promise: { max: 1 },
-    },
+    figure("descriptors more than after settling", more, "", { promise: { max: 1 } }),
   ];
 }
 
