@@ -15,10 +15,11 @@ import {
   sharedRouter,
 } from "../requests.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { formatNumber, median } from "../statistics.ts";
 
 interface Flood {
   /** An insider's requests have a right filter, so that their signature is verified. */
-  readonly kind: "wrong filter" | "junk" | "an insider's wrong signatures";
+  readonly kind: "wrong filter" | "junk" | "wrong signatures";
   readonly perSecond: number;
 }
 
@@ -76,7 +77,7 @@ async function floodService(
   flood: Flood,
   guarded: boolean,
   { folder, quick }: Context,
-): Promise<Row[]> {
+): Promise<{ rows: Row[]; mebibytes: number; descriptors: number; idleCpuMs: number }> {
   await using segment = await openSegment();
   await ip(null, [`addr add ${flooder}/24 dev br0`]);
   const target = await segment.host();
@@ -114,9 +115,8 @@ async function floodService(
 
   const name = `${flood.kind}, ${flood.perSecond.toLocaleString("en-US")}/s` +
     (guarded ? ", arpflush.nft" : "");
-  const isInsider = flood.kind === "an insider's wrong signatures";
-  const mebibytes = (bytes: number) => bytes / 2 ** 20;
-  return [
+  const isInsider = flood.kind === "wrong signatures";
+  const rows = [
     {
       what: `${name}: one copy flushed`,
       value: flushedPercent(ones, answers, socket.router),
@@ -130,33 +130,19 @@ async function floodService(
       promise: { min: isInsider ? 95 : 99 },
     },
     { what: `${name}: socket full`, value: 100 * dropped / sent, unit: "%" },
-    {
-      what: `${name}: memory at most`,
-      value: mebibytes(after.maxRss),
-      unit: "MiB",
-      promise: { max: maxMebibytes },
-    },
-    {
-      what: `${name}: descriptors more afterwards`,
-      value: Math.max(0, after.descriptors - before.descriptors),
-      unit: "",
-      promise: { max: 0 },
-    },
-    { what: `${name}: processor time in a second afterwards`, value: idleCpuMs, unit: "ms" },
   ];
+  const descriptors = after.descriptors - before.descriptors;
+  return { rows, mebibytes: after.maxRss / 2 ** 20, descriptors, idleCpuMs };
 }
 
 /** The part of a flood over loopback that the sockets of three receivers have no room for. */
-async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise<Row[]> {
+async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise<Row> {
   const receivers = [
-    denoReceiver("bare", "Deno loop that checks nothing"),
+    denoReceiver("arpflush", "ArpFlush"),
+    denoReceiver("bare", "bare Deno loop"),
     cReceiver(folder),
-    denoReceiver("arpflush", "ArpFlush's receiver"),
   ];
-  const samples = receivers.map(({ name }) => ({
-    what: `${flood.kind}, ${name}: socket full`,
-    values: [] as number[],
-  }));
+  const samples = receivers.map(({ name }) => ({ what: name, values: [] as number[] }));
   const receiverPort = 47_906;
   const seconds = quick ? 0.5 : 4;
   const line = [
@@ -172,29 +158,53 @@ async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise
       samples[r].values.push(100 * (await droppedDatagrams() - before) / sent);
     }
   }
-  return samples.map((one) => rowOf(one, "%"));
+  const [ours, ...others] = samples;
+  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))} %`);
+  const what = `loopback, ${flood.kind}: socket full`;
+  return { ...rowOf({ ...ours, what }, "%"), peer: peer.join(", ") };
 }
 
 async function run(context: Context): Promise<Row[]> {
   const floods: readonly Flood[] = [
     { kind: "wrong filter", perSecond: context.quick ? 5_000 : 110_000 },
     { kind: "junk", perSecond: context.quick ? 5_000 : 200_000 },
-    { kind: "an insider's wrong signatures", perSecond: context.quick ? 5_000 : 10_000 },
+    { kind: "wrong signatures", perSecond: context.quick ? 5_000 : 10_000 },
   ];
-  const rows: Row[] = [];
-  for (const flood of floods) rows.push(...await floodService(flood, false, context));
+  const flooded: Awaited<ReturnType<typeof floodService>>[] = [];
+  for (const flood of floods) flooded.push(await floodService(flood, false, context));
   // The rules keep junk away, not what has the shape of a request.
-  rows.push(...await floodService(floods[1], true, context));
-  for (const flood of floods) rows.push(...await floodReceivers(flood, context));
+  flooded.push(await floodService(floods[1], true, context));
+  const most = (of: (one: typeof flooded[number]) => number) => Math.max(0, ...flooded.map(of));
+  const rows: Row[] = [
+    ...flooded.flatMap(({ rows }) => rows),
+    {
+      what: "memory at most",
+      value: most((one) => one.mebibytes),
+      unit: "MiB",
+      promise: { max: maxMebibytes },
+    },
+    {
+      what: "descriptors more afterwards",
+      value: most((one) => one.descriptors),
+      unit: "",
+      promise: { max: 0 },
+    },
+    {
+      what: "processor in a second afterwards, at most",
+      value: most((one) => one.idleCpuMs),
+      unit: "ms",
+    },
+  ];
+  for (const flood of floods) rows.push(await floodReceivers(flood, context));
   return rows;
 }
 
 export const floods: Section = {
   title: "Floods",
-  about: "200 genuine requests of one copy, and 100 of five, one datagram every 20 ms between " +
-    "those of a flood from another address; flood and service share this machine. `arpflush.nft`: with the rules of that " +
-    "file on the host. The last rows are the same floods over loopback, 4 s each and 5 times in " +
-    "turn, at receivers that do less.",
+  about:
+    "200 genuine requests of one copy and 100 of five, in a flood from another address; both " +
+    "ends share this machine. Loopback: the same floods at receivers that do less, 5 turns of " +
+    "4 s.",
   needs: ["cc", "nft"],
   run,
 };

@@ -56,7 +56,7 @@ async function run({ quick }: Context): Promise<Row[]> {
         { what, work: ours, values: [] },
       ];
       if (withTable !== undefined) {
-        ways.push({ what: "ip neigh show, and flush", work: withTable, values: [] });
+        ways.push({ what: "show and flush", work: withTable, values: [] });
       }
       for (let round = -1; round < (quick ? 1 : 21); round++) {
         for (const { work, values } of ways) {
@@ -68,7 +68,7 @@ async function run({ quick }: Context): Promise<Row[]> {
       }
       rows.push(rowOf(ways[1], "ms", ways[0], { goal: { max: 1.3 } }));
       if (ways.length < 3) continue;
-      const again = { ...ways[1], what: `${what}, beside a peer that reads the table` };
+      const again = { ...ways[1], what: `${what}: again` };
       rows.push(rowOf(again, "ms", ways[2], { goal: { max: 1.3 } }));
     }
   }
@@ -79,10 +79,8 @@ async function run({ quick }: Context): Promise<Row[]> {
 export const flush: Section = {
   title: "Flush of a table",
   about:
-    "The kernel's table in a namespace, filled anew before each flush. ArpFlush flushes, counts " +
-    "what it removed, and knows the addresses that it forgot, without which a host could not say " +
-    "that nobody answers it any more; so it has `ip` print the table first, row by row, which takes " +
-    "longer than the flush. `ip neigh flush` is started alone by the same process, and once more " +
-    "behind `ip neigh show`. They take turns 21 times.",
+    "The kernel's table, filled anew before each flush, 21 turns. ArpFlush has `ip` print the " +
+    "table before: a host must know which addresses it forgot, to say that nobody answers " +
+    "them.",
   run,
 };

@@ -133,21 +133,20 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
   const dropped = await droppedDatagrams() + await droppedDatagrams(host.namespace.argv);
   const missed = [...faults.values()].reduce((sum, count) => sum + count, 0);
   return [
-    { what: "seconds", value: seconds, unit: "s" },
     { what: "datagrams sent", value: sent, unit: "" },
-    { what: "requests to be answered", value: asked, unit: "" },
+    { what: "to be answered", value: asked, unit: "" },
     { what: "missed", value: missed, unit: "", promise: { max: 0 } },
-    { what: "datagrams that found a full socket", value: dropped, unit: "" },
+    { what: "socket full", value: dropped, unit: "" },
     {
       what: "memory at the end",
       value: end.rss / 2 ** 20,
       unit: "MiB",
-      peer: "first quarter after settling",
+      peer: "first quarter",
       ratio: growth(memory),
       ...seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } },
     },
     {
-      what: "descriptors more than after settling",
+      what: "descriptors more",
       value: Math.max(0, end.descriptors - settled.descriptors),
       unit: "",
       promise: { max: 1 },
@@ -157,9 +156,8 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
 
 export const soak: Section = {
   title: "Soak",
-  about:
-    "Mixed requests, 1,000 a second: probes, flushes of all and listed, copies, stale, forged " +
-    "and junk. Each that asks for an ack must get it. Memory is judged in soaks of ten minutes or " +
-    "more, by the largest median of a quarter of the readings over that of the first.",
+  about: "1,000 datagrams a second: probes, flushes, copies, stale, forged, junk. Memory is the " +
+    "largest median of a quarter of the readings over that of the first, judged from ten " +
+    "minutes on.",
   run,
 };
