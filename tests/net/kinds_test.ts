@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { isInstalled, run } from "../support/command.ts";
 import { connect, ip } from "../support/namespaces.ts";
-import { deadMac, entry, type Host, openSegment, reports, routerMac, withHost } from "./chain.ts";
+import {
+  deadMac,
+  entry,
+  type Host,
+  openSegment,
+  plugIn,
+  reports,
+  routerMac,
+  withHost,
+} from "./chain.ts";
 
 const withoutNft = !await isInstalled("nft");
 const withoutPython = !await isInstalled("python3");
@@ -72,6 +81,50 @@ Deno.test("one address on two links is asked about on each", () =>
     );
     await entry(host, vip, deadMac, "reachable", "e1");
     await reports(segment, ["-a", "--expect", "2"], 0, /2 healed/);
+  }));
+
+Deno.test("the router's link-layer address of another link is no proof", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/24"], []);
+    await entry(host, "192.0.2.1", "02:00:00:00:00:11", "permanent");
+    for (const args of [["-a"], ["-a", "--probe"], ["192.0.2.100"]]) {
+      await reports(segment, args, 3, /STUCK 192\.0\.2\.1 at 02:00:00:00:00:11 \(permanent\)/);
+    }
+    await entry(host, "192.0.2.1", routerMac, "permanent");
+    await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+  }));
+
+Deno.test("the router's link-layer address of a second interface on the host's link is right", () =>
+  withHost(async (segment, host) => {
+    const router = { linkLayerAddress: "02:00:00:00:00:11", addresses: ["198.51.100.2/24"] };
+    await connect({ namespace: null, name: "x1", ...router }, {
+      namespace: null,
+      name: "p9",
+      addresses: [],
+    });
+    await plugIn("p9");
+    await run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/br0/arp_ignore"]);
+    await ip(host.namespace, ["route add 198.51.100.2 dev e0 scope link"]);
+    await entry(host, "198.51.100.2", deadMac, "reachable");
+    try {
+      await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+      assert.equal(await host.linkLayerAddressOf("198.51.100.2"), router.linkLayerAddress);
+    } finally {
+      await ip(null, ["link del x1"]);
+    }
+  }));
+
+Deno.test("hosts in a network of two addresses hear the request", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/31"], ["198.51.100.3/31"]);
+    await entry(host, "198.51.100.2", deadMac, "reachable", "e1");
+    await reports(
+      segment,
+      ["-a", "--interface", "x1", "--expect", "1"],
+      0,
+      /198\.51\.100\.3 .* healed/,
+    );
+    assert.equal(await host.linkLayerAddressOf("198.51.100.2"), "02:00:00:00:00:11");
   }));
 
 Deno.test("a port of the bridge that has a link-local address hinders nothing", () =>

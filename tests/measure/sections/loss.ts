@@ -8,7 +8,7 @@ import { createRouterKey, parseSecretKeyFile } from "../../../lib/wire/keys.ts";
 import { openSegment } from "../../net/chain.ts";
 import { keyFile } from "../../net/faulty_host.ts";
 import { run as runCommand } from "../../support/command.ts";
-import { type Context, figure, type Row, type Section } from "../section.ts";
+import type { Context, Row, Section } from "../section.ts";
 import { deviations } from "../statistics.ts";
 
 const schedule = { count: 5, intervalMs: 40 } as const;
@@ -73,23 +73,26 @@ async function run({ quick }: Context): Promise<Row[]> {
     const theory = 1 - (perMille / 1_000) ** schedule.count;
     const what = `${perMille / 10} % lost`;
     rows.push({
-      ...figure(`${what}: hosts reached`, 100 * reached / trials, "%"),
-      ...{ peer: `theory: ${(100 * theory).toFixed(2)} %`, ratio: reached / trials / theory },
+      what: `${what}: reached`,
+      value: 100 * reached / trials,
+      unit: "%",
+      peer: `theory's ${(100 * theory).toFixed(1)} %`,
+      ratio: reached / trials / theory,
+    }, {
+      what: `${what}: standard deviations`,
+      value: Math.abs(deviations(reached, trials, theory)),
+      unit: "",
+      // Once in a million runs it is further off by chance.
+      promise: { max: 5 },
     });
-    // Once in a million runs it is further off by chance.
-    const away = Math.abs(deviations(reached, trials, theory));
-    rows.push(
-      figure(`${what}: standard deviations from theory`, away, "", { promise: { max: 5 } }),
-    );
   }
   return rows;
 }
 
 export const loss: Section = {
   title: "Loss",
-  about:
-    "Hosts that at least one of five copies reaches: the sender's exchange and the real service " +
-    "over a wire on which nftables drops requests at random, each on its own.",
+  about: "Hosts that at least one of five copies reaches, over a wire on which nftables drops " +
+    "requests at random.",
   needs: ["nft"],
   run,
 };

@@ -9,7 +9,9 @@ import { type Context, figure, type Row, type Section } from "../section.ts";
 const requestsPerReload = 3;
 /** One flush's end acknowledges hundreds of requests: more at once than the asking socket holds. */
 const ackSpreadMs = 1_000;
-/** A flush is acknowledged after one hold-down period at the latest. */
+/**
+ * A flush is acknowledged after one hold-down period at the latest.
+ */
 const good = (i: number) => [`HoldDownSeconds = ${1 + i % 2}`, "ClockToleranceSeconds = 1"];
 const broken = ["HoldDownSeconds = 0"];
 const lines = { reloaded: /Reloaded the settings/, refused: /Cannot reload the settings/ };
@@ -49,9 +51,9 @@ async function run({ quick }: Context): Promise<Row[]> {
   return [
     figure("reloaded", countOf(service, lines.reloaded), "times"),
     figure("refused", countOf(service, lines.refused), "times"),
-    figure("requests meanwhile", answered.length),
+    figure("requests", answered.length),
     figure("unanswered", unanswered, "", { promise: { max: 0 } }),
-    figure("descriptors more than before", more, "", { promise: { max: 0 } }),
+    figure("descriptors more", more, "", { promise: { max: 0 } }),
   ];
 }
 
@@ -63,6 +65,6 @@ export const reloads: Section = {
   title: "Reloads under load",
   about:
     "SIGHUP after SIGHUP, every second one with broken settings, each with three requests on " +
-    "their way: none may be lost.",
+    "their way.",
   run,
 };

@@ -106,9 +106,8 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const start: Section = {
   title: "Process start to first datagram",
-  about:
-    "From before a process is started to the arrival of its datagram on the same machine; the " +
-    "sender with a key, verification and a broadcast. The programs take turns 25 times.",
+  about: "From before a process is started until its datagram arrives on the same machine, 25 " +
+    "turns; the sender signs, asks for reports and broadcasts.",
   needs: ["cc", "python3"],
   prepare: (folder) => pack(`${folder}/packed`),
   run,
