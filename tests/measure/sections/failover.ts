@@ -76,7 +76,7 @@ async function run({ quick, write, progress }: Context): Promise<Row[]> {
     delay("b's flush", delaysOf(runs, "flush", "b")),
     delay("c answered", delaysOf(runs, "answered", "c")),
     {
-      what: "hosts or reports that were not as they must be",
+      what: "faults",
       value: runs.flatMap(faultsOf).length,
       unit: "",
       promise: { max: 0 },

@@ -42,7 +42,7 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
       values: of("daemon").flatMap(({ requests }) => requests),
     }, ""),
     {
-      what: "addresses not asked about, or after they had left",
+      what: "addresses not asked about, or gone",
       value: sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
       unit: "",
       promise: { max: 0 },
