@@ -39,7 +39,7 @@ interface Limits {
 }
 
 /** A figure. */
-export interface Row {
+export interface Row extends Bounds {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
@@ -48,11 +48,20 @@ export interface Row {
   /** What was measured beside it in the same run, and how many times the peer's value this is. */
   readonly peer?: string;
   readonly ratio?: number;
+}
+
+interface Bounds {
   /** What it should be. */
   readonly goal?: Limits;
   /** What it must be: beyond these the tool ends with status 1. */
   readonly promise?: Limits;
 }
+
+/** A row of one reading. */
+export const figure = (what: string, value: number, unit = "", limits: Bounds = {}): Row => ({
+  ...{ what, value, unit },
+  ...limits,
+});
 
 /** All repetitions of one measurement. */
 export interface Samples {
@@ -60,12 +69,31 @@ export interface Samples {
   readonly values: readonly number[];
 }
 
+/**
+ * Measures subjects in turn, so that what slows the machine for a while slows them alike; gives what
+ * came of each. Rounds before round 0 warm up.
+ */
+export async function inTurn<Subject extends { readonly what: string }>(
+  subjects: readonly Subject[],
+  rounds: { readonly warmUp?: number; readonly count: number },
+  measure: (subject: Subject) => Promise<number>,
+): Promise<Samples[]> {
+  const samples = subjects.map(({ what }) => ({ what, values: [] as number[] }));
+  for (let round = -(rounds.warmUp ?? 0); round < rounds.count; round++) {
+    for (const [i, subject] of subjects.entries()) {
+      const value = await measure(subject);
+      if (round >= 0) samples[i].values.push(value);
+    }
+  }
+  return samples;
+}
+
 /** A row of the samples' median, and of the ratio to a peer's, repetition by repetition. */
 export function rowOf(
   { what, values }: Samples,
   unit: string,
   peer?: Samples,
-  limits: Pick<Row, "goal" | "promise"> = {},
+  limits: Bounds = {},
 ): Row {
   const row = { what, value: median(values), unit, ...limits };
   const middleHalf = [quantile(values, 0.25), quantile(values, 0.75)] as const;
