@@ -119,28 +119,30 @@ export const columns = ["what", "figure", "peer", "ratio", "limit"] as const;
 
 /** A row as the cells of its table. */
 export function cellsOf(row: Row): string[] {
-  const { what, value, unit, middleHalf, peer = "", ratio, goal, promise } = row;
-  const figure = `${formatNumber(value)} ${unit}`.trim();
+  const { what, value, unit, middleHalf, peer = "", ratio } = row;
+  const figure = `${formatNumber(value)}${/^[%/]/.test(unit) ? "" : " "}${unit}`.trim();
   const spread = middleHalf === undefined ? "" : ` (${middleHalf.map(formatNumber).join("–")})`;
   return [
     what,
     figure + spread,
     peer,
     ratio === undefined ? "" : ratio.toFixed(2),
-    goal !== undefined
-      ? `${limitsText(goal)} ${isWithin(row, goal) ? "met" : "missed"}`
-      : promise !== undefined
-      ? `${limitsText(promise)} ${isWithin(row, promise) ? "kept" : "broken"}`
-      : "",
+    limitText(row),
   ];
 }
 
-function limitsText({ min, max }: Limits): string {
+/** A row's limits, and whether it is beyond them. */
+function limitText(row: Row): string {
+  const [limits, beyond] = row.goal === undefined
+    ? [row.promise, " broken"]
+    : [row.goal, " missed"];
+  if (limits === undefined) return "";
+  const { min, max } = limits;
   const texts = [
     ...min === undefined ? [] : [`≥${min.toLocaleString("en-US")}`],
     ...max === undefined ? [] : [`≤${max.toLocaleString("en-US")}`],
   ];
-  return texts.join(" ");
+  return texts.join(" ") + (isWithin(row, limits) ? "" : beyond);
 }
 
 /**

@@ -67,7 +67,7 @@ async function run({ quick, write, progress }: Context): Promise<Row[]> {
     delay("b answered", delaysOf(runs, "answered", "b")),
     delay("b's flush", delaysOf(runs, "flush", "b")),
     delay("c answered", delaysOf(runs, "answered", "c")),
-    figure("hosts or reports that were not as they must be", runs.flatMap(faultsOf).length, "", {
+    figure("faults", runs.flatMap(faultsOf).length, "", {
       promise: { max: 0 },
     }),
   ];

@@ -150,7 +150,7 @@ async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise
     return 100 * (await droppedDatagrams() - before) / sent;
   });
   const [ours, ...others] = samples;
-  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))} %`);
+  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))}%`);
   const what = `loopback, ${flood.kind}: socket full`;
   return { ...rowOf({ ...ours, what }, "%"), peer: peer.join(", ") };
 }

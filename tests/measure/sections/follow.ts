@@ -37,7 +37,7 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
       values: of("daemon").flatMap(({ requests }) => requests),
     }, ""),
     figure(
-      "addresses not asked about, or after they had left",
+      "addresses not asked about, or gone",
       sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
       "",
       { promise: { max: 0 } },

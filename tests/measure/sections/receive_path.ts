@@ -48,11 +48,11 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
     ({ receiver, datagram, count }) => saturate(receiver, datagram, folder, count),
   );
   return [
-    rowOf(filters, "a second"),
-    rowOf(copies, "a second", filters, { goal: { min: 0.8 } }),
-    ...[bare, inC].map((one) => rowOf(one, "a second", filters)),
-    rowOf(signatures, "a second"),
-    rowOf(refused, "a second", signatures, { goal: { min: 0.8 } }),
+    rowOf(filters, "/s"),
+    rowOf(copies, "/s", filters, { goal: { min: 0.8 } }),
+    ...[bare, inC].map((one) => rowOf(one, "/s", filters)),
+    rowOf(signatures, "/s"),
+    rowOf(refused, "/s", signatures, { goal: { min: 0.8 } }),
   ];
 }
 
