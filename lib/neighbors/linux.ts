@@ -22,6 +22,7 @@ import {
   ENETUNREACH,
   ENODEV,
   ENOENT,
+  ETIMEDOUT,
   type IpCommand,
   isNothingThere,
   type KernelNeighbor,
@@ -66,7 +67,7 @@ interface Place {
 /**
  * The cache over iproute2. Changing it needs CAP_NET_ADMIN. An address is on the link that the
  * kernel's own route to it takes without a gateway; a link-local one, which routes don't tell, on the
- * links of its source.
+ * links of its source. Tunnels have no neighbors.
  */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
   const {
@@ -83,7 +84,9 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
   ): Promise<Place[][]> {
     const own = readInterfaces(interfaces);
     const isRouted = (address: AddressPrefix) => isWholeAddress(address) && !isLinkLocal(address);
-    const routed = await routesTo(ip, addresses.filter(isRouted));
+    const hasNeighbors = ({ device }: Place) =>
+      own.find(({ name }) => name === device)?.hasNeighbors !== false;
+    const routed = (await routesTo(ip, addresses.filter(isRouted))).filter(hasNeighbors);
     return addresses.map((address) => {
       if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
       if (!isWholeAddress(address)) return [];
@@ -127,7 +130,7 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
 
 function readInterfaces(interfaces: () => readonly InterfaceInfo[]): OwnInterface[] {
   try {
-    return ownInterfaces(interfaces()).filter(({ name }) => isBatchWord(name));
+    return ownInterfaces(interfaces());
   } catch (error) {
     throw new NeighborCacheError(`Cannot list the network interfaces: ${messageOf(error)}`);
   }
@@ -145,7 +148,7 @@ async function routesTo(ip: IpCommand, addresses: readonly AddressPrefix[]): Pro
     noRoute,
   );
   if (failure !== null) throw failure;
-  return printed.flatMap(parseOnLink).filter(({ device }) => isBatchWord(device));
+  return printed.flatMap(parseOnLink);
 }
 
 /**
@@ -160,8 +163,8 @@ function linksOf(
   const isOwn = ({ addresses }: OwnInterface) =>
     addresses.some((own) => samePrefix(own.address, address));
   if (interfaces.some(isOwn)) return [];
-  const candidates = interfaces.filter(({ addresses }) =>
-    addresses.some(({ network }) => prefixContains(network, address))
+  const candidates = interfaces.filter(({ addresses, hasNeighbors }) =>
+    hasNeighbors && addresses.some(({ network }) => prefixContains(network, address))
   );
   const near = candidates.filter(({ addresses }) =>
     source !== undefined && addresses.some(({ network }) => prefixContains(network, source))
@@ -325,8 +328,15 @@ async function removeEntries(
 
 const firstWaitMs = 10;
 const maxWaitMs = 160;
-/** When what nobody has answered is asked for anew: the kernel itself would wait a second. */
-const askAgainAfterMs = [300, 600];
+/**
+ * What nobody has answered is asked for anew, the kernel itself would wait a second; and nobody is said
+ * not to answer who wasn't given this time since he was last asked, however long `ip` takes.
+ */
+const answerMs = 300;
+/** How often the caller's time is enough to ask: at 0, 0.3 and 0.6 s. */
+const maxAsks = 3;
+/** Beyond the caller's time: who flushes all the while, or an `ip` that takes so long, hinders it. */
+const maxExtraMs = 3_000;
 
 /**
  * What is found at the places of each address, resolved anew, as far as that comes within the time;
@@ -363,20 +373,33 @@ async function resolveAnew(
     const { lastLine } = await removeEntries(ip, isChosen, isWanted, [showAll]);
     neighbors = parseNeighbors(lastLine, isWanted);
   };
-  const askAgain = [...askAgainAfterMs];
   if (places().size > 0) await forget();
+  let askedAt = start, readAt = start;
+  let asks = 0;
   for (let wait = firstWaitMs;; wait = Math.min(2 * wait, maxWaitMs)) {
     const missing = [...places().values()].filter((one) => entryAt(neighbors, one) === undefined);
-    if (missing.length > 0) neighbors = await solicit(ip, missing, isWanted);
+    if (missing.length > 0) {
+      neighbors = await solicit(ip, missing, isWanted);
+      askedAt = time.monotonic();
+      asks++;
+    }
     for (const index of waiting.filter((index) => !placesOf[index].some(unsettled))) {
       settle(index, neighbors);
     }
     waiting = waiting.filter((index) => found[index] === undefined);
-    const left = resolveMs - (time.monotonic() - start);
     if (waiting.length === 0) return found;
-    if (left <= 0) break;
-    await sleep(time.after, Math.min(wait, left));
-    const isTime = time.monotonic() - start >= askAgain[0] && askAgain.shift() !== undefined;
+    const end = Math.max(start + resolveMs, askedAt + answerMs);
+    // What was read may be as old as the run of `ip` that read it.
+    if (readAt >= end) break;
+    if (readAt >= start + resolveMs + maxExtraMs) {
+      throw new NeighborCacheError(
+        `Cannot run "ip" in time: ${Math.round(readAt - start)} ms`,
+        ETIMEDOUT,
+      );
+    }
+    await sleep(time.after, Math.min(wait, end - time.monotonic()));
+    readAt = time.monotonic();
+    const isTime = asks < maxAsks && readAt - askedAt >= answerMs && readAt < start + resolveMs;
     if (isTime) await forget();
     else neighbors = await readTable(ip, [showAll], isWanted);
   }
@@ -396,7 +419,12 @@ async function solicit(
   places: readonly Place[],
   isWanted: Wanted,
 ): Promise<KernelNeighbor[]> {
-  for (let missing = places;;) {
+  for (const { address, device } of places.filter(({ device }) => !isBatchWord(device))) {
+    const args = ["neigh", "add", formatAddress(address), "dev", device, "nud", "none", "use"];
+    const { failure } = readIpResult(await ip(args, ""), [EEXIST]);
+    if (failure !== null) throw failure;
+  }
+  for (let missing = places.filter(({ device }) => isBatchWord(device));;) {
     const commands = missing.map((place) => `neigh add ${placeText(place)} nud none use`);
     const result = await ip(batchOptions, lines([...commands, showAll]));
     const { lines: printed, failure, tolerated } = readIpResult(result, [EEXIST]);

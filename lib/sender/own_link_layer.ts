@@ -2,8 +2,11 @@
 import {
   type AddressPrefix,
   isLinkLocal,
+  isWholeAddress,
   type OwnAddress,
   type OwnInterface,
+  parseAddress,
+  prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
 
@@ -27,26 +30,87 @@ function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): bool
   return isVirtualRouters(own) && own.addresses.every(isBelow);
 }
 
+/** Own link-layer addresses that the runtime doesn't tell: see `readOwnLinkLayerAddresses`. */
+export interface LearnedAddresses {
+  /** In hex digits. */
+  readonly known: Set<string>;
+  /** There may be others: they could not be looked up. */
+  failed: boolean;
+}
+
+/** Where a host is, as far as its answers say. */
+export interface HostPlace {
+  /** Numbers of the links on which it was asked and answered; others for hosts that were named. */
+  readonly links: ReadonlySet<number>;
+  /** Those it answered from. */
+  readonly addresses: Iterable<string>;
+}
+
+/** The interfaces on each link, by its number. */
+type Links = readonly (readonly OwnInterface[])[];
+
+/** The numbers of the links with an address: in one of their networks, or held by itself there. */
+function linksWith(links: Links, address: AddressPrefix): number[] {
+  const isOn = (own: OwnInterface) =>
+    own.addresses.some((held) =>
+      isLinkLocal(address) || isWholeAddress(held.network)
+        ? samePrefix(held.address, address)
+        : prefixContains(held.network, address)
+    );
+  return [...links.keys()].filter((number) => links[number].some(isOn));
+}
+
+/**
+ * Whether interfaces of this machine are on the link that a host's route to an address takes; null if
+ * that can't be told. An interface that isn't among the links may be on any.
+ */
+function isOnRoute(
+  holders: readonly OwnInterface[],
+  links: Links,
+  place: HostPlace,
+  address: AddressPrefix,
+): boolean | null {
+  const of = holders.map((holder) => [...links.keys()].filter((i) => links[i].includes(holder)));
+  const isNamed = [...place.links].some((number) => number >= links.length);
+  const from = [...place.addresses].flatMap((text) => parseAddress(text.replace(/%.*$/, "")) ?? []);
+  const near = isNamed ? from.flatMap((one) => linksWith(links, one)) : [...place.links];
+  if (near.length === 0 || of.some((numbers) => numbers.length === 0)) return true;
+  const leading = linksWith(links, address);
+  const both = leading.filter((number) => near.includes(number));
+  const isAny = (wanted: readonly number[]) => of.flat().some((number) => wanted.includes(number));
+  if (isAny(both.length > 0 ? both : near)) return true;
+  // A host with several interfaces may be on a link on which nothing of it was heard.
+  return leading.length === 0 || isAny(leading) ? null : false;
+}
+
 /**
  * Tells whether a link-layer address is one of this machine's own, on any interface. Null for one that
  * isn't known, if there is an interface whose own the system doesn't tell, since all its addresses
  * have labels, and no other interface holds the address: that one may answer for what is on lo, too.
- * `learned`, in hex digits, may grow: see `readOwnLinkLayerAddresses`.
+ * Null, too, while what else is own could not be `learned`, which may change. With a host's place it
+ * must be one by which the host gets to the address; null if that can't be told.
  */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],
-  learned: ReadonlySet<string> = new Set(),
-): (linkLayerAddress: Uint8Array, address: AddressPrefix) => boolean | null {
+  learned: LearnedAddresses = { known: new Set(), failed: false },
+  links: Links = [],
+): (linkLayerAddress: Uint8Array, address: AddressPrefix, place?: HostPlace) => boolean | null {
   const told = interfaces.filter(({ linkLayerAddress }) => linkLayerAddress !== null);
   const isAnyUntold = interfaces.some((own) => own.hasNeighbors && !told.includes(own));
   const isUntold = (address: AddressPrefix) =>
-    isAnyUntold && learned.size === 0 &&
+    isAnyUntold && learned.known.size === 0 &&
     !told.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
-  const own = new Set(
-    interfaces.filter((one) => !isBackups(one, interfaces))
-      .flatMap(({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? []),
+  const own = Map.groupBy(
+    told.filter((one) => !isBackups(one, interfaces)),
+    ({ linkLayerAddress }) => linkLayerAddress?.toHex() ?? "",
   );
-  return (linkLayerAddress, address) =>
-    own.has(linkLayerAddress.toHex()) || learned.has(linkLayerAddress.toHex()) ||
-    (isUntold(address) ? null : false);
+  return (linkLayerAddress, address, place) => {
+    const holders = own.get(linkLayerAddress.toHex());
+    if (holders !== undefined) {
+      return place === undefined || isOnRoute(holders, links, place, address);
+    }
+    if (learned.known.has(linkLayerAddress.toHex())) return true;
+    const isUnlearned = learned.failed && !isVirtualRouters({ linkLayerAddress });
+    return isUnlearned || isUntold(address) ? null : false;
+  };
 }

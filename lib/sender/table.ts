@@ -238,19 +238,22 @@ export function summaryLine(outcome: Outcome): string {
 
 /** What else should be known of a run that asked for acks. */
 function remarks(outcome: Outcome): string[] {
-  const { hosts, missingCount, impostors, record } = outcome;
+  const { hosts, own, missingCount, impostors, record } = outcome;
   const { elsewhere, uncounted, unverified, strayPorts } = record;
   const { first, last } = outcome.plan.sourcePorts;
   const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
   const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
   const names = Map.groupBy(hosts, ({ name }) => name);
-  const twice = [...names].filter(([, own]) => new Set(own.map(({ host }) => host.key)).size > 1);
+  const twice = [...names].filter(([, all]) => new Set(all.map(({ host }) => host.key)).size > 1);
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
     ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
         outcome.asked.length === 0 && record.endedEarly === null
-      ? [`no ack came in: a firewall here must let in UDP to ${ports}`]
+      ? [
+        `no ack came in${own.length > 0 ? " from others" : ""}: ` +
+        `a firewall here must let in UDP to ${ports}`,
+      ]
       : [],
     ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
     ...impostors.length > 0

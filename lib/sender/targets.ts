@@ -131,20 +131,30 @@ export interface TargetGroup {
   readonly isMore: boolean;
 }
 
-/**
- * The groups of a command line on this machine, links first, and a line for each interface that
- * can't be used.
- */
+/** Where a run goes. */
+interface ChosenTargets {
+  /** Links first. */
+  readonly groups: readonly TargetGroup[];
+  /** The interfaces on each link, by its number. */
+  readonly links: readonly (readonly OwnInterface[])[];
+  /** A line for each interface that can't be used. */
+  readonly faults: readonly string[];
+}
+
+/** The targets of a command line on this machine. */
 export function chooseTargets(
   { all, interfaceNames: given, hosts }: TargetOptions,
   interfaces: readonly OwnInterface[],
-): { readonly groups: readonly TargetGroup[]; readonly faults: readonly string[] } {
+): ChosenTargets {
   const interfaceNames = given.map((name) => primaryName(name, interfaces));
   const { chosen, faults } = all
     ? chooseInterfaces(interfaceNames, interfaces)
     : { chosen: [], faults: [] };
+  const used = linksOf(chosen);
+  const able = interfaces.filter(canBroadcast).filter((own) => !chosen.includes(own));
+  const links = [...used, ...linksOf(able)];
   const groups = withOtherLinks(
-    linksOf(chosen).map((link, i): TargetGroup => {
+    used.map((link, i): TargetGroup => {
       const addresses = inOrder([
         ...link.flatMap(({ addresses }) => addresses)
           .filter((held) => !isCopied(held, interfaces)),
@@ -167,9 +177,9 @@ export function chooseTargets(
     const targets = uniqueTargets(hosts.map((host) => withNetworks(host, interfaces)));
     const addresses = globalAddresses(interfaces);
     const onLink = addresses;
-    groups.push({ targets, addresses, onLink, links: [groups.length], isMore: false });
+    groups.push({ targets, addresses, onLink, links: [links.length], isMore: false });
   }
-  return { groups, faults };
+  return { groups, links, faults };
 }
 
 /**
@@ -307,7 +317,8 @@ function linksOf(chosen: readonly OwnInterface[]): OwnInterface[][] {
 /**
  * The broadcast address of each IPv4 network of an interface; where there is none, all IPv6 nodes on
  * its link. Where another link has the same network the routes would take every broadcast to one of
- * the two: there it is the limited broadcast, from the interface's own address.
+ * the two: there it is the limited broadcast, from the interface's own address, as it is in a network
+ * of two addresses, both of which are hosts' (RFC 3021).
  */
 function broadcastTargets(
   own: OwnInterface,
@@ -322,8 +333,8 @@ function broadcastTargets(
     );
   const targets = own.addresses.flatMap(({ address: source, network }): Target[] => {
     const broadcast = broadcastAddress(network);
-    if (broadcast === null) return [];
-    if (!hasTwin(network)) {
+    if (broadcast === null && !(network.family === 4 && network.length === 31)) return [];
+    if (broadcast !== null && !hasTwin(network)) {
       return [{ ...common, hostname: formatAddress(broadcast), address: broadcast }];
     }
     const address = parseAddress(limitedBroadcast);

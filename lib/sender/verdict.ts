@@ -14,6 +14,7 @@ import {
   type Hosts,
   isDecided,
 } from "./hosts.ts";
+import type { HostPlace } from "./own_link_layer.ts";
 
 /**
  * How a host stands, worst first: it has an address in question at another's link-layer address; its
@@ -78,19 +79,24 @@ export interface HostResult {
 
 /**
  * Whether a link-layer address, at which a host has an address of this router, is this router's own;
- * null where the system doesn't tell which it has on that link.
+ * null where the system doesn't tell which it has on that link. With a place: on the host's link.
  */
 export type IsOwnLinkLayerAddress = (
   linkLayerAddress: Uint8Array,
   address: AddressPrefix,
+  place?: HostPlace,
 ) => boolean | null;
 
-/** What a report on an address in question means. */
+/**
+ * What a report on an address in question means. An entry that the host learned proves that the
+ * interface is on its link; one that was set there proves nothing.
+ */
 export function findingOf(
   address: AddressPrefix,
   report: NeighborReport,
   isProbe: boolean,
   isOwn: IsOwnLinkLayerAddress,
+  place?: HostPlace,
 ): Finding {
   const { state, cached, gateway } = report;
   const hasNeighbor = state === "neighbor" || state === "permanent";
@@ -103,7 +109,9 @@ export function findingOf(
   switch (state) {
     case "neighbor":
     case "permanent":
-      switch (isOwn(report.linkLayerAddress, address)) {
+      switch (
+        isOwn(report.linkLayerAddress, address, state === "permanent" ? place : undefined)
+      ) {
         case true:
           return { ...common, finding: "healed" };
         case false:
@@ -129,9 +137,16 @@ const unanswered = (address: AddressPrefix): Finding => ({
   report: null,
 });
 
-function findingsOf(ack: FlushAck, request: AskedRequest, isOwn: IsOwnLinkLayerAddress): Finding[] {
+function findingsOf(
+  ack: FlushAck,
+  request: AskedRequest,
+  isOwn: IsOwnLinkLayerAddress,
+  place?: HostPlace,
+): Finding[] {
   const isProbe = request.action === "probe";
-  return ack.reports.map((report, i) => findingOf(request.addresses[i], report, isProbe, isOwn));
+  return ack.reports.map((report, i) =>
+    findingOf(request.addresses[i], report, isProbe, isOwn, place)
+  );
 }
 
 /** The state that findings of one decided answer amount to. */
@@ -162,6 +177,7 @@ export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddres
   const states: HostState[] = [];
   const answers: Answer[] = [];
   let error = 0;
+  const place = { links: hosts.linksOf(host), addresses: host.addresses };
   for (const request of hosts.requestsOf(host)) {
     const answer = hosts.answerOf(host, request);
     if (answer !== null) answers.push(answer);
@@ -170,7 +186,7 @@ export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddres
       findings.push(...request.addresses.map(unanswered));
       states.push("unverified");
     } else if (isDecided(answer.ack, request)) {
-      const found = findingsOf(answer.ack, request, isOwn);
+      const found = findingsOf(answer.ack, request, isOwn, place);
       findings.push(...found);
       states.push(stateOf(found, request.action === "probe"));
     } else {

@@ -5,7 +5,7 @@
 import type { Settings } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
-import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
+import type { FoundNeighbor, NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { maxNames } from "../receiver/flusher.ts";
 import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
@@ -14,15 +14,30 @@ import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 /** The settings it follows. */
 type RefreshRules = Pick<Settings, "RefreshAddresses" | "RefreshSeconds">;
 
+/** A refresh takes 1 s where nobody answers. One that takes longer than this is said, and goes on. */
+const maxRefreshMs = 2_000;
+/** Different reasons that are said until it works again. */
+const maxReasons = 8;
+
+/** Why the entry of an address may still be an old one, by what was found. */
+const reasons: Readonly<Record<FoundNeighbor["state"], string | null>> = {
+  "not concerned": "on none of this host's links",
+  "no neighbor": "nobody answers for",
+  "permanent": "set by hand or by a routing program, so left alone",
+  "unknown": "cannot be looked at",
+  "neighbor": null,
+};
+
 /** A refresher of a cache; it does nothing before its first `configure`. */
 export class Refresher {
   readonly #cache: NeighborCache;
   readonly #report: Report;
   readonly #time: Time;
   #cancelTimer = () => {};
-  /** Changes with the rules, so that a resolution under old rules starts no timer. */
+  /** Changes with the rules, so that a resolution under old rules starts no timer and says nothing. */
   #round = 0;
-  #isFailing = false;
+  /** The reasons that were said since it worked. */
+  readonly #said = new Set<string>();
 
   constructor(cache: NeighborCache, report: Report, time: Time) {
     this.#cache = cache;
@@ -49,33 +64,53 @@ export class Refresher {
     round: number,
   ): void {
     this.#cancelTimer = this.#time.after(ms, async () => {
-      await this.#refresh(addresses);
+      await this.#refresh(addresses, round);
       if (round === this.#round) this.#refreshAfter(ms, addresses, round);
     });
   }
 
-  async #refresh(addresses: RefreshRules["RefreshAddresses"]): Promise<void> {
+  /** It works again only if it was in time, too: a busy host isn't told twice in each period. */
+  async #refresh(addresses: RefreshRules["RefreshAddresses"], round: number): Promise<void> {
     const name = typeof addresses === "string"
       ? addresses
       : listText(addresses.map(formatPrefix), maxNames);
+    let isLate = false;
+    this.#cancelTimer = this.#time.after(maxRefreshMs, () => {
+      isLate = true;
+      this.#fail(name, `not done after ${maxRefreshMs / 1_000} s; is this host busy?`);
+    });
+    let reason: string | null;
     try {
       const resolved = addresses === "gateway" ? await this.#cache.gateways() : addresses;
-      if (typeof resolved !== "string") await this.#resolve(resolved);
-      if (this.#isFailing) this.#report("refreshWorks", { addresses: name });
-      this.#isFailing = false;
+      reason = typeof resolved === "string" ? null : await this.#resolve(resolved);
     } catch (error) {
-      const values = { addresses: name, error: systemReason(error) };
-      if (!this.#isFailing) this.#report("refreshFailed", values);
-      this.#isFailing = true;
+      reason = systemReason(error);
+    }
+    if (round !== this.#round) return;
+    this.#cancelTimer();
+    if (reason !== null) this.#fail(name, reason);
+    else if (!isLate && this.#said.size > 0) {
+      this.#said.clear();
+      this.#report("refreshWorks", { addresses: name });
     }
   }
 
-  /** Throws an Error that names those that are on no link, or says that there is nobody. */
-  async #resolve(addresses: readonly AddressPrefix[]): Promise<void> {
-    if (addresses.length === 0) throw new Error("this host has no default gateway");
+  #fail(addresses: string, error: string): void {
+    if (this.#said.has(error) || this.#said.size >= maxReasons) return;
+    this.#said.add(error);
+    this.#report("refreshFailed", { addresses, error });
+  }
+
+  /** Null, or why which of the addresses could not be resolved anew. */
+  async #resolve(addresses: readonly AddressPrefix[]): Promise<string | null> {
+    if (addresses.length === 0) return "this host has no default gateway";
     const found = await this.#cache.resolve(addresses);
-    const lost = addresses.filter((_, i) => found[i].state === "not concerned");
-    if (lost.length === 0) return;
-    throw new Error(`on none of this host's links: ${listText(lost.map(formatPrefix), maxNames)}`);
+    const byReason = Map.groupBy(addresses, (_, i) => reasons[found[i].state]);
+    byReason.delete(null);
+    if (byReason.size === 0) return null;
+    return Array.from(
+      byReason,
+      ([reason, all]) => `${reason}: ${listText(all.map(formatPrefix), maxNames)}`,
+    ).join("; ");
   }
 }

@@ -26,6 +26,7 @@ for file in "$steps"/page-*; do
   case $(cat "$file") in
     *tcpdump*) (sleep 2; /opt/arpflush/arpflush -a --probe >/dev/null 2>&1) & ;;
     *"nft insert"*saddr*) on_other nft "$closed" ;;
+    *"--ask -A"*) on_other nft delete table inet filter ;;
     *"nft insert"*) nft "$closed" ;;
     *NEW*) NEW=$(/opt/arpflush/arpflush --public-key -k /etc/arpflush/key.new) && export NEW ;;
   esac

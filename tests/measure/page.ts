@@ -4,7 +4,7 @@
  */
 import { wrap } from "../../docs/generate.ts";
 import { run } from "../support/command.ts";
-import { cellsOf, columns, type Row, tableText } from "./section.ts";
+import { cellsOf, columns, parseTable, type Row, tableText } from "./section.ts";
 import { sections } from "./sections.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -25,15 +25,15 @@ type Figures = ReadonlyMap<string, Measured>;
 
 const title = "# Figures";
 const introduction = [
-  "Written by `deno task measure --write`; nothing here is typed by hand. The machine is a small " +
-  "virtual one whose speed changes by a third from minute to minute, so look at ratios: a peer is " +
-  "measured in the same run, in turn, and the ratio is the median of those of each turn. A figure " +
-  "is a median, with the middle half of the repetitions in parentheses.",
-  "A limit belongs to the ratio where there is one, else to the figure. A goal is met or missed; a " +
-  "promise that is broken ends the tool with status 1, and the same promises are tested in small " +
-  "with every change. `deno task measure NAME` measures one section and writes nothing; `--quick` " +
-  "tries it in seconds.",
+  "Written by `deno task measure --write`; `deno task measure NAME` measures the section that begins " +
+  "with this name. A figure is the median, with the middle half of the repetitions. The machine is a " +
+  "small virtual one whose speed changes by a third within minutes, so look at ratios: the peer is " +
+  "measured in turn in the same run, the ratio is the median of each turn's. A limit is the ratio's " +
+  "where there is one. A goal is met unless it says `missed`; a broken promise ends the tool with " +
+  "status 1, and is tested in small with every change.",
 ];
+/** Before what most sections have in common of their line about a measurement. */
+const commonly = "Unless a section says otherwise: ";
 
 /** What the line about a measurement says. */
 export function takenText(seed: number, quick: boolean, now: Date, minutes: number): string {
@@ -52,32 +52,46 @@ export function measuredOf(rows: readonly Row[], taken: string): Measured {
   return { taken, rows: rows.map(cellsOf) };
 }
 
+/** What most of some texts are. */
+function mostOften(texts: readonly string[]): string | undefined {
+  const countOf = (text: string) => texts.filter((other) => other === text).length;
+  return texts.toSorted((one, other) => countOf(other) - countOf(one))[0];
+}
+
 /** The page's text. */
 export function pageText(figures: Figures): string {
+  const measuredSections = Object.values(sections).flatMap(({ title }) => figures.get(title) ?? []);
+  const common = mostOften(measuredSections.map(({ taken }) => taken));
   const parts = Object.entries(sections).map(([name, { title, about, picture }]) => {
     const measured = figures.get(title);
     return [
       `## ${title}`,
-      wrap(`\`deno task measure ${name}\`. ${about}`),
+      wrap(`\`${name}\`: ${about}`),
       ...picture === undefined ? [] : [`![${picture.alt}](${picture.file})`],
-      ...measured === undefined
-        ? ["Not measured yet."]
-        : [wrap(measured.taken), tableText(measured.rows)],
+      ...measured === undefined ? ["Not measured yet."] : [
+        ...measured.taken === common ? [] : [wrap(measured.taken)],
+        `\`\`\`\n${tableText(measured.rows)}\n\`\`\``,
+      ],
     ].join("\n\n");
   });
-  return [title, ...introduction.map((text) => wrap(text)), ...parts].join("\n\n") + "\n";
+  const texts = [...introduction, ...common === undefined ? [] : [commonly + common]];
+  return [title, ...texts.map((text) => wrap(text)), ...parts].join("\n\n") + "\n";
 }
 
 /** Reads the figures of a page's text back. */
 export function parsePage(text: string): Figures {
-  const parts = text.split(/^## /m).slice(1);
+  const takenIn = (part: string, before = "") =>
+    new RegExp(`\n\n${before}(\\d{4}-\\d\\d-\\d\\d; .*?)\n\n`, "s").exec(
+      part.replace(/(?<=\S)\n(?=\S)/g, " "),
+    )
+      ?.[1];
+  const [introduction, ...parts] = text.split(/^## /m);
+  const common = takenIn(introduction + "\n\n", commonly) ?? "";
   return new Map(parts.flatMap((part) => {
     const title = part.slice(0, part.indexOf("\n"));
-    const [rule, ...lines] = part.split("\n").filter((line) => line.startsWith("|")).slice(1);
-    if (rule === undefined) return [];
-    const taken = /\n\n(\d{4}-\d\d-\d\d; .*?)\n\n/s.exec(part)?.[1].replaceAll("\n", " ") ?? "";
-    const rows = lines.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
-    return [[title, { taken, rows }]];
+    const table = /^```\n(.*?)\n```$/ms.exec(part)?.[1];
+    if (table === undefined) return [];
+    return [[title, { taken: takenIn(part) ?? common, rows: parseTable(table) }]];
   }));
 }
 

@@ -61,13 +61,10 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A number with three significant digits, thousands apart; whole numbers as they are. */
+/** A number with three significant digits, below 10 with two; whole ones below 10,000 as they are. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "none";
-  if (Number.isInteger(value)) return value.toLocaleString("en-US");
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toLocaleString("en-US", {
-    maximumFractionDigits: digits,
-    minimumFractionDigits: Math.min(2, digits),
-  });
+  const exact = Number.isInteger(value) && Math.abs(value) < 10_000;
+  const digits = Math.abs(value) < 9.95 ? 2 : 3;
+  return value.toLocaleString("en-US", exact ? {} : { maximumSignificantDigits: digits });
 }

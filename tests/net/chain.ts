@@ -112,6 +112,48 @@ export async function heals(segment: Segment, host: Host, ...args: string[]): Pr
   await isRight(host, "192.0.2.1");
 }
 
+/** Runs a test with the router and one host whose service may flush as often as it likes. */
+export async function withHost(
+  body: (segment: Segment, host: Host) => Promise<void>,
+  settings: readonly string[] = ["HoldDownSeconds = 1"],
+): Promise<void> {
+  await using segment = await openSegment();
+  const host = await segment.host();
+  const service = await host.serve(settings);
+  try {
+    await body(segment, host);
+  } catch (error) {
+    console.error(service.log.join("\n"));
+    throw error;
+  }
+}
+
+/** Runs the sender, two copies; its exit code and its report, which is given, must be so. */
+export async function reports(
+  segment: Segment,
+  args: readonly string[],
+  code: number,
+  ...patterns: readonly RegExp[]
+): Promise<string> {
+  const outcome = await segment.send("-c", "2", "-w", "2s", ...args);
+  const text = outcome.stdout + outcome.stderr;
+  assert.equal(outcome.code, code, text);
+  for (const pattern of patterns) assert.match(text, pattern);
+  return text;
+}
+
+/** Sets an entry of a host's table. */
+export function entry(
+  { namespace }: Host,
+  address: string,
+  linkLayerAddress: string,
+  state: string,
+  device = "e0",
+): Promise<string> {
+  const what = `${address} lladdr ${linkLayerAddress} dev ${device} nud ${state}`;
+  return ip(namespace, [`neigh replace ${what}`]);
+}
+
 /** Makes an interface a port of the segment's bridge, on which the router itself speaks to nobody. */
 export async function plugIn(port: string): Promise<void> {
   await run(["sh", "-c", 'echo 1 > "/proc/sys/net/ipv6/conf/$1/disable_ipv6"', "sh", port]);

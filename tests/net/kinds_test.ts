@@ -2,41 +2,22 @@
 import assert from "node:assert/strict";
 import { isInstalled, run } from "../support/command.ts";
 import { connect, ip } from "../support/namespaces.ts";
-import { deadMac, type Host, openSegment, routerMac, type Segment } from "./chain.ts";
+import {
+  deadMac,
+  entry,
+  type Host,
+  openSegment,
+  plugIn,
+  reports,
+  routerMac,
+  withHost,
+} from "./chain.ts";
 
 const withoutNft = !await isInstalled("nft");
 const withoutPython = !await isInstalled("python3");
 
-/** Runs a test with the router and one host, and gives its second link with the router on request. */
-async function withHost(
-  body: (segment: Segment, host: Host) => Promise<void>,
-  settings: readonly string[] = ["HoldDownSeconds = 1"],
-): Promise<void> {
-  await using segment = await openSegment();
-  const host = await segment.host();
-  await host.serve(settings);
-  await body(segment, host);
-}
-
-/** Runs the sender, two copies; its exit code and its report must be so. */
-async function reports(
-  segment: Segment,
-  args: readonly string[],
-  code: number,
-  ...patterns: readonly RegExp[]
-): Promise<string> {
-  // What is expected ends the waiting.
-  const expected = args.includes("--expect") ? [] : ["--expect", "1"];
-  const outcome = await segment.send("-c", "2", "-w", "2s", ...expected, ...args);
-  const text = outcome.stdout + outcome.stderr;
-  assert.equal(outcome.code, code, text);
-  for (const pattern of patterns) assert.match(text, pattern);
-  return text;
-}
-
-function entry({ namespace }: Host, address: string, mac: string, state: string, device = "e0") {
-  return ip(namespace, [`neigh replace ${address} lladdr ${mac} dev ${device} nud ${state}`]);
-}
+/** The one host that is expected ends the waiting. */
+const all = ["-a", "--expect", "1"];
 
 /** Connects the host to the router by a link of its own, `x1` there and `e1` here. */
 async function secondLink(host: Host, router: readonly string[], addresses: readonly string[]) {
@@ -65,12 +46,12 @@ Deno.test({
       );
       await entry(host, "198.51.100.7", deadMac, "permanent", "e1");
       const stuck = /^host0 .* STUCK 198\.51\.100\.7 at 02:00:00:00:00:99 \(permanent\)$/m;
-      await reports(segment, ["-a"], 3, stuck);
-      await reports(segment, ["-a", "--probe"], 3, stuck);
+      await reports(segment, all, 3, stuck);
+      await reports(segment, [...all, "--probe"], 3, stuck);
       // Who asks about one link alone gets an answer on it alone.
-      await reports(segment, ["-a", "--interface", "br0"], 0, /^host0 .* healed/m);
+      await reports(segment, [...all, "--interface", "br0"], 0, /^host0 .* healed/m);
       await entry(host, "198.51.100.7", deadMac, "reachable", "e1");
-      await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+      await reports(segment, all, 0, /^host0 .* healed/m);
       const found = await host.linkLayerAddressOf("198.51.100.7");
       assert.equal(found, "02:00:00:00:00:11");
     }),
@@ -102,15 +83,59 @@ Deno.test("one address on two links is asked about on each", () =>
     await reports(segment, ["-a", "--expect", "2"], 0, /2 healed/);
   }));
 
+Deno.test("the router's link-layer address of another link is no proof", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/24"], []);
+    await entry(host, "192.0.2.1", "02:00:00:00:00:11", "permanent");
+    for (const args of [["-a"], ["-a", "--probe"], ["192.0.2.100"]]) {
+      await reports(segment, args, 3, /STUCK 192\.0\.2\.1 at 02:00:00:00:00:11 \(permanent\)/);
+    }
+    await entry(host, "192.0.2.1", routerMac, "permanent");
+    await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+  }));
+
+Deno.test("the router's link-layer address of a second interface on the host's link is right", () =>
+  withHost(async (segment, host) => {
+    const router = { linkLayerAddress: "02:00:00:00:00:11", addresses: ["198.51.100.2/24"] };
+    await connect({ namespace: null, name: "x1", ...router }, {
+      namespace: null,
+      name: "p9",
+      addresses: [],
+    });
+    await plugIn("p9");
+    await run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/br0/arp_ignore"]);
+    await ip(host.namespace, ["route add 198.51.100.2 dev e0 scope link"]);
+    await entry(host, "198.51.100.2", deadMac, "reachable");
+    try {
+      await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+      assert.equal(await host.linkLayerAddressOf("198.51.100.2"), router.linkLayerAddress);
+    } finally {
+      await ip(null, ["link del x1"]);
+    }
+  }));
+
+Deno.test("hosts in a network of two addresses hear the request", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/31"], ["198.51.100.3/31"]);
+    await entry(host, "198.51.100.2", deadMac, "reachable", "e1");
+    await reports(
+      segment,
+      ["-a", "--interface", "x1", "--expect", "1"],
+      0,
+      /198\.51\.100\.3 .* healed/,
+    );
+    assert.equal(await host.linkLayerAddressOf("198.51.100.2"), "02:00:00:00:00:11");
+  }));
+
 Deno.test("a port of the bridge that has a link-local address hinders nothing", () =>
   withHost(async (segment, host) => {
     await run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/p0/disable_ipv6"]);
     await ip(null, ["addr add fe80::22/64 dev p0 nodad"]);
     await host.goStale();
-    await reports(segment, ["-a", "--expect", "1"], 0, /^host0 .* healed/m);
+    await reports(segment, all, 0, /^host0 .* healed/m);
     assert.equal(await host.linkLayerAddressOf("192.0.2.1"), routerMac);
     await entry(host, "192.0.2.1", deadMac, "permanent");
-    await reports(segment, ["-a"], 3, /1 host answered: 1 STUCK; host0 STUCK 192\.0\.2\.1 at/);
+    await reports(segment, all, 3, /1 host answered: 1 STUCK; host0 STUCK 192\.0\.2\.1 at/);
   }));
 
 /** Adds an address to br0 under a label that `ip` refuses: one without the interface's name. */
@@ -134,9 +159,9 @@ for (const own of ["192.0.2.2/24 dev br0", "192.0.2.2/24 dev br0 label br0:own"]
         await ip(null, ["addr flush dev br0", `addr add ${own}`]);
         await run(["python3", "-c", addLabelled, "192.0.2.44", "32", "gw44"]);
         await entry(host, "192.0.2.44", deadMac, "permanent");
-        await reports(segment, ["-a"], 3, /^host0 .* STUCK 192\.0\.2\.44 at/m);
+        await reports(segment, all, 3, /^host0 .* STUCK 192\.0\.2\.44 at/m);
         await entry(host, "192.0.2.44", deadMac, "reachable");
-        await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+        await reports(segment, all, 0, /^host0 .* healed/m);
         assert.equal(await host.linkLayerAddressOf("192.0.2.44"), routerMac);
       }),
   });
@@ -146,7 +171,7 @@ Deno.test("a port of a bridge is this router, though it has no address of IP", (
   withHost(async (segment, host) => {
     const [{ address: port }] = JSON.parse(await run("ip -json link show master br0".split(" ")));
     await entry(host, "192.0.2.1", port, "permanent");
-    await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+    await reports(segment, all, 0, /^host0 .* healed/m);
     await run([...host.namespace.argv, "ping", "-c", "1", "-W", "2", "192.0.2.1"]);
   }));
 
@@ -158,7 +183,7 @@ Deno.test("an address of IPv6 that is still tentative is no alarm to hosts that 
     await set("dad_transmits", 60);
     await ip(null, ["addr add 2001:db8::77/64 dev br0"]);
     assert.match(await ip(null, ["addr show dev br0"]), /2001:db8::77\/64 .*tentative/);
-    await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+    await reports(segment, all, 0, /^host0 .* healed/m);
   }));
 
 /** Forms of a default gateway, and the entry that is to be refreshed. */
@@ -229,13 +254,13 @@ Deno.test("a service that listens on :: hears IPv4 where bindv6only is set, too"
   await run([...argv, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/bindv6only"]);
   await host.serve(['Listen = "::"']);
   await host.goStale();
-  await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+  await reports(segment, all, 0, /^host0 .* healed/m);
 });
 
 Deno.test("a host's name is read when it answers", () =>
   withHost(async (segment, { namespace }) => {
     await run([...namespace.argv, "hostname", "renamed"]);
-    await reports(segment, ["-a"], 0, /^renamed .* healed/m);
+    await reports(segment, all, 0, /^renamed .* healed/m);
   }));
 
 Deno.test("--interface takes an alternative name of an interface, too", () =>
@@ -244,10 +269,10 @@ Deno.test("--interface takes an alternative name of an interface, too", () =>
     await ip(null, ["link property add dev x1 altname enp9s0f1"]);
     const text = await reports(
       segment,
-      ["-a", "--interface", "enp9s0f1", "--json"],
+      [...all, "--interface", "enp9s0f1", "--json"],
       0,
     );
     const { targets } = JSON.parse(text);
     assert.deepEqual(targets.map(({ target }: { target: string }) => target), ["198.51.100.255"]);
-    await reports(segment, ["-a", "--interface", "nowhere"], 2, /No interface "nowhere"/);
+    await reports(segment, [...all, "--interface", "nowhere"], 2, /No interface "nowhere"/);
   }));

@@ -8,52 +8,16 @@ import { ip } from "../support/namespaces.ts";
 import { startServiceProcess } from "../support/programs.ts";
 import {
   deadMac,
+  entry,
   folder,
-  type Host,
   isRight,
   openSegment,
-  type Segment,
+  reports,
   settingsText,
+  withHost,
 } from "./chain.ts";
 
 const withoutNft = !await isInstalled("nft");
-
-/** Runs a test with the router and one host whose service may flush as often as it likes. */
-async function withHost(
-  body: (segment: Segment, host: Host) => Promise<void>,
-  settings: readonly string[] = ["HoldDownSeconds = 1"],
-): Promise<void> {
-  await using segment = await openSegment();
-  const host = await segment.host();
-  const service = await host.serve(settings);
-  try {
-    await body(segment, host);
-  } catch (error) {
-    console.error(service.log.join("\n"));
-    throw error;
-  }
-}
-
-/** Runs the sender, two copies; its exit code and its report must be so. */
-async function reports(
-  segment: Segment,
-  args: readonly string[],
-  code: number,
-  ...patterns: readonly RegExp[]
-): Promise<string> {
-  const outcome = await segment.send("-c", "2", "-w", "1500ms", ...args);
-  const text = outcome.stdout + outcome.stderr;
-  assert.equal(outcome.code, code, text);
-  for (const pattern of patterns) assert.match(text, pattern);
-  return text;
-}
-
-/** Sets an entry of a host's. */
-function entry(host: Host, address: string, linkLayerAddress: string, state: string) {
-  return ip(host.namespace, [
-    `neigh replace ${address} lladdr ${linkLayerAddress} dev e0 nud ${state}`,
-  ]);
-}
 
 /** Rules of the router's firewall, until it is disposed of. */
 async function openFirewall(rules: string): Promise<AsyncDisposable> {

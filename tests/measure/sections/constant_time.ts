@@ -84,7 +84,7 @@ function casesOf(): { guarded: Case[]; control: Case } {
       { what: "password, first or last byte wrong", versions: firstOrLast(password), ...passwords },
       { what: "password, last or every byte wrong", versions: lastOrEvery(password), ...passwords },
       {
-        what: "whole request, first or last byte of its filter wrong",
+        what: "filter, first or last byte wrong",
         guess: filter,
         versions: firstOrLast(filter.slice()),
         call: () => hasRightFilter(request, key),
@@ -97,7 +97,7 @@ function casesOf(): { guarded: Case[]; control: Case } {
       },
     ],
     control: {
-      what: "control: a comparison that stops at the first difference",
+      what: "control: stops at the first difference",
       guess: guessedMac,
       versions: firstOrLast(mac),
       call: () => equalUpToDifference(mac, guessedMac),
@@ -124,8 +124,7 @@ function run({ quick, seed }: Context): Promise<Row[]> {
 export const constantTime: Section = {
   title: "Constant time",
   about:
-    "Does the time of a comparison tell how much of a guess was right? Welch's |t| between two " +
-    "wrong guesses over the fastest nine tenths of a million calls; above 10 a leak is certain. The " +
-    "control must leak: it shows that the measurement sees one.",
+    "Welch's |t| between the times of two wrong guesses, a million calls; above 10 a leak is " +
+    "certain. The control must leak.",
   run,
 };

@@ -14,11 +14,12 @@ import {
   openRequestSocket,
   sharedRouter,
 } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
+import { formatNumber, median } from "../statistics.ts";
 
 interface Flood {
   /** An insider's requests have a right filter, so that their signature is verified. */
-  readonly kind: "wrong filter" | "junk" | "an insider's wrong signatures";
+  readonly kind: "wrong filter" | "junk" | "wrong signatures";
   readonly perSecond: number;
 }
 
@@ -76,7 +77,7 @@ async function floodService(
   flood: Flood,
   guarded: boolean,
   { folder, quick }: Context,
-): Promise<Row[]> {
+): Promise<{ rows: Row[]; mebibytes: number; descriptors: number; idleCpuMs: number }> {
   await using segment = await openSegment();
   await ip(null, [`addr add ${flooder}/24 dev br0`]);
   const target = await segment.host();
@@ -114,87 +115,77 @@ async function floodService(
 
   const name = `${flood.kind}, ${flood.perSecond.toLocaleString("en-US")}/s` +
     (guarded ? ", arpflush.nft" : "");
-  const isInsider = flood.kind === "an insider's wrong signatures";
-  const mebibytes = (bytes: number) => bytes / 2 ** 20;
-  return [
+  const isInsider = flood.kind === "wrong signatures";
+  const rows = [
     {
       what: `${name}: one copy flushed`,
       value: flushedPercent(ones, answers, socket.router),
       unit: "%",
       ...guarded ? { promise: { min: 100 } } : isInsider ? {} : { goal: { min: 95 } },
     },
-    {
-      what: `${name}: five copies flushed`,
-      value: flushedPercent(fives, answers, socket.router),
-      unit: "%",
+    figure(`${name}: five copies flushed`, flushedPercent(fives, answers, socket.router), "%", {
       promise: { min: isInsider ? 95 : 99 },
-    },
-    { what: `${name}: socket full`, value: 100 * dropped / sent, unit: "%" },
-    {
-      what: `${name}: memory at most`,
-      value: mebibytes(after.maxRss),
-      unit: "MiB",
-      promise: { max: maxMebibytes },
-    },
-    {
-      what: `${name}: descriptors more afterwards`,
-      value: Math.max(0, after.descriptors - before.descriptors),
-      unit: "",
-      promise: { max: 0 },
-    },
-    { what: `${name}: processor time in a second afterwards`, value: idleCpuMs, unit: "ms" },
+    }),
+    figure(`${name}: socket full`, 100 * dropped / sent, "%"),
   ];
+  const descriptors = after.descriptors - before.descriptors;
+  return { rows, mebibytes: after.maxRss / 2 ** 20, descriptors, idleCpuMs };
 }
 
 /** The part of a flood over loopback that the sockets of three receivers have no room for. */
-async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise<Row[]> {
+async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise<Row> {
   const receivers = [
-    denoReceiver("bare", "Deno loop that checks nothing"),
+    denoReceiver("arpflush", "ArpFlush"),
+    denoReceiver("bare", "bare Deno loop"),
     cReceiver(folder),
-    denoReceiver("arpflush", "ArpFlush's receiver"),
   ];
-  const samples = receivers.map(({ name }) => ({
-    what: `${flood.kind}, ${name}: socket full`,
-    values: [] as number[],
-  }));
   const receiverPort = 47_906;
-  const seconds = quick ? 0.5 : 4;
-  const line = [
-    `${folder}/flood`,
-    "127.0.0.1",
-    ...[receiverPort, flood.perSecond, seconds].map(String),
-  ];
-  for (let round = 0; round < (quick ? 1 : 5); round++) {
-    for (const [r, receiver] of receivers.entries()) {
-      await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
-      const before = await droppedDatagrams();
-      const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
-      samples[r].values.push(100 * (await droppedDatagrams() - before) / sent);
-    }
-  }
-  return samples.map((one) => rowOf(one, "%"));
+  const numbers = [receiverPort, flood.perSecond, quick ? 0.5 : 4].map(String);
+  const subjects = receivers.map((receiver) => ({ what: receiver.name, receiver }));
+  const samples = await inTurn(subjects, { count: quick ? 1 : 5 }, async ({ receiver }) => {
+    await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
+    const before = await droppedDatagrams();
+    const line = [`${folder}/flood`, "127.0.0.1", ...numbers];
+    const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
+    return 100 * (await droppedDatagrams() - before) / sent;
+  });
+  const [ours, ...others] = samples;
+  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))}%`);
+  const what = `loopback, ${flood.kind}: socket full`;
+  return { ...rowOf({ ...ours, what }, "%"), peer: peer.join(", ") };
 }
 
 async function run(context: Context): Promise<Row[]> {
   const floods: readonly Flood[] = [
     { kind: "wrong filter", perSecond: context.quick ? 5_000 : 110_000 },
     { kind: "junk", perSecond: context.quick ? 5_000 : 200_000 },
-    { kind: "an insider's wrong signatures", perSecond: context.quick ? 5_000 : 10_000 },
+    { kind: "wrong signatures", perSecond: context.quick ? 5_000 : 10_000 },
   ];
-  const rows: Row[] = [];
-  for (const flood of floods) rows.push(...await floodService(flood, false, context));
+  const flooded: Awaited<ReturnType<typeof floodService>>[] = [];
+  for (const flood of floods) flooded.push(await floodService(flood, false, context));
   // The rules keep junk away, not what has the shape of a request.
-  rows.push(...await floodService(floods[1], true, context));
-  for (const flood of floods) rows.push(...await floodReceivers(flood, context));
+  flooded.push(await floodService(floods[1], true, context));
+  const most = (of: (one: typeof flooded[number]) => number) => Math.max(0, ...flooded.map(of));
+  const rows: Row[] = [
+    ...flooded.flatMap(({ rows }) => rows),
+    figure("memory at most", most((one) => one.mebibytes), "MiB", {
+      promise: { max: maxMebibytes },
+    }),
+    figure("descriptors more afterwards", most((one) => one.descriptors), "", {
+      promise: { max: 0 },
+    }),
+    figure("processor in a second afterwards, at most", most((one) => one.idleCpuMs), "ms"),
+  ];
+  for (const flood of floods) rows.push(await floodReceivers(flood, context));
   return rows;
 }
 
 export const floods: Section = {
   title: "Floods",
-  about: "200 genuine requests of one copy, and 100 of five, one datagram every 20 ms between " +
-    "those of a flood from another address; flood and service share this machine. `arpflush.nft`: with the rules of that " +
-    "file on the host. The last rows are the same floods over loopback, 4 s each and 5 times in " +
-    "turn, at receivers that do less.",
+  about:
+    "200 genuine requests of one copy and 100 of five, in a flood from another address; both " +
+    "ends share this machine. Loopback: the same floods at receivers that do less, 5 turns of " +
+    "4 s.",
   needs: ["cc", "nft"],
   run,
 };

@@ -1,7 +1,7 @@
 import { pack } from "../../../packaging/pack.ts";
 import { labLacks } from "../../lab/failover.ts";
 import { type Helper, type Round, runFollowLab } from "../../lab/follow.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 import { quantile } from "../statistics.ts";
 
 async function run({ quick, progress }: Context): Promise<Row[]> {
@@ -17,7 +17,7 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
   }
   const of = (helper: Helper) => rounds.filter((round) => round.helper === helper);
   const duration = (helper: Helper, what: string) => ({
-    what: `${what}: from the cut to the last new master`,
+    what: `${what}: from cut to last master`,
     values: of(helper).map(({ failoverMs }) => failoverMs),
   });
   const alone = duration("nothing", "nothing else");
@@ -28,35 +28,29 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
     rowOf(alone, "ms"),
     rowOf(duration("daemon", "daemon"), "ms", alone),
     rowOf(
-      { what: "daemon: from a link's first line to its datagram", values: delays("daemon") },
+      { what: "daemon: a link's first line to its datagram", values: delays("daemon") },
       "ms",
     ),
-    {
-      what: "daemon: the same, 99th percentile",
-      value: quantile(delays("daemon"), 0.99),
-      unit: "ms",
-      goal: { max: 30 },
-    },
+    figure("99th percentile", quantile(delays("daemon"), 0.99), "ms", { goal: { max: 30 } }),
     rowOf({
-      what: "daemon: requests on a link for 20 addresses",
+      what: "requests on a link for 20 addresses",
       values: of("daemon").flatMap(({ requests }) => requests),
     }, ""),
-    {
-      what: "daemon: addresses that no request asked about, and requests about one that had left",
-      value: sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
-      unit: "",
-      promise: { max: 0 },
-    },
+    figure(
+      "addresses not asked about, or gone",
+      sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
+      "",
+      { promise: { max: 0 } },
+    ),
   ];
 }
 
 export const follow: Section = {
   title: "The daemon beside keepalived",
   about:
-    "Two routers with real keepalived and 40 instances on two links, which send an advertisement each " +
-    "half second. The master's cables are cut; the other router has the daemon or nothing, by turns, eight times " +
-    "each. A link's line is counted from when the laboratory reads it from a second FIFO of " +
-    "keepalived's.",
+    "Two routers with real keepalived and 40 instances on two links; the master's cables are " +
+    "cut, eight turns with and without the daemon. A link's line counts from when a second " +
+    "FIFO of keepalived's has it.",
   needs: ["keepalived", "nft", "mkfifo"],
   runsOutside: true,
   run,

@@ -46,10 +46,10 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
   const [ours, theirs] = seen;
   const sum = (values: readonly number[]) => [values.reduce((all, value) => all + value, 0)];
   return [
-    rowOf({ what: "service: processor time in all", values: sum(ours.cpuMs) }, "ms"),
-    rowOf({ what: "empty Deno program: processor time in all", values: sum(theirs.cpuMs) }, "ms"),
+    rowOf({ what: "service: processor", values: sum(ours.cpuMs) }, "ms"),
+    rowOf({ what: "empty program: processor", values: sum(theirs.cpuMs) }, "ms"),
     rowOf({ what: "service: memory", values: ours.mebibytes }, "MiB", {
-      what: "empty Deno program",
+      what: "empty program",
       values: theirs.mebibytes,
     }),
   ];
@@ -57,7 +57,7 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const idle: Section = {
   title: "Idle",
-  about: "Processor time over a minute in all, and resident memory, of the service and of a Deno " +
-    "program that waits: ten starts of both, side by side.",
+  about:
+    "The service and a Deno program that waits, ten starts of both side by side, for a minute.",
   run,
 };

@@ -14,11 +14,9 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
 
 export const instances: Section = {
   title: "Forty instances fail over at once",
-  about:
-    `Two routers with real keepalived and ${count} instances in one \`vrrp_sync_group\`. The ` +
-    "master ends; measured is the time until the other router has the last of the addresses, by the " +
-    "kernel's own events. The ways to tell hosts take turns 5 times. Nobody answers: it is the " +
-    "routers' own processors that the scripts take from the failover.",
+  about: `Two routers with real keepalived and ${count} instances in a \`vrrp_sync_group\`: time ` +
+    "until the other router has the last address after the master ended, 5 turns. Nobody " +
+    "answers: it is the routers' own processors that scripts take from the failover.",
   needs: ["keepalived", "ps"],
   runsOutside: true,
   run,

@@ -39,12 +39,12 @@ async function run(context: Context): Promise<Row[]> {
   const { folder, quick } = context;
   const receivers = [
     cReceiver(folder),
-    denoReceiver("arpflush", "ArpFlush's receiver"),
+    denoReceiver("arpflush", "ArpFlush"),
   ];
   const rows: Row[] = [];
   for (const beside of ["idle", "forged"] as const) {
     const samples = receivers.map(({ name }) => {
-      const what = beside === "idle" ? name : `${name}, beside forged requests`;
+      const what = beside === "idle" ? name : `flooded, ${name}`;
       return {
         flush: { what: `${what}: flush`, values: [] as number[] },
         ack: { what: `${what}: ack`, values: [] as number[] },
@@ -65,7 +65,7 @@ async function run(context: Context): Promise<Row[]> {
       rowOf(ours.ack, "µs", c.ack),
     );
     const added = ours.ack.values.map((us, i) => us - c.ack.values[i]);
-    const what = `${ours.ack.what}, more than the C loop's`;
+    const what = `${ours.ack.what} minus the C loop's`;
     rows.push(rowOf({ what, values: added }, "µs", undefined, { goal: { max: 1_000 } }));
   }
   return rows;
@@ -74,10 +74,9 @@ async function run(context: Context): Promise<Row[]> {
 export const latency: Section = {
   title: "Datagram to flush and to ack",
   about:
-    "A C program sends 500 requests, 1 ms apart, and waits for the word that the flush starts " +
-    "and for the ack: 99 of 100 come within this time, round trip over loopback included. The " +
-    "flush itself is empty. Idle, and beside 10,000 forged requests a second; the receivers take " +
-    "turns 9 times.",
+    "The time within which 99 of 100 requests are flushed and acked, round trip over loopback " +
+    "included, the flush empty: 500 requests, 1 ms apart, 9 turns; then beside 10,000 forged " +
+    "requests a second.",
   needs: ["cc"],
   run,
 };

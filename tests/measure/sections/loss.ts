@@ -73,13 +73,13 @@ async function run({ quick }: Context): Promise<Row[]> {
     const theory = 1 - (perMille / 1_000) ** schedule.count;
     const what = `${perMille / 10} % lost`;
     rows.push({
-      what: `${what}: hosts reached`,
+      what: `${what}: reached`,
       value: 100 * reached / trials,
       unit: "%",
-      peer: `theory: ${(100 * theory).toFixed(2)} %`,
+      peer: `theory's ${(100 * theory).toFixed(1)}%`,
       ratio: reached / trials / theory,
     }, {
-      what: `${what}: standard deviations from theory`,
+      what: `${what}: standard deviations`,
       value: Math.abs(deviations(reached, trials, theory)),
       unit: "",
       // Once in a million runs it is further off by chance.
@@ -91,9 +91,8 @@ async function run({ quick }: Context): Promise<Row[]> {
 
 export const loss: Section = {
   title: "Loss",
-  about:
-    "Hosts that at least one of five copies reaches: the sender's exchange and the real service " +
-    "over a wire on which nftables drops requests at random, each on its own.",
+  about: "Hosts that at least one of five copies reaches, over a wire on which nftables drops " +
+    "requests at random.",
   needs: ["nft"],
   run,
 };

@@ -1,7 +1,7 @@
 import { outcomeOf } from "../../support/command.ts";
 import { cReceiver, denoReceiver, type Receiver, startReceiverProcess } from "../peers.ts";
 import { datagramFile, insidersRequest, sharedRouter, signedRequest } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_902;
 /** How long the flood may last; each receiver ends it when it has had enough. */
@@ -35,39 +35,31 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
   const wrong = { datagram: insidersRequest(sharedRouter), count: quick ? 400 : 20_000 };
   const ours = denoReceiver("arpflush", "ArpFlush's receiver");
   const subjects = [
-    {
-      what: "a Deno loop that checks the filter alone",
-      ...copy,
-      receiver: denoReceiver("filter", ""),
-    },
-    { what: "ArpFlush's receiver, all checks of a copy", ...copy, receiver: ours },
-    { what: "a Deno loop that checks nothing", ...copy, receiver: denoReceiver("bare", "") },
-    { what: "a C loop that checks the filter", ...copy, receiver: cReceiver(folder) },
-    { what: "wrong signatures: a Deno loop", ...wrong, receiver: denoReceiver("signature", "") },
-    { what: "wrong signatures: ArpFlush's receiver", ...wrong, receiver: ours },
-  ].map((subject) => ({ ...subject, values: [] as number[] }));
-  for (let i = 0; i < (quick ? 1 : 9); i++) {
-    for (const { receiver, datagram, count, values } of subjects) {
-      values.push(await saturate(receiver, datagram, folder, count));
-    }
-  }
-  const [filters, copies, bare, inC, signatures, refused] = subjects;
+    { what: "Deno loop: filter", ...copy, receiver: denoReceiver("filter", "") },
+    { what: "ArpFlush: all checks of a copy", ...copy, receiver: ours },
+    { what: "Deno loop: nothing", ...copy, receiver: denoReceiver("bare", "") },
+    { what: "C loop: filter", ...copy, receiver: cReceiver(folder) },
+    { what: "Deno loop: wrong signature", ...wrong, receiver: denoReceiver("signature", "") },
+    { what: "ArpFlush: wrong signature", ...wrong, receiver: ours },
+  ];
+  const [filters, copies, bare, inC, signatures, refused] = await inTurn(
+    subjects,
+    { count: quick ? 1 : 9 },
+    ({ receiver, datagram, count }) => saturate(receiver, datagram, folder, count),
+  );
   return [
-    rowOf(filters, "a second"),
-    rowOf(copies, "a second", filters, { goal: { min: 0.8 } }),
-    ...[bare, inC].map((one) => rowOf(one, "a second", filters)),
-    rowOf(signatures, "a second"),
-    rowOf(refused, "a second", signatures, { goal: { min: 0.8 } }),
+    rowOf(filters, "/s"),
+    rowOf(copies, "/s", filters, { goal: { min: 0.8 } }),
+    ...[bare, inC].map((one) => rowOf(one, "/s", filters)),
+    rowOf(signatures, "/s"),
+    rowOf(refused, "/s", signatures, { goal: { min: 0.8 } }),
   ];
 }
 
 export const receivePath: Section = {
   title: "Receive path",
-  about:
-    "Requests checked per second of processor time, which other work on the machine disturbs " +
-    "least. A C program sends copies of a genuine request over loopback faster than they can be " +
-    "taken: 100,000 count, behind as many that don't. Then the same with 20,000 copies of a request " +
-    "with a right filter and a wrong signature. The receivers take turns 9 times.",
+  about: "Copies of a genuine request, and requests with a wrong signature under a right filter, " +
+    "checked per second of processor time, 9 turns.",
   needs: ["cc"],
   run,
 };

@@ -11,7 +11,7 @@ import {
   openRequestSocket,
   type RequestSocket,
 } from "../requests.ts";
-import type { Context, Row, Section } from "../section.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 import { growth } from "../statistics.ts";
 
 /** V8's heap has found its size by then; a third of the time in a shorter soak. */
@@ -133,33 +133,28 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
   const dropped = await droppedDatagrams() + await droppedDatagrams(host.namespace.argv);
   const missed = [...faults.values()].reduce((sum, count) => sum + count, 0);
   return [
-    { what: "seconds", value: seconds, unit: "s" },
-    { what: "datagrams sent", value: sent, unit: "" },
-    { what: "requests to be answered", value: asked, unit: "" },
-    { what: "missed", value: missed, unit: "", promise: { max: 0 } },
-    { what: "datagrams that found a full socket", value: dropped, unit: "" },
+    figure("datagrams sent", sent),
+    figure("to be answered", asked),
+    figure("missed", missed, "", { promise: { max: 0 } }),
+    figure("socket full", dropped),
     {
       what: "memory at the end",
       value: end.rss / 2 ** 20,
       unit: "MiB",
-      peer: "first quarter after settling",
+      peer: "first quarter",
       ratio: growth(memory),
       ...seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } },
     },
-    {
-      what: "descriptors more than after settling",
-      value: Math.max(0, end.descriptors - settled.descriptors),
-      unit: "",
+    figure("descriptors more", Math.max(0, end.descriptors - settled.descriptors), "", {
       promise: { max: 1 },
-    },
+    }),
   ];
 }
 
 export const soak: Section = {
   title: "Soak",
-  about:
-    "Mixed requests, 1,000 a second: probes, flushes of all and listed, copies, stale, forged " +
-    "and junk. Each that asks for an ack must get it. Memory is judged in soaks of ten minutes or " +
-    "more, by the largest median of a quarter of the readings over that of the first.",
+  about: "1,000 datagrams a second: probes, flushes, copies, stale, forged, junk. Memory is the " +
+    "largest median of a quarter of the readings over that of the first, judged from ten " +
+    "minutes on.",
   run,
 };

@@ -21,13 +21,13 @@ const rows = [
 
 Deno.test("rowOf() and cellsOf() give median, middle half, paired ratio and limit", () => {
   assert.deepEqual(rows.map(cellsOf), [
-    ["ours", "4 ms (3 to 6.50)", "theirs", "2.00", "at most 1.50: missed"],
-    ["missed", "3", "", "", "at most 0: broken"],
+    ["ours", "4 ms (3–6.5)", "theirs", "2.00", "≤1.5 missed"],
+    ["missed", "3", "", "", "≤0 broken"],
   ]);
 });
 
 Deno.test("brokenPromises() names promises that are broken, not goals that are missed", () => {
-  assert.deepEqual(brokenPromises(rows), ["missed: 3, at most 0: broken"]);
+  assert.deepEqual(brokenPromises(rows), ["missed: 3, ≤0 broken"]);
   assert.deepEqual(brokenPromises([{ ...rows[1], value: 0 }]), []);
 });
 

@@ -90,24 +90,18 @@ Deno.test("arpflush.rules.yml and grafana-dashboard.json ask for what the servic
   assert.ok(asked.length > 5);
   for (const [text, name, matchers = ""] of asked) {
     const parts = [...matchers.matchAll(/(\w+)=~?"([^"]*)"/g)];
-    const found = series.filter((one) =>
-      one.replace(/\{.*/, "") === name &&
-      parts.every(([, label, pattern]) => new RegExp(`[{,]${label}="(?:${pattern})"`).test(one))
-    );
-    assert.ok(found.length > 0, `nobody publishes ${text}`);
+    const named = series.filter((one) => one.replace(/\{.*/, "") === name);
+    assert.ok(named.length > 0, `nobody publishes ${text}`);
+    for (const [, label, pattern] of parts) {
+      for (const value of pattern.split("|")) {
+        const wanted = new RegExp(`[{,]${label}="${value}"`);
+        assert.ok(named.some((one) => wanted.test(one)), `nobody publishes ${value} of ${text}`);
+      }
+    }
   }
 });
 
 Deno.test("docs/operating.md says what to do about every alert", async () => {
   const page = await Deno.readTextFile(`${root}docs/operating.md`);
-  for (const alert of alerts) assert.match(page, new RegExp(`^\\| \`${alert}\` `, "m"));
-});
-
-Deno.test("docs/operating.md lists every metric", async () => {
-  const page = await Deno.readTextFile(`${root}docs/operating.md`);
-  const names = new Set(published().map((one) => one.replace(/\{.*|_(bucket|sum|count)$/g, "")));
-  for (const name of names) {
-    const plain = name.replace(/_(bucket|sum|count)$/, "");
-    assert.ok(page.includes(`\`${plain}`), plain);
-  }
+  for (const alert of alerts) assert.match(page, new RegExp(`^- \`${alert}\`: `, "m"));
 });

@@ -8,6 +8,7 @@ import {
   formatLinkLayerAddress,
   parsePrefix,
 } from "../../../lib/wire/addresses.ts";
+import { sleep } from "../../../lib/time.ts";
 import { createTestTime } from "../../support/test_time.ts";
 import { createIpDouble, type IpDouble, type Row } from "./ip_double.ts";
 
@@ -43,16 +44,6 @@ async function resolve(
 
 const answers = (double: IpDouble, dst: string, dev: string) => () =>
   double.set({ dst, dev, lladdr: mac, state: ["REACHABLE"] });
-
-Deno.test("createLinuxCache().resolve() drops a stale entry and learns the new one", async () => {
-  const double = createIpDouble(stale("192.0.2.1", "e0"), stale("192.0.2.2", "e0"));
-  const events = [[10, answers(double, "192.0.2.1", "e0")]] as const;
-  const { states, ms, solicited } = await resolve(double, ["192.0.2.1"], events);
-  assert.deepEqual(states, [`neighbor ${mac}`]);
-  assert.deepEqual(solicited, ["192.0.2.1"]);
-  assert.equal(ms, 10);
-  assert.ok(double.rows.some(({ dst }) => dst === "192.0.2.2"), "one not named was touched");
-});
 
 Deno.test("createLinuxCache().resolve() asks for all addresses at once, and for each once", async () => {
   const double = createIpDouble();
@@ -157,26 +148,6 @@ Deno.test("createLinuxCache().flush() names what it removed that had a link-laye
   }
 });
 
-for (
-  const row of [
-    { ...stale("192.0.2.1", "e0"), state: ["PERMANENT"] },
-    { ...stale("192.0.2.1", "e0"), state: ["NOARP"] },
-    { ...stale("192.0.2.1", "e0"), extern_learn: null },
-  ]
-) {
-  Deno.test(`createLinuxCache() leaves an entry alone: ${JSON.stringify(row)}`, async () => {
-    const double = createIpDouble(row, stale("192.0.2.3", "e0"));
-    const { states, ms, solicited } = await resolve(double, ["192.0.2.1"]);
-    assert.deepEqual(states, [`permanent ${deadMac}`]);
-    assert.deepEqual([ms, solicited], [0, []]);
-    const cache = createLinuxCache({ ip: double.ip });
-    assert.equal((await cache.flush([parsePrefix("192.0.2.1")])).removed, 0);
-    assert.equal(double.rows.length, 2);
-    assert.equal((await cache.flush("all")).removed, 1);
-    assert.deepEqual(double.rows, [row]);
-  });
-}
-
 Deno.test("createLinuxCache().resolve() asks again for what a flush took away meanwhile", async () => {
   const double = createIpDouble();
   const { states, solicited } = await resolve(double, ["192.0.2.1"], [
@@ -210,16 +181,62 @@ Deno.test("createLinuxCache().resolve() passes on what ip complains of, but an e
   await assert.rejects(resolve(double, ["192.0.2.1"]), { name: "NeighborCacheError", code: 105 });
 });
 
-Deno.test("createLinuxCache() never hands a name to ip -batch that its syntax would misread", async () => {
+Deno.test("createLinuxCache() gives ip names that -batch would misread as arguments", async () => {
   for (const name of ["a#b", 'a"b', "a'b", "a\\b", "é"]) {
-    const double = createIpDouble();
-    const interfaces = () => lines([name, "192.0.2.5/24"], ["e1", "198.51.100.5/24"]);
-    const cache = createLinuxCache({ ip: double.ip, interfaces, resolveMs: 0 });
-    double.route = (dst) => ({ dev: dst === "192.0.2.1" ? name : "e1" });
-    const reports = await cache.resolve(["192.0.2.1", "198.51.100.1"].map(parsePrefix));
-    assert.deepEqual(reports.map(({ state }) => state), ["not concerned", "no neighbor"], name);
-    assert.equal(double.commands.some((command) => command.includes(name)), false);
+    const double = createIpDouble(stale("192.0.2.1", name));
+    double.route = () => ({ dev: name });
+    const inputs: string[] = [];
+    const ip: IpCommand = (args, input, next) => {
+      inputs.push(input);
+      return double.ip(args, input, next);
+    };
+    const time = createTestTime();
+    const interfaces = () => lines([name, "fe80::5/64"]);
+    const cache = createLinuxCache({ ip, interfaces, time });
+    for (const address of ["192.0.2.1", "fe80::1"]) time.after(10, answers(double, address, name));
+    const found = await time.until(cache.resolve(["192.0.2.1", "fe80::1"].map(parsePrefix)));
+    assert.deepEqual(found.map(({ state }) => state), ["neighbor", "neighbor"], name);
+    assert.equal(inputs.some((input) => input.includes(name)), false);
   }
+});
+
+/** A table for which each run of `ip` takes a time in ms, and where each who is asked answers. */
+function createSlowIp(ipMs: number, answerAfterMs: number) {
+  const time = createTestTime();
+  const double = createIpDouble();
+  double.before = (command) => {
+    const [, what, dst, , dev] = command.split(" ");
+    if (what === "add") time.after(answerAfterMs, answers(double, dst, dev));
+  };
+  const ip: IpCommand = async (args, input, next) => {
+    await sleep(time.after, ipMs / 2);
+    const result = await double.ip(args, input, next);
+    await sleep(time.after, ipMs / 2);
+    return result;
+  };
+  return { time, cache: createLinuxCache({ ip, interfaces: () => host, time }) };
+}
+
+for (const ipMs of [20, 200, 400, 900, 1_500, 2_500]) {
+  Deno.test(`createLinuxCache().resolve() gives a host time to answer where ip takes ${ipMs} ms`, async () => {
+    for (const answerAfterMs of [1, 50, 250]) {
+      const { time, cache } = createSlowIp(ipMs, answerAfterMs);
+      const [{ state }] = await time.until(cache.resolve([parsePrefix("192.0.2.1")]));
+      assert.equal(state, "neighbor", `after ${answerAfterMs} ms`);
+    }
+  });
+}
+
+Deno.test("createLinuxCache().resolve() says so where flushes take away each entry before it is answered", async () => {
+  const double = createIpDouble();
+  const time = createTestTime();
+  const ip: IpCommand = (args, input, next) => {
+    double.rows = [];
+    return double.ip(args, input, next);
+  };
+  const cache = createLinuxCache({ ip, interfaces: () => host, time });
+  const resolved = time.until(cache.resolve([parsePrefix("192.0.2.1")]));
+  await assert.rejects(resolved, { name: "NeighborCacheError", code: 110 });
 });
 
 Deno.test("createLinuxCache() doesn't run ip for addresses that are not looked at", async () => {
@@ -298,16 +315,6 @@ Deno.test("createLinuxCache().flush() deletes one by one where another flush cam
   assert.deepEqual(double.rows.map(({ dst }) => dst), ["192.0.2.4"]);
 });
 
-Deno.test("createLinuxCache().flush() rejects with what ip complains of", async () => {
-  const double = createIpDouble(stale("192.0.2.1", "e0"));
-  double.before = (command) =>
-    command.startsWith("neigh flush")
-      ? "Failed to send flush request: Operation not permitted"
-      : undefined;
-  const denied = { name: "NeighborCacheError", code: 1 };
-  await assert.rejects(createLinuxCache({ ip: double.ip }).flush("all"), denied);
-});
-
 /** An `ip` that prints always the same. */
 const printing = (stdout: string): IpCommand => (_args, _input, next) => {
   next?.(stdout.split("\n", 1)[0]);
@@ -336,6 +343,7 @@ const routes: [what: string, route: Record<string, unknown> | null, device: stri
   ["by a network on the link", { dev: "e0" }, "e0"],
   ["by a route that is onlink", { gateway: "203.0.113.1", dev: "e0" }, "e0"],
   ["by a gateway", { gateway: "192.0.2.1", dev: "e0" }, null],
+  ["through a tunnel", { dev: "tun0" }, null],
   ["by an IPv6 gateway", { via: { family: "inet6", host: "fe80::1" }, dev: "e0" }, null],
   ["to the host itself", { type: "local", dev: "lo" }, null],
   ["that isn't there", null, null],
@@ -344,7 +352,9 @@ for (const [what, route, device] of routes) {
   Deno.test(`createLinuxCache().look() finds an address with a route ${what}`, async () => {
     const double = createIpDouble({ dst: "203.0.113.1", dev: "e0", lladdr: mac, state: ["STALE"] });
     double.route = () => route;
-    const cache = createLinuxCache({ ip: double.ip, interfaces: () => host });
+    const [tunnel] = lines(["tun0", "10.8.0.2/24"]);
+    const interfaces = () => [...host, { ...tunnel, mac: "00:00:00:00:00:00" }];
+    const cache = createLinuxCache({ ip: double.ip, interfaces });
     const [{ state }] = await cache.look([parsePrefix("203.0.113.1")]);
     assert.equal(state, device === null ? "not concerned" : "neighbor");
   });

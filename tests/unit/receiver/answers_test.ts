@@ -42,25 +42,6 @@ Deno.test("Acknowledger sends at once without a spread, else at a random time in
   assert.deepEqual(sent, [0, 0, 250, 999]);
 });
 
-Deno.test("Acknowledger makes the ack when it is sent, not before", () => {
-  const { time, acknowledger } = startAcknowledger();
-  let made = 0;
-  acknowledger.acknowledge(to, 1_000, () => (made++, new Uint8Array(1)));
-  assert.equal(made, 0);
-  time.pass(500);
-  assert.equal(made, 1);
-});
-
-Deno.test("Acknowledger.finish() sends at once what waits, once", async () => {
-  const { time, sent, acknowledger } = startAcknowledger();
-  for (let i = 0; i < 3; i++) acknowledger.acknowledge(to, 60_000, encode);
-  await acknowledger.finish();
-  assert.deepEqual(sent, [0, 0, 0]);
-  time.pass(60_000);
-  assert.equal(sent.length, 3);
-  assert.equal(time.timers, 0);
-});
-
 Deno.test("Acknowledger drops and counts acks over 4,096 delayed ones", () => {
   const { time, counters, sent, acknowledger } = startAcknowledger();
   for (let i = 0; i < 5_000; i++) acknowledger.acknowledge(to, 1_000, encode);

@@ -71,24 +71,6 @@ Deno.test("FlushGate counts a drained start at its own time", () => {
   assert.deepEqual(gate.request("all", holdDown), { pendingUntil: holdDown + 5_000 });
 });
 
-Deno.test("FlushGate gives what is pending away when drained, once", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 0, 0]) gate.request("all", now);
-  assert.equal(gate.drain(1), null);
-  gate.request(prefixes("192.0.2.1"), 1);
-  assert.deepEqual(gate.drain(2), prefixes("192.0.2.1"));
-  assert.equal(gate.drain(3), null);
-});
-
-Deno.test("FlushGate applies a new hold-down to what is pending", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 0, 0]) gate.request("all", now);
-  gate.request("all", 1);
-  gate.setHoldDown(2_000);
-  assert.equal(gate.due, 2_000);
-  assert.equal(gate.tick(2_000), "all");
-});
-
 Deno.test("FlushGate takes a clock that goes back for one that stands still", () => {
   const gate = new FlushGate(holdDown);
   for (const now of [50_000, 50_000, 50_000]) gate.request("all", now);
@@ -242,15 +224,6 @@ Deno.test("Flusher ends the flush of each requester, pending ones when due, by o
   await pass(holdDown);
   assert.equal(flushes.length, 4);
   assert.equal(time.timers, 0);
-});
-
-Deno.test("Flusher says when the pending flush is due", async () => {
-  const { flusher, request, pass, time } = startFlusher();
-  assert.equal(flusher.due, null);
-  for (let i = 0; i < 4; i++) request("all", "a");
-  assert.equal(flusher.due, time.monotonic() + holdDown);
-  await pass(holdDown);
-  assert.equal(flusher.due, null);
 });
 
 Deno.test("Flusher has no timer while nothing is pending", () => {

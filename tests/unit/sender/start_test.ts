@@ -2,38 +2,6 @@
 import assert from "node:assert/strict";
 import { runCommand, senderCommand, startStandInHost, withFolder } from "./sender_process.ts";
 
-/** What is needed of `deno info --json`. */
-interface ModuleGraph {
-  readonly roots: readonly string[];
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly dependencies?: readonly {
-      readonly code?: { readonly specifier?: string };
-      readonly isDynamic?: boolean;
-    }[];
-  }[];
-}
-
-Deno.test("main.ts loads no module before it sends that only reports need, and none of node:", async () => {
-  const entry = senderCommand[senderCommand.length - 1];
-  const { stdout } = await runCommand([Deno.execPath(), "info", "--json", entry]);
-  const { roots, modules }: ModuleGraph = JSON.parse(stdout);
-  const loaded = new Set(roots);
-  // A set goes on to what is added while it is walked through.
-  for (const specifier of loaded) {
-    const own = modules.find((one) => one.specifier === specifier)?.dependencies ?? [];
-    for (const { code, isDynamic } of own) {
-      if (isDynamic !== true && code?.specifier !== undefined) loaded.add(code.specifier);
-    }
-  }
-  const has = (text: string) => [...loaded].some((specifier) => specifier.includes(text));
-  for (const name of ["sender/exchange", "wire/keys"]) assert.ok(has(`lib/${name}.ts`), name);
-  const later = ["report", "json_report", "table", "syslog", "help", "history", "run_files"];
-  for (const name of later) assert.ok(!has(`lib/sender/${name}.ts`), name);
-  assert.ok(!has("lib/files.ts"));
-  assert.ok(!has("node:"));
-});
-
 /** Ends the process with code 99 if it does something slow before a datagram is with the system. */
 const watchman = `
 let sent = false;

@@ -101,13 +101,16 @@ Deno.test("chooseTargets() broadcasts on each link, but not on loopback and tunn
   });
 });
 
-Deno.test("chooseTargets() leaves out networks of two addresses and lone addresses", () => {
+Deno.test("chooseTargets() has networks of two addresses hear the limited broadcast, and leaves out lone ones", () => {
   const machine = interfaces(
     "e0 10.0.0.0/31 02:00:00:00:00:02",
     "e0 10.0.1.1/32 02:00:00:00:00:02",
     "e1 10.0.2.1/30 02:00:00:00:00:03",
   );
-  assert.deepEqual(choose({}, machine).shown, [["10.0.2.3 e1"]]);
+  assert.deepEqual(choose({}, machine).shown, [
+    ["255.255.255.255 e0 from 10.0.0.0"],
+    ["10.0.2.3 e1"],
+  ]);
 });
 
 Deno.test("chooseTargets() asks all nodes of a link that has IPv6 alone", () => {
@@ -162,13 +165,6 @@ Deno.test("chooseTargets() takes a virtual router's interface for one more on it
   assert.deepEqual(groups[0].addresses.map(formatPrefix), ["192.0.2.2", "192.0.2.1"]);
 });
 
-Deno.test("chooseTargets() narrows to named interfaces", () => {
-  assert.deepEqual(choose({ interfaceNames: ["e1"] }), {
-    shown: [["198.51.100.127 e1"]],
-    faults: [],
-  });
-});
-
 Deno.test("chooseTargets() says which interfaces can't be used, and uses the others", () => {
   assert.deepEqual(choose({ interfaceNames: ["e0", "e9", "tun0", "lo"] }), {
     shown: [["192.0.2.255 e0"]],
@@ -220,6 +216,68 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
     false,
   );
 });
+
+Deno.test("ownLinkLayerAddresses() knows what was learned, and nobody's while that failed", () => {
+  const learned = { known: new Set(["020000000007"]), failed: false };
+  const isOwn = ownLinkLayerAddresses(router, learned);
+  const told = () =>
+    ["020000000007", "020000000099", "00005e000199"].map((mac) =>
+      isOwn(Uint8Array.fromHex(mac), prefix("192.0.2.1"))
+    );
+  assert.deepEqual(told(), [true, false, false]);
+  learned.failed = true;
+  assert.deepEqual(told(), [true, null, false]);
+});
+
+/** Link-layer addresses of entries that were set, by links 0 (e0), 1 (e1) and 2 (e2, e0's twin). */
+const setEntries: [
+  mac: string,
+  address: string,
+  links: number[],
+  from: string,
+  own: boolean | null,
+][] = [
+  ["020000000002", "192.0.2.2", [0], "192.0.2.20", true],
+  ["020000000002", "198.51.100.2", [1], "198.51.100.20", false],
+  ["020000000003", "192.0.2.2", [0], "192.0.2.20", false],
+  ["00005e000133", "192.0.2.1", [0], "192.0.2.20", true],
+  ["00005e000133", "198.51.100.2", [1], "198.51.100.20", false],
+  // On both links; heard on one of them alone; by a network on its own link that holds both.
+  ["020000000003", "192.0.2.2", [0, 1], "192.0.2.20", false],
+  ["020000000003", "198.51.100.2", [0, 1], "192.0.2.20", true],
+  ["020000000003", "198.51.100.2", [0], "192.0.2.20", null],
+  ["020000000002", "198.51.100.2", [0], "192.0.2.20", true],
+  // Two interfaces on one link: the host hears the requests of both. On two links it hears one.
+  ["020000000004", "192.0.2.2", [0, 2], "192.0.2.20", true],
+  ["020000000004", "192.0.2.2", [0], "192.0.2.20", null],
+  // An address of no link's; interfaces that are on none, or have one link-layer address on several.
+  ["020000000002", "203.0.113.1", [0], "192.0.2.20", true],
+  ["020000000003", "203.0.113.1", [0], "192.0.2.20", null],
+  ["020000000005", "192.0.2.2", [0], "192.0.2.20", true],
+  ["020000000006", "192.0.2.2", [0], "192.0.2.20", true],
+  // Named hosts are where their addresses are; nobody knows of those behind routers.
+  ["020000000002", "192.0.2.2", [5], "192.0.2.20", true],
+  ["020000000003", "192.0.2.2", [5], "192.0.2.20", false],
+  ["020000000003", "192.0.2.2", [5], "10.0.0.1", true],
+  ["020000000099", "192.0.2.2", [0], "192.0.2.20", false],
+];
+for (const [mac, address, links, from, own] of setEntries) {
+  Deno.test(`ownLinkLayerAddresses(): ${mac} set for ${address} by ${from} of links ${links} is own: ${own}`, () => {
+    const machine = interfaces(
+      "e0 192.0.2.2/24 02:00:00:00:00:02",
+      "e1 198.51.100.2/24 02:00:00:00:00:03",
+      "e2 192.0.2.3/24 02:00:00:00:00:04",
+      "nowhere 203.0.113.1/32 02:00:00:00:00:05",
+      "e3 10.3.0.1/24 02:00:00:00:00:06",
+      "e3.7 192.0.2.9/32 02:00:00:00:00:06",
+      "vrrp.51 192.0.2.1/24 00:00:5e:00:01:33",
+    );
+    const everywhere = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine).links;
+    const isOwn = ownLinkLayerAddresses(machine, undefined, everywhere);
+    const place = { links: new Set(links), addresses: [from] };
+    assert.equal(isOwn(Uint8Array.fromHex(mac), prefix(address), place), own);
+  });
+}
 
 /** A virtual router's interface, and whether its link-layer address leads to this machine. */
 const virtualRouters: [addresses: string[], isMaster: boolean][] = [

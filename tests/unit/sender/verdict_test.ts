@@ -41,6 +41,23 @@ Deno.test("findingOf() calls unverified what nobody knows the owner of", () => {
   assert.equal(finding, "unverified");
 });
 
+Deno.test("findingOf() asks whether an entry that was set leads to the host's own link", () => {
+  const place = { links: new Set([0]), addresses: [] };
+  const findings = (isProbe: boolean) =>
+    (["neighbor", "permanent"] as const).map((state) =>
+      findingOf(
+        vip,
+        { ...reports.own, state },
+        isProbe,
+        (_mac, _address, at) => at !== place,
+        place,
+      )
+        .finding
+    );
+  assert.deepEqual(findings(false), ["healed", "stuck"]);
+  assert.deepEqual(findings(true), ["healed", "stuck"]);
+});
+
 /** What is true of the one host that gave these answers to these requests; null is no answer. */
 function resultOf(...given: [request: AskedRequest, answer: ReturnType<typeof answer> | null][]) {
   const hosts = new Hosts({

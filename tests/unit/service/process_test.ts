@@ -187,22 +187,6 @@ Deno.test("service.ts --check prints the settings in effect, or every error, wit
   assert.ok(!secret.stderr.includes(router.secretText.slice(20)));
 });
 
-Deno.test("service.ts --check shows no password", async () => {
-  await using place = await openPlace();
-  await Deno.remove(place.config);
-  await Deno.writeTextFile(
-    place.config,
-    `Password = "TopSecret!"\nAllowedSources = ["10.0.0.0/8"]\n`,
-    { mode: 0o600 },
-  );
-  const { code, stdout } = await check(place.config);
-  assert.equal(code, 0);
-  assert.match(stdout, /^Password = "\*\*\*" /m);
-  assert.match(stdout, /^AllowedSources = \["10\.0\.0\.0\/8"\] /m);
-  assert.match(stdout, /^# Key ids: none \(legacy only\)$/m);
-  assert.doesNotMatch(stdout, /TopSecret/);
-});
-
 Deno.test("service.ts refuses to start with one line and exit status 2", async () => {
   await using place = await openPlace();
   await place.write([], ["broken"]);

@@ -11,6 +11,13 @@ import { formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "../receiver/harness.ts";
 
+/** What is found where a gateway answers. */
+const answered: FoundNeighbor = {
+  state: "neighbor",
+  cached: true,
+  linkLayerAddress: Uint8Array.of(2, 0, 0, 0, 0, 1),
+};
+
 function start(parts: Partial<NeighborCache> = {}) {
   const time = createTestTime();
   const kept = keepReport();
@@ -21,7 +28,7 @@ function start(parts: Partial<NeighborCache> = {}) {
     resolve(addresses) {
       if (failing) return Promise.reject(new NeighborCacheError("ip hangs", 110));
       resolved.push(addresses.map(formatAddress).join(" "));
-      return Promise.resolve(addresses.map(() => foundWithout("no neighbor")));
+      return Promise.resolve(addresses.map(() => answered));
     },
     ...parts,
   };
@@ -104,23 +111,61 @@ Deno.test("Refresher says once that it fails and once that it works again", asyn
 });
 
 /** What can't be refreshed though nothing fails, and what is said. */
+const found = (first: FoundNeighbor, second = first): Partial<NeighborCache> => ({
+  resolve: () => Promise.resolve([first, second]),
+});
 const lost: [what: string, Partial<NeighborCache>, error: string][] = [
+  ["no gateway", { gateways: () => Promise.resolve([]) }, "this host has no default gateway"],
   [
-    "no default gateway",
-    { gateways: () => Promise.resolve([]) },
-    "this host has no default gateway",
+    "gateways on none of its links",
+    found(foundWithout("not concerned")),
+    "on none of this host's links: 192.0.2.1, fe80::1",
   ],
   [
-    "a gateway on none of its links",
-    { resolve: (all) => Promise.resolve(all.map(() => foundWithout("not concerned"))) },
-    "on none of this host's links: 192.0.2.1, fe80::1",
+    "a gateway that doesn't answer",
+    found(foundWithout("no neighbor"), answered),
+    "nobody answers for: 192.0.2.1",
+  ],
+  [
+    "a permanent entry and one that can't be read",
+    found({ ...answered, state: "permanent" }, foundWithout("unknown")),
+    "set by hand or by a routing program, so left alone: 192.0.2.1; cannot be looked at: fe80::1",
   ],
 ];
 for (const [what, parts, error] of lost) {
-  Deno.test(`Refresher says that a host has ${what}`, async () => {
+  Deno.test(`Refresher says once that a host has ${what}`, async () => {
     const { refresher, pass, said } = start(parts);
     refresher.configure({ RefreshAddresses: "gateway", RefreshSeconds: 1 });
     await pass(3_000);
     assert.deepEqual(said, [{ event: "refreshFailed", values: { addresses: "gateway", error } }]);
   });
 }
+
+Deno.test("Refresher says at once that a refresh takes long, and that it works when one is in time", async () => {
+  let open = Promise.withResolvers<FoundNeighbor[]>();
+  const { refresher, pass, said } = start({ resolve: () => open.promise });
+  refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.1")], RefreshSeconds: 1 });
+  const values = { addresses: "192.0.2.1", error: "not done after 2 s; is this host busy?" };
+  const late = { event: "refreshFailed", values };
+  await pass(3_000);
+  assert.deepEqual(said, [late]);
+  for (let late = 0; late < 3; late++) {
+    open.resolve([answered]);
+    open = Promise.withResolvers();
+    await pass(4_000);
+  }
+  assert.deepEqual(said, [late]);
+  open.resolve([answered]);
+  await pass(2_000);
+  assert.deepEqual(said, [late, { event: "refreshWorks", values: { addresses: "192.0.2.1" } }]);
+});
+
+Deno.test("Refresher says each reason once while none of the refreshes works", async () => {
+  let times = 0;
+  const { refresher, pass, said } = start({
+    resolve: () => Promise.reject(new NeighborCacheError(`reason ${times++ % 2}`)),
+  });
+  refresher.configure({ RefreshAddresses: [parsePrefix("192.0.2.1")], RefreshSeconds: 1 });
+  await pass(9_000);
+  assert.deepEqual(said.map(({ values }) => values?.error), ["reason 0", "reason 1"]);
+});

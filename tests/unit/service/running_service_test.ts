@@ -175,25 +175,6 @@ Deno.test("startService() names what a start fails at, before it listens, and re
   }
 });
 
-Deno.test("startService() waits for a port that is taken, says so once, and gets it", async () => {
-  const { port, release } = holdPort();
-  const { parts, time, saidOf } = createParts({ Port: port });
-  const starting = startService(parts);
-  for (let i = 0; i < 10; i++) {
-    await settle();
-    time.pass(500);
-  }
-  release();
-  await settle();
-  time.pass(500);
-  const service = await starting;
-  assert.equal(service.port, port);
-  assert.deepEqual(saidOf("listenWaiting").map(({ values }) => values), [
-    { address: "127.0.0.1", port, error: "Address already in use", seconds: 20 },
-  ]);
-  await service.stop();
-});
-
 Deno.test("startService() waits for a port that another account holds", async () => {
   let tries = 0;
   const { parts, time, saidOf } = createParts({}, {
@@ -222,18 +203,6 @@ Deno.test("startService() gives up a port after 20 s, naming address and port", 
     time.pass(500);
   }
   await failed;
-  release();
-});
-
-Deno.test("startService() told to end gives up a port at once", async () => {
-  const { port, release } = holdPort();
-  const { parts, time } = createParts({ Port: port });
-  const ending = new AbortController();
-  const starting = startService(parts, ending.signal);
-  await settle();
-  ending.abort();
-  await assert.rejects(starting, { event: "listenFailed" });
-  assert.equal(time.timers, 0);
   release();
 });
 
@@ -407,17 +376,6 @@ Deno.test("RunningService.reload() turns the legacy datagram on and off", async 
   await expectSilence(service.port, legacy, oldRouter);
   assert.equal(flushes.length, 1);
   await service.stop();
-});
-
-Deno.test("RunningService.stop() does the pending flush first, and leaves no timer", async () => {
-  const { service, flushes, time } = await start({ HoldDownSeconds: 10 });
-  for (let i = 0; i < 2; i++) await service.flushNow("a test");
-  const pending = service.flushNow("a test");
-  assert.equal(flushes.length, 3);
-  await service.stop();
-  await pending;
-  assert.equal(flushes.length, 4);
-  assert.equal(time.timers, 0);
 });
 
 Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and says so", async () => {

@@ -8,9 +8,9 @@ import {
   type FlushAck,
   type SentRequest,
 } from "../../../lib/wire/ack.ts";
-import { createSyncSigner, createVerifier } from "../../../lib/wire/ed25519_node.ts";
-import { createRouterKey, parseKey } from "../../../lib/wire/keys.ts";
-import { requestFilterOf, requestLength } from "../../../lib/wire/request.ts";
+import { createVerifier } from "../../../lib/wire/ed25519_node.ts";
+import { parseKey } from "../../../lib/wire/keys.ts";
+import { requestFilterOf } from "../../../lib/wire/request.ts";
 import { sentRequest } from "../../support/datagrams.ts";
 import { flushAck, flushRequest } from "./arbitraries.ts";
 import {
@@ -116,23 +116,6 @@ Deno.test("an ack with any bit flipped is refused, under a right MAC too", () =>
   }
 });
 
-Deno.test("an ack with two bits flipped is refused, under a right MAC too", () => {
-  const each = vector("flush all and report");
-  const bit = fc.nat(8 * each.bytes.length - 1);
-  fc.assert(
-    fc.property(bit, bit, (a, b) => {
-      fc.pre(a !== b);
-      const changed = each.bytes.slice();
-      flip(changed, a, b);
-      assert.equal(typeof decodeAck(changed, sent(each)), "string");
-      const signed = 8 * (each.bytes.length - 16);
-      if (a >= signed || b >= signed) return;
-      assert.equal(typeof read(remade(each, (bytes) => flip(bytes, a, b)), sent(each)), "string");
-    }),
-    { numRuns: 3_000 },
-  );
-});
-
 Deno.test("decodeAck() refuses every other length", () => {
   const each = vector("flush all and report");
   const longer = new Uint8Array(2001);
@@ -167,35 +150,12 @@ Deno.test("decodeAck() says what is foreign: header, key, request id, MAC", () =
   for (const at of [6, 12, 36, 48, 111, 112, 231]) assert.equal(fault(at), "mac");
 });
 
-Deno.test("a genuine ack is refused for another request, another router and another host", () => {
-  const each = vector("flush all");
-  assert.equal(decodeAck(each.bytes, { ...sent(each), filter: new Uint8Array(16) }), "mac");
-  const other = createSyncSigner(new Uint8Array(32).fill(7));
-  const key = { ...createRouterKey(other.publicKey), id: routerKey.id };
-  assert.equal(decodeAck(each.bytes, { ...sent(each), key }), "mac");
-  const renamed = remade(each, (bytes) => bytes.set(other.publicKey, 120));
-  assert.equal(read(renamed, sent(each)), "signature");
-  const moved = encodeAck(each.ack, routerKey, new Uint8Array(16), hostSigner);
-  const signature = moved.slice(-80, -16);
-  assert.equal(
-    read(remade(each, (bytes) => bytes.set(signature, bytes.length - 80)), sent(each)),
-    "signature",
-  );
-});
-
+/** Besides those of the vectors. */
 const contradictions: [string, string, (bytes: Uint8Array) => void][] = [
   ["status 0", "flush all", (bytes) => bytes[6] = 0],
-  ["an unknown status", "flush all", (bytes) => bytes[6] = 6],
-  ["alive in answer to a flush", "flush all", (bytes) => bytes[6] = 1],
-  ["flushed in answer to a probe", "probe", (bytes) => bytes[6] = 2],
   ["pending in answer to a probe", "probe", (bytes) => bytes[6] = 5],
-  ["reports with a failure", "flush all and report", (bytes) => bytes[6] = 4],
   ["a stale one with a name", "stale", (bytes) => bytes[48] = 0x61],
-  ["a stale one without a challenge", "stale", (bytes) => bytes.fill(0, 40, 48)],
-  ["an unknown neighbor state", "flush all and report", (bytes) => bytes[120] = 5],
-  ["unknown flags in a report", "flush all and report", (bytes) => bytes[121] = 4],
   ["an address of no concern with a neighbor", "flush all and report", (bytes) => bytes[120] = 0],
-  ["an address without a neighbor", "flush all and report", (bytes) => bytes[120] = 1],
   ["an address of unknown state", "flush all and report", (bytes) => bytes[120] = 4],
   ["a host name that isn't UTF-8", "flush all", (bytes) => bytes[48] = 0xff],
   ["a host name with bytes behind its zero", "flush all", (bytes) => bytes[111] = 0x61],
@@ -214,25 +174,6 @@ Deno.test("decodeAck() takes a stale or failed answer to each action", () => {
         ...decodeAck(each.bytes, sent(each)) as object,
       });
     }
-  }
-});
-
-Deno.test("decodeAck() rejects reports nobody asked for, a missing report and an unasked ack", () => {
-  const reported = vector("flush all and report");
-  assert.equal(decodeAck(reported.bytes, { ...sent(reported), reportCount: 0 }), "content");
-  const plain = vector("flush all");
-  assert.equal(decodeAck(plain.bytes, { ...sent(plain), reportCount: 1 }), "content");
-  assert.equal(decodeAck(plain.bytes, { ...sent(plain), acknowledge: false }), "content");
-  const pending = vector("pending");
-  assert.equal(decodeAck(pending.bytes, { ...sent(pending), reportCount: 1 }), "content");
-});
-
-Deno.test("decodeAck() refuses a host key of small order under a right MAC", () => {
-  const each = vector("flush all");
-  for (const { public: text } of vectors.refusedKeys) {
-    const key = Uint8Array.fromBase64(text.slice(16), { alphabet: "base64url" });
-    const bytes = remade(each, (bytes) => bytes.set(key, 120));
-    assert.equal(decodeAck(bytes, sent(each)), "host key");
   }
 });
 
@@ -272,9 +213,4 @@ Deno.test("encodeAck() saturates counts and refuses what the format can't carry"
       { status: "stale" as const, challenge },
     ]
   ) assert.throws(() => encode(wrong), RangeError);
-});
-
-Deno.test("ackLength() is never more than requestLength() of the same count", () => {
-  for (let n = 0; n <= 55; n++) assert.ok(ackLength(n) <= requestLength(n));
-  assert.equal(requestLength(55), 1222);
 });

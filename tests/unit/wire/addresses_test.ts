@@ -140,7 +140,7 @@ Deno.test("prefixContains() agrees with the runtime's own block list", () => {
 
 Deno.test("prefixContains() knows shorter from longer, and the families apart", () => {
   assert.ok(prefixContains(parsePrefix("10.0.0.0/8"), parsePrefix("10.1.0.0/16")));
-  assert.equal(prefixContains(parsePrefix("10.1.0.0/16"), parsePrefix("10.0.0.0/8")), false);
+  assert.equal(prefixContains(parsePrefix("10.0.0.0/24"), parsePrefix("10.0.0.0/8")), false);
   assert.equal(prefixContains(parsePrefix("::/0"), parsePrefix("10.0.0.1")), false);
   assert.ok(prefixContains(parsePrefix("0.0.0.0/0"), parsePrefix("10.0.0.1")));
 });
@@ -176,11 +176,6 @@ Deno.test("samePrefix() asks for family, length and bytes", () => {
   assert.ok(!same("192.0.2.0/25", "192.0.2.0/24"));
   assert.ok(!same("192.0.2.0/24", "192.0.3.0/24"));
   assert.ok(!same("0.0.0.0/0", "::/0"));
-});
-
-Deno.test("prefixContains() finds no shorter prefix in a longer one with the same bytes", () => {
-  assert.equal(prefixContains(parsePrefix("10.0.0.0/24"), parsePrefix("10.0.0.0/8")), false);
-  assert.equal(prefixContains(parsePrefix("10.0.0.0/8"), parsePrefix("10.0.0.0/24")), true);
 });
 
 Deno.test("formatPrefix() leaves the length out for a whole address alone", () => {
@@ -252,13 +247,6 @@ Deno.test("isLinkLocal() is about fe80::/10 alone", () => {
   assert.deepEqual(texts.map((text) => isLinkLocal(parsePrefix(text))), [
     ...[true, true, false, false, false],
   ]);
-});
-
-Deno.test("ownInterfaces() reads a machine's own list", () => {
-  const own = ownInterfaces(Deno.networkInterfaces());
-  const listed = Deno.networkInterfaces();
-  assert.ok(listed.length > 0);
-  assert.equal(own.flatMap(({ addresses }) => addresses).length, listed.length);
 });
 
 Deno.test("ownInterfaces() leaves out what has no address or no usable prefix length", () => {

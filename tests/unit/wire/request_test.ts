@@ -136,23 +136,6 @@ Deno.test("a request with any signed bit flipped is refused under a right filter
   }
 });
 
-Deno.test("a request with two bits flipped is refused, under a right filter too", () => {
-  const { bytes } = vector("two addresses");
-  const bit = fc.nat(8 * bytes.length - 1);
-  fc.assert(
-    fc.property(bit, bit, (a, b) => {
-      fc.pre(a !== b);
-      const changed = bytes.slice();
-      flip(changed, a, b);
-      assert.notEqual(faultOf(changed), null);
-      const signed = 8 * (bytes.length - 16);
-      if (a >= signed || b >= signed) return;
-      assert.notEqual(faultOf(refiltered(bytes, (changed) => flip(changed, a, b))), null);
-    }),
-    { numRuns: 3_000 },
-  );
-});
-
 Deno.test("a signature by another key, or of another context, is refused", () => {
   const { request, bytes } = vector("flush all");
   const other = createSyncSigner(new Uint8Array(32).fill(7));
@@ -199,13 +182,6 @@ Deno.test("parseRequest() rejects an IPv6 prefix over 128, and its host bits", (
   }
 });
 
-Deno.test("parseRequest() keeps nothing of the bytes", () => {
-  const bytes = vector("two addresses").bytes.slice();
-  const request = parseRequest(bytes);
-  bytes.fill(0xff);
-  assert.deepEqual(request, vector("two addresses").request);
-});
-
 Deno.test("parseRequest() reads a created time beyond exact numbers as the largest exact one", () => {
   const bytes = resigned(requestVectors[0].bytes, (bytes) => bytes.fill(0xff, 12, 20));
   assert.equal(parseRequest(bytes)?.created, Number.MAX_SAFE_INTEGER);
@@ -234,10 +210,4 @@ Deno.test("encodeRequest() refuses what the format can't carry", () => {
       { ...request, ackSpreadMs: 0.5 },
     ]
   ) assert.throws(() => encodeRequest(wrong, routerKey), RangeError);
-});
-
-Deno.test("encodeRequest() cuts a long name at a character boundary", () => {
-  const sender = "ü".repeat(31) + "€uro";
-  const bytes = encodeRequest({ ...requestVectors[0].request, sender }, routerKey);
-  assert.equal(parseRequest(bytes)?.sender, "ü".repeat(31));
 });
