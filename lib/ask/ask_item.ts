@@ -19,10 +19,14 @@ export interface AskItem {
   /** The next request goes to the host alone, which has answered and proved nothing. */
   isUnicast: boolean;
   askAt: number;
-  /** The next of `witnessSteps`, when it is due, and when the first of them was. */
+  /** When it was asked last, and when this try began. */
+  askedAt: number;
+  triedAt: number;
+  /** The number of the next step, and when it is due. */
   step: number;
   stepAt: number;
-  stepsFrom: number;
+  /** It is there: the verdict comes after the last step. */
+  isBegun: boolean;
   concludeAt: number;
   isTold: boolean;
   isWatched: boolean;
@@ -41,9 +45,11 @@ export function createItem(
     isSecond: false,
     isUnicast: false,
     askAt,
+    askedAt: Infinity,
+    triedAt: Infinity,
     step: 0,
     stepAt: Infinity,
-    stepsFrom: Infinity,
+    isBegun: false,
     concludeAt: Infinity,
     isTold: false,
     isWatched: false,
@@ -73,7 +79,13 @@ export function requestFrames(
   const { ownMac: sourceMac, mac } = inquiry;
   if (item.isUnicast) {
     if (mac === null) return [];
-    return witnessFrames("request", { sourceMac, destinationMac: mac, host, address }, null, ids);
+    return witnessFrames(
+      "request",
+      { sourceMac, destinationMac: mac, host, address },
+      null,
+      ids,
+      item.step,
+    );
   }
   // A drill asks from the router's own address, which tells where an unknown host is; so does the last
   // try for one that is expected: who answers that and not the address in question isn't off.

@@ -18,10 +18,11 @@ import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frame
 import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
 import { Inquiry, type Question } from "./inquiry.ts";
 import { Pace } from "./pace.ts";
+import { maxSteps, Patience, stepAt, stepOfSolicited } from "./patience.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
 import {
+  answeredStep,
   createWitnessIds,
-  isAnswer,
   type Witness,
   witnessFrames,
   type WitnessIds,
@@ -55,23 +56,14 @@ const probesPerSecond = 1_000;
 const probePatienceMs = 30;
 const retryMs = 1_000;
 /** Frames that are sent before what has come in is read. */
-const maxBatch = 64;
+const maxBatch = 16;
 /** How long a link may take no frames before its hosts are given up. */
 const maxRefusedMs = 2_000;
 /** The longest wait for frames: the signal is looked at then. */
 const maxWaitMs = 50;
 
-/** What is sent to a host that has answered or is known, from when on, in ms: each twice, 300 ms apart. */
-const witnessSteps: readonly { readonly afterMs: number; readonly kinds: readonly Witness[] }[] = [
-  { afterMs: 0, kinds: ["echo"] },
-  { afterMs: 60, kinds: ["tcp"] },
-  { afterMs: 300, kinds: ["echo", "udp", "request", "holder"] },
-  { afterMs: 360, kinds: ["tcp"] },
-];
-/** From the first witness to the verdict of who gave none. */
-const concludeAfterMs = 600;
-/** From the first solicitation to the second, with the one from the own address, and to the verdict. */
-const solicitAgainMs = 300;
+/** From the second solicitation of a try to the end of the try, in parts of the patience. */
+const solicitedPatience = 3;
 
 /**
  * Asks, on all links at once, until each host has a verdict or the signal is aborted. Never rejects: a
@@ -107,6 +99,9 @@ class LinkAsker {
   readonly #probes: AskItem[];
   #nextProbeAt: number;
   readonly #pace: Pace;
+  readonly #patience = new Patience();
+  /** All that had come in by then has been read. */
+  #readUntil = -Infinity;
   /** Since when the kernel takes no frames; Infinity: it does. */
   #refusedSince = Infinity;
   /** Whoever is not known is asked from here on: those seen wrong have the first turn. */
@@ -153,7 +148,8 @@ class LinkAsker {
         while (!signal.aborted && this.#open().length > 0) {
           this.#act(socket);
           await socket.wait(Math.max(1, Math.min(maxWaitMs, this.#nextAt() - this.#now())));
-          socket.receive((frame) => this.#hear(socket, frame));
+          const now = this.#now();
+          if (socket.receive((frame) => this.#hear(socket, frame))) this.#readUntil = now;
           this.#watch();
         }
       } finally {
@@ -205,10 +201,10 @@ class LinkAsker {
   /** Does what is due. */
   #act(socket: PacketSocket) {
     this.#sendProbes(socket);
-    const now = this.#now();
     for (const item of this.#open()) {
-      if (item.stepAt <= now) this.#takeStep(socket, item);
-      if (item.concludeAt <= now) this.#conclude(item, now);
+      if (item.stepAt <= this.#now()) this.#takeStep(socket, item);
+      // An answer that waits to be read counts.
+      if (item.concludeAt <= this.#readUntil) this.#conclude(item, this.#now());
     }
     this.#sendPaced(socket);
   }
@@ -224,7 +220,7 @@ class LinkAsker {
       if (this.options.probeOnly) {
         this.#begin(item, now);
       } else {
-        for (const frame of this.#witnesses("echo", item, false)) socket.send(frame);
+        for (const frame of this.#witnesses("echo", item, null)) socket.send(frame);
         item.askAt = now + probePatienceMs;
       }
       this.#askFrom = now + probePatienceMs;
@@ -237,36 +233,30 @@ class LinkAsker {
     return item.isTold || item.inquiry.verdict !== null;
   }
 
-  #startSteps(item: AskItem, from: number) {
-    item.step = 0;
-    item.stepAt = item.stepsFrom = from;
-  }
-
   #takeStep(socket: PacketSocket, item: AskItem) {
-    // Who was kept from it by a busy machine has as much time for an answer as everybody.
-    const lateMs = this.#now() - item.stepAt;
-    item.stepsFrom += lateMs;
-    item.concludeAt += lateMs;
-    const { kinds } = witnessSteps[item.step++];
-    const next = witnessSteps[item.step];
-    item.stepAt = next === undefined ? Infinity : item.stepsFrom + next.afterMs;
     if (!this.#mayUse(item)) return;
+    const { kinds, patience, isLast } = stepAt(item.step);
+    // Who was kept waiting by a busy machine has as much time for an answer as everybody.
+    const next = this.#now() + patience * this.#patience.ms;
+    item.stepAt = isLast ? Infinity : next;
+    if (isLast && item.isBegun) item.concludeAt = next;
     for (const kind of kinds) {
       if (kind !== "request") {
-        for (const frame of this.#witnesses(kind, item, true)) socket.send(frame);
+        for (const frame of this.#witnesses(kind, item, item.control)) socket.send(frame);
       } else if (item.inquiry.isAnswered && !this.options.probeOnly) {
         item.askAt = this.#now();
         item.isUnicast = true;
       }
     }
+    item.step++;
   }
 
-  #witnesses(kind: Witness, { inquiry, control }: AskItem, withControl: boolean) {
+  #witnesses(kind: Witness, { inquiry, step }: AskItem, control: AddressPrefix | null) {
     const { host, address } = inquiry.question;
     const { mac, ownMac } = inquiry;
     if (mac === null) return [];
     const ends = { sourceMac: ownMac, destinationMac: mac, host, address };
-    return witnessFrames(kind, ends, withControl ? control : null, this.#ids);
+    return witnessFrames(kind, ends, control, this.#ids, step);
   }
 
   #conclude(item: AskItem, now: number) {
@@ -275,7 +265,10 @@ class LinkAsker {
     const isIpv6 = inquiry.question.host.family === 6;
     const isSilent = !inquiry.isAnswered && !inquiry.isControlAnswered;
     if (isIpv6 && isSilent && !this.options.probeOnly && item.tries < triesOf(inquiry)) {
-      item.askAt = now + retryMs - 2 * solicitAgainMs;
+      item.askAt = Math.max(now, item.triedAt + retryMs);
+    } else if (inquiry.isDoubtful && item.step < maxSteps) {
+      item.isBegun = true;
+      item.stepAt = now;
     } else if (this.options.probeOnly && isSilent && !inquiry.isSeenWrong) {
       // Nobody was asked: its silence may be a firewall's.
       if (inquiry.question.expected) inquiry.abandon(now);
@@ -315,6 +308,7 @@ class LinkAsker {
 
   #noteAsked(item: AskItem, now: number) {
     const { inquiry } = item;
+    item.askedAt = now;
     if (!this.options.probeOnly) inquiry.asks++;
     if (item.isUnicast) {
       item.isUnicast = false;
@@ -322,25 +316,28 @@ class LinkAsker {
       return;
     }
     const isTry = inquiry.question.host.family === 4 || item.isSecond || this.options.probeOnly;
+    if (!item.isSecond) item.triedAt = now;
     if (isTry) item.tries++;
     item.askAt = Infinity;
     if (!isTry) {
       item.isSecond = true;
-      item.askAt = now + solicitAgainMs;
+      item.askAt = now + this.#patience.ms;
     } else if (item.isSecond) {
       item.isSecond = false;
-      item.concludeAt = now + solicitAgainMs;
+      item.concludeAt = now + solicitedPatience * this.#patience.ms;
     } else if (item.tries < triesOf(inquiry)) item.askAt = now + retryMs;
     else item.concludeAt = now + retryMs;
     // It may have taken the request though its reply doesn't come.
     if (inquiry.mac !== null && !this.options.probeOnly && item.stepAt === Infinity) {
-      this.#startSteps(item, now);
+      item.step = 0;
+      item.stepAt = now;
     }
   }
 
   #hear(socket: PacketSocket, frame: Uint8Array) {
     const heard = readFrame(frame);
-    if (heard === null || !isAnswer(heard, this.#ids)) return;
+    const step = heard === null ? null : answeredStep(heard, this.#ids);
+    if (heard === null || step === null) return;
     const now = this.#now();
     const host = heard.kind === "neighbor advertisement" ? heard.target : heard.from;
     const item = this.#byWay.get(`${host} ${heard.to}`);
@@ -351,27 +348,35 @@ class LinkAsker {
       // Nothing more has to be waited for.
       const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
       if (isFirst && !this.options.probeOnly) item.askAt = now;
-      if (!wasAnswered && item.inquiry.isAnswered) this.#begin(item, now);
+      if (!wasAnswered && item.inquiry.isAnswered) {
+        this.#patience.note(Math.max(0, now - item.askedAt));
+        this.#begin(item, now);
+      }
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;
     }
     for (const one of this.#byHost.get(host) ?? []) {
       if (one.control === null || addressKey(one.control) !== heard.to) continue;
       const wasUnknown = one.inquiry.mac === null;
-      one.inquiry.hearControl(heard, !this.options.probeOnly);
+      const wasAnswered = one.inquiry.isControlAnswered;
+      one.inquiry.hearControl(heard, !this.options.probeOnly, step);
       const isFound = wasUnknown && one.inquiry.mac !== null;
       if (isFound && (heard.kind === "arp reply" || this.options.probeOnly)) this.#begin(one, now);
+      else if (!wasAnswered && heard.kind === "neighbor advertisement") {
+        this.#begin(one, now, stepOfSolicited);
+      }
       this.#reset(socket, heard, one.inquiry.question.host, one.control);
     }
     if (heard.kind === "echo reply") this.#noteHolder(heard);
   }
 
   /** The host is there: it is asked no more, and has to prove itself. */
-  #begin(item: AskItem, now: number) {
-    item.askAt = Infinity;
+  #begin(item: AskItem, now: number, step = 0) {
+    item.askAt = item.concludeAt = Infinity;
     if (item.inquiry.verdict !== null) return;
-    this.#startSteps(item, now);
-    item.concludeAt = now + concludeAfterMs;
+    item.isBegun = true;
+    item.step = step;
+    item.stepAt = now;
   }
 
   /** A connection that was half opened is given up; this machine's own kernel may not have heard of it. */

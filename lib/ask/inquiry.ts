@@ -46,8 +46,8 @@ export class Inquiry {
   #wrong: string | null = null;
   /** A right frame came in; before anything was asked, or after. */
   #right: "ok" | "healed" | null = null;
-  /** It answers this router's own address. */
-  isControlAnswered = false;
+  /** The steps at which it answered this router's own address. */
+  readonly #controls = new Set<number>();
   /** It answered the request from the address in question. */
   isAnswered = false;
   /** It holds the address itself, as a server behind a load balancer does: there is nothing to heal. */
@@ -64,6 +64,16 @@ export class Inquiry {
   /** Null until it is decided. */
   get verdict(): AskVerdict | null {
     return this.#verdict;
+  }
+
+  /** It answers this router's own address. */
+  get isControlAnswered(): boolean {
+    return this.#controls.size > 0;
+  }
+
+  /** It did so once: of its other answers, and of those to the address, some may have been lost. */
+  get isDoubtful(): boolean {
+    return this.#controls.size === 1 && this.#wrong === null;
   }
 
   get isSeenWrong(): boolean {
@@ -105,15 +115,15 @@ export class Inquiry {
 
   /**
    * Takes a frame from the host to this router's own address. It counts as the control of what the
-   * address in question was sent: of solicitations too, unless nobody is asked.
+   * address in question was sent at a step: of solicitations too, unless nobody is asked.
    */
-  hearControl(heard: Heard, isAsking: boolean): void {
+  hearControl(heard: Heard, isAsking: boolean, step: number): void {
     if (heard.destinationMac !== this.ownMac) return;
     const isForwarded = "ttl" in heard && forwardedTtls.includes(heard.ttl);
     if (!isForwarded) this.#hearDirectly(heard.sourceMac);
     // An ARP reply to our own address says where the host is, not that a packet arrives.
     if (heard.kind === "arp reply" || heard.kind === "arp request") return;
-    if (isAsking || heard.kind !== "neighbor advertisement") this.isControlAnswered = true;
+    if (isAsking || heard.kind !== "neighbor advertisement") this.#controls.add(step);
   }
 
   #hearDirectly(...macs: readonly string[]) {

@@ -30,6 +30,8 @@ const udpPort = 9;
 /** Own ports from here on are no connection's: Linux gives those below to programs (ip(7)). */
 const firstOwnPort = 61_000;
 const ownPorts = 4_000;
+/** Steps that answers are told apart by: own ports and numbers of echoes. */
+const maxSteps = 16;
 
 /** What tells this asker's answers from others': unguessable from outside the link. */
 export interface WitnessIds {
@@ -53,17 +55,18 @@ interface WitnessEnds {
   readonly address: AddressPrefix;
 }
 
-/** The frames of a witness, the control's among them if there is an address for it. */
+/** The frames of a witness at a step, the control's among them if there is an address for it. */
 export function witnessFrames(
   kind: Witness,
   { host, address, ...macs }: WitnessEnds,
   control: AddressPrefix | null,
   ids: WitnessIds,
+  step: number,
 ): Uint8Array<ArrayBuffer>[] {
   const ways = [address, ...control === null ? [] : [control]]
     .map((from) => ({ ...macs, from, to: host }));
-  const echo = { id: ids.echo, sequence: 1 };
-  const ports = { sourcePort: ids.ownPort, destinationPort: udpPort };
+  const echo = { id: ids.echo, sequence: 1 + step };
+  const sourcePort = ids.ownPort + step;
   switch (kind) {
     case "echo":
       return ways.map((way) => echoRequest(way, echo));
@@ -72,13 +75,15 @@ export function witnessFrames(
     case "request":
       return host.family === 4 ? [arpRequest(ways[0])] : [neighborSolicitation(ways[0], host)];
     case "udp":
-      return host.family === 4 ? ways.map((way) => udpDatagram(way, ports)) : [];
+      return host.family === 4
+        ? ways.map((way) => udpDatagram(way, { sourcePort, destinationPort: udpPort }))
+        : [];
     case "tcp":
       return host.family === 4
         ? ways.flatMap((way) =>
           tcpPorts.map((destinationPort) =>
             tcpSegment(way, {
-              sourcePort: ids.ownPort,
+              sourcePort,
               destinationPort,
               sequence: ids.sequence,
               acknowledgment: 0,
@@ -90,18 +95,27 @@ export function witnessFrames(
   }
 }
 
-/** Whether a frame answers one of this asker's packets, or is of a kind that asks by itself. */
-export function isAnswer(heard: Heard, { echo, sequence, ownPort }: WitnessIds): boolean {
+/**
+ * The step whose packet a frame answers; null if it answers none of this asker's. ARP and Neighbor
+ * Discovery don't tell: 0.
+ */
+export function answeredStep(
+  heard: Heard,
+  { echo, sequence, ownPort }: WitnessIds,
+): number | null {
+  const within = (step: number) => step >= 0 && step < maxSteps ? step : null;
   switch (heard.kind) {
     case "echo reply":
-      return heard.id === echo;
-    case "tcp":
-      return tcpPorts.includes(heard.sourcePort) && heard.destinationPort === ownPort &&
+      return heard.id === echo ? within(heard.sequence - 1) : null;
+    case "tcp": {
+      const isAnswer = tcpPorts.includes(heard.sourcePort) &&
         heard.acknowledgment === (sequence + 1) >>> 0 &&
-        ((heard.flags & tcpFlags.rst) !== 0 || (heard.flags & tcpFlags.syn) !== 0);
+        (heard.flags & (tcpFlags.rst | tcpFlags.syn)) !== 0;
+      return isAnswer ? within(heard.destinationPort - ownPort) : null;
+    }
     case "port unreachable":
-      return heard.sourcePort === ownPort && heard.destinationPort === udpPort;
+      return heard.destinationPort === udpPort ? within(heard.sourcePort - ownPort) : null;
     default:
-      return true;
+      return 0;
   }
 }

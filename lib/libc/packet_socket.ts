@@ -62,8 +62,11 @@ export interface PacketSocket {
   send(frame: Uint8Array<ArrayBuffer>): boolean;
   /** Resolves when frames have come in, after `ms` at the latest. */
   wait(ms: number): Promise<void>;
-  /** Hands on frames that have come in, 512 at most; they are valid until `take` returns. */
-  receive(take: (frame: Uint8Array) => void): void;
+  /**
+   * Hands on frames that have come in, 512 at most; they are valid until `take` returns. Says whether
+   * those were all.
+   */
+  receive(take: (frame: Uint8Array) => void): boolean;
   /** Closes it as soon as nobody waits in it. */
   close(): Promise<void>;
 }
@@ -150,9 +153,10 @@ class OpenSocket implements PacketSocket {
     const { libc, fd } = this;
     for (let i = 0; i < maxFramesAtOnce && this.#isOpen; i++) {
       const length = libc.recv(fd, this.#buffer, BigInt(maxFrameBytes), c.MSG_DONTWAIT);
-      if (length < 0) return;
+      if (length < 0) return true;
       take(this.#buffer.subarray(0, length));
     }
+    return !this.#isOpen;
   }
 
   async close() {

@@ -192,6 +192,8 @@ function errnoOf(text: string): number {
 }
 
 const batchLine = /^Command failed -:\d+$/;
+/** What `ip` says beside what it was asked, of its own files in /etc/iproute2, for one. */
+const remark = /^Warning: |^Database .* is corrupted/;
 /** Exit codes from here on say that a signal ended the process. */
 const firstSignalCode = 128;
 
@@ -209,7 +211,9 @@ interface IpOutput {
 export function readIpResult(result: IpResult, tolerable: readonly number[] = []): IpOutput {
   const lines = nonEmptyLines(result.stdout);
   if (result.code === 0) return { lines, failure: null, tolerated: 0 };
-  const complaints = nonEmptyLines(result.stderr).filter((line) => !batchLine.test(line));
+  const complaints = nonEmptyLines(result.stderr).filter((line) =>
+    !batchLine.test(line) && !remark.test(line)
+  );
   const failed = complaints.filter((line) => !tolerable.includes(errnoOf(line)));
   const tolerated = complaints.length - failed.length;
   const isExplained = tolerated > 0 || lines.some(bailsOut);

@@ -67,7 +67,7 @@ interface Place {
 /**
  * The cache over iproute2. Changing it needs CAP_NET_ADMIN. An address is on the link that the
  * kernel's own route to it takes without a gateway; a link-local one, which routes don't tell, on the
- * links of its source.
+ * links of its source. Tunnels have no neighbors.
  */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
   const {
@@ -84,7 +84,9 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
   ): Promise<Place[][]> {
     const own = readInterfaces(interfaces);
     const isRouted = (address: AddressPrefix) => isWholeAddress(address) && !isLinkLocal(address);
-    const routed = await routesTo(ip, addresses.filter(isRouted));
+    const hasNeighbors = ({ device }: Place) =>
+      own.find(({ name }) => name === device)?.hasNeighbors !== false;
+    const routed = (await routesTo(ip, addresses.filter(isRouted))).filter(hasNeighbors);
     return addresses.map((address) => {
       if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
       if (!isWholeAddress(address)) return [];
@@ -161,8 +163,8 @@ function linksOf(
   const isOwn = ({ addresses }: OwnInterface) =>
     addresses.some((own) => samePrefix(own.address, address));
   if (interfaces.some(isOwn)) return [];
-  const candidates = interfaces.filter(({ addresses }) =>
-    addresses.some(({ network }) => prefixContains(network, address))
+  const candidates = interfaces.filter(({ addresses, hasNeighbors }) =>
+    hasNeighbors && addresses.some(({ network }) => prefixContains(network, address))
   );
   const near = candidates.filter(({ addresses }) =>
     source !== undefined && addresses.some(({ network }) => prefixContains(network, source))

@@ -30,6 +30,14 @@ function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): bool
   return isVirtualRouters(own) && own.addresses.every(isBelow);
 }
 
+/** Own link-layer addresses that the runtime doesn't tell: see `readOwnLinkLayerAddresses`. */
+export interface LearnedAddresses {
+  /** In hex digits. */
+  readonly known: Set<string>;
+  /** There may be others: they could not be looked up. */
+  failed: boolean;
+}
+
 /** Where a host is, as far as its answers say. */
 export interface HostPlace {
   /** Numbers of the links on which it was asked and answered; others for hosts that were named. */
@@ -79,18 +87,18 @@ function isOnRoute(
  * Tells whether a link-layer address is one of this machine's own, on any interface. Null for one that
  * isn't known, if there is an interface whose own the system doesn't tell, since all its addresses
  * have labels, and no other interface holds the address: that one may answer for what is on lo, too.
- * `learned`, in hex digits, may grow: see `readOwnLinkLayerAddresses`. With a host's place it must be
- * one by which the host gets to the address; null if that can't be told.
+ * Null, too, while what else is own could not be `learned`, which may change. With a host's place it
+ * must be one by which the host gets to the address; null if that can't be told.
  */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],
-  learned: ReadonlySet<string> = new Set(),
+  learned: LearnedAddresses = { known: new Set(), failed: false },
   links: Links = [],
 ): (linkLayerAddress: Uint8Array, address: AddressPrefix, place?: HostPlace) => boolean | null {
   const told = interfaces.filter(({ linkLayerAddress }) => linkLayerAddress !== null);
   const isAnyUntold = interfaces.some((own) => own.hasNeighbors && !told.includes(own));
   const isUntold = (address: AddressPrefix) =>
-    isAnyUntold && learned.size === 0 &&
+    isAnyUntold && learned.known.size === 0 &&
     !told.some(({ addresses }) => addresses.some((own) => samePrefix(own.address, address)));
   const own = Map.groupBy(
     told.filter((one) => !isBackups(one, interfaces)),
@@ -101,6 +109,8 @@ export function ownLinkLayerAddresses(
     if (holders !== undefined) {
       return place === undefined || isOnRoute(holders, links, place, address);
     }
-    return learned.has(linkLayerAddress.toHex()) || (isUntold(address) ? null : false);
+    if (learned.known.has(linkLayerAddress.toHex())) return true;
+    const isUnlearned = learned.failed && !isVirtualRouters({ linkLayerAddress });
+    return isUnlearned || isUntold(address) ? null : false;
   };
 }

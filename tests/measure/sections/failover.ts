@@ -2,7 +2,7 @@ import { pack } from "../../../packaging/pack.ts";
 import { labLacks, runLab, type Way } from "../../lab/failover.ts";
 import { pictureOf } from "../../lab/picture.ts";
 import { faultsOf, type Lane, outageOf, type RunResult, timelineText } from "../../lab/result.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 import { median } from "../statistics.ts";
 
 const picture = {
@@ -54,17 +54,12 @@ async function run({ quick, write, progress }: Context): Promise<Row[]> {
     delay("b answered", delaysOf(daemon, "answered", "b")),
     delay("c answered", delaysOf(daemon, "answered", "c")),
     ...rowsOf("script", script),
-    {
-      what: "a, ignores it, without: stuck while watched",
-      value: Math.min(...outagesOf([...daemon, ...script], "a")) / 1_000,
-      unit: "s",
-    },
-    {
-      what: "hosts or reports that were not as they must be",
-      value: [...daemon, ...script].flatMap(faultsOf).length,
-      unit: "",
-      promise: { max: 0 },
-    },
+    figure(
+      "a, ignores it, without: stuck while watched",
+      Math.min(...outagesOf([...daemon, ...script], "a")) / 1_000,
+      "s",
+    ),
+    figure("faults", [...daemon, ...script].flatMap(faultsOf).length, "", { promise: { max: 0 } }),
   ];
 }
 
@@ -86,11 +81,11 @@ function rowsOf(way: string, runs: readonly RunResult[], limits: Pick<Row, "goal
   return [
     rowOf({ ...accepts, what: `${way}: c, accepts it: outage` }, "ms"),
     rowOf(ours, "ms", accepts, limits),
-    {
-      what: `${way}: b later than c`,
-      value: median(ours.values.map((ms, i) => ms - accepts.values[i])),
-      unit: "ms",
-    },
+    figure(
+      `${way}: b later than c`,
+      median(ours.values.map((ms, i) => ms - accepts.values[i])),
+      "ms",
+    ),
   ];
 }
 

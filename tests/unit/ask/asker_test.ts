@@ -176,10 +176,59 @@ Deno.test("ask() waits for each witness, however late it is sent", async () => {
   // Twice, with the control; and what asks whether the host holds the address itself.
   assert.deepEqual(
     ["echo", "tcp", "udp"].map((kind) => kinds.get(kind)?.length),
-    [5, 20, 2],
+    [7, 30, 2],
   );
   const [last] = ended.sent.slice(-1);
-  assert.ok(ended.results[0].ms - last.at >= 240, `${ended.results[0].ms - last.at} ms`);
+  assert.ok(ended.results[0].ms - last.at >= 70, `${ended.results[0].ms - last.at} ms`);
+});
+
+/** What becomes of a healthy host whose answers take long or are lost, and when, in ms. */
+const vip = "c0000201";
+type AnswerMs = (frame: SentFrame, n: number) => number;
+const echoes = (answerMs: AnswerMs): AnswerMs => (frame, n) =>
+  frame.kind === "echo" ? answerMs(frame, n) : 0;
+const slow: readonly [what: string, answerMs: AnswerMs, from: number, to: number][] = [
+  ["answers at once", () => 0, 0, 2],
+  ["takes 300 ms for each answer", () => 300, 600, 605],
+  ["answers pings after 230 ms", echoes(() => 230), 230, 235],
+  ["answers pings after 900 ms", echoes(() => 900), 900, 905],
+  ["answers to the address late", echoes(({ from }) => from === vip ? 200 : 0), 200, 205],
+  [
+    "loses two answers to the address",
+    echoes(({ from }, n) => from === vip && n < 3 ? Infinity : 0),
+    160,
+    165,
+  ],
+  [
+    "loses most of its answers, to the control, too",
+    echoes(({ from }, n) => (from === vip ? n < 5 : n !== 2) ? Infinity : 0),
+    320,
+    325,
+  ],
+];
+for (const [what, answerMs, from, to] of slow) {
+  Deno.test(`ask() calls no host stuck that ${what}`, async () => {
+    // A silent one keeps the run going until an answer that is later than a verdict waits.
+    const silent = from > 700 ? [question(host(11), { expected: true })] : [];
+    const questions = [question(host(10)), ...silent];
+    const { results: [{ verdict, ms }] } = await askOn(
+      [{ address: host(10), answerMs }],
+      questions,
+    );
+    assert.equal(verdict, "healed");
+    assert.ok(ms >= from && ms <= to, `${ms} ms`);
+  });
+}
+
+Deno.test("ask() says nothing of a host while its answer waits to be read", async () => {
+  const numbers = Array.from({ length: 200 }, (_, i) => 10 + i);
+  const said: string[] = [];
+  await askOn(numbers.map((n) => ({ address: host(n) })), numbers.map((n) => question(host(n))), {
+    pace: 100_000,
+    readMs: 4,
+    watch: ({ verdict }) => said.push(verdict),
+  });
+  assert.deepEqual(said, numbers.map(() => "healed"));
 });
 
 Deno.test("ask() gives up a link that takes no frames", async () => {

@@ -95,7 +95,7 @@ for (const [what, frames, verdict, at] of cases) {
     inquiry.asks = 1;
     for (const frame of frames) {
       if ("kind" in frame) inquiry.hear(frame, 5);
-      else inquiry.hearControl(frame[1], true);
+      else inquiry.hearControl(frame[1], true, 0);
     }
     inquiry.conclude(9);
     const { verdict: said, linkLayerAddress } = inquiry.resultSince(0);
@@ -107,9 +107,9 @@ for (const [what, frames, verdict, at] of cases) {
 
 Deno.test("Inquiry of a drill takes no advertisement for a control: the address sent no solicitation", () => {
   const inquiry = new Inquiry(question(host), ownMac);
-  inquiry.hearControl(discovery("neighbor advertisement"), false);
+  inquiry.hearControl(discovery("neighbor advertisement"), false, 0);
   assert.deepEqual([inquiry.mac, inquiry.isControlAnswered], [mac, false]);
-  inquiry.hearControl(echo(), false);
+  inquiry.hearControl(echo(), false, 0);
   assert.equal(inquiry.isControlAnswered, true);
 });
 
@@ -131,7 +131,7 @@ Deno.test("Inquiry has the host as its neighbor when it was heard", () => {
     const inquiry = new Inquiry(question(host), ownMac);
     for (const frame of frames) {
       if ("kind" in frame) inquiry.hear(frame, 5);
-      else inquiry.hearControl(frame[1], true);
+      else inquiry.hearControl(frame[1], true, 0);
     }
     const { neighbor, isAnswered, isSeenWrong } = inquiry;
     return [neighbor && String(neighbor.linkLayerAddress), inquiry.mac, isAnswered, isSeenWrong];

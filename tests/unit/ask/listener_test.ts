@@ -27,7 +27,10 @@ function openListener(own: () => ReturnType<typeof interfaces>) {
         linkLayerAddress: "020000000001",
         send: () => true,
         wait: () => Promise.resolve(),
-        receive: (take) => (incoming.get(link) ?? []).splice(0).forEach(take),
+        receive: (take) => {
+          (incoming.get(link) ?? []).splice(0).forEach(take);
+          return true;
+        },
         close: () => Promise.resolve(void closed.push(link)),
       };
     },

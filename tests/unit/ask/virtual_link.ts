@@ -25,6 +25,8 @@ interface VirtualHost {
   readonly silent?: boolean;
   /** It answers no echo. */
   readonly firewalled?: boolean;
+  /** How long its answer to the nth frame of a kind from an address takes; Infinity: it is lost. @default 0 */
+  readonly answerMs?: (frame: SentFrame, n: number) => number;
 }
 
 /** A frame that the asker sent, and when, in ms from the start. */
@@ -68,6 +70,8 @@ export async function askOn(
     readonly stretch?: (ms: number) => number;
     /** The link takes no frames. */
     readonly isDown?: boolean;
+    /** What reading a frame takes, in ms. @default nothing */
+    readonly readMs?: number;
   } = {},
 ): Promise<AskReport & { readonly sent: readonly SentFrame[]; readonly ms: number }> {
   const {
@@ -75,12 +79,13 @@ export async function askOn(
     signal,
     isDown,
     stretch = (ms) => ms,
+    readMs = 0,
     ...options
   } = changes;
   const time = createTestTime();
   const start = time.monotonic();
   const sent: SentFrame[] = [];
-  const incoming: Uint8Array[] = [];
+  const incoming: { readonly at: number; readonly frame: Uint8Array }[] = [];
   const known = new Map(hosts.map((host) => [addressKey(question(host.address).host), host]));
   const aborting = new AbortController();
   const report = ask(questions, {
@@ -93,17 +98,27 @@ export async function askOn(
       send(frame) {
         const ms = time.monotonic() - start;
         if (isDown) return false;
-        sent.push({ at: ms, ...described(frame) });
-        const host = known.get(described(frame).to);
-        if (host !== undefined) incoming.push(...answers(host, frame));
+        const one = { at: ms, ...described(frame) };
+        sent.push(one);
+        const host = known.get(one.to);
+        if (host === undefined) return true;
+        const alike = sent.filter(({ kind, from, to }) =>
+          kind === one.kind && from === one.from && to === one.to
+        );
+        const at = ms + (host.answerMs?.(one, alike.length) ?? 0);
+        incoming.push(...answers(host, frame).map((frame) => ({ at, frame })));
         return true;
       },
       wait: (ms) => {
         if (signal?.(time.monotonic() - start)) aborting.abort();
-        return incoming.length > 0 ? Promise.resolve() : sleep(time.after, stretch(ms));
+        const next = Math.min(...incoming.map(({ at }) => at)) - (time.monotonic() - start);
+        return sleep(time.after, Math.min(stretch(ms), Math.max(readMs, next)));
       },
       receive(take) {
-        for (const frame of incoming.splice(0)) take(frame);
+        const due = incoming.filter(({ at }) => at <= time.monotonic() - start)
+          .toSorted((a, b) => a.at - b.at).slice(0, readMs > 0 ? 1 : Infinity);
+        for (const one of due) take(incoming.splice(incoming.indexOf(one), 1)[0].frame);
+        return readMs === 0 || due.length === 0;
       },
       close: () => Promise.resolve(),
     }),

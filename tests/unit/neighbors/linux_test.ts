@@ -343,6 +343,7 @@ const routes: [what: string, route: Record<string, unknown> | null, device: stri
   ["by a network on the link", { dev: "e0" }, "e0"],
   ["by a route that is onlink", { gateway: "203.0.113.1", dev: "e0" }, "e0"],
   ["by a gateway", { gateway: "192.0.2.1", dev: "e0" }, null],
+  ["through a tunnel", { dev: "tun0" }, null],
   ["by an IPv6 gateway", { via: { family: "inet6", host: "fe80::1" }, dev: "e0" }, null],
   ["to the host itself", { type: "local", dev: "lo" }, null],
   ["that isn't there", null, null],
@@ -351,7 +352,9 @@ for (const [what, route, device] of routes) {
   Deno.test(`createLinuxCache().look() finds an address with a route ${what}`, async () => {
     const double = createIpDouble({ dst: "203.0.113.1", dev: "e0", lladdr: mac, state: ["STALE"] });
     double.route = () => route;
-    const cache = createLinuxCache({ ip: double.ip, interfaces: () => host });
+    const [tunnel] = lines(["tun0", "10.8.0.2/24"]);
+    const interfaces = () => [...host, { ...tunnel, mac: "00:00:00:00:00:00" }];
+    const cache = createLinuxCache({ ip: double.ip, interfaces });
     const [{ state }] = await cache.look([parsePrefix("203.0.113.1")]);
     assert.equal(state, device === null ? "not concerned" : "neighbor");
   });
