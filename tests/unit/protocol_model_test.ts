@@ -10,6 +10,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   type FlushOutcome,
+  type FlushScope,
   type FoundNeighbor,
   type NeighborCache,
   NeighborCacheError,
@@ -21,7 +22,13 @@ import { exchange, type ExchangePlan, type ExchangeRecord } from "../../lib/send
 import { compareAnswers, hostResult, hostStates } from "../../lib/sender/verdict.ts";
 import { sleep, type Time } from "../../lib/time.ts";
 import { type AckStatus, ackStatuses } from "../../lib/wire/ack.ts";
-import { type AddressPrefix, formatPrefix, parsePrefix } from "../../lib/wire/addresses.ts";
+import {
+  type AddressPrefix,
+  formatPrefix,
+  isWholeAddress,
+  parsePrefix,
+  prefixContains,
+} from "../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys, type RouterKeys } from "../../lib/wire/keys.ts";
 import {
@@ -56,6 +63,8 @@ const [first, second] = [parsePrefix("192.0.2.1/32"), parsePrefix("192.0.2.2/32"
 const waitMs = 2_000;
 /** Whether an ack so close to a run's end counts is nobody's promise. */
 const endMs = 30;
+/** A whole address is flushed at once: when those that are being deleted, 3 ms each, are done. */
+const wholeAddressMs = 10;
 /** Longer than a run can last: the last copy + 2 x the wait + 15 s. */
 const longestRunMs = 4_000 + 2 * waitMs + 15_000 + 100;
 const hosts = [0, 1, 2] as const;
@@ -134,6 +143,13 @@ class Host {
   readonly troubledAt: number[] = [];
   /** By request id: in which starts it was accepted. */
   readonly accepted = new Map<string, number[]>();
+  /** What it has to flush, and what it began to flush, in which start. */
+  readonly #owed: { readonly at: number; readonly scope: FlushScope }[] = [];
+  readonly #flushes: {
+    readonly at: number;
+    readonly scope: FlushScope;
+    readonly start: number;
+  }[] = [];
   #starts = 0;
   #startedWall = 0;
   #receiver!: Receiver;
@@ -248,10 +264,37 @@ class Host {
       "again, which is older than a start",
     );
     this.accepted.set(id, [...earlier, start]);
+    const { action, addresses } = parseRequest(bytes) ?? assert.fail("accepted what says nothing");
+    if (action === "probe") return;
+    const at = this.time.monotonic();
+    for (const address of addresses) this.#owed.push({ at, scope: [address] });
+    if (action === "flush all") this.#owed.push({ at, scope: "all" });
+  }
+
+  /** The gate's promise: a flush of all that was asked for, and no more of them than it allows. */
+  checkFlushes() {
+    for (const { at, scope } of this.#owed) {
+      const limit = at + (isHeldDown(scope) ? testRules.holdDownMs : wholeAddressMs);
+      const isKept = this.#flushes.some((flush) =>
+        flush.at >= at && flush.at <= limit && covers(flush.scope, scope)
+      );
+      assert.ok(isKept, `${this.name} flushed nothing for ${scopeText(scope)}, asked for at ${at}`);
+    }
+    const gated = Map.groupBy(
+      this.#flushes.filter(({ scope }) => isHeldDown(scope)),
+      ({ start }) => start,
+    );
+    for (const flushes of gated.values()) {
+      for (let i = 3; i < flushes.length; i++) {
+        const ms = flushes[i].at - flushes[i - 3].at;
+        assert.ok(ms >= testRules.holdDownMs, `${this.name} flushed four times in ${ms} ms`);
+      }
+    }
   }
 
   #cache(): NeighborCache {
     const { time } = this;
+    const start = this.#starts;
     const find = (address: AddressPrefix): FoundNeighbor =>
       this.isStuck && formatPrefix(address) === formatPrefix(first)
         ? { state: "permanent", cached: true, linkLayerAddress: foreignMac }
@@ -259,7 +302,8 @@ class Host {
     const later = async (ms: number) => await sleep(time.after, ms);
     return {
       ...notingCache().cache,
-      flush: async (): Promise<FlushOutcome> => {
+      flush: async (scope): Promise<FlushOutcome> => {
+        if (start === this.#starts) this.#flushes.push({ at: time.monotonic(), scope, start });
         await later(3);
         if (this.failing) throw new NeighborCacheError("Not permitted", 1);
         return { removed: 1, forgotten: [], micros: 3_000, notes: [] };
@@ -276,6 +320,14 @@ class Host {
       },
     };
   }
+}
+
+const scopeText = (scope: FlushScope) => scope === "all" ? "all" : scope.map(formatPrefix).join();
+const isHeldDown = (scope: FlushScope) => scope === "all" || !scope.every(isWholeAddress);
+
+function covers(flushed: FlushScope, asked: FlushScope): boolean {
+  if (flushed === "all" || asked === "all") return flushed === "all";
+  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
 }
 
 const knownRouterKeys = new Map<string, RouterKeys>();
@@ -455,6 +507,7 @@ async function carryOut({ steps, fates, lossless, stuck }: Schedule): Promise<vo
   // What was delayed for long is a copy, or stale, by now.
   await time.until(sleep(time.after, 140_000));
   assert.deepEqual(all.flatMap(({ faults }) => faults), []);
+  for (const host of all) host.checkFlushes();
 }
 
 /** Which request of a run a datagram is, by what it asks for. */

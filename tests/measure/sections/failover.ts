@@ -9,7 +9,7 @@ import {
   type RunResult,
   timelineText,
 } from "../../lab/result.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 import { median } from "../statistics.ts";
 
 const picture = {
@@ -61,26 +61,15 @@ async function run({ quick, write, progress }: Context): Promise<Row[]> {
   return [
     rowOf(accepts, "ms"),
     rowOf(ours, "ms", accepts, { goal: { max: 1.02 } }),
-    {
-      what: "b later than c",
-      value: median(ours.values.map((ms, i) => ms - accepts.values[i])),
-      unit: "ms",
-    },
-    {
-      what: "a, ignores it, without: stuck while watched",
-      value: Math.min(...outages("a")) / 1_000,
-      unit: "s",
-    },
+    figure("b later than c", median(ours.values.map((ms, i) => ms - accepts.values[i])), "ms"),
+    figure("a, ignores it, without: stuck while watched", Math.min(...outages("a")) / 1_000, "s"),
     delay("request", delaysOf(runs, "request")),
     delay("b answered", delaysOf(runs, "answered", "b")),
     delay("b's flush", delaysOf(runs, "flush", "b")),
     delay("c answered", delaysOf(runs, "answered", "c")),
-    {
-      what: "hosts or reports that were not as they must be",
-      value: runs.flatMap(faultsOf).length,
-      unit: "",
+    figure("faults", runs.flatMap(faultsOf).length, "", {
       promise: { max: 0 },
-    },
+    }),
   ];
 }
 

@@ -14,7 +14,7 @@ import {
   openRequestSocket,
   sharedRouter,
 } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 import { formatNumber, median } from "../statistics.ts";
 
 interface Flood {
@@ -123,13 +123,10 @@ async function floodService(
       unit: "%",
       ...guarded ? { promise: { min: 100 } } : isInsider ? {} : { goal: { min: 95 } },
     },
-    {
-      what: `${name}: five copies flushed`,
-      value: flushedPercent(fives, answers, socket.router),
-      unit: "%",
+    figure(`${name}: five copies flushed`, flushedPercent(fives, answers, socket.router), "%", {
       promise: { min: isInsider ? 95 : 99 },
-    },
-    { what: `${name}: socket full`, value: 100 * dropped / sent, unit: "%" },
+    }),
+    figure(`${name}: socket full`, 100 * dropped / sent, "%"),
   ];
   const descriptors = after.descriptors - before.descriptors;
   return { rows, mebibytes: after.maxRss / 2 ** 20, descriptors, idleCpuMs };
@@ -142,24 +139,18 @@ async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise
     denoReceiver("bare", "bare Deno loop"),
     cReceiver(folder),
   ];
-  const samples = receivers.map(({ name }) => ({ what: name, values: [] as number[] }));
   const receiverPort = 47_906;
-  const seconds = quick ? 0.5 : 4;
-  const line = [
-    `${folder}/flood`,
-    "127.0.0.1",
-    ...[receiverPort, flood.perSecond, seconds].map(String),
-  ];
-  for (let round = 0; round < (quick ? 1 : 5); round++) {
-    for (const [r, receiver] of receivers.entries()) {
-      await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
-      const before = await droppedDatagrams();
-      const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
-      samples[r].values.push(100 * (await droppedDatagrams() - before) / sent);
-    }
-  }
+  const numbers = [receiverPort, flood.perSecond, quick ? 0.5 : 4].map(String);
+  const subjects = receivers.map((receiver) => ({ what: receiver.name, receiver }));
+  const samples = await inTurn(subjects, { count: quick ? 1 : 5 }, async ({ receiver }) => {
+    await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
+    const before = await droppedDatagrams();
+    const line = [`${folder}/flood`, "127.0.0.1", ...numbers];
+    const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
+    return 100 * (await droppedDatagrams() - before) / sent;
+  });
   const [ours, ...others] = samples;
-  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))} %`);
+  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))}%`);
   const what = `loopback, ${flood.kind}: socket full`;
   return { ...rowOf({ ...ours, what }, "%"), peer: peer.join(", ") };
 }
@@ -177,23 +168,13 @@ async function run(context: Context): Promise<Row[]> {
   const most = (of: (one: typeof flooded[number]) => number) => Math.max(0, ...flooded.map(of));
   const rows: Row[] = [
     ...flooded.flatMap(({ rows }) => rows),
-    {
-      what: "memory at most",
-      value: most((one) => one.mebibytes),
-      unit: "MiB",
+    figure("memory at most", most((one) => one.mebibytes), "MiB", {
       promise: { max: maxMebibytes },
-    },
-    {
-      what: "descriptors more afterwards",
-      value: most((one) => one.descriptors),
-      unit: "",
+    }),
+    figure("descriptors more afterwards", most((one) => one.descriptors), "", {
       promise: { max: 0 },
-    },
-    {
-      what: "processor in a second afterwards, at most",
-      value: most((one) => one.idleCpuMs),
-      unit: "ms",
-    },
+    }),
+    figure("processor in a second afterwards, at most", most((one) => one.idleCpuMs), "ms"),
   ];
   for (const flood of floods) rows.push(await floodReceivers(flood, context));
   return rows;

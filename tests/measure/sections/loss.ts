@@ -76,7 +76,7 @@ async function run({ quick }: Context): Promise<Row[]> {
       what: `${what}: reached`,
       value: 100 * reached / trials,
       unit: "%",
-      peer: `theory's ${(100 * theory).toFixed(1)} %`,
+      peer: `theory's ${(100 * theory).toFixed(1)}%`,
       ratio: reached / trials / theory,
     }, {
       what: `${what}: standard deviations`,

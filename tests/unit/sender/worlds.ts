@@ -30,6 +30,7 @@ import {
 } from "../../../lib/wire/addresses.ts";
 import { idLength, offsets } from "../../../lib/wire/datagram.ts";
 import { parseRequest, requestIdOf } from "../../../lib/wire/request.ts";
+import { seededRandom } from "../../measure/statistics.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { testRules } from "../receiver/harness.ts";
@@ -346,16 +347,6 @@ function cacheOf(
   };
 }
 
-/** Uniform numbers in [0, 1) from a seed (mulberry32). */
-function createRandom(seed: number): () => number {
-  return () => {
-    seed = seed + 0x6d2b79f5 | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-}
-
 const signature = new Uint8Array(64).fill(7);
 const senderPort = 27_736;
 /** Where an ack says how many reports it has. */
@@ -377,7 +368,7 @@ const hostKeys = Array.from({ length: 7 }, (_, i) => hostKey(i + 1));
 export async function runIn(world: World, keyFile: string): Promise<EndedWorld> {
   const { router, routerPlaces, placed, hostPlaces, own } = layOut(world);
   const time = createTestTime();
-  const random = createRandom(world.random);
+  const random = seededRandom(world.random);
   const models = world.hosts.map((spec, i) =>
     modelOf(spec, hostKeys[i].toHex(), hostPlaces[i], placed)
   );
