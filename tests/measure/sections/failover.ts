@@ -76,10 +76,10 @@ async function run({ quick, write, progress }: Context): Promise<Row[]> {
 export const failover: Section = {
   title: "A real failover and one back",
   about:
-    "Two routers with real keepalived (`advert_int 1`, `nopreempt`) and three hosts that probe " +
-    "the virtual address every 10 ms. The master's link is cut, and 6 s later the new " +
-    "master's; five runs. Hosts a and b ignore gratuitous ARP. Most of an outage is VRRP's own " +
-    "three advertisements. The picture is the run with the median ratio.",
+    "Two routers with real keepalived, three hosts that probe the virtual address every 10 ms; " +
+    "the master's link is cut, then the new master's; five runs. Hosts a and b ignore " +
+    "gratuitous ARP. Most of an outage is VRRP's own. The picture is the run with the median " +
+    "ratio.",
   needs: ["keepalived", "nft"],
   runsOutside: true,
   picture,

@@ -182,10 +182,8 @@ async function run(context: Context): Promise<Row[]> {
 
 export const floods: Section = {
   title: "Floods",
-  about:
-    "200 genuine requests of one copy and 100 of five, in a flood from another address; both " +
-    "ends share this machine. Loopback: the same floods at receivers that do less, 5 turns of " +
-    "4 s.",
+  about: "200 requests of one copy and 100 of five in a flood from another address, both ends on " +
+    "this machine. Loopback: the same floods, 4 s, 5 turns.",
   needs: ["cc", "nft"],
   run,
 };
