@@ -64,7 +64,7 @@ export const figure = (what: string, value: number, unit = "", limits: Bounds = 
 });
 
 /** All repetitions of one measurement. */
-export interface Samples {
+interface Samples {
   readonly what: string;
   readonly values: readonly number[];
 }
