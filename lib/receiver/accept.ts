@@ -195,9 +195,19 @@ function seenOf(
   filter: Uint8Array,
   isStale: boolean,
 ): SeenRequest {
-  const request = { id, created, acknowledge, ackSpreadMs };
-  const untried = { result: null, triedAt: -Infinity, retries: 0 };
-  return { ...request, ...untried, key, filter, isStale, sources: new AckSources() };
+  return {
+    id,
+    created,
+    acknowledge,
+    ackSpreadMs,
+    key,
+    filter,
+    isStale,
+    result: null,
+    sources: new AckSources(),
+    triedAt: -Infinity,
+    retries: 0,
+  };
 }
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */

@@ -170,13 +170,17 @@ export async function startProber(
 }
 
 /**
- * Starts keepalived on a router, which runs `notify` when it becomes master. Both routers start as
+ * Starts keepalived on a router, which runs `notify` when it becomes master, or writes to a FIFO. Both routers start as
  * backup and don't preempt, so that only a failure moves the address. There is no `use_vmac`: with it
  * the address keeps one link-layer address and there is nothing to heal.
  */
 export async function startKeepalived(
   router: Station,
-  { priority, notify }: { readonly priority: number; readonly notify: string },
+  { priority, notify, fifo }: {
+    readonly priority: number;
+    readonly notify?: string;
+    readonly fifo?: string;
+  },
   onLine: OnLine,
 ): Promise<void> {
   await runKeepalived(
@@ -184,6 +188,7 @@ export async function startKeepalived(
     `global_defs {
     router_id ${router.name}
     enable_script_security
+    ${fifo === undefined ? "" : `vrrp_notify_fifo ${fifo}`}
 }
 vrrp_instance lan {
     state BACKUP
@@ -195,7 +200,7 @@ vrrp_instance lan {
     virtual_ipaddress {
         ${virtualAddress}/24
     }
-    notify_master "${notify}"
+    ${notify === undefined ? "" : `notify_master "${notify}"`}
 }
 `,
     onLine,

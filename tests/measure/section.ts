@@ -126,7 +126,7 @@ export function cellsOf(row: Row): string[] {
     what,
     figure + spread,
     peer,
-    ratio === undefined ? "" : ratio.toFixed(2),
+    ratio === undefined ? "" : ratio.toFixed(Math.abs(ratio - 1) < 0.01 ? 3 : 2),
     limitText(row),
   ];
 }

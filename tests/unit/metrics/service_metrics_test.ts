@@ -104,11 +104,6 @@ Deno.test("metricsText() writes help, type and one line a sample, and ends in a 
   assert.equal(lines.at(-1), "");
 });
 
-Deno.test("metricsText() escapes what would end a label's value or a line", () => {
-  const text = metricsText(measured(new Counters(), { version: '"\\\n' }));
-  assert.ok(text.includes('version="\\"\\\\\\n"'), text);
-});
-
 Deno.test({
   name: "metricsText() is what promtool calls good metrics",
   ignore: !hasPromtool,

@@ -36,6 +36,21 @@ Deno.test("Receiver acknowledges a copy again with the stored outcome and a new 
   assert.equal(receiver.counters.counted.repeated, 1);
 });
 
+Deno.test("Receiver starts the flush before it counts and logs what was accepted", async () => {
+  const order: string[] = [];
+  const { cache } = notingCache({
+    flush() {
+      order.push(`flush after ${receiver.counters.counted.accepted} counted`);
+      return Promise.resolve({ removed: 1, forgotten: [], micros: 1, notes: [] });
+    },
+  });
+  const report = (event: string) => void order.push(event);
+  const { deliver, receiver } = startHarness({ cache, report });
+  await deliver(signed(fresh));
+  assert.deepEqual(order, ["flush after 0 counted", "accepted", "flushed"]);
+  assert.equal(receiver.counters.counted.accepted, 1);
+});
+
 Deno.test("Receiver tries a failed flush again by a copy, each 0.5 s at most, 8 times", async () => {
   const { deliver, pass, sent, fail, flushes } = startHarness({}, { holdDownMs: 1_000 });
   fail(new NeighborCacheError("Not permitted", 1));

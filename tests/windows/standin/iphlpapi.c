@@ -12,6 +12,7 @@
 #include "netlink.h"
 
 __declspec(dllimport) NETIO_STATUS WINAPI OrigGetIpNetTable2(ADDRESS_FAMILY, PMIB_IPNET_TABLE2 *);
+__declspec(dllimport) NETIO_STATUS WINAPI OrigConvertInterfaceIndexToLuid(NET_IFINDEX, NET_LUID *);
 __declspec(dllimport) void WINAPI OrigFreeMibTable(void *);
 
 static DWORD win32_error(int linux_error)
@@ -113,41 +114,40 @@ static DWORD list(uint8_t family, struct neighbor **list, size_t *count)
     return win32_error(error);
 }
 
+/*
+ * IPv4 alone is Wine's own reading, which calls the kernel several times for each row: 57 rows take it
+ * many ms, Windows far less than one.
+ */
 NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *table)
 {
-    PMIB_IPNET_TABLE2 ipv4 = NULL, both = NULL;
-    struct neighbor *ipv6 = NULL;
-    size_t ipv4_count, ipv6_count = 0;
-    NETIO_STATUS code;
+    PMIB_IPNET_TABLE2 rows = NULL;
+    struct neighbor *entries;
+    size_t count;
+    DWORD code;
 
     if (family == AF_INET) return OrigGetIpNetTable2(family, table);
     if (family != AF_UNSPEC && family != AF_INET6) return ERROR_INVALID_PARAMETER;
-    if (family == AF_UNSPEC && (code = OrigGetIpNetTable2(AF_INET, &ipv4)) && code != ERROR_NOT_FOUND)
-        return code;
-    ipv4_count = ipv4 ? ipv4->NumEntries : 0;
-    if (!(code = list(LINUX_AF_INET6, &ipv6, &ipv6_count)))
+    if (!(code = list(linux_family(family), &entries, &count)))
     {
-        SIZE_T size = FIELD_OFFSET(MIB_IPNET_TABLE2, Table) +
-                      (ipv4_count + ipv6_count) * sizeof(MIB_IPNET_ROW2);
-        both = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, size);
-        if (!both) code = ERROR_NOT_ENOUGH_MEMORY;
+        rows = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY,
+                         FIELD_OFFSET(MIB_IPNET_TABLE2, Table) + count * sizeof(MIB_IPNET_ROW2));
+        if (!rows || !remember(NULL, rows)) code = ERROR_NOT_ENOUGH_MEMORY;
     }
     if (!code)
     {
-        both->NumEntries = (ULONG)(ipv4_count + ipv6_count);
-        if (ipv4) memcpy(both->Table, ipv4->Table, ipv4_count * sizeof(MIB_IPNET_ROW2));
-        for (size_t i = 0; i < ipv6_count; i++) to_row(&ipv6[i], &both->Table[ipv4_count + i]);
-        if (!remember(NULL, both)) code = ERROR_NOT_ENOUGH_MEMORY;
+        rows->NumEntries = (ULONG)count;
+        for (MIB_IPNET_ROW2 *row = rows->Table; row < rows->Table + count; row++)
+        {
+            to_row(&entries[row - rows->Table], row);
+            if (row > rows->Table && row[-1].InterfaceIndex == row->InterfaceIndex)
+                row->InterfaceLuid = row[-1].InterfaceLuid;
+            else OrigConvertInterfaceIndexToLuid(row->InterfaceIndex, &row->InterfaceLuid);
+        }
+        *table = rows;
     }
-    if (ipv4) OrigFreeMibTable(ipv4);
-    if (ipv6) HeapFree(GetProcessHeap(), 0, ipv6);
-    if (code)
-    {
-        if (both) HeapFree(GetProcessHeap(), 0, both);
-        return code;
-    }
-    *table = both;
-    return NO_ERROR;
+    else if (rows) HeapFree(GetProcessHeap(), 0, rows);
+    if (entries) HeapFree(GetProcessHeap(), 0, entries);
+    return code;
 }
 
 NETIO_STATUS WINAPI FlushIpNetTable2(ADDRESS_FAMILY family, NET_IFINDEX index)
