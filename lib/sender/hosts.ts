@@ -60,11 +60,6 @@ export interface HostsOptions {
    * Answers that tell the same are equal.
    */
   compare(a: FlushAck, b: FlushAck, request: AskedRequest): number;
-  /**
-   * Hosts that nobody waits for, and restarts of hosts, that have room.
-   * @default 10_000
-   */
-  readonly maxUnexpected?: number;
 }
 
 /** One host. */
@@ -197,14 +192,14 @@ export class Hosts {
 
   /** Whether there is room for a host; takes it. */
   #takeRoom(host: Host): boolean {
-    const { isPinned, isExpected, maxUnexpected = maxUnexpectedHosts } = this.#options;
+    const { isPinned, isExpected } = this.#options;
     if (isPinned(host.key)) {
       const instances = (this.#pinnedInstances.get(host.key) ?? 0) + 1;
       this.#pinnedInstances.set(host.key, instances);
       return instances <= maxPinnedInstances;
     }
     if (host.own || isExpected(host)) return true;
-    return ++this.#unexpected <= maxUnexpected;
+    return ++this.#unexpected <= maxUnexpectedHosts;
   }
 
   /** Makes room for an instance not seen before, in the place of the one at its address. */
