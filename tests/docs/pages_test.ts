@@ -92,6 +92,6 @@ Deno.test("docs/windows.md lists every service-specific exit code", async () => 
     "unexpectedError",
   ] as const;
   for (const name of names) {
-    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
+    assert.match(page, new RegExp(`^- ${events[name].id} ${name}: `, "m"));
   }
 });

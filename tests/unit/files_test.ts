@@ -18,16 +18,6 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
 const namesIn = async (folder: string) =>
   (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
 
-Deno.test("replaceFile() makes a file and replaces it, and leaves nothing beside it", () =>
-  inFolder(async (folder) => {
-    const path = `${folder}/a.prom`;
-    await replaceFile(path, "one\n");
-    assert.equal(await Deno.readTextFile(path), "one\n");
-    await replaceFile(path, "two\n");
-    assert.equal(await Deno.readTextFile(path), "two\n");
-    assert.deepEqual(await namesIn(folder), ["a.prom"]);
-  }));
-
 Deno.test("replaceFile() never shows half a file to a reader", () =>
   inFolder(async (folder) => {
     const path = `${folder}/a.prom`;
