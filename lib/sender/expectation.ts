@@ -112,16 +112,16 @@ function areFamiliesOfOne(one: ExpectedHost, other: ExpectedHost): boolean {
     families.every(({ size }) => size === 1) && families[0].isDisjointFrom(families[1]);
 }
 
-/** Whom a host may be. */
+/** What tells which expected host a host is. */
 interface Identity {
   /** Its key in hex. */
   readonly key: string;
-  /** Its own word; empty if it gave none. */
+  /** The name that it gives; empty if none. */
   readonly name: string;
   readonly addresses: Iterable<string>;
 }
 
-/** Who of the expected hosts is there. */
+/** Which expected hosts are there. */
 interface Roll<Host extends Identity> {
   /** By expected host: whoever answers for it, several instances of a pinned key too. */
   readonly present: ReadonlyMap<ExpectedHost, readonly Host[]>;
@@ -130,7 +130,7 @@ interface Roll<Host extends Identity> {
   readonly impostors: readonly Host[];
 }
 
-/** Finds whom hosts stand for. Made once, since a run asks often. */
+/** Finds which expected host each host is. Made once, since a run asks often. */
 export interface ExpectedHosts {
   readonly hosts: readonly ExpectedHost[];
   isPinned(key: string): boolean;
