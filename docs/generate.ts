@@ -12,28 +12,22 @@ export const pages: Readonly<Record<string, () => string>> = {
 function settingsPage(): string {
   const sections = settingNames.map((name) => {
     const { description, allowed, documented = allowed, unit } = settingTable[name];
-    const rows = [
-      `## ${name}`,
-      "",
-      wrap(`${description}.`),
-      "",
-      `- Default: \`${defaultText(name)}\`${unit === "" ? "" : ` ${unit}`}`,
-      `- ${wrap(`Allowed: ${documented}`, "  ").trimStart()}`,
-    ];
-    return rows.join("\n");
+    const measure = unit === "" ? "" : ` ${unit}`;
+    const limits = `Default \`${defaultText(name)}\`${measure}; allowed: ${documented}`;
+    return [`## ${name}`, wrap(`${description}.`), wrap(limits)].join("\n\n");
   });
+  const introduction = [
+    "On Linux the service reads `/etc/arpflush/arpflush.toml`, or what `--config` names. `--check` prints " +
+    "the settings in effect, or every error at once. `systemctl reload arpflush` (SIGHUP) reads them " +
+    "again; if anything is wrong, the old ones stay. Windows: [windows.md](windows.md#settings).",
+    "A file that others can change is refused (mode 0644), for they could list a router of " +
+    "their own; one with a Password must not be readable by others either (mode 0600).",
+  ].map((text) => wrap(text));
   return `# Settings
 
 <!-- Made from lib/config/settings.ts by \`deno task docs\`; change it there. -->
 
-On Linux the service reads \`/etc/arpflush/arpflush.toml\`, or the file that \`--config\` names. Without
-a file, and for every setting that a file leaves out, the defaults are in effect. \`--check\` prints
-the settings in effect and where each comes from, or every error at once. SIGHUP
-(\`systemctl reload arpflush\`) reads the settings again; if anything is wrong with them the old ones
-stay, and the log says why.
-
-Whoever can change the settings can list a router of his own: a file that others can change is
-refused (mode 0644), and one with a Password must not be readable by others either (mode 0600).
+${introduction.join("\n\n")}
 
 ${sections.join("\n\n")}
 `;
@@ -42,16 +36,15 @@ ${sections.join("\n\n")}
 function eventsPage(): string {
   const kinds = Object.entries(events).toSorted(([, a], [, b]) => a.id - b.id);
   const sections = kinds.map(([name, { id, severity, text, advice }]) => {
-    const lines = [`## ${id} ${name} (${severity})`, "", wrap(text, "> ")];
+    const lines = [`## ${id} ${name} (${severity})`, "", wrap(`_${text}_`)];
     if (advice !== "") lines.push("", wrap(advice));
     return lines.join("\n");
   });
   const introduction =
-    "Everything the service says: in its log on stderr (text, or JSON lines with " +
-    '`LogFormat = "json"`) and on Windows in the application event log, source ArpFlush. The number is ' +
-    "the event id there; numbers are never used again for another meaning. `{names}` stand for " +
-    "values, which the JSON lines carry one by one in `properties`, with `event` and `id`. No event holds " +
-    "a key, a password or a datagram's content.";
+    'What the service says in its log on stderr (text, or JSON lines with `LogFormat = "json"`, which have ' +
+    "the values of `{names}` in `properties`, with `event` and `id`) and on Windows in the application event " +
+    "log, source ArpFlush, by this number. Numbers are never used again for another meaning. No event " +
+    "holds a key, a password or a datagram's content.";
   return `# Events
 
 <!-- Made from lib/log/events.ts by \`deno task docs\`; change it there. -->

@@ -10,7 +10,7 @@
 import { messageOf } from "../errors.ts";
 import type { PacketSocket } from "../libc/packet_socket.ts";
 import type { Time } from "../time.ts";
-import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
+import { type AddressPrefix, type OwnInterface } from "../wire/addresses.ts";
 import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
 import { filterProgram, type Instruction } from "./filter.ts";
 import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";

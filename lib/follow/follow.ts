@@ -11,7 +11,8 @@ import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
 import { run } from "../sender/run.ts";
-import { keepHeartbeat } from "../sender/run_files.ts";
+import type { Outcome } from "../sender/outcome.ts";
+import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
 import { logToSystem } from "../sender/syslog.ts";
 import { stateText } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
@@ -21,6 +22,7 @@ import { type Link, type Links, linksOf, optionsOn } from "./address_changes.ts"
 import { Fifo, FifoTakenError, openFifo } from "./fifo.ts";
 import { Follower, type FollowerParts } from "./follower.ts";
 import { HostLinks } from "./host_links.ts";
+import { LastFailover } from "./last_failover.ts";
 import { NotifyLines } from "./notify_lines.ts";
 import { openPresence } from "./presence.ts";
 
@@ -61,12 +63,14 @@ export async function follow(path: string, options: SendOptions): Promise<number
   const isFirst = await following.open();
   if (!isFirst) return 0;
   const hostLinks = new HostLinks();
+  const failover = new LastFailover(systemTime, options);
+  const shared: Shared = { options, hostLinks, failover, log };
   const follower = new Follower({
     time: systemTime,
     joinMs: options.ask === null ? joinMs.flush : joinMs.ask,
     readLinks: () => linksOf(options, ownInterfaces(Deno.networkInterfaces())),
-    flush: (link, signal) => flush(link, options, hostLinks, signal),
-    probe: (links, signal) => probe(links, options, hostLinks, signal),
+    flush: (link, signal) => flush(link, shared, signal),
+    probe: (links, signal) => probe(links, shared, signal),
     log,
   });
   const presence = openPresenceOr(log, () => following.isInPlace, () => follower.note([]));
@@ -153,23 +157,49 @@ async function openHostMemoryOr(log: Log, { ask }: SendOptions): Promise<HostMem
   }
 }
 
+/** What all runs of the process share. */
+interface Shared {
+  readonly options: SendOptions;
+  readonly hostLinks: HostLinks;
+  readonly failover: LastFailover;
+  readonly log: Log;
+}
+
 /** Flushes one link and reports it; see `FollowerParts`. */
 async function flush(
   link: Link,
-  options: SendOptions,
-  hostLinks: HostLinks,
+  { options, hostLinks, failover, log }: Shared,
   signal: AbortSignal,
 ): Promise<void> {
+  const { metricsFile } = options;
   const expect = hostLinks.expectedOn(link.name, options.expect);
-  const narrowed: SendOptions = { ...optionsOn(link, options), expect, output: "line" };
-  hostLinks.note(await run(narrowed, signal), [link.name]);
+  // The metrics are of all links together.
+  const narrowed: SendOptions = {
+    ...optionsOn(link, options),
+    expect,
+    output: "line",
+    metricsFile: null,
+  };
+  const keep = async (result: Outcome | Error) => {
+    const whole = failover.end(link.name, result, narrowed);
+    if (whole === null || metricsFile === null) return;
+    for (const wrong of await keepMetrics(metricsFile, whole)) log("warning", wrong);
+  };
+  failover.begin();
+  try {
+    const outcome = await run(narrowed, signal);
+    hostLinks.note(outcome, [link.name]);
+    await keep(outcome);
+  } catch (error) {
+    await keep(error instanceof Error ? error : new Error(messageOf(error)));
+    throw error;
+  }
 }
 
 /** Probes all links and reports it; see `FollowerParts`. */
 async function probe(
   links: Links,
-  options: SendOptions,
-  hostLinks: HostLinks,
+  { options, hostLinks }: Shared,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.

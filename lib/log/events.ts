@@ -35,7 +35,7 @@ const catalogue = {
     id: 4,
     severity: "error",
     text: "Cannot reload the settings, the old ones stay: {error}",
-    advice: "Correct what the text names, check with --check, and reload again.",
+    advice: "Correct what the text names (--check), and reload again.",
   },
   stopIncomplete: {
     id: 5,
@@ -73,7 +73,7 @@ const catalogue = {
     id: 48,
     severity: "warning",
     text: "Left out {count} lines of the log: it is written too slowly",
-    advice: "Find out what holds up the reader of the log, or set LogLevel to info.",
+    advice: "Find out what holds up the log's reader, or set LogLevel to info.",
   },
 
   flushed: {
@@ -86,21 +86,20 @@ const catalogue = {
     id: 11,
     severity: "error",
     text: "Cannot flush {scope} for {who}: {error}",
-    advice:
-      "The next copy of the request tries again. Check the service's rights and the error named.",
+    advice: "The next copy of the request tries again. Check the service's rights.",
   },
   flushNote: { id: 12, severity: "warning", text: "Flush: {note}", advice: "" },
   lookFailed: {
     id: 13,
     severity: "warning",
     text: "Cannot look up neighbors for {who}: {error}",
-    advice: "The sender sees no link-layer address from this host. Check the error named.",
+    advice: "The sender sees no link-layer address from this host.",
   },
   lookOverload: {
     id: 14,
     severity: "warning",
     text: "Left out neighbor look-ups: too many were waiting, the last for {who}",
-    advice: "Ask for fewer reports at once; flushes are done all the same.",
+    advice: "Flushes are done all the same; ask for fewer reports at once.",
   },
   refreshFailed: {
     id: 15,
@@ -122,33 +121,28 @@ const catalogue = {
     severity: "warning",
     text: "Refused {count} datagrams: {reasons}; most from {source} ({sourceCount})",
     advice:
-      "Said at most once a minute. Reason key: list the router's public key in RouterKeys, or find out " +
-      "who sends. Reason source: see AllowedSources. Reason filter, signature or challenge: somebody " +
-      "else made or repeats them. Others: something else uses the port.",
+      "At most once a minute. Reason key: list the router's public key, or find out who sends. Source: see AllowedSources. Filter, signature, challenge: somebody else made or repeats them. Others: something else uses the port.",
   },
   brokenRequest: {
     id: 21,
     severity: "warning",
     text: "Refused a request signed with key {key} from {source}: {reason}",
     advice:
-      "Reason content: the router is broken or of another version, update it. Reason window " +
-      "full: it sends far too many requests.",
+      "Reason content: the router is broken or of another version. Window full: it sends far too many requests.",
   },
   clockOffset: {
     id: 22,
     severity: "warning",
     text: "The request of {who} was created {seconds} s away from this host's clock",
     advice:
-      "Set both clocks (NTP). The sender answers this host's challenge, so nothing is lost. A request " +
-      "created before the service's start, or repeated by somebody else, is stale too.",
+      "Set both clocks (NTP); nothing is lost, as the sender answers this host's challenge. A request from before the service's start, or one that somebody repeats, is stale too.",
   },
   replayWindowFull: {
     id: 23,
     severity: "warning",
     text: "Cannot remember the request of {who}: {capacity} are remembered already",
     advice:
-      "It is done all the same. Something that holds the key sends far too many requests; shorten " +
-      "ClockToleranceSeconds or find it in the log.",
+      "It is done all the same. Find who sends far too many requests, or shorten ClockToleranceSeconds.",
   },
   accepted: {
     id: 24,
@@ -161,13 +155,13 @@ const catalogue = {
     id: 30,
     severity: "warning",
     text: "Cannot receive: {error}; trying again",
-    advice: "Said at most once a minute. Usually an ack to a closed port or a network change.",
+    advice: "At most once a minute. Usually an ack to a closed port or a network change.",
   },
   socketLost: {
     id: 31,
     severity: "error",
     text: "Cannot receive any more on {address} port {port}: {error}; opening the socket again",
-    advice: "Check that the address is still the host's and the port is free.",
+    advice: "Check address and port.",
   },
   socketReopened: {
     id: 32,
@@ -179,14 +173,14 @@ const catalogue = {
     id: 33,
     severity: "warning",
     text: "Cannot send an ack to {destination}: {error}",
-    advice: "Said at most once a minute. Check routes and firewall towards the sender.",
+    advice: "At most once a minute. Check routes and firewall towards the sender.",
   },
 
   networkUnwatched: {
     id: 34,
     severity: "warning",
     text: "Cannot have Windows tell of changes of the network: {error}; trying again",
-    advice: "Said once until it works. Until then the service looks by itself, once a minute.",
+    advice: "Said once. Until it works the service looks by itself, once a minute.",
   },
   networkWatched: {
     id: 35,
@@ -200,14 +194,13 @@ const catalogue = {
     severity: "warning",
     text:
       "Cannot listen on {address} port {port}: {error}; trying again, other addresses are heard",
-    advice: "Check that the address is the host's and the port is free, or take it out of Listen.",
+    advice: "Check address and port, or take it out of Listen.",
   },
   portShared: {
     id: 36,
     severity: "warning",
     text: "Process {pid} has port {port} open on {address} too, and may be given requests instead",
-    advice:
-      "Find out what the process is (Task Manager, tasklist), and end it or move it off the port.",
+    advice: "Find out what the process is (Task Manager, tasklist), and end or move it.",
   },
 
   settingsInvalid: {
@@ -226,7 +219,7 @@ const catalogue = {
     id: 43,
     severity: "warning",
     text: "Cannot listen on {address} port {port} yet: {error}; trying again for {seconds} s",
-    advice: "Find the program that holds the port, or correct Listen and Port.",
+    advice: "See 44.",
   },
   listenFailed: {
     id: 44,
@@ -244,7 +237,7 @@ const catalogue = {
     id: 46,
     severity: "error",
     text: "Stopped by an unexpected error: {error}",
-    advice: "The service manager starts it again. Please report the text.",
+    advice: "The service manager restarts it. Please report the text.",
   },
 
   hostKeyNotKept: {
@@ -252,8 +245,7 @@ const catalogue = {
     severity: "warning",
     text: "Has a host key for this start alone: {error}",
     advice:
-      "Senders that have pinned this host's key find another one. Give the service its state folder " +
-      "(StateDirectory), or correct what the text names; delete a broken host key.",
+      "Senders that pin this host find another key. Give the service its state folder (StateDirectory), or delete a broken host key.",
   },
 
   metricsFailed: {
@@ -261,9 +253,7 @@ const catalogue = {
     severity: "warning",
     text: "Cannot write metrics to {path}: {error}; trying again",
     advice:
-      "Said once until it works again; requests are served all the same. Make the folder and let it " +
-      "be root's, free the disk, or correct MetricsFile. Under systemd restart the service if the " +
-      "folder is new.",
+      "Said once; requests are served all the same. Free the disk, correct MetricsFile, or make the folder, root's own, and restart the service.",
   },
   metricsWork: {
     id: 51,
@@ -275,7 +265,7 @@ const catalogue = {
     id: 52,
     severity: "warning",
     text: "Cannot remove the old metrics {path}: {error}",
-    advice: "Remove the file: an exporter that finds the same metrics in two files shows neither.",
+    advice: "Remove it: exporters that find metrics in two files show neither.",
   },
 } as const satisfies Record<string, EventKind>;
 

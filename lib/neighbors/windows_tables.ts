@@ -29,6 +29,11 @@ export function callError(call: string, code: number): NeighborCacheError {
   return new NeighborCacheError(`${call} returned ${describeWin32Error(code)}`, code);
 }
 
+/** Whether a call that flushes or deletes did its work; 1168 says that there was nothing to do. */
+export function isDone(code: number): boolean {
+  return code === win32.success || code === win32.notFound;
+}
+
 /**
  * The rows of both families from a call that takes one. Where the system refuses both at once
  * because one is absent (50), each is asked for on its own; only a system with neither is an error.

@@ -98,7 +98,7 @@ export interface Refusal {
   readonly key?: RouterKey;
 }
 
-/** To be done. */
+/** An authentic request that hasn't been seen, to be carried out. */
 export interface NewRequest {
   readonly kind: "new";
   readonly request: FlushRequest;
@@ -195,9 +195,19 @@ function seenOf(
   filter: Uint8Array,
   isStale: boolean,
 ): SeenRequest {
-  const request = { id, created, acknowledge, ackSpreadMs };
-  const untried = { result: null, triedAt: -Infinity, retries: 0 };
-  return { ...request, ...untried, key, filter, isStale, sources: new AckSources() };
+  return {
+    id,
+    created,
+    acknowledge,
+    ackSpreadMs,
+    key,
+    filter,
+    isStale,
+    result: null,
+    sources: new AckSources(),
+    triedAt: -Infinity,
+    retries: 0,
+  };
 }
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */

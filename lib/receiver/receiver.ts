@@ -284,15 +284,16 @@ export class Receiver {
     from: Peer,
     source: AddressPrefix,
   ): void {
-    this.counters.countAuthentic("accepted", request.created, seen.key.idText);
     const who = senderText(request, seen.key, from);
+    if (request.acknowledge) seen.sources.wait(from);
+    // The flush first: what is counted and logged can wait for it.
+    this.#work(seen, { request, source, who });
+    this.counters.countAuthentic("accepted", request.created, seen.key.idText);
     this.#parts.report("accepted", { action: request.action, who });
     if (!isRemembered) {
       this.counters.count("unremembered");
       this.#reportFull(() => ({ capacity: this.#state.windows.of(seen.key).size, who }));
     }
-    if (request.acknowledge) seen.sources.wait(from);
-    this.#work(seen, { request, source, who });
   }
 
   /** Does what a request asks for. Its flushes start before this returns, if the gate allows. */

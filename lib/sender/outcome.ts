@@ -175,7 +175,9 @@ export const verdictNames: readonly Verdict[] = [
 
 /** What a run says of one host. */
 export interface HostVerdict {
-  /** Its own word or, if it is missing, the name it was expected under; fit for a terminal. */
+  /** What tells it from other hosts, in other runs of this process too. */
+  readonly id: string;
+  /** The name that it gives or, if it is missing, that it was expected under; fit for a terminal. */
   readonly name: string;
   /** The name it was expected under; null if nobody expected it by name. */
   readonly expectedName: string | null;
@@ -194,6 +196,7 @@ export interface HostVerdict {
 export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome): HostVerdict[] {
   return [
     ...hosts.map((result): HostVerdict => ({
+      id: `${result.host.key} ${result.host.instance}`,
       name: result.name,
       expectedName: expectedNames.get(result.host) ?? null,
       verdict: result.state,
@@ -205,6 +208,7 @@ export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome):
     // Of those that nobody expects and nobody asked nothing is known but their number.
     ...askedHosts(asked).filter(({ verdict, expected }) => expected || verdict !== "not asked")
       .map((one): HostVerdict => ({
+        id: one.name ?? one.host,
         name: printable(one.name ?? one.host),
         expectedName: one.name,
         verdict: one.verdict,
@@ -214,6 +218,7 @@ export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome):
           .map(({ address }) => formatPrefix(address)),
       })),
     ...missing.map((name): HostVerdict => ({
+      id: name,
       name: printable(name),
       expectedName: name,
       verdict: "missing",

@@ -9,7 +9,7 @@ import { parseLinkLayerAddress } from "../wire/addresses.ts";
 import { isVirtualRouters } from "./own_link_layer.ts";
 
 /** The report waits for it. */
-const timeoutMs = 1_000;
+const timeoutMs = 3_000;
 
 /**
  * The link-layer addresses of ports, and of interfaces with an IP address. A virtual router's is left

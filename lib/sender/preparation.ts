@@ -18,7 +18,7 @@ import type { SendOptions } from "./arguments.ts";
 import type { PortRange } from "./datagram_port.ts";
 import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
 import { createExpectedHosts, type ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
-import { ownLinkLayerAddresses } from "./own_link_layer.ts";
+import { type LearnedAddresses, ownLinkLayerAddresses } from "./own_link_layer.ts";
 import { chooseTargets, mayAnswerFrom, type Target, type TargetGroup } from "./targets.ts";
 import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
@@ -31,16 +31,16 @@ export interface Plan {
   /** What signs; null for the datagram of 2009. */
   readonly signer: Signer | null;
   readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
-  /** What else that one is to know, in hex digits; it is filled while the run goes on. */
-  readonly learned: Set<string>;
+  /** Own link-layer addresses that `isOwnLinkLayerAddress` learns of while the run goes on. */
+  readonly learned: LearnedAddresses;
   /** Where acks are to come in. */
   readonly sourcePorts: PortRange;
   /** What could not be used, a line each; the rest goes on without it. */
   readonly faults: readonly string[];
   /** What keeps the report from being whole, a line each: the datagrams go out all the same. */
   readonly hindrances: readonly string[];
-  /** Remarks, a line each. */
-  readonly warnings: readonly string[];
+  /** Remarks, a line each; there may come more while the run goes on. */
+  readonly warnings: string[];
   /** The first line of a verbose run. */
   readonly opening: string;
 }
@@ -60,7 +60,7 @@ export async function prepare(
     throw new RunError(faults.join("; "), interfaceNames.length > 0 ? 2 : 1);
   }
   const targets = groups.flatMap((group) => group.targets);
-  const learned = new Set<string>();
+  const learned: LearnedAddresses = { known: new Set(), failed: false };
   const isOwn = ownLinkLayerAddresses(interfaces, learned, links);
   const own = new Set(
     interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))),
@@ -159,7 +159,7 @@ function plannedRequests(
   groups: readonly TargetGroup[],
   interfaces: readonly OwnInterface[],
   common: Pick<PlannedRequest["fields"], "ackSpreadMs" | "sender">,
-): { readonly requests: readonly PlannedRequest[]; readonly warnings: readonly string[] } {
+): { readonly requests: readonly PlannedRequest[]; readonly warnings: string[] } {
   const isListed = action === "flush listed";
   const needsAddresses = verify || isListed;
   const needed = needsAddresses && named === null ? groups : groups.filter(({ isMore }) => !isMore);
@@ -198,7 +198,10 @@ function chunksOf(addresses: readonly AddressPrefix[]): AddressPrefix[][] {
   );
 }
 
-/** Who doesn't hold an address can't tell a right link-layer address for it from a wrong one. */
+/**
+ * Warnings about addresses that this machine doesn't hold: it can't tell whether a link-layer
+ * address is right for them.
+ */
 function foreignWarnings(
   addresses: readonly AddressPrefix[],
   interfaces: readonly OwnInterface[],

@@ -99,14 +99,18 @@ function isAtUnknown(plan: Plan, { hosts }: ExchangeRecord, { host }: Noted): bo
     .some(({ finding, linkLayerAddress }) => finding !== "healed" && linkLayerAddress !== null);
 }
 
-/** Without `ip`, or the right to run it, what the runtime tells has to do. Never rejects. */
-async function learnLinkLayerAddresses({ learned }: Plan): Promise<void> {
+/**
+ * Reads link-layer addresses by `ip`. Without it, or the right to run it, the runtime's list has to
+ * do, and a warning says so.
+ */
+async function learnLinkLayerAddresses({ learned, warnings }: Plan): Promise<void> {
   if (Deno.build.os !== "linux") return;
   try {
     const { readOwnLinkLayerAddresses } = await import("./own_ports.ts");
-    for (const address of await readOwnLinkLayerAddresses()) learned.add(address.toHex());
+    for (const address of await readOwnLinkLayerAddresses()) learned.known.add(address.toHex());
   } catch (error) {
-    say(`Cannot look up this router's own link-layer addresses: ${messageOf(error)}`);
+    learned.failed = true;
+    warnings.push(`Cannot look up this router's own link-layer addresses: ${messageOf(error)}`);
   }
 }
 

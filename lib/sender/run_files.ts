@@ -26,6 +26,12 @@ export function keepHeartbeat(metricsFile: string, at: number): Promise<string[]
   return faultOf("metrics", metricsFile, written);
 }
 
+/** Keeps a run in a metrics file, as `keepOutcome` does. */
+export function keepMetrics(metricsFile: string, run: EndedRun): Promise<string[]> {
+  const written = updateFile(metricsFile, (text) => metricsAfterRun(text, run));
+  return faultOf("metrics", metricsFile, written);
+}
+
 async function keepRun(
   run: EndedRun,
   { historyFile, metricsFile }: Pick<SendOptions, "historyFile" | "metricsFile">,
@@ -39,8 +45,7 @@ async function keepRun(
     // What hindered the history is part of how the run ended.
     const isHindered = wrong.length > 0 && run.exitCode === exitCode.good;
     const ended = isHindered ? { ...run, exitCode: exitCode.hindered } : run;
-    const written = updateFile(metricsFile, (text) => metricsAfterRun(text, ended));
-    wrong.push(...await faultOf("metrics", metricsFile, written));
+    wrong.push(...await keepMetrics(metricsFile, ended));
   }
   return wrong;
 }

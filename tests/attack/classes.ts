@@ -13,6 +13,17 @@ export type AttackClass =
     | { readonly share: number; readonly make: () => Bytes }
   );
 
+/** A class of all datagrams that `of` gives. */
+export const every = (name: string, of: () => Iterable<Bytes>): AttackClass => ({
+  name,
+  every: of,
+});
+
+/** A class made by chance, with its share of the full attack. */
+export const made = (name: string, share: number, make: () => Bytes): AttackClass => ({
+  ...{ name, share, make },
+});
+
 /** The shares of the classes are of so many. */
 export const fullAttack = { requests: 1_000_000, acks: 200_000 } as const;
 

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { messageOf } from "../../lib/errors.ts";
-import { run } from "../support/command.ts";
+import { readNetworkCounter } from "../support/linux.ts";
 import { findIsolation, ip } from "../support/namespaces.ts";
 import { attackWithAcks } from "./acks.ts";
 import { fullAttack } from "./classes.ts";
@@ -49,12 +49,11 @@ type Options = ReturnType<typeof readOptions>;
 
 /** IPv4's counters of UDP since this network namespace began. */
 async function countUdp() {
-  // Deno itself reads nothing below /proc without all rights.
-  const lines = (await run(["cat", "/proc/net/snmp"])).split("\n");
-  const [names, values] = lines.filter((line) => line.startsWith("Udp: "))
-    .map((line) => line.split(" "));
-  const value = (name: string) => Number(values[names.indexOf(name)]);
-  return { sent: value("OutDatagrams"), lost: value("InErrors") + value("NoPorts") };
+  const count = (name: string) => readNetworkCounter("Udp", name);
+  return {
+    sent: await count("OutDatagrams"),
+    lost: await count("InErrors") + await count("NoPorts"),
+  };
 }
 
 /** All parts, each told at once; gives the number of faults. `alone`: in this network namespace, where the kernel counts nobody else's datagrams. */

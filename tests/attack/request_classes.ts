@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { ackStatuses } from "../../lib/wire/ack.ts";
 import { createRouterKey, signedMessage } from "../../lib/wire/keys.ts";
 import { createRouter, seal, signAck, type TestRouter } from "../support/datagrams.ts";
-import type { AttackClass } from "./classes.ts";
+import { type AttackClass, every, made } from "./classes.ts";
 import {
   type Bytes,
   extensions,
@@ -132,23 +132,17 @@ function outsiderClasses(forger: RequestForger): AttackClass[] {
   }
   const tooLong = () => joined(record(), random.bytes(maxDatagram - 2_000 + random.below(700)));
   return [
-    { name: "truncated", every: ofEachKind(record, truncations) },
-    {
-      name: "extended",
-      every: ofEachKind(record, (bytes) => extensions(bytes, random, 2_000)),
-    },
-    { name: "one bit flipped", every: ofEachKind(record, oneBitFlips) },
+    every("truncated", ofEachKind(record, truncations)),
+    every("extended", ofEachKind(record, (bytes) => extensions(bytes, random, 2_000))),
+    every("one bit flipped", ofEachKind(record, oneBitFlips)),
     twoBitFlips(forger, "two bits flipped", 130_000, (bytes) => bytes),
-    { name: "wrong filter", share: 20_000, make: wrongFilter },
-    { name: "every length to 2,000", every: lengths },
-    {
-      name: "wrong password",
-      every: () => nearPasswords().filter((bytes) => !isPassword(bytes, password)),
-    },
-    { name: "longer than any packet", share: 100, make: tooLong },
-    { name: "random behind a right header", share: 20_000, make: randomBody },
-    { name: "random bytes", share: 20_000, make: () => random.bytes(random.below(1_401)) },
-    { name: "version 1", share: 20_000, make: () => versionOne(random) },
+    made("wrong filter", 20_000, wrongFilter),
+    every("every length to 2,000", lengths),
+    every("wrong password", () => nearPasswords().filter((bytes) => !isPassword(bytes, password))),
+    made("longer than any packet", 100, tooLong),
+    made("random behind a right header", 20_000, randomBody),
+    made("random bytes", 20_000, () => random.bytes(random.below(1_401))),
+    made("version 1", 20_000, () => versionOne(random)),
   ];
 }
 
@@ -212,51 +206,33 @@ function signedClasses(forger: RequestForger): AttackClass[] {
   const challenged = (challenge: Uint8Array) => signed(replaced(record(), 40, ...challenge));
   let ofOther: Uint8Array = new Uint8Array(8);
   return [
-    {
-      name: "foreign version, signed",
-      every: allSigned((bytes) => otherBytes(bytes, 4, isNot(2))),
-    },
-    { name: "foreign type, signed", every: allSigned((bytes) => otherBytes(bytes, 5, isNot(1))) },
-    { name: "bytes called zero, signed", every: allSigned(reserved) },
-    {
-      name: "n that lies, signed",
-      every: allSigned((bytes) => otherBytes(bytes, 38, isNot(bytes[38]))),
-    },
-    { name: "host bits set, signed", share: 10_000, make: hostBits },
-    {
-      name: "contradictory, signed",
-      share: 10_000,
-      make: () => signed(random.pick(contradictions)()),
-    },
-    {
-      name: "id of another request, signed",
-      share: 10_000,
-      make: () => signed(replaced(record(), 20, ...acceptedId())),
-    },
-    {
-      name: "challenge of another host or start, signed",
-      share: 20_000,
-      make: () => challenged(random.pick(forger.foreignChallenges)),
-    },
-    {
-      name: "challenge that nobody made, signed",
-      share: 10_000,
-      make: () => challenged(random.bytes(8)),
-    },
+    every("foreign version, signed", allSigned((bytes) => otherBytes(bytes, 4, isNot(2)))),
+    every("foreign type, signed", allSigned((bytes) => otherBytes(bytes, 5, isNot(1)))),
+    every("bytes called zero, signed", allSigned(reserved)),
+    every("n that lies, signed", allSigned((bytes) => otherBytes(bytes, 38, isNot(bytes[38])))),
+    made("host bits set, signed", 10_000, hostBits),
+    made("contradictory, signed", 10_000, () => signed(random.pick(contradictions)())),
+    made(
+      "id of another request, signed",
+      10_000,
+      () => signed(replaced(record(), 20, ...acceptedId())),
+    ),
+    made(
+      "challenge of another host or start, signed",
+      20_000,
+      () => challenged(random.pick(forger.foreignChallenges)),
+    ),
+    made("challenge that nobody made, signed", 10_000, () => challenged(random.bytes(8))),
     {
       name: "this host's challenge for another router, signed",
       prepare: async () => void (ofOther = await forger.challengeFor(otherRouter)),
       share: 10_000,
       make: () => challenged(ofOther),
     },
-    {
-      name: "signed by a router that isn't listed",
-      share: 20_000,
-      make: () => {
-        const stranger = createRouter(3 + random.below(100));
-        return signed(replaced(record(), 8, ...stranger.key.id), stranger);
-      },
-    },
+    made("signed by a router that isn't listed", 20_000, () => {
+      const stranger = createRouter(3 + random.below(100));
+      return signed(replaced(record(), 8, ...stranger.key.id), stranger);
+    }),
   ];
 }
 
@@ -305,70 +281,61 @@ function insiderClasses(forger: RequestForger): AttackClass[] {
   }
   let challenge: Uint8Array = new Uint8Array(8);
   return [
-    {
-      name: "one bit flipped, right filter",
-      // The filter's own bits are the outsiders'.
-      every: ofEachKind(record, function* (bytes) {
+    every(
+      "one bit flipped, right filter", // The filter's own bits are the outsiders'.
+      ofEachKind(record, function* (bytes) {
         for (let bit = 0; bit < 8 * (bytes.length - 16); bit++) yield filtered(flipped(bytes, bit));
       }),
-    },
-    {
-      name: "two bits flipped, right filter",
-      share: 100_000,
-      make: () => {
-        let changed: Bytes;
-        const bytes = record();
-        // One of both is no bit of the filter, which is made anew.
-        do changed = twoBitFlip(bytes, random); while (
-          bytes.length - 16 <= changed.findIndex((byte, i) => byte !== bytes[i])
-        );
-        return filtered(changed);
-      },
-    },
-    {
-      name: "another listed router's signature",
-      share: 30_000,
-      make: () => filteredWith(signedAs(rightMessage, otherRouter)),
-    },
-    {
-      name: "a stranger's signature under this router's id",
-      share: 30_000,
-      make: () => filteredWith(signedAs(rightMessage, stranger)),
-    },
-    {
-      name: "signature with S + L",
-      share: 30_000,
-      make: () => filteredWith((bytes) => withSPlusOrder(signature(bytes))),
-    },
-    {
-      name: "signature of small order",
-      share: 20_000,
-      make: () => filteredWith(() => smallOrderSignature(random.pick(smallOrderPoints))),
-    },
-    { name: "key of small order", share: 20_000, make: smallOrderKey },
-    { name: "other created, old or ahead", share: 30_000, make: otherTime },
+    ),
+    made("two bits flipped, right filter", 100_000, () => {
+      let changed: Bytes;
+      const bytes = record();
+      // One of both is no bit of the filter, which is made anew.
+      do changed = twoBitFlip(bytes, random); while (
+        bytes.length - 16 <= changed.findIndex((byte, i) => byte !== bytes[i])
+      );
+      return filtered(changed);
+    }),
+    made(
+      "another listed router's signature",
+      30_000,
+      () => filteredWith(signedAs(rightMessage, otherRouter)),
+    ),
+    made(
+      "a stranger's signature under this router's id",
+      30_000,
+      () => filteredWith(signedAs(rightMessage, stranger)),
+    ),
+    made(
+      "signature with S + L",
+      30_000,
+      () => filteredWith((bytes) => withSPlusOrder(signature(bytes))),
+    ),
+    made(
+      "signature of small order",
+      20_000,
+      () => filteredWith(() => smallOrderSignature(random.pick(smallOrderPoints))),
+    ),
+    made("key of small order", 20_000, smallOrderKey),
+    made("other created, old or ahead", 30_000, otherTime),
     {
       name: "this host's challenge, wrong signature",
       prepare: async () => void (challenge = await forger.challengeFor(router)),
       share: 20_000,
       make: () => filtered(replaced(record(), 40, ...challenge)),
     },
-    {
-      name: "an ack",
-      share: 10_000,
-      make: () => {
-        const request = record(1 + 3 * random.below(2));
-        const status = random.pick(ackStatuses);
-        const isStale = status === "stale";
-        const challenge = isStale ? random.bytes(8) : null;
-        const host = isStale ? "" : "SQL01";
-        return signAck(request, router, { status, reports: [], challenge, host });
-      },
-    },
-    {
-      name: "right filter, wrong signature",
-      share: 150_000,
-      make: () => filteredWith(random.pick(wrongSignatures)),
-    },
+    made("an ack", 10_000, () => {
+      const request = record(1 + 3 * random.below(2));
+      const status = random.pick(ackStatuses);
+      const isStale = status === "stale";
+      const challenge = isStale ? random.bytes(8) : null;
+      const host = isStale ? "" : "SQL01";
+      return signAck(request, router, { status, reports: [], challenge, host });
+    }),
+    made(
+      "right filter, wrong signature",
+      150_000,
+      () => filteredWith(random.pick(wrongSignatures)),
+    ),
   ];
 }

@@ -92,6 +92,33 @@ Deno.test("docs/windows.md lists every service-specific exit code", async () => 
     "unexpectedError",
   ] as const;
   for (const name of names) {
-    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
+    assert.match(page, new RegExp(`^- ${events[name].id} ${name}: `, "m"));
   }
+});
+
+/** What a page's headings are linked by. */
+function anchorsOf(text: string): string[] {
+  return Array.from(
+    text.matchAll(/^#+ (.*)$/gm),
+    ([, heading]) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-"),
+  );
+}
+
+Deno.test("pages link to pages and headings that are there", () => {
+  const root = new URL("../../", import.meta.url);
+  const docs = Array.from(Deno.readDirSync(new URL("docs/", root)), ({ name }) => `docs/${name}`);
+  const paths = ["README.md", "CONTRIBUTING.md", ...docs.filter((path) => path.endsWith(".md"))];
+  let count = 0;
+  for (const path of paths) {
+    const page = new URL(path, root);
+    for (const [, link] of Deno.readTextFileSync(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      const { href, hash, protocol } = new URL(link, page);
+      if (protocol !== "file:") continue;
+      const text = Deno.readTextFileSync(new URL(href.replace(/#.*$/, "")));
+      const isThere = hash === "" || anchorsOf(text).includes(hash.slice(1));
+      assert.ok(isThere, `${path}: no heading for ${link}`);
+      count++;
+    }
+  }
+  assert.ok(count > 30);
 });

@@ -1,7 +1,7 @@
 /**
- * A real failover and one back, seen from hosts side by side. `runLab` makes namespaces for it and
- * runs this module in them, as the first process of its process namespace: when that ends, all that
- * it started ends, and namespaces and mounts are gone.
+ * Real failovers to and fro, seen from hosts side by side. `runLab` makes namespaces for it and runs
+ * this module in them, as the first process of its process namespace: when that ends, all that it
+ * started ends, and namespaces and mounts are gone.
  */
 import { messageOf } from "../../lib/errors.ts";
 import { defaultPort } from "../../lib/wire/datagram.ts";
@@ -21,17 +21,33 @@ import {
 } from "./result.ts";
 
 const priorities = { r1: 150, r2: 100 };
+/** What keepalived tells: the daemon by its FIFO, or a script that it starts. */
+export type Way = "arpflush-router" | "notify_master";
+
+interface LabSettings {
+  readonly way: Way;
+  readonly failovers: number;
+  /** From the last failure to the end of the watch, in ms: a report comes 6 s after its takeover. */
+  readonly windowMs: number;
+}
+
+/** As arpflush-router.service has it; both routers share one file tree. */
+const fifoOf = (router: Station) => `/run/arpflush/${router.name}.fifo`;
+const daemonOf = (router: Station) => [
+  ...["nice", "-n", "-5", "/opt/arpflush/arpflush-router", "--follow", fifoOf(router)],
+  ...["-a", "--syslog"],
+];
 /** As INSTALL.txt has it. */
 const notify = "/opt/arpflush/arpflush -a --syslog";
 /**
- * The card that the first router has after its failure. With the old one the entry of a host that is
- * stuck would be right again by chance as soon as that router is master.
+ * The card that a router has after a failure. With the old one the entry of a host that is stuck would
+ * be right again by chance as soon as that router is master.
  */
-const spareCard = "02:00:00:00:01:0b";
+const spareCard = (failure: number) => `02:00:00:00:01:${String(failure).padStart(2, "0")}`;
 /** From a takeover to the next step: until then the processors belong to those who heal. */
 const restMs = 1_000;
-/** From the first failure to the second: within 10 s, the service's hold-down after its flush. */
-const secondFailureMs = 6_000;
+/** From a failure to the next: within 10 s, the service's hold-down after its flush. */
+const betweenFailuresMs = 6_000;
 /** keepalived takes over after 3 s and a fraction; a slow machine may need longer. */
 const takeoverMs = 8_000;
 /** For a program of the lab to start. */
@@ -43,7 +59,8 @@ const severities = "emergency alert critical error warning notice info debug".sp
 
 /** Unix time in ms, from one monotonic clock whose origin was read from the wall clock once. */
 const now = () => performance.timeOrigin + performance.now();
-const sleepUntil = (at: number) => new Promise((resolve) => setTimeout(resolve, at - now()));
+const sleepUntil = (at: number) =>
+  new Promise((resolve) => setTimeout(resolve, Math.max(0, at - now())));
 
 /** What the lab has seen so far, on its own clock. */
 const moments: Moment[] = [];
@@ -97,9 +114,31 @@ async function startHost(lane: Lane, host: Station): Promise<void> {
   await until(`the service on ${name}`, speaks, startMs);
 }
 
-/** Probes twice, as the last step of INSTALL.txt says, and starts keepalived and the echo. */
-async function startRouter(router: Station, priority: number): Promise<void> {
-  const { name, namespace } = router;
+/** Starts the daemon of a router, and waits until its probe has ended. */
+async function startDaemon(router: Station): Promise<void> {
+  const { name } = router;
+  await run(["mkdir", "-p", "/run/arpflush-router", "/run/arpflush"]);
+  await run(["mkfifo", "-m", "600", fifoOf(router)]);
+  network.start(router, daemonOf(router), (line) => note(name, "note", line));
+  const said = (text: string) => moments.some((moment) => moment.text.includes(text));
+  await until(`the daemon of ${name}`, () => said(`Following "${fifoOf(router)}"`), startMs);
+}
+
+/** Starts what tells hosts, and keepalived and the echo. */
+async function startRouter(router: Station, priority: number, way: Way): Promise<void> {
+  const { name } = router;
+  if (way === "arpflush-router") await startDaemon(router);
+  else await probeTwice(router);
+  await network.startProber("echo", router, (line) => note(name, "note", `echo: ${line}`));
+  const hook = way === "arpflush-router" ? { fifo: fifoOf(router) } : { notify };
+  await network.startKeepalived(router, { priority, ...hook }, (line) => {
+    const other = /^Sending gratuitous ARP/.test(line) ? "gratuitous ARP" : "note";
+    note(name, /Entering MASTER STATE/.test(line) ? "master" : other, line);
+  });
+}
+
+/** The last step of INSTALL.txt. */
+async function probeTwice({ name, namespace }: Station): Promise<void> {
   const probe = [
     "/opt/arpflush/arpflush",
     "-a",
@@ -115,11 +154,6 @@ async function startRouter(router: Station, priority: number): Promise<void> {
     const { code, stdout, stderr } = await outcomeOf([...namespace.argv, ...probe]);
     if (code !== 0) throw new Error(`Cannot probe from ${name}: ${stdout}${stderr}`);
   }
-  await network.startProber("echo", router, (line) => note(name, "note", `echo: ${line}`));
-  await network.startKeepalived(router, { priority, notify }, (line) => {
-    const other = /^Sending gratuitous ARP/.test(line) ? "gratuitous ARP" : "note";
-    note(name, /Entering MASTER STATE/.test(line) ? "master" : other, line);
-  });
 }
 
 /** Whether a router has become master since it last left that state. */
@@ -138,8 +172,8 @@ async function failOver(master: Station, backup: Station): Promise<number> {
   return failure;
 }
 
-/** Runs the lab in the namespaces that this process is in, for a time from the first failure. */
-async function failOverTwice(windowMs: number): Promise<RunResult> {
+/** Runs the lab in the namespaces that this process is in. */
+async function play({ way, failovers, windowMs }: LabSettings): Promise<RunResult> {
   await network.prepareMachine();
   await network.openSegment();
   const hosts = new Map<Lane, Station>();
@@ -151,8 +185,8 @@ async function failOverTwice(windowMs: number): Promise<RunResult> {
   const r1 = await network.openStation(11, "r1");
   const r2 = await network.openStation(12, "r2");
   await watchSegment([r1, r2]);
-  await startRouter(r1, priorities.r1);
-  await startRouter(r2, priorities.r2);
+  await startRouter(r1, priorities.r1, way);
+  await startRouter(r2, priorities.r2, way);
   await until("a first master", () => isMaster(r1), takeoverMs);
   for (const [{ id }, host] of hosts) {
     await network.startProber("probe", host, (line) => {
@@ -163,15 +197,20 @@ async function failOverTwice(windowMs: number): Promise<RunResult> {
   for (const [id, times] of answers) {
     await until(`answers to lane ${id}`, () => times.length > 100, startMs);
   }
-  const first = await failOver(r1, r2);
-  await sleepUntil(now() + restMs);
-  await network.replaceCard(r1, spareCard);
-  await network.setLink(r1, "up");
-  note(r1.name, "link up", `link up again, with a new card (${spareCard})`);
-  await sleepUntil(first + secondFailureMs);
-  const second = await failOver(r2, r1);
-  await sleepUntil(first + windowMs);
-  return await resultOf(hosts, [first, second], now());
+  const failures: number[] = [];
+  for (let [master, backup] = [r1, r2]; failures.length < failovers;) {
+    if (failures.length > 0) await sleepUntil(failures[failures.length - 1] + betweenFailuresMs);
+    failures.push(await failOver(master, backup));
+    await sleepUntil(now() + restMs);
+    if (failures.length === failovers) break;
+    const card = spareCard(failures.length);
+    await network.replaceCard(master, card);
+    await network.setLink(master, "up");
+    note(master.name, "link up", `link up again, with a new card (${card})`);
+    [master, backup] = [backup, master];
+  }
+  await sleepUntil(failures[failures.length - 1] + windowMs);
+  return await resultOf(hosts, failures, now());
 }
 
 /** From what was seen to a result, with times counted from the first failure. */
@@ -221,14 +260,14 @@ export async function labLacks(): Promise<string | null> {
 }
 
 /**
- * Runs the lab once in namespaces of its own, with dist/arpflush as it is, and watches it for a time
- * from the first failure. Rejects when it can't be done; stderr says why.
+ * Runs the lab once in namespaces of its own, with dist/arpflush as it is. Rejects when it can't be
+ * done; stderr says why.
  */
-export async function runLab(windowMs: number): Promise<RunResult> {
+export async function runLab(settings: LabSettings): Promise<RunResult> {
   const isolation = await findIsolation();
   if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
   const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
-  const [program, ...args] = [...isolation.argv, ...deno, String(windowMs)];
+  const [program, ...args] = [...isolation.argv, ...deno, JSON.stringify(settings)];
   const child = new Deno.Command(program, {
     args,
     cwd: new URL("../../", import.meta.url),
@@ -255,7 +294,7 @@ async function endWithParent(): Promise<never> {
 if (import.meta.main) {
   endWithParent();
   try {
-    const result = await failOverTwice(Number(Deno.args[0]));
+    const result = await play(JSON.parse(Deno.args[0]));
     const bytes = new TextEncoder().encode(JSON.stringify(result));
     for (let written = 0; written < bytes.length;) {
       written += Deno.stdout.writeSync(bytes.subarray(written));

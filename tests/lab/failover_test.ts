@@ -1,32 +1,30 @@
-/** One run of the lab: two real failovers, and every host did what it must. */
+/** One run of the lab: real failovers, and every host did what it must. */
 import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
 import { run, until } from "../support/command.ts";
 import { labLacks, runLab } from "./failover.ts";
 import { pictureOf } from "./picture.ts";
-import { faultsOf, lanes, minStuckMs, timelineText } from "./result.ts";
+import { faultsOf, lanes, outageRatio, timelineText } from "./result.ts";
 
 const lack = await labLacks();
 if (lack !== null) console.log(`The lab can't be run: this machine lacks ${lack}`);
 const ignore = lack !== null;
 
-Deno.test("runLab() heals the host with ArpFlush after both failovers, and only that one", {
-  ignore,
-}, async () => {
+const way = "arpflush-router";
+const name = "after each failover the host with ArpFlush is back with the one that needs no help";
+Deno.test({ name: `runLab(): ${name}`, ignore }, async () => {
   await pack("dist/arpflush");
-  const result = await runLab(minStuckMs + 2_000);
+  // A median of eight: what else the machine does delays one or the other host.
+  const result = await runLab({ way, failovers: 8, windowMs: 11_000 });
   console.log(timelineText(result));
   assert.deepEqual(faultsOf(result), []);
-  const [first, second] = result.moments.filter(({ kind }) => kind === "flush");
-  assert.ok(second.at - first.at < 10_000, "flushed twice within one hold-down period");
-  const reports = result.moments.filter(({ kind }) => kind === "report");
-  // The first master's, and one after each failover.
-  assert.equal(reports.length, 3);
-  for (const { text } of reports) assert.match(text, /^info: .* 1 healed$/);
+  const ratio = outageRatio(result, "b", "c");
+  console.log(`${ratio.toFixed(4)} times as long without an answer`);
+  assert.ok(ratio <= 1.005, `${ratio}`);
   const svg = pictureOf(result);
   for (const { title, outages } of result.lanes) {
     assert.ok(svg.includes(title));
-    if (outages[0].healed) assert.ok(svg.includes(`${(outages[0].ms / 1000).toFixed(2)} s`));
+    if (outages[0].healed) assert.ok(svg.includes(`${outages[0].ms.toFixed(0)} ms`));
   }
 });
 

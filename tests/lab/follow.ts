@@ -40,6 +40,7 @@ interface FollowResult {
 const instances = 40;
 const fifo = "/run/arpflush/notify.fifo";
 const linesFifo = "/run/lab/lines.fifo";
+const metricsFile = "/run/arpflush-router/arpflush-router.prom";
 /** The networks of the links, by the bridge that is each. */
 const links = [{ bridge: "segment", network: "192.0.2" }, {
   bridge: "second",
@@ -99,18 +100,18 @@ ${all.join("\n")}
 `;
 }
 
-/** Opens a router with an interface on each link. */
-async function openRouter(number: number, name: string): Promise<Station> {
-  const router = await network.openStation(number, name);
+/** Gives a station an interface on the second link, too. */
+async function plugIntoSecond(station: Station, number: number): Promise<Station> {
+  const { name, namespace } = station;
   const hex = number.toString(16).padStart(2, "0");
   await connect({
-    namespace: router.namespace,
+    namespace,
     name: "e1",
     addresses: [`198.51.100.${number}/24`],
     linkLayerAddress: `02:00:00:00:01:${hex}`,
   }, { namespace: null, name: `${name}b`, addresses: [] });
   await ip(null, [`link set dev ${name}b master second`]);
-  return router;
+  return station;
 }
 
 async function setLinks({ name }: Station, state: "up" | "down"): Promise<void> {
@@ -154,7 +155,10 @@ interface Daemon {
 }
 
 async function startDaemon({ namespace }: Station): Promise<Daemon> {
-  const program = ["nice", "-n", "-5", "/opt/arpflush/arpflush-router", "--follow", fifo, "-a"];
+  const program = [
+    ...["nice", "-n", "-5", "/opt/arpflush/arpflush-router", "--follow", fifo, "-a"],
+    ...["--metrics", metricsFile],
+  ];
   const line = [...namespace.argv, ...program];
   const child = new Deno.Command(line[0], {
     args: line.slice(1),
@@ -266,6 +270,8 @@ async function tryEvents(r1: Station, r2: Station, host: Station): Promise<Recor
   }`;
   events["the host"] = await entryOf(host) === r2.linkLayerAddress ? "healed" : "stuck";
   await failBack(r1);
+  events["metrics, of both links"] = (await Deno.readTextFile(metricsFile)).split("\n")
+    .filter((line) => /^arpflush_run_hosts\{run="failover".* [1-9]/.test(line)).join(", ");
 
   await run([...host.namespace.argv, "ip", "neigh", "flush", "all"]);
   await run([...host.namespace.argv, "ping", "-c", "1", "-W", "2", network.virtualAddress]);
@@ -341,13 +347,13 @@ async function play(helpers: readonly Helper[], withEvents: boolean): Promise<Fo
     "addr add 198.51.100.1/24 dev second",
   ]);
   await network.openSystemLog((message) => log.push(message));
-  const host = await network.openStation(21, "host");
+  const host = await plugIntoSecond(await network.openStation(21, "host"), 21);
   await network.ignoreGratuitousArp(host);
   let isUp = false;
   network.start(host, ["/opt/arpflush/arpflush-service"], (line) => isUp ||= /Started/.test(line));
   await until(() => isUp, "the service", takeoverMs);
-  const r1 = await openRouter(11, "r1");
-  const r2 = await openRouter(12, "r2");
+  const r1 = await plugIntoSecond(await network.openStation(11, "r1"), 11);
+  const r2 = await plugIntoSecond(await network.openStation(12, "r2"), 12);
   await readLines();
   readDatagrams();
   await network.runKeepalived(r1, configurationOf(r1, 150), noteKeepalived);

@@ -1,5 +1,7 @@
 /** What one run of the lab found, and whether every host did what it must. Times in ms. */
 
+import { pairedRatio } from "../measure/statistics.ts";
+
 /** A host of the lab. */
 export interface Lane {
   /** The letter it is known by. */
@@ -74,7 +76,7 @@ export interface RunResult {
 }
 
 /** The least time that a host without help must be stuck for. */
-export const minStuckMs = 15_000;
+const minStuckMs = 15_000;
 /** Shorter silences are the machine's own hiccups. */
 const minSilenceMs = 100;
 
@@ -89,8 +91,8 @@ export function findSilences(answers: readonly number[], end: number): Silence[]
 }
 
 /**
- * The outage after a failure: the longest silence that goes on after it and has begun before the
- * next one. Without such a silence it has 0 ms.
+ * The outage after a failure: the longest silence that goes on after it and isn't the next one's, whose
+ * last answer came shortly before it. Without such a silence it has 0 ms.
  */
 export function outageAfter(
   silences: readonly Silence[],
@@ -98,7 +100,9 @@ export function outageAfter(
   nextFailure: number,
   end: number,
 ): Outage {
-  const own = silences.filter(({ from, to }) => from < nextFailure && (to ?? end) > failure)
+  const isOwn = ({ from, to }: Silence) =>
+    (to ?? end) > failure && (from <= failure || from < nextFailure - minSilenceMs);
+  const own = silences.filter(isOwn)
     .map(({ from, to }) => ({
       ms: (to ?? end) - from,
       healed: to !== null && to <= nextFailure,
@@ -109,6 +113,13 @@ export function outageAfter(
 /** The longest time that a host had no answer. */
 export function longestSilence({ silences }: LaneResult, end: number): number {
   return Math.max(0, ...silences.map(({ from, to }) => (to ?? end) - from));
+}
+
+/** How many times as long as another host one was without an answer: the median of all failovers. */
+export function outageRatio({ lanes }: RunResult, id: Lane["id"], other: Lane["id"]): number {
+  const of = (id: Lane["id"]) =>
+    lanes.filter((lane) => lane.id === id).flatMap(({ outages }) => outages.map(({ ms }) => ms));
+  return pairedRatio(of(id), of(other));
 }
 
 /** The sum of a host's outages. */
@@ -134,9 +145,7 @@ export function faultsOf({ lanes, end, failures, moments }: RunResult): string[]
     const isStuck = !outages.some(({ healed }) => healed) && silent >= minStuckMs;
     return isStuck ? [] : [`Lane ${id} healed by itself after ${(silent / 1000).toFixed(1)} s`];
   });
-  const reports = moments.filter(({ kind, text }) =>
-    kind === "report" && /^info: .*\b1 healed/.test(text)
-  );
+  const reports = moments.filter(({ kind, text }) => kind === "report" && /\b1 healed/.test(text));
   if (reports.length < failures.length) {
     faults.push(`The system log has ${reports.length} reports of a healed host`);
   }

@@ -22,6 +22,9 @@ Deno.test("outageAfter() takes the longest silence that a failure begins, and sa
   const healed = false;
   assert.deepEqual(outageAfter([{ from: 95, to: null }], 100, 1000, 2000), { ms: 1905, healed });
   assert.deepEqual(outageAfter([{ from: 95, to: 1001 }], 100, 1000, 2000), { ms: 906, healed });
+  // The next failure's silence, which is longer, isn't this one's.
+  const two = [{ from: 95, to: 400 }, { from: 995, to: 1600 }];
+  assert.deepEqual(outageAfter(two, 100, 1000, 2000), { ms: 305, healed: true });
   const throughout = [{ from: 10, to: 90 }, { from: 1000, to: 1300 }];
   assert.deepEqual(outageAfter(throughout, 100, 1000, 2000), { ms: 0, healed: true });
 });

@@ -1,13 +1,16 @@
 /**
  * Two routers that stop hearing each other, so that both are master, and hear each other again: run in
- * namespaces of its own by split_brain_test.ts, with keepalived hooked as packaging/keepalived.conf
- * shows. Prints a `SplitBrain` as JSON.
+ * namespaces of its own by split_brain_test.ts with a `Hook`, as packaging/keepalived.conf shows them.
+ * Prints a `SplitBrain` as JSON.
  */
 import { messageOf } from "../../lib/errors.ts";
-import { outcomeOf, until } from "../support/command.ts";
+import { linesOf, outcomeOf, run, until } from "../support/command.ts";
 import { ip } from "../support/namespaces.ts";
 import * as network from "./network.ts";
 import type { Station } from "./network.ts";
+
+/** What tells hosts; with the daemon there is a sync group of two instances, too. */
+export type Hook = "scripts" | "daemon";
 
 /** What the host had, and how often the address answered it out of 3 times. */
 interface Seen {
@@ -27,8 +30,10 @@ export interface SplitBrain {
   /** The link-layer address of the router that holds the address before and after. */
   readonly master: string;
   readonly rounds: readonly Round[];
-  /** What the senders told the system log. */
+  /** What the senders or daemons told the system log. */
   readonly reports: readonly string[];
+  /** What keepalived wrote into its FIFOs, by router. */
+  readonly lines: readonly string[];
   readonly keepalived: readonly string[];
 }
 
@@ -41,12 +46,44 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const masterSince = new Map<string, number>();
 const keepalived: string[] = [];
 const reports: string[] = [];
+const lines: string[] = [];
 
-async function startRouter(router: Station, priority: number): Promise<Station> {
-  const example = new URL("../../packaging/keepalived.conf", import.meta.url);
-  const configuration = (await Deno.readTextFile(example))
+const fifoOf = ({ name }: Station) => `/run/arpflush/${name}.fifo`;
+
+/** The example for the daemon, twice in a sync group; `lines` get all that keepalived tells, too. */
+function withDaemon(example: string, router: Station): string {
+  const [globals, instance] = example.replace(/^ *notify_(master|backup|master_rx).*$/gm, "")
+    .replace(/^ *#vrrp_notify_fifo .*$/m, `vrrp_notify_fifo ${fifoOf(router)}`)
+    .replace("global_defs {", `global_defs {\n    notify_fifo /run/lab/${router.name}.lines`)
+    .split(/^(?=vrrp_instance)/m);
+  const second = instance.replace("instance lan", "instance more")
+    .replace("router_id 51", "router_id 52").replace("192.0.2.254", "192.0.2.253");
+  return `${globals}${instance}${second}\nvrrp_sync_group both {\n group {\n lan\n more\n }\n}\n`;
+}
+
+/** Starts the daemon of a router, and notes what keepalived will tell it. */
+async function startDaemon(router: Station): Promise<void> {
+  const { name } = router;
+  const linesFifo = `/run/lab/${name}.lines`;
+  await run(["mkdir", "-p", "/run/arpflush", "/run/arpflush-router"]);
+  await run(["mkfifo", "-m", "600", fifoOf(router), linesFifo]);
+  const file = await Deno.open(linesFifo, { read: true, write: true });
+  (async () => {
+    for await (const line of linesOf(file.readable)) lines.push(`${name}: ${line}`);
+  })();
+  const daemon = ["/opt/arpflush/arpflush-router", "--follow", fifoOf(router), "-a", "--syslog"];
+  network.start(router, daemon, (line) => keepalived.push(`${name}: ${line}`));
+  const isUp = () => reports.some((line) => line.includes(`Following "${fifoOf(router)}"`));
+  await until(isUp, `the daemon of ${name}`, takeoverMs);
+}
+
+async function startRouter(router: Station, priority: number, hook: Hook): Promise<Station> {
+  const file = new URL("../../packaging/keepalived.conf", import.meta.url);
+  const example = (await Deno.readTextFile(file))
     .replace("interface eth0", "interface e0")
     .replace("priority 100", `priority ${priority}`);
+  if (hook === "daemon") await startDaemon(router);
+  const configuration = hook === "daemon" ? withDaemon(example, router) : example;
   await network.runKeepalived(router, configuration, (line) => {
     if (/Entering MASTER STATE/.test(line)) masterSince.set(router.name, performance.now());
     if (/Entering BACKUP STATE/.test(line)) masterSince.delete(router.name);
@@ -71,7 +108,7 @@ async function adverted({ name }: Station): Promise<void> {
   await pause(1_050 - (performance.now() - since) % 1_000);
 }
 
-async function play(): Promise<SplitBrain> {
+async function play(hook: Hook): Promise<SplitBrain> {
   await network.prepareMachine();
   await network.openSegment();
   await ip(null, [
@@ -87,9 +124,9 @@ async function play(): Promise<SplitBrain> {
   let isUp = false;
   network.start(host, ["/opt/arpflush/arpflush-service"], (line) => isUp ||= /Started/.test(line));
   await until(() => isUp, "the service", takeoverMs);
-  const r1 = await startRouter(await network.openStation(11, "r1"), 150);
+  const r1 = await startRouter(await network.openStation(11, "r1"), 150, hook);
   await until(() => masterSince.has("r1"), "a first master", takeoverMs);
-  const r2 = await startRouter(await network.openStation(12, "r2", "other"), 100);
+  const r2 = await startRouter(await network.openStation(12, "r2", "other"), 100, hook);
   await pause(settledMs);
   await look(host);
 
@@ -105,12 +142,12 @@ async function play(): Promise<SplitBrain> {
     await pause(settledMs);
     rounds.push({ first: first.name, split, joined: await look(host) });
   }
-  return { master: r1.linkLayerAddress, rounds, reports, keepalived };
+  return { master: r1.linkLayerAddress, rounds, reports, lines, keepalived };
 }
 
 if (import.meta.main) {
   try {
-    console.log(JSON.stringify(await play()));
+    console.log(JSON.stringify(await play(Deno.args[0] as Hook)));
     Deno.exit(0);
   } catch (error) {
     console.error(messageOf(error), keepalived.join("\n"), reports.join("\n"));

@@ -39,7 +39,7 @@ interface Limits {
 }
 
 /** A figure. */
-export interface Row {
+export interface Row extends Bounds {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
@@ -48,16 +48,44 @@ export interface Row {
   /** What was measured beside it in the same run, and how many times the peer's value this is. */
   readonly peer?: string;
   readonly ratio?: number;
+}
+
+interface Bounds {
   /** What it should be. */
   readonly goal?: Limits;
   /** What it must be: beyond these the tool ends with status 1. */
   readonly promise?: Limits;
 }
 
+/** A row of one reading. */
+export const figure = (what: string, value: number, unit = "", limits: Bounds = {}): Row => ({
+  ...{ what, value, unit },
+  ...limits,
+});
+
 /** All repetitions of one measurement. */
-export interface Samples {
+interface Samples {
   readonly what: string;
   readonly values: readonly number[];
+}
+
+/**
+ * Measures subjects in turn, so that what slows the machine for a while slows them alike; gives what
+ * came of each. Rounds before round 0 warm up.
+ */
+export async function inTurn<Subject extends { readonly what: string }>(
+  subjects: readonly Subject[],
+  rounds: { readonly warmUp?: number; readonly count: number },
+  measure: (subject: Subject) => Promise<number>,
+): Promise<Samples[]> {
+  const samples = subjects.map(({ what }) => ({ what, values: [] as number[] }));
+  for (let round = -(rounds.warmUp ?? 0); round < rounds.count; round++) {
+    for (const [i, subject] of subjects.entries()) {
+      const value = await measure(subject);
+      if (round >= 0) samples[i].values.push(value);
+    }
+  }
+  return samples;
 }
 
 /** A row of the samples' median, and of the ratio to a peer's, repetition by repetition. */
@@ -65,7 +93,7 @@ export function rowOf(
   { what, values }: Samples,
   unit: string,
   peer?: Samples,
-  limits: Pick<Row, "goal" | "promise"> = {},
+  limits: Bounds = {},
 ): Row {
   const row = { what, value: median(values), unit, ...limits };
   const middleHalf = [quantile(values, 0.25), quantile(values, 0.75)] as const;
@@ -91,28 +119,30 @@ export const columns = ["what", "figure", "peer", "ratio", "limit"] as const;
 
 /** A row as the cells of its table. */
 export function cellsOf(row: Row): string[] {
-  const { what, value, unit, middleHalf, peer = "", ratio, goal, promise } = row;
-  const figure = `${formatNumber(value)} ${unit}`.trim();
+  const { what, value, unit, middleHalf, peer = "", ratio } = row;
+  const figure = `${formatNumber(value)}${/^[%/]/.test(unit) ? "" : " "}${unit}`.trim();
   const spread = middleHalf === undefined ? "" : ` (${middleHalf.map(formatNumber).join("–")})`;
   return [
     what,
     figure + spread,
     peer,
-    ratio === undefined ? "" : ratio.toFixed(2),
-    goal !== undefined
-      ? `${limitsText(goal)} ${isWithin(row, goal) ? "met" : "missed"}`
-      : promise !== undefined
-      ? `${limitsText(promise)} ${isWithin(row, promise) ? "kept" : "broken"}`
-      : "",
+    ratio === undefined ? "" : ratio.toFixed(Math.abs(ratio - 1) < 0.01 ? 3 : 2),
+    limitText(row),
   ];
 }
 
-function limitsText({ min, max }: Limits): string {
+/** A row's limits, and whether it is beyond them. */
+function limitText(row: Row): string {
+  const [limits, beyond] = row.goal === undefined
+    ? [row.promise, " broken"]
+    : [row.goal, " missed"];
+  if (limits === undefined) return "";
+  const { min, max } = limits;
   const texts = [
     ...min === undefined ? [] : [`≥${min.toLocaleString("en-US")}`],
     ...max === undefined ? [] : [`≤${max.toLocaleString("en-US")}`],
   ];
-  return texts.join(" ");
+  return texts.join(" ") + (isWithin(row, limits) ? "" : beyond);
 }
 
 /**

@@ -10,18 +10,24 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
   type FlushOutcome,
+  type FlushScope,
   type FoundNeighbor,
   type NeighborCache,
   NeighborCacheError,
 } from "../../lib/neighbors/neighbor_cache.ts";
-import type { DatagramSocket } from "../../lib/receiver/datagram_loop.ts";
 import { Receiver } from "../../lib/receiver/receiver.ts";
 import type { OpenDatagramPort } from "../../lib/sender/datagram_port.ts";
 import { exchange, type ExchangePlan, type ExchangeRecord } from "../../lib/sender/exchange.ts";
 import { compareAnswers, hostResult, hostStates } from "../../lib/sender/verdict.ts";
 import { sleep, type Time } from "../../lib/time.ts";
 import { type AckStatus, ackStatuses } from "../../lib/wire/ack.ts";
-import { type AddressPrefix, formatPrefix, parsePrefix } from "../../lib/wire/addresses.ts";
+import {
+  type AddressPrefix,
+  formatPrefix,
+  isWholeAddress,
+  parsePrefix,
+  prefixContains,
+} from "../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys, type RouterKeys } from "../../lib/wire/keys.ts";
 import {
@@ -34,7 +40,7 @@ import {
 import { createRouter } from "../support/datagrams.ts";
 import { type Given, step } from "../support/schedules.ts";
 import { createTestTime, settle, type TestTime } from "../support/test_time.ts";
-import { notingCache, testRules } from "./receiver/harness.ts";
+import { createQueueSocket, notingCache, testParts, testRules } from "./receiver/harness.ts";
 import { foreignMac, isOwnMac, ownMac } from "./sender/answers.ts";
 import { planned } from "./sender/virtual_run.ts";
 
@@ -56,6 +62,8 @@ const [first, second] = [parsePrefix("192.0.2.1/32"), parsePrefix("192.0.2.2/32"
 const waitMs = 2_000;
 /** Whether an ack so close to a run's end counts is nobody's promise. */
 const endMs = 30;
+/** A whole address is flushed at once: when those that are being deleted, 3 ms each, are done. */
+const wholeAddressMs = 10;
 /** Longer than a run can last: the last copy + 2 x the wait + 15 s. */
 const longestRunMs = 4_000 + 2 * waitMs + 15_000 + 100;
 const hosts = [0, 1, 2] as const;
@@ -134,6 +142,13 @@ class Host {
   readonly troubledAt: number[] = [];
   /** By request id: in which starts it was accepted. */
   readonly accepted = new Map<string, number[]>();
+  /** What it has to flush, and what it began to flush, in which start. */
+  readonly #owed: { readonly at: number; readonly scope: FlushScope }[] = [];
+  readonly #flushes: {
+    readonly at: number;
+    readonly scope: FlushScope;
+    readonly start: number;
+  }[] = [];
   #starts = 0;
   #startedWall = 0;
   #receiver!: Receiver;
@@ -166,54 +181,35 @@ class Host {
     const start = ++this.#starts;
     this.#startedWall = clock.wall();
     this.#challenges = new Set();
-    const waiting: [Uint8Array, Deno.NetAddr][] = [];
-    let receiving: ((datagram: [Uint8Array, Deno.NetAddr]) => void) | null = null;
     let latest: Uint8Array | null = null;
     let acceptedBefore = 0;
-    const take = (datagram: [Uint8Array, Deno.NetAddr]) => {
+    const queue = createQueueSocket((bytes, to) => {
+      if (start !== this.#starts) return;
+      if (bytes[6] === 3) this.#challenges.add(bytes.slice(40, 48).toHex());
+      this.send(this, bytes, to as Deno.NetAddr);
+    });
+    const receive = async () => {
+      // What came last has been judged.
+      const count = receiver?.counters.counted.accepted ?? 0;
+      if (latest !== null && count > acceptedBefore) this.#noteAccepted(latest, start);
+      acceptedBefore = count;
+      const datagram = await queue.socket.receive();
       latest = datagram[0];
       return datagram;
     };
-    const socket: DatagramSocket = {
-      addr: { transport: "udp", hostname: hostAddress(number), port },
-      receive: () => {
-        // What came last has been judged.
-        const count = receiver?.counters.counted.accepted ?? 0;
-        if (latest !== null && count > acceptedBefore) this.#noteAccepted(latest, start);
-        acceptedBefore = count;
-        const next = waiting.shift();
-        if (next !== undefined) return Promise.resolve(take(next));
-        return new Promise((resolve) => receiving = (datagram) => resolve(take(datagram)));
-      },
-      send: (bytes, to) => {
-        if (start === this.#starts) {
-          if (bytes[6] === 3) this.#challenges.add(bytes.slice(40, 48).toHex());
-          this.send(this, bytes.slice(), to as Deno.NetAddr);
-        }
-        return Promise.resolve(bytes.length);
-      },
-      close() {},
-    };
     let receiver: Receiver | null = null;
     receiver = new Receiver({ ...testRules, ...this.#rules() }, {
+      ...testParts,
       cache: this.#cache(),
-      report: () => {},
       time: clock,
-      random: () => 0.5,
-      open: () => socket,
+      open: () => ({ ...queue.socket, receive }),
       hostName: () => name,
       signer: { publicKey: hostKeys[number], sign: () => signatureOf(hostKeys[number]) },
       instance: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, start),
       challengeSecret: new Uint8Array(32).fill(16 * number + start),
-      linkZones: () => [],
     });
     this.#receiver = receiver;
-    this.#give = (bytes, from) => {
-      if (receiving === null) return void waiting.push([bytes, from]);
-      const give = receiving;
-      receiving = null;
-      give([bytes, from]);
-    };
+    this.#give = queue.deliver;
     void receiver.flushAll("the start of the service");
   }
 
@@ -248,10 +244,37 @@ class Host {
       "again, which is older than a start",
     );
     this.accepted.set(id, [...earlier, start]);
+    const { action, addresses } = parseRequest(bytes) ?? assert.fail("accepted what says nothing");
+    if (action === "probe") return;
+    const at = this.time.monotonic();
+    for (const address of addresses) this.#owed.push({ at, scope: [address] });
+    if (action === "flush all") this.#owed.push({ at, scope: "all" });
+  }
+
+  /** The gate's promise: a flush of all that was asked for, and no more of them than it allows. */
+  checkFlushes() {
+    for (const { at, scope } of this.#owed) {
+      const limit = at + (isHeldDown(scope) ? testRules.holdDownMs : wholeAddressMs);
+      const isKept = this.#flushes.some((flush) =>
+        flush.at >= at && flush.at <= limit && covers(flush.scope, scope)
+      );
+      assert.ok(isKept, `${this.name} flushed nothing for ${scopeText(scope)}, asked for at ${at}`);
+    }
+    const gated = Map.groupBy(
+      this.#flushes.filter(({ scope }) => isHeldDown(scope)),
+      ({ start }) => start,
+    );
+    for (const flushes of gated.values()) {
+      for (let i = 3; i < flushes.length; i++) {
+        const ms = flushes[i].at - flushes[i - 3].at;
+        assert.ok(ms >= testRules.holdDownMs, `${this.name} flushed four times in ${ms} ms`);
+      }
+    }
   }
 
   #cache(): NeighborCache {
     const { time } = this;
+    const start = this.#starts;
     const find = (address: AddressPrefix): FoundNeighbor =>
       this.isStuck && formatPrefix(address) === formatPrefix(first)
         ? { state: "permanent", cached: true, linkLayerAddress: foreignMac }
@@ -259,7 +282,8 @@ class Host {
     const later = async (ms: number) => await sleep(time.after, ms);
     return {
       ...notingCache().cache,
-      flush: async (): Promise<FlushOutcome> => {
+      flush: async (scope): Promise<FlushOutcome> => {
+        if (start === this.#starts) this.#flushes.push({ at: time.monotonic(), scope, start });
         await later(3);
         if (this.failing) throw new NeighborCacheError("Not permitted", 1);
         return { removed: 1, forgotten: [], micros: 3_000, notes: [] };
@@ -276,6 +300,14 @@ class Host {
       },
     };
   }
+}
+
+const scopeText = (scope: FlushScope) => scope === "all" ? "all" : scope.map(formatPrefix).join();
+const isHeldDown = (scope: FlushScope) => scope === "all" || !scope.every(isWholeAddress);
+
+function covers(flushed: FlushScope, asked: FlushScope): boolean {
+  if (flushed === "all" || asked === "all") return flushed === "all";
+  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
 }
 
 const knownRouterKeys = new Map<string, RouterKeys>();
@@ -455,6 +487,7 @@ async function carryOut({ steps, fates, lossless, stuck }: Schedule): Promise<vo
   // What was delayed for long is a copy, or stale, by now.
   await time.until(sleep(time.after, 140_000));
   assert.deepEqual(all.flatMap(({ faults }) => faults), []);
+  for (const host of all) host.checkFlushes();
 }
 
 /** Which request of a run a datagram is, by what it asks for. */

@@ -5,9 +5,12 @@ import { createRouter } from "../support/datagrams.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
 import { openWindowsHost, registryText, serviceName, testRouter } from "./wine/windows_host.ts";
 
+const PARAMCHANGE = 6;
 const flushed = 10;
 const folder = "/prefix/drive_c/Program Files/ArpFlush/metrics";
-const rounds = 4;
+const rounds = 6;
+/** A flush, from request to ack, where nothing else runs. */
+const maxFlushMs = 20;
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -20,43 +23,58 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
     manager.run("setValue", name, REG_DWORD, [number, 0, 0, 0]);
   const absent = Array.from({ length: 57 }, (_, i) => `192.0.2.${100 + i}`);
   await host.setList("RouterKeys", testRouter.publicText, createRouter(2).publicText);
-  await host.setList("RefreshAddresses", ...absent);
   for (const name of ["RefreshSeconds", "HoldDownSeconds"]) await set(name, 1);
   await set("FlushOnStart", 0);
   const path = "C:\\Program Files\\ArpFlush\\metrics\\arpflush.prom";
   await manager.run("setValue", "MetricsFile", REG_SZ, registryText(path));
   await session.unix(["mkdir", "-p", folder]);
   await manager.state("start", serviceName);
+  let flushes = 0;
+  /** How long the flushes' own calls took beside the addresses, as the log says, ms. */
+  const calls: number[] = [];
 
-  /** How long a second router's flushes took, ms. */
-  async function flushBeside(count: number): Promise<number[]> {
-    // The hold-down takes three flushes a second.
+  /** How long a second router's flushes took, ms, while requests and the refresher ask for these. */
+  async function flushBeside(addresses: readonly string[]): Promise<number[]> {
+    await host.setList("RefreshAddresses", ...addresses.length === 0 ? ["none"] : addresses);
+    await manager.run("control", serviceName, PARAMCHANGE);
+    // The hold-down takes three flushes a second, and the first refresh begins by then.
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const times = await host.router("beside", String(count));
-    assert.ok(Array.isArray(times) && times.length === 3);
-    return times.map((time) => {
-      assert.ok(typeof time === "number", `without an ack: ${times.join(", ")}`);
-      return time;
-    });
+    const times = await host.router("beside", String(addresses.length));
+    assert.ok(Array.isArray(times) && times.every((time) => typeof time === "number"), `${times}`);
+    const events = (await host.newEvents()).filter(({ id }) => id === flushed);
+    flushes += events.length;
+    const all = events.flatMap(({ text }) =>
+      /^Flushed all .* in ([\d.]+) ms/.exec(text)?.[1] ?? []
+    );
+    assert.equal(all.length, 3, "in the log when the ack is there");
+    if (addresses.length > 0) calls.push(...all.map(Number));
+    return times;
   }
 
-  const alone = await flushBeside(0);
+  const alone: number[] = [];
   const beside: number[] = [];
-  for (let i = 0; i < rounds; i++) beside.push(...await flushBeside(absent.length));
+  for (let i = 0; i < rounds; i++) {
+    alone.push(...await flushBeside([]));
+    beside.push(...await flushBeside(absent));
+  }
   const { ms, exitCode } = await manager.state("stop", serviceName);
+  const text = (times: readonly number[]) =>
+    `${median(times).toFixed(1)} ms (worst ${Math.max(...times).toFixed(1)} ms)`;
   console.log(
-    `a flush, from request to ack, under Wine: ${median(alone).toFixed(0)} ms, beside 57 absent ` +
-      `addresses ${median(beside).toFixed(0)} ms (worst ${Math.max(...beside).toFixed(0)} ms); ` +
-      `a stop then ${ms.toFixed(0)} ms`,
+    `a flush, from request to ack, under Wine: ${text(alone)}, ` +
+      `beside 57 absent addresses ${text(beside)}; a stop then ${ms.toFixed(0)} ms`,
   );
-  // 20 ms where nothing else runs. Look-ups that wait in the runtime's few threads made it seconds.
-  assert.ok(median(beside) < 100 + 3 * median(alone), beside.join(", "));
-  assert.ok(Math.max(...beside) < 1_000 && ms < 5_000 && exitCode === 0);
-  const events = (await host.newEvents()).filter(({ id }) => id === flushed);
-  assert.equal(
-    events.filter(({ text }) => text.startsWith("Flushed all")).length,
-    3 * (rounds + 1),
-  );
+  // The same flushes without the addresses say how busy the machine is with something else, which may
+  // come at any time; on a quiet one a single try of 18 may meet with it.
+  const times = `${alone}; ${beside}`;
+  const isQuiet = alone.every((time) => time <= maxFlushMs / 2);
+  assert.ok(median(beside) <= maxFlushMs / 2 + 2 * median(alone), times);
+  assert.ok(median(calls) <= maxFlushMs / 2 && (!isQuiet || median(calls) <= 2), `${calls}`);
+  assert.ok(!isQuiet || beside.filter((time) => time > maxFlushMs).length <= 1, times);
+  assert.ok(Math.max(...beside) < 2_000, times);
+  // Half a second is given to what is being resolved.
+  assert.ok(ms < 2_000 && exitCode === 0, `a stop took ${ms} ms`);
   const metrics = samplesOf((await session.unix(["cat", `${folder}/arpflush.prom`])).stdout);
-  assert.equal(metrics.get('arpflush_flushes_total{result="ok"}'), events.length);
+  flushes += (await host.newEvents()).filter(({ id }) => id === flushed).length;
+  assert.equal(metrics.get('arpflush_flushes_total{result="ok"}'), flushes);
 });

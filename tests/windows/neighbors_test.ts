@@ -1,6 +1,6 @@
 /**
- * Windows' neighbor cache by deno.exe under Wine on the Linux kernel's real table: Wine's own
- * iphlpapi.dll reads it, the stand-in changes it. Needs root and wine/setup.sh.
+ * Windows' neighbor cache by deno.exe under Wine on the Linux kernel's real table, which the stand-in reads and
+ * changes. Needs root and wine/setup.sh.
  */
 import assert from "node:assert/strict";
 import {
@@ -101,6 +101,12 @@ Deno.test("the cache works on the kernel's real table through the stand-in", asy
       ]
     ) assert.ok(list.includes(line), `${line} in ${list.join(", ")}`);
     assert.ok((await gatewaysOf(session)).includes("192.0.2.1"));
+  });
+
+  await t.step("the stand-in reads what Wine's own call reads", async () => {
+    const readings = await perform(session, "readings");
+    assert.ok(Array.isArray(readings) && readings[0].length >= 3);
+    assert.deepEqual(readings[1], readings[0]);
   });
 
   await t.step("flush() of listed addresses leaves the others", async () => {

@@ -2,7 +2,7 @@ import { createLinuxCache } from "../../../lib/neighbors/linux.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { run as runCommand } from "../../support/command.ts";
 import { connect, ip } from "../../support/namespaces.ts";
-import { type Context, type Row, rowOf, type Samples, type Section } from "../section.ts";
+import { type Context, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 /** Entries of the tables. */
 const tableSizes = [10, 1_000, 16_000] as const;
@@ -51,25 +51,22 @@ async function run({ quick }: Context): Promise<Row[]> {
     const filling = fillingLines(entries);
     for (const { name, ours, alone, withTable } of scopes) {
       const what = `${entries.toLocaleString("en-US")} entries, ${name}`;
-      const ways: (Samples & { values: number[]; work: () => Promise<unknown> })[] = [
-        { what: "ip neigh flush", work: alone, values: [] },
-        { what, work: ours, values: [] },
+      const ways = [
+        { what: "ip neigh flush", work: alone },
+        { what, work: ours },
+        ...withTable === undefined ? [] : [{ what: "show and flush", work: withTable }],
       ];
-      if (withTable !== undefined) {
-        ways.push({ what: "show and flush", work: withTable, values: [] });
-      }
-      for (let round = -1; round < (quick ? 1 : 21); round++) {
-        for (const { work, values } of ways) {
-          await ip(null, filling);
-          const start = performance.now();
-          await work();
-          if (round >= 0) values.push(performance.now() - start);
-        }
-      }
-      rows.push(rowOf(ways[1], "ms", ways[0], { goal: { max: 1.3 } }));
-      if (ways.length < 3) continue;
-      const again = { ...ways[1], what: `${what}: again` };
-      rows.push(rowOf(again, "ms", ways[2], { goal: { max: 1.3 } }));
+      const rounds = { warmUp: 1, count: quick ? 1 : 21 };
+      const [peer, own, reading] = await inTurn(ways, rounds, async ({ work }) => {
+        await ip(null, filling);
+        const start = performance.now();
+        await work();
+        return performance.now() - start;
+      });
+      rows.push(rowOf(own, "ms", peer, { goal: { max: 1.3 } }));
+      if (reading === undefined) continue;
+      const again = { ...own, what: `${what}: again` };
+      rows.push(rowOf(again, "ms", reading, { goal: { max: 1.3 } }));
     }
   }
   await ip(null, ["link del e0"]);
@@ -79,8 +76,7 @@ async function run({ quick }: Context): Promise<Row[]> {
 export const flush: Section = {
   title: "Flush of a table",
   about:
-    "The kernel's table, filled anew before each flush, 21 turns. ArpFlush has `ip` print the " +
-    "table before: a host must know which addresses it forgot, to say that nobody answers " +
-    "them.",
+    "The kernel's table, filled anew each time, 21 turns. ArpFlush has `ip` print it before: a " +
+    "host must know which addresses it forgot.",
   run,
 };

@@ -1,7 +1,7 @@
 import { pack } from "../../../packaging/pack.ts";
 import { labLacks } from "../../lab/failover.ts";
 import { type Helper, type Round, runFollowLab } from "../../lab/follow.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 import { quantile } from "../statistics.ts";
 
 async function run({ quick, progress }: Context): Promise<Row[]> {
@@ -31,31 +31,25 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
       { what: "daemon: a link's first line to its datagram", values: delays("daemon") },
       "ms",
     ),
-    {
-      what: "99th percentile",
-      value: quantile(delays("daemon"), 0.99),
-      unit: "ms",
-      goal: { max: 30 },
-    },
+    figure("99th percentile", quantile(delays("daemon"), 0.99), "ms", { goal: { max: 30 } }),
     rowOf({
       what: "requests on a link for 20 addresses",
       values: of("daemon").flatMap(({ requests }) => requests),
     }, ""),
-    {
-      what: "addresses not asked about, or after they had left",
-      value: sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
-      unit: "",
-      promise: { max: 0 },
-    },
+    figure(
+      "addresses not asked about, or gone",
+      sum(of("daemon").flatMap(({ unasked, lateRequests }) => [...unasked, lateRequests])),
+      "",
+      { promise: { max: 0 } },
+    ),
   ];
 }
 
 export const follow: Section = {
   title: "The daemon beside keepalived",
   about:
-    "Two routers with real keepalived and 40 instances on two links; the master's cables are " +
-    "cut, eight turns with and without the daemon. A link's line counts from when a second " +
-    "FIFO of keepalived's has it.",
+    "Real keepalived, 40 instances on two links; the master's cables are cut, eight turns with " +
+    "and without the daemon.",
   needs: ["keepalived", "nft", "mkfifo"],
   runsOutside: true,
   run,

@@ -1,7 +1,7 @@
 import { outcomeOf } from "../../support/command.ts";
 import { cReceiver, denoReceiver, type Receiver, startReceiverProcess } from "../peers.ts";
 import { datagramFile, insidersRequest, sharedRouter, signedRequest } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_902;
 /** How long the flood may last; each receiver ends it when it has had enough. */
@@ -35,36 +35,31 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
   const wrong = { datagram: insidersRequest(sharedRouter), count: quick ? 400 : 20_000 };
   const ours = denoReceiver("arpflush", "ArpFlush's receiver");
   const subjects = [
-    {
-      what: "Deno loop: filter",
-      ...copy,
-      receiver: denoReceiver("filter", ""),
-    },
+    { what: "Deno loop: filter", ...copy, receiver: denoReceiver("filter", "") },
     { what: "ArpFlush: all checks of a copy", ...copy, receiver: ours },
     { what: "Deno loop: nothing", ...copy, receiver: denoReceiver("bare", "") },
     { what: "C loop: filter", ...copy, receiver: cReceiver(folder) },
     { what: "Deno loop: wrong signature", ...wrong, receiver: denoReceiver("signature", "") },
     { what: "ArpFlush: wrong signature", ...wrong, receiver: ours },
-  ].map((subject) => ({ ...subject, values: [] as number[] }));
-  for (let i = 0; i < (quick ? 1 : 9); i++) {
-    for (const { receiver, datagram, count, values } of subjects) {
-      values.push(await saturate(receiver, datagram, folder, count));
-    }
-  }
-  const [filters, copies, bare, inC, signatures, refused] = subjects;
+  ];
+  const [filters, copies, bare, inC, signatures, refused] = await inTurn(
+    subjects,
+    { count: quick ? 1 : 9 },
+    ({ receiver, datagram, count }) => saturate(receiver, datagram, folder, count),
+  );
   return [
-    rowOf(filters, "a second"),
-    rowOf(copies, "a second", filters, { goal: { min: 0.8 } }),
-    ...[bare, inC].map((one) => rowOf(one, "a second", filters)),
-    rowOf(signatures, "a second"),
-    rowOf(refused, "a second", signatures, { goal: { min: 0.8 } }),
+    rowOf(filters, "/s"),
+    rowOf(copies, "/s", filters, { goal: { min: 0.8 } }),
+    ...[bare, inC].map((one) => rowOf(one, "/s", filters)),
+    rowOf(signatures, "/s"),
+    rowOf(refused, "/s", signatures, { goal: { min: 0.8 } }),
   ];
 }
 
 export const receivePath: Section = {
   title: "Receive path",
-  about: "Copies of a genuine request, and requests with a wrong signature under a right filter, " +
-    "checked per second of processor time, 9 turns.",
+  about: "Copies of a genuine request, and wrong signatures under a right filter, checked per " +
+    "second of processor time, 9 turns.",
   needs: ["cc"],
   run,
 };

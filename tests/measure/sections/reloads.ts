@@ -3,7 +3,7 @@ import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
 import { readProcessState } from "../../support/linux.ts";
 import type { ServiceProcess } from "../../support/programs.ts";
 import { openRequestSocket } from "../requests.ts";
-import { type Context, type Row, type Section } from "../section.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 
 /** No more in all than the ids that a host remembers. */
 const requestsPerReload = 3;
@@ -49,11 +49,11 @@ async function run({ quick }: Context): Promise<Row[]> {
   const unanswered = answered.filter((flushed) => !flushed).length;
   const more = Math.max(0, after.descriptors - before.descriptors);
   return [
-    { what: "reloaded", value: countOf(service, lines.reloaded), unit: "times" },
-    { what: "refused", value: countOf(service, lines.refused), unit: "times" },
-    { what: "requests", value: answered.length, unit: "" },
-    { what: "unanswered", value: unanswered, unit: "", promise: { max: 0 } },
-    { what: "descriptors more", value: more, unit: "", promise: { max: 0 } },
+    figure("reloaded", countOf(service, lines.reloaded), "times"),
+    figure("refused", countOf(service, lines.refused), "times"),
+    figure("requests", answered.length),
+    figure("unanswered", unanswered, "", { promise: { max: 0 } }),
+    figure("descriptors more", more, "", { promise: { max: 0 } }),
   ];
 }
 
@@ -64,7 +64,7 @@ function countOf(service: ServiceProcess, pattern: RegExp): number {
 export const reloads: Section = {
   title: "Reloads under load",
   about:
-    "SIGHUP after SIGHUP, every second one with broken settings, each with three requests on " +
-    "their way.",
+    "SIGHUP after SIGHUP, every second one with broken settings, three requests under way at " +
+    "each.",
   run,
 };

@@ -11,7 +11,7 @@ import {
   openRequestSocket,
   type RequestSocket,
 } from "../requests.ts";
-import type { Context, Row, Section } from "../section.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 import { growth } from "../statistics.ts";
 
 /** V8's heap has found its size by then; a third of the time in a shorter soak. */
@@ -133,10 +133,10 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
   const dropped = await droppedDatagrams() + await droppedDatagrams(host.namespace.argv);
   const missed = [...faults.values()].reduce((sum, count) => sum + count, 0);
   return [
-    { what: "datagrams sent", value: sent, unit: "" },
-    { what: "to be answered", value: asked, unit: "" },
-    { what: "missed", value: missed, unit: "", promise: { max: 0 } },
-    { what: "socket full", value: dropped, unit: "" },
+    figure("datagrams sent", sent),
+    figure("to be answered", asked),
+    figure("missed", missed, "", { promise: { max: 0 } }),
+    figure("socket full", dropped),
     {
       what: "memory at the end",
       value: end.rss / 2 ** 20,
@@ -145,19 +145,15 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
       ratio: growth(memory),
       ...seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } },
     },
-    {
-      what: "descriptors more",
-      value: Math.max(0, end.descriptors - settled.descriptors),
-      unit: "",
+    figure("descriptors more", Math.max(0, end.descriptors - settled.descriptors), "", {
       promise: { max: 1 },
-    },
+    }),
   ];
 }
 
 export const soak: Section = {
   title: "Soak",
-  about: "1,000 datagrams a second: probes, flushes, copies, stale, forged, junk. Memory is the " +
-    "largest median of a quarter of the readings over that of the first, judged from ten " +
-    "minutes on.",
+  about: "1,000 datagrams of all kinds a second. Memory: the largest median of a quarter of the " +
+    "readings over the first's, judged from ten minutes on.",
   run,
 };

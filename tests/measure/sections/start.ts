@@ -4,7 +4,7 @@ import { connect, ip } from "../../support/namespaces.ts";
 import { programLine } from "../../support/programs.ts";
 import { findPython, senderLine } from "../peers.ts";
 import { sharedRouter } from "../requests.ts";
-import { type Context, type Row, rowOf, type Samples, type Section } from "../section.ts";
+import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_910;
 /** Where the packed folder has the sender. */
@@ -25,7 +25,7 @@ s.sendto(bytes(128), ("${broadcast}", ${port}))
 
 /** A program that is timed, until its datagram arrives or, if it sends none, until it ends. */
 interface Program {
-  readonly name: string;
+  readonly what: string;
   readonly line: CommandLine;
   readonly until: "datagram" | "end";
 }
@@ -40,35 +40,17 @@ async function programsIn(folder: string): Promise<Program[]> {
   const key = await write("key", `${sharedRouter.secretText}\n`);
   const args = ["-a", "-k", key, "-p", `${port}`, "-c", "1", "-w", "0", "-q"];
   const one = await write("one.ts", denoProgram);
-  const until = "datagram";
-  const packed = {
-    name: "packed folder: arpflush -a",
-    line: await senderLine(folder, args),
-    until,
-  } as const;
+  const empty = await write("empty.ts", "export {};\n");
+  const python = [await findPython(), await write("one.py", pythonProgram)];
+  const packed = await senderLine(folder, args);
+  const program = (what: string, line: CommandLine): Program => ({ what, line, until: "datagram" });
   return [
-    {
-      name: "empty Deno program",
-      line: [...deno, await write("empty.ts", "export {};\n")],
-      until: "end",
-    },
-    {
-      name: "Deno program of one datagram",
-      line: [...deno, "--unstable-net", "--allow-net", one],
-      until,
-    },
-    {
-      name: "Python program of one datagram",
-      line: [await findPython(), await write("one.py", pythonProgram)],
-      until,
-    },
-    {
-      name: "C client that signs nothing",
-      line: [`${folder}/first`, broadcast, `${port}`, key],
-      until,
-    },
-    { name: "checkout: deno task send -a", line: programLine("sender", args), until },
-    ...packed.line[0] === Deno.execPath() ? [] : [packed],
+    { what: "empty Deno program", line: [...deno, empty], until: "end" },
+    program("Deno program of one datagram", [...deno, "--unstable-net", "--allow-net", one]),
+    program("Python program of one datagram", python),
+    program("C client that signs nothing", [`${folder}/first`, broadcast, `${port}`, key]),
+    program("checkout: deno task send -a", programLine("sender", args)),
+    ...packed[0] === Deno.execPath() ? [] : [program("packed folder: arpflush -a", packed)],
   ];
 }
 
@@ -89,7 +71,7 @@ async function time({ line, until }: Program, socket: Deno.DatagramConn): Promis
   return taken;
 }
 
-const isPacked = ({ name }: Program) => name.startsWith("packed");
+const isPacked = ({ what }: Program) => what.startsWith("packed");
 
 async function bundleRow(folder: string): Promise<Row> {
   const parts = `${folder}/packed/${partsName}`;
@@ -97,7 +79,7 @@ async function bundleRow(folder: string): Promise<Row> {
   for await (const { name } of Deno.readDir(parts)) {
     bytes += (await Deno.stat(`${parts}/${name}`)).size;
   }
-  return { what: "packed folder: the sender's bundle", value: bytes / 1_024, unit: "KiB" };
+  return figure("packed folder: the sender's bundle", bytes / 1_024, "KiB");
 }
 
 async function run({ folder, quick }: Context): Promise<Row[]> {
@@ -107,24 +89,13 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
   try {
     const programs = await programsIn(folder);
-    const samples = programs.map(({ name }): Samples & { values: number[] } => ({
-      what: name,
-      values: [],
-    }));
-    const repetitions = quick ? 1 : 25;
     // The first two rounds fill caches, Deno's and the packed folder's among them.
-    for (let round = quick ? -1 : -2; round < repetitions; round++) {
-      for (const [i, program] of programs.entries()) {
-        const taken = await time(program, socket);
-        if (round >= 0) samples[i].values.push(taken);
-      }
-    }
-    const [empty, ...others] = samples;
+    const rounds = { warmUp: quick ? 1 : 2, count: quick ? 1 : 25 };
+    const [empty, ...others] = await inTurn(programs, rounds, (program) => time(program, socket));
+    const goal = { goal: { max: 1.5 } };
     return [
       rowOf(empty, "ms"),
-      ...others.map((one, i) =>
-        rowOf(one, "ms", empty, isPacked(programs[i + 1]) ? { goal: { max: 1.5 } } : {})
-      ),
+      ...others.map((one, i) => rowOf(one, "ms", empty, isPacked(programs[i + 1]) ? goal : {})),
       ...programs.some(isPacked) ? [await bundleRow(folder)] : [],
     ];
   } finally {
@@ -135,8 +106,7 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const start: Section = {
   title: "Process start to first datagram",
-  about: "From before a process is started until its datagram arrives on the same machine, 25 " +
-    "turns; the sender signs, asks for reports and broadcasts.",
+  about: "From a process's start until its datagram arrives, 25 turns.",
   needs: ["cc", "python3"],
   prepare: (folder) => pack(`${folder}/packed`),
   run,

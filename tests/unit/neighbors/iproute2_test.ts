@@ -157,6 +157,14 @@ Deno.test("readIpResult() gives a complaint even if a flush bailed out as well",
   assert.deepEqual(outputOf(2, bailsOut, stderr), expected);
 });
 
+Deno.test("readIpResult() passes over what ip says of its own files", () => {
+  const stderr = "Database /etc/iproute2/rt_protos is corrupted at 999 foo\nWarning: odd\n" +
+    "RTNETLINK answers: No such file or directory\n";
+  const { failure, tolerated } = readIpResult({ code: 2, stdout: "", stderr }, [2]);
+  assert.deepEqual([failure, tolerated], [null, 1]);
+  assert.equal(readIpResult({ code: 2, stdout: "", stderr }).failure?.code, 2);
+});
+
 Deno.test("readIpResult() counts complaints that are tolerable, and finds the one that isn't", () => {
   const gone = "RTNETLINK answers: No such file or directory\nCommand failed -:1\n";
   const exists = "RTNETLINK answers: File exists\nCommand failed -:2\n";

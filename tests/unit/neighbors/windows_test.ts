@@ -330,9 +330,9 @@ Deno.test("openWindowsNeighborCache().resolve() rejects with the number of any o
     for (const code of [5, 8, 31, 50, 87, 127]) {
       const double = createIpHelperDouble();
       double.faults.set(call, code);
-      const { cache } = openResolving(double);
+      const { cache, time } = openResolving(double);
       await assert.rejects(
-        cache.resolve([parsePrefix("192.0.2.1")]),
+        time.until(cache.resolve([parsePrefix("192.0.2.1")])),
         (error) => error instanceof NeighborCacheError && error.code === code,
       );
     }
@@ -366,6 +366,7 @@ Deno.test("openWindowsNeighborCache().resolve() asks at 0, 0.3 and 0.6 s and whe
     if (call === "deleteIpNetEntry2") deleted.push(time.monotonic() - start);
   };
   const resolved = cache.resolve([parsePrefix("192.0.2.1")]);
+  time.pass(0);
   await settle();
   time.pass(9);
   const sends = () => double.calls.filter((call) => call === "sendDatagram 12").length;
@@ -382,12 +383,26 @@ Deno.test("openWindowsNeighborCache().resolve() asks at 0, 0.3 and 0.6 s and whe
   assert.ok(deleted[1] >= 300 && deleted[1] < 460 && deleted[2] >= 600 && deleted[2] < 760);
 });
 
-Deno.test("openWindowsNeighborCache().flush() isn't held up by 57 absent addresses asked for", async () => {
+Deno.test("openWindowsNeighborCache().flush() comes before resolving that was asked for earlier, and between 16 addresses of it", async () => {
   const double = createIpHelperDouble();
   const { time, open, cache } = openResolving(double);
   const absent = Array.from({ length: 57 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  const { after } = time;
+  /** How many had been asked for each time that others got their turn. */
+  const asked: number[] = [];
+  Object.assign(time, {
+    after(ms: number, run: () => void) {
+      asked.push(double.calls.filter((call) => call === "sendDatagram 12").length);
+      return after(ms, run);
+    },
+  });
   const resolved = cache.resolve(absent);
+  await cache.flush("all");
+  assert.ok(!double.calls.some((call) => /^(delete|send)/.test(call)));
+  time.pass(0);
   await settle();
+  time.pass(0);
+  assert.deepEqual(asked, [0, 16, 32, 48, 57]);
   double.rows.push(row("192.0.2.1", 12));
   const start = time.monotonic();
   assert.deepEqual((await cache.flush("all")).forgotten, [parsePrefix("192.0.2.1")]);
@@ -395,6 +410,61 @@ Deno.test("openWindowsNeighborCache().flush() isn't held up by 57 absent address
   const reports = await time.until(resolved);
   assert.deepEqual(new Set(texts(reports)), new Set([`no neighbor ${nothing}`]));
   assert.deepEqual(open, { now: 0, ever: 1 }, "sockets are opened once for all of them");
+});
+
+Deno.test("openWindowsNeighborCache().resolve() takes no old row for an answer where two ask for it", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  double.rows = [row("192.0.2.156", 12, "02:00:00:00:00:aa")];
+  double.answers.set("192.0.2.156", "02:00:00:00:00:bb");
+  const asked = Array.from({ length: 57 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  const first = cache.resolve(asked);
+  // The last of them hasn't been asked for when a second one wants it.
+  const second = cache.resolve(asked.slice(-1));
+  assert.deepEqual(texts(await time.until(second)), ["neighbor 0200000000bb"]);
+  assert.deepEqual(texts(await time.until(first)).at(-1), "neighbor 0200000000bb");
+});
+
+Deno.test("openWindowsNeighborCache().resolve() rejects what is thrown in a later turn", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  let calls = 0;
+  double.before = (call) => {
+    if (call === "deleteIpNetEntry2" && ++calls > 16) throw new Error("no such call");
+  };
+  const asked = Array.from({ length: 20 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  assert.match((await rejection(time.until(cache.resolve(asked)))).message, /no such call/);
+});
+
+Deno.test("openWindowsNeighborCache().resolve() reads the table once for all who ask, and asks as the last of them needs", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  const start = time.monotonic();
+  const count = (call: string) => double.calls.filter((one) => one === call).length;
+  const first = cache.resolve(["192.0.2.1", "192.0.2.2"].map(parsePrefix));
+  time.pass(0);
+  await settle();
+  time.pass(200);
+  const before = count("getIpNetTable2 0");
+  const second = cache.resolve([parsePrefix("192.0.2.2")]);
+  time.pass(0);
+  await settle();
+  assert.equal(count("getIpNetTable2 0") - before, 1);
+  assert.equal(
+    count("deleteIpNetEntry2 12"),
+    3,
+    "an answer to the first may be older than the second",
+  );
+  double.before = (call) => {
+    const answers = call === "getIpNetTable2" && time.monotonic() - start >= 220;
+    if (answers) double.rows = [row("192.0.2.2", 12, "02:00:00:00:00:bb")];
+  };
+  assert.deepEqual(texts(await time.until(second)), ["neighbor 0200000000bb"]);
+  assert.equal(time.monotonic() - start, 230);
+  const found = await time.until(first);
+  assert.deepEqual(texts(found), [`no neighbor ${nothing}`, "neighbor 0200000000bb"]);
+  assert.equal(time.monotonic() - start, 1000);
+  assert.equal(count("deleteIpNetEntry2 12"), 5, "the first goes on with the other");
 });
 
 Deno.test("openWindowsNeighborCache().resolve() takes the longest network, then the source's link, then the route's", async () => {

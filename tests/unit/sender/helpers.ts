@@ -51,7 +51,7 @@ function planOf(
   return {
     signer: null,
     isOwnLinkLayerAddress: isOwnMac,
-    learned: new Set(),
+    learned: { known: new Set(), failed: false },
     sourcePorts: defaultSourcePorts,
     faults: [],
     hindrances: [],

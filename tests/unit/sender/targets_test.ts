@@ -217,6 +217,18 @@ Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobo
   );
 });
 
+Deno.test("ownLinkLayerAddresses() knows what was learned, and nobody's while that failed", () => {
+  const learned = { known: new Set(["020000000007"]), failed: false };
+  const isOwn = ownLinkLayerAddresses(router, learned);
+  const told = () =>
+    ["020000000007", "020000000099", "00005e000199"].map((mac) =>
+      isOwn(Uint8Array.fromHex(mac), prefix("192.0.2.1"))
+    );
+  assert.deepEqual(told(), [true, false, false]);
+  learned.failed = true;
+  assert.deepEqual(told(), [true, null, false]);
+});
+
 /** Link-layer addresses of entries that were set, by links 0 (e0), 1 (e1) and 2 (e2, e0's twin). */
 const setEntries: [
   mac: string,
@@ -261,7 +273,7 @@ for (const [mac, address, links, from, own] of setEntries) {
       "vrrp.51 192.0.2.1/24 00:00:5e:00:01:33",
     );
     const everywhere = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine).links;
-    const isOwn = ownLinkLayerAddresses(machine, new Set(), everywhere);
+    const isOwn = ownLinkLayerAddresses(machine, undefined, everywhere);
     const place = { links: new Set(links), addresses: [from] };
     assert.equal(isOwn(Uint8Array.fromHex(mac), prefix(address), place), own);
   });

@@ -10,7 +10,6 @@ import {
   NeighborCacheError,
 } from "../../../lib/neighbors/neighbor_cache.ts";
 import { OnLinkSources } from "../../../lib/receiver/accept.ts";
-import type { DatagramSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { parseArguments } from "../../../lib/sender/arguments.ts";
 import { exchange } from "../../../lib/sender/exchange.ts";
@@ -30,11 +29,11 @@ import {
 } from "../../../lib/wire/addresses.ts";
 import { idLength, offsets } from "../../../lib/wire/datagram.ts";
 import { parseRequest, requestIdOf } from "../../../lib/wire/request.ts";
-import { createRouter } from "../../support/datagrams.ts";
+import { seededRandom } from "../../measure/statistics.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
-import { testRules } from "../receiver/harness.ts";
+import { createQueueSocket, testParts, testRules } from "../receiver/harness.ts";
 import { instance } from "./answers.ts";
-import { hostKey, servicePort, virtualNetwork } from "./virtual_run.ts";
+import { hostKey, virtualNetwork } from "./virtual_run.ts";
 
 const places = ["link", "vmac", "lo", "dummy", "label"] as const;
 const entries = ["missing", "right", "stale", "permanent", "extern", "permanent right"] as const;
@@ -346,16 +345,6 @@ function cacheOf(
   };
 }
 
-/** Uniform numbers in [0, 1) from a seed (mulberry32). */
-function createRandom(seed: number): () => number {
-  return () => {
-    seed = seed + 0x6d2b79f5 | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-}
-
 const signature = new Uint8Array(64).fill(7);
 const senderPort = 27_736;
 /** Where an ack says how many reports it has. */
@@ -377,7 +366,7 @@ const hostKeys = Array.from({ length: 7 }, (_, i) => hostKey(i + 1));
 export async function runIn(world: World, keyFile: string): Promise<EndedWorld> {
   const { router, routerPlaces, placed, hostPlaces, own } = layOut(world);
   const time = createTestTime();
-  const random = createRandom(world.random);
+  const random = seededRandom(world.random);
   const models = world.hosts.map((spec, i) =>
     modelOf(spec, hostKeys[i].toHex(), hostPlaces[i], placed)
   );
@@ -506,34 +495,14 @@ function connect(
   placed: readonly PlacedAddress[],
   random: () => number,
 ): Wire {
-  const waiting: [Uint8Array, Deno.Addr][] = [];
-  let take: ((datagram: [Uint8Array, Deno.Addr]) => void) | null = null;
+  const queue = createQueueSocket((bytes, to) =>
+    wire.onAnswer(bytes, (to as Deno.NetAddr).hostname)
+  );
   const wire: Wire = {
     model,
     onAnswer: () => {},
-    deliver(bytes, hostname) {
-      const datagram: [Uint8Array, Deno.Addr] = [bytes, {
-        transport: "udp",
-        hostname,
-        port: senderPort,
-      }];
-      if (take === null) return void waiting.push(datagram);
-      const taken = take;
-      take = null;
-      taken(datagram);
-    },
-  };
-  const socket: DatagramSocket = {
-    addr: { transport: "udp", hostname: "0.0.0.0", port: servicePort },
-    receive() {
-      const next = waiting.shift();
-      return next !== undefined ? Promise.resolve(next) : new Promise((resolve) => take = resolve);
-    },
-    send(bytes, to) {
-      wire.onAnswer(bytes.slice(), (to as Deno.NetAddr).hostname);
-      return Promise.resolve(bytes.length);
-    },
-    close: () => {},
+    deliver: (bytes, hostname) =>
+      queue.deliver(bytes, { transport: "udp", hostname, port: senderPort }),
   };
   const sources = new OnLinkSources(() => model.interfaces.map(({ info }) => info), hostTime);
   const rules = {
@@ -542,11 +511,11 @@ function connect(
     isSignedBy: () => true,
   };
   new Receiver(rules, {
+    ...testParts,
     cache: cacheOf(model, placed, time),
-    report: () => {},
     time: hostTime,
     random,
-    open: () => socket,
+    open: () => queue.socket,
     hostName: () => `sql0${model.spec.name}`,
     signer: { publicKey, sign: () => signature },
     instance: instance(1),
@@ -555,5 +524,3 @@ function connect(
   });
   return wire;
 }
-
-export const { secretText } = createRouter(1);

@@ -1,7 +1,7 @@
 /*
  * A STAND-IN, for tests under Wine only. Wine's iphlpapi.dll lacks the calls that change the
- * neighbor cache. This DLL forwards everything else to Wine's own (iphlporig.dll, see build.sh) and
- * has these calls of its own, which work on the Linux kernel's real table (netlink.h).
+ * neighbor cache, and tells nobody of changes of the network. This DLL forwards everything else to Wine's own (iphlporig.dll, see build_ip_helper.sh) and
+ * has these calls of its own, which work on the Linux kernel's real tables (netlink.h).
  */
 #include <winsock2.h>
 #include <ws2ipdef.h>
@@ -12,6 +12,7 @@
 #include "netlink.h"
 
 __declspec(dllimport) NETIO_STATUS WINAPI OrigGetIpNetTable2(ADDRESS_FAMILY, PMIB_IPNET_TABLE2 *);
+__declspec(dllimport) NETIO_STATUS WINAPI OrigConvertInterfaceIndexToLuid(NET_IFINDEX, NET_LUID *);
 __declspec(dllimport) void WINAPI OrigFreeMibTable(void *);
 
 static DWORD win32_error(int linux_error)
@@ -113,41 +114,40 @@ static DWORD list(uint8_t family, struct neighbor **list, size_t *count)
     return win32_error(error);
 }
 
+/*
+ * IPv4 alone is Wine's own reading, which calls the kernel several times for each row: 57 rows take it
+ * many ms, Windows far less than one.
+ */
 NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *table)
 {
-    PMIB_IPNET_TABLE2 ipv4 = NULL, both = NULL;
-    struct neighbor *ipv6 = NULL;
-    size_t ipv4_count, ipv6_count = 0;
-    NETIO_STATUS code;
+    PMIB_IPNET_TABLE2 rows = NULL;
+    struct neighbor *entries;
+    size_t count;
+    DWORD code;
 
     if (family == AF_INET) return OrigGetIpNetTable2(family, table);
     if (family != AF_UNSPEC && family != AF_INET6) return ERROR_INVALID_PARAMETER;
-    if (family == AF_UNSPEC && (code = OrigGetIpNetTable2(AF_INET, &ipv4)) && code != ERROR_NOT_FOUND)
-        return code;
-    ipv4_count = ipv4 ? ipv4->NumEntries : 0;
-    if (!(code = list(LINUX_AF_INET6, &ipv6, &ipv6_count)))
+    if (!(code = list(linux_family(family), &entries, &count)))
     {
-        SIZE_T size = FIELD_OFFSET(MIB_IPNET_TABLE2, Table) +
-                      (ipv4_count + ipv6_count) * sizeof(MIB_IPNET_ROW2);
-        both = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, size);
-        if (!both) code = ERROR_NOT_ENOUGH_MEMORY;
+        rows = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY,
+                         FIELD_OFFSET(MIB_IPNET_TABLE2, Table) + count * sizeof(MIB_IPNET_ROW2));
+        if (!rows || !remember(NULL, rows)) code = ERROR_NOT_ENOUGH_MEMORY;
     }
     if (!code)
     {
-        both->NumEntries = (ULONG)(ipv4_count + ipv6_count);
-        if (ipv4) memcpy(both->Table, ipv4->Table, ipv4_count * sizeof(MIB_IPNET_ROW2));
-        for (size_t i = 0; i < ipv6_count; i++) to_row(&ipv6[i], &both->Table[ipv4_count + i]);
-        if (!remember(NULL, both)) code = ERROR_NOT_ENOUGH_MEMORY;
+        rows->NumEntries = (ULONG)count;
+        for (MIB_IPNET_ROW2 *row = rows->Table; row < rows->Table + count; row++)
+        {
+            to_row(&entries[row - rows->Table], row);
+            if (row > rows->Table && row[-1].InterfaceIndex == row->InterfaceIndex)
+                row->InterfaceLuid = row[-1].InterfaceLuid;
+            else OrigConvertInterfaceIndexToLuid(row->InterfaceIndex, &row->InterfaceLuid);
+        }
+        *table = rows;
     }
-    if (ipv4) OrigFreeMibTable(ipv4);
-    if (ipv6) HeapFree(GetProcessHeap(), 0, ipv6);
-    if (code)
-    {
-        if (both) HeapFree(GetProcessHeap(), 0, both);
-        return code;
-    }
-    *table = both;
-    return NO_ERROR;
+    else if (rows) HeapFree(GetProcessHeap(), 0, rows);
+    if (entries) HeapFree(GetProcessHeap(), 0, entries);
+    return code;
 }
 
 NETIO_STATUS WINAPI FlushIpNetTable2(ADDRESS_FAMILY family, NET_IFINDEX index)
@@ -207,4 +207,59 @@ NETIO_STATUS WINAPI DeleteIpNetEntry2(const MIB_IPNET_ROW2 *row)
     struct neighbor n;
     from_row(row, &n);
     return change(RTM_DELNEIGH, 0, &n, 0);
+}
+
+/* Who is to be told of changes, for as long as the process lives. */
+struct watch
+{
+    PIPINTERFACE_CHANGE_CALLBACK told; /* A PUNICAST_IPADDRESS_CHANGE_CALLBACK has another row. */
+    void *context;
+    int fd;
+};
+
+/*
+ * Tells of what comes and goes, and which interface got an address. That a message was lost is told as a change of
+ * a parameter, as is every other one: the kernel doesn't say which it is.
+ */
+static DWORD WINAPI tell(void *given)
+{
+    struct watch *watch = given;
+    struct { struct nlmsghdr header; struct ifaddrmsg address; uint8_t rest[8192]; } message;
+    int64_t size;
+
+    do
+    {
+        MIB_UNICASTIPADDRESS_ROW row = { 0 };
+        MIB_NOTIFICATION_TYPE type = MibParameterNotification;
+
+        size = linux_call(SYS_recvfrom, watch->fd, (int64_t)&message, sizeof(message), 0);
+        if (size > 0 && message.header.type == RTM_NEWADDR) type = MibAddInstance;
+        if (size > 0 && message.header.type == RTM_DELADDR) type = MibDeleteInstance;
+        if (type != MibParameterNotification) row.InterfaceIndex = message.address.index;
+        watch->told(watch->context, (void *)&row, type);
+    } while (size >= 0 || size == -LINUX_ENOBUFS);
+    return 0;
+}
+
+static DWORD start_watch(uint32_t groups, void *told, void *context, HANDLE *handle)
+{
+    struct watch *watch = HeapAlloc(GetProcessHeap(), 0, sizeof(*watch));
+    if (!watch) return ERROR_NOT_ENOUGH_MEMORY;
+    *watch = (struct watch){ told, context, netlink_open_groups(groups) };
+    if (watch->fd < 0) return win32_error(-watch->fd);
+    *handle = CreateThread(NULL, 0, tell, watch, 0, NULL);
+    return *handle ? NO_ERROR : GetLastError();
+}
+
+NETIO_STATUS WINAPI NotifyIpInterfaceChange(ADDRESS_FAMILY family, PIPINTERFACE_CHANGE_CALLBACK told,
+                                            void *context, BOOLEAN initial, HANDLE *handle)
+{
+    return start_watch(RTMGRP_LINK, told, context, handle);
+}
+
+NETIO_STATUS WINAPI NotifyUnicastIpAddressChange(ADDRESS_FAMILY family,
+                                                 PUNICAST_IPADDRESS_CHANGE_CALLBACK told, void *context,
+                                                 BOOLEAN initial, HANDLE *handle)
+{
+    return start_watch(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, told, context, handle);
 }

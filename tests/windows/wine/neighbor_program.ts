@@ -1,12 +1,13 @@
 /**
  * A program for deno.exe: does one thing to the neighbor cache and prints the result as JSON.
  *
- *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | leaks COUNT | speed COUNT
+ *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | readings | leaks COUNT |
+ *   speed COUNT
  */
 import type { FoundNeighbor } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
-import { AF_INET, AF_UNSPEC } from "../../../lib/win32/netioapi.ts";
+import { AF_INET, AF_UNSPEC, NlnsPermanent } from "../../../lib/win32/netioapi.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 const [mode, ...args] = Deno.args;
@@ -29,6 +30,26 @@ function measureLeaks(count: number): { live: number; grown: number } {
     if (ip.getIpNetTable2(AF_INET).rows.length !== 8) throw new Error("GetIpNetTable2 failed");
   }
   return { live: LiveTables(), grown: Deno.memoryUsage().rss - before };
+}
+
+/** IPv4 rows that lead somewhere: read by Wine's own call, and by the stand-in's. */
+function readBoth(): string[][] {
+  const ip = openIpHelper();
+  return [AF_INET, AF_UNSPEC].map((family) =>
+    ip.getIpNetTable2(family).rows
+      .filter(({ address, physicalAddress }) =>
+        address.family === 4 && physicalAddress.some(Boolean)
+      )
+      .map((row) =>
+        [
+          formatPrefix(row.address),
+          row.interfaceIndex,
+          row.interfaceLuid,
+          row.physicalAddress.toHex(),
+          row.state === NlnsPermanent, // Wine knows no other state of IPv4 rows.
+        ].join(" ")
+      ).sort()
+  );
 }
 
 /** Median ms of a flush of everything, and of the calls alone that it can't do without. */
@@ -70,6 +91,8 @@ async function perform(): Promise<unknown> {
       return reportTexts(await cache.look(prefixes));
     case "resolve":
       return reportTexts(await cache.resolve(prefixes));
+    case "readings":
+      return readBoth();
     case "speed":
       return await measureFlushes(Number(args[0]));
     case "leaks":
