@@ -137,3 +137,29 @@ Deno.test("release, workflow, pages and the tests' deno.exe are of one version o
   assert.deepEqual(versions, Array(texts.length).fill(versions[0]));
   assert.match(versions[0] ?? "", /^\d+\.\d+\.\d+$/);
 });
+
+/** What a page's headings are linked by. */
+function anchorsOf(text: string): string[] {
+  return Array.from(
+    text.matchAll(/^#+ (.*)$/gm),
+    ([, heading]) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-"),
+  );
+}
+
+Deno.test("pages link to pages and headings that are there", () => {
+  const docs = Array.from(Deno.readDirSync(new URL("docs/", root)), ({ name }) => `docs/${name}`);
+  const paths = ["README.md", "CONTRIBUTING.md", ...docs.filter((path) => path.endsWith(".md"))];
+  let count = 0;
+  for (const path of paths) {
+    const page = new URL(path, root);
+    for (const [, link] of Deno.readTextFileSync(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      const { href, hash, protocol } = new URL(link, page);
+      if (protocol !== "file:") continue;
+      const text = Deno.readTextFileSync(new URL(href.replace(/#.*$/, "")));
+      const isThere = hash === "" || anchorsOf(text).includes(hash.slice(1));
+      assert.ok(isThere, `${path}: no heading for ${link}`);
+      count++;
+    }
+  }
+  assert.ok(count > 30);
+});
