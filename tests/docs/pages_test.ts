@@ -109,8 +109,8 @@ async function filesBelow(folder: string): Promise<string[]> {
   return all.flat();
 }
 
-Deno.test("docs/windows.md lists every double", async () => {
-  const text = await Deno.readTextFile(new URL("docs/windows.md", root));
+Deno.test("docs/testing.md lists every double", async () => {
+  const text = await Deno.readTextFile(new URL("docs/testing.md", root));
   const section = /^### Doubles$.*?^## /ms.exec(text)?.[0] ?? "";
   const listed = [...section.matchAll(/[\w/]+\.(?:c|ts|ps1)\b/g)].map(([name]) => name);
   const isDouble = async (path: string) =>
