@@ -114,7 +114,7 @@ Deno.test("a host with a link-local address and a wrong clock is repaired beside
   }));
 
 Deno.test("a permanent entry at a virtual router's link-layer address is right beside a link of the same network", () =>
-  withKey(async (keyFile) => {
+  withFolder(async (_, keyFile) => {
     const link = { length: 8, families: "4", isTwin: false } as const;
     const world: World = {
       links: [link, { ...link, isTwin: true }],
