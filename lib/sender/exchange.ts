@@ -83,7 +83,7 @@ interface ExchangeCrypto {
   ): Promise<boolean>;
 }
 
-/** Datagrams that don't count, by why. */
+/** Why a datagram that came doesn't count. */
 export type Uncounted =
   | AckFault
   | "port"
@@ -250,7 +250,7 @@ async function signRequest(
   };
 }
 
-/** The record, for the one who writes it. */
+/** The record as the exchange writes it. */
 type WritableRecord = ExchangeRecord & {
   readonly uncounted: Map<Uncounted, number>;
   readonly elsewhere: Map<string, number>;

@@ -154,7 +154,7 @@ function eventText(event: ExchangeEvent): string {
   }
 }
 
-/** What came or went in vain. */
+/** Datagrams that didn't count, and copies that could not be sent. */
 function lossTexts({ record: { uncounted, targets } }: Outcome): string[] {
   return [
     ...Array.from(uncounted, ([why, count]) => `${count} datagrams ignored: ${why}`),
