@@ -127,6 +127,24 @@ Deno.test("hosts in a network of two addresses hear the request", () =>
     await isRight(host, "198.51.100.2", "02:00:00:00:00:11");
   }));
 
+Deno.test("an address that a host uses by a table of its own is looked at where that table leads", () =>
+  withHost(async (segment, host) => {
+    await using _link = await secondLink(host, ["198.51.100.2/24"], []);
+    await ip(host.namespace, [
+      "addr add 198.51.100.20/32 dev e1",
+      "route add 198.51.100.0/24 dev e1 scope link table 100",
+      "route add default via 198.51.100.2 dev e1 table 100",
+      "rule add from 198.51.100.20 lookup 100",
+    ]);
+    await entry(host, "198.51.100.2", deadMac, "permanent", "e1");
+    const stuck = /^host0 .* STUCK 198\.51\.100\.2 at 02:00:00:00:00:99 \(permanent\)$/m;
+    await reports(segment, ["-a"], 3, stuck);
+    await reports(segment, ["-a", "--probe"], 3, stuck);
+    await entry(host, "198.51.100.2", deadMac, "reachable", "e1");
+    await reports(segment, ["-a"], 0, /^host0 .* healed/m);
+    assert.equal(await host.linkLayerAddressOf("198.51.100.2"), "02:00:00:00:00:11");
+  }));
+
 Deno.test("a port of the bridge that has a link-local address hinders nothing", () =>
   withHost(async (segment, host) => {
     await run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/p0/disable_ipv6"]);

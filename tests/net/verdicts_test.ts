@@ -237,14 +237,16 @@ Deno.test("two hosts of one name are two hosts, and one that can't flush is not 
   await reports(segment, ["-a", "--expect", "2"], 0, /2 hosts answered: 2 healed/);
 });
 
+const pipe = Symbol("a pipe that nobody writes to");
 /** Texts of --expect files: null is no file. */
 const files: readonly (readonly [
   what: string,
-  bytes: Uint8Array<ArrayBuffer> | string | null,
+  bytes: Uint8Array<ArrayBuffer> | string | typeof pipe | null,
   code: number,
   said: RegExp,
 ])[] = [
   ["isn't there", null, 4, /Cannot read expected hosts from .*: No such file/],
+  ["is a pipe", pipe, 4, /Cannot read expected hosts from .*: it is not a regular file/],
   ["is empty", "# nobody yet\n", 4, /Cannot read expected hosts from /],
   ["is in UTF-16", Uint8Array.of(0xff, 0xfe, 0x68, 0, 0x30, 0, 0x0a, 0), 4, /UTF-16/],
   ["has an address", "192.0.2.100\n", 0, /1 healed/],
@@ -255,7 +257,9 @@ for (const [what, content, code, said] of files) {
   Deno.test(`a file for --expect that ${what} keeps no datagram back`, () =>
     withHost(async (segment, host) => {
       const path = `${folder}/expected`;
-      if (typeof content === "string") await Deno.writeTextFile(path, content);
+      await Deno.remove(path).catch(() => {});
+      if (content === pipe) await run(["mkfifo", path]);
+      else if (typeof content === "string") await Deno.writeTextFile(path, content);
       else if (content !== null) await Deno.writeFile(path, content);
       await host.goStale();
       await reports(segment, ["-a", "--expect", path], code, said);

@@ -2,18 +2,9 @@
 import assert from "node:assert/strict";
 import { appendLine, readTail, replaceFile, rotatedPath, updateFile } from "../../lib/files.ts";
 import type { After } from "../../lib/time.ts";
-import { run } from "../support/command.ts";
+import { inFolder, run } from "../support/command.ts";
 
 const onWindows = Deno.build.os === "windows";
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const namesIn = async (folder: string) =>
   (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();

@@ -11,7 +11,7 @@ import { sleep, systemTime } from "../../../lib/time.ts";
 import { linesOf, outcomeOf, run } from "../../support/command.ts";
 
 /** Which runs of `ip` fail, or that each takes a while. */
-export type IpFault = "none" | "resolve" | "flush" | "routes" | "slow";
+type IpFault = "none" | "resolve" | "flush" | "routes" | "slow";
 
 /** What a machine is told. */
 export type MachineCommand =

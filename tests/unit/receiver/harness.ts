@@ -31,7 +31,7 @@ export const r1 = { transport: "udp", hostname: "192.0.2.1", port: 40_001 } as c
 export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as const;
 
 /** The instance of the harness's receiver. */
-export const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 /** A datagram that the receiver sent. */
 interface Sent {

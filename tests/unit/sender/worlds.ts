@@ -30,7 +30,6 @@ import {
 import { idLength, offsets } from "../../../lib/wire/datagram.ts";
 import { parseRequest, requestIdOf } from "../../../lib/wire/request.ts";
 import { seededRandom } from "../../measure/statistics.ts";
-import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
 import { createQueueSocket, testParts, testRules } from "../receiver/harness.ts";
 import { instance } from "./answers.ts";
@@ -525,5 +524,3 @@ function connect(
   });
   return wire;
 }
-
-export const { secretText } = createRouter(1);
