@@ -7,8 +7,10 @@ import { systemTime, type Time } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
+  networkOf,
   parseAddress,
   parseLinkLayerAddress,
+  parsePrefix,
 } from "../wire/addresses.ts";
 import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
 
@@ -331,6 +333,46 @@ export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[
   }
   return Array.from(texts, (text) => typeof text === "string" ? parseAddress(text) : null)
     .filter((address) => address !== null);
+}
+
+/** A route that is in a table besides main and local, which rules or a VRF lead to. */
+export interface TableRoute {
+  readonly table: string;
+  readonly network: AddressPrefix;
+  /** Null: the network is on the link. */
+  readonly gateway: AddressPrefix | null;
+  readonly device: string;
+}
+
+/** The routes of such tables in a line of JSON from `route show table all`, one for each next hop. */
+export function parseTableRoutes(line: string): TableRoute[] {
+  return rowsOf(line).flatMap(({ table, dst, type, dev, gateway, via, nexthops }) => {
+    if (type !== undefined || (typeof table !== "string" && typeof table !== "number")) return [];
+    const hops = Array.isArray(nexthops) ? nexthops.filter(isRecord) : [{ dev, gateway, via }];
+    return hops.flatMap((hop) => {
+      const next = hop.gateway ?? (isRecord(hop.via) ? hop.via.host : undefined);
+      const address = typeof next === "string" ? parseAddress(next) : null;
+      const network = networkOfRoute(dst, next);
+      if (network === null || typeof hop.dev !== "string" || (next !== undefined && !address)) {
+        return [];
+      }
+      return [{ table: String(table), network, gateway: address, device: hop.dev }];
+    });
+  });
+}
+
+/** `default` has the family of its gateway; without one it says nothing of a link. */
+function networkOfRoute(dst: unknown, gateway: unknown): AddressPrefix | null {
+  if (typeof dst !== "string") return null;
+  if (dst !== "default") {
+    try {
+      return parsePrefix(dst);
+    } catch {
+      return null;
+    }
+  }
+  const address = typeof gateway === "string" ? parseAddress(gateway) : null;
+  return address && networkOf(address, 0);
 }
 
 /**

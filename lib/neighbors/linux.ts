@@ -30,8 +30,10 @@ import {
   parseGateways,
   parseNeighbors,
   parseOnLink,
+  parseTableRoutes,
   readFlushes,
   readIpResult,
+  type TableRoute,
   unreadable,
   type Wanted,
   wantedAt,
@@ -66,7 +68,8 @@ interface Place {
 
 /**
  * The cache over iproute2. Changing it needs CAP_NET_ADMIN. An address is on the link that the
- * kernel's own route to it takes without a gateway; a link-local one, which routes don't tell, on the
+ * kernel's own route to it takes without a gateway, or without such a route those in tables of their
+ * own; a link-local one, which routes don't tell, on the
  * links of its source. Tunnels have no neighbors.
  */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
@@ -76,6 +79,18 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     resolveMs = 1000,
     time = systemTime,
   } = options;
+
+  let tables: Promise<TableRoute[]> = Promise.resolve([]);
+  let tablesReadAt = -Infinity;
+  /** The routes of further tables: one reading for all requests of a failover. */
+  function readTables(): Promise<TableRoute[]> {
+    const now = time.monotonic();
+    if (now - tablesReadAt < maxTablesAgeMs) return tables;
+    tablesReadAt = now;
+    tables = readRoutes(ip).then((printed) => printed.flatMap(parseTableRoutes));
+    tables.catch(() => tablesReadAt = -Infinity);
+    return tables;
+  }
 
   /** For each address where it can be a neighbor, in order; nowhere: it is of no concern. */
   async function placesOf(
@@ -87,6 +102,14 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     const hasNeighbors = ({ device }: Place) =>
       own.find(({ name }) => name === device)?.hasNeighbors !== false;
     const routed = (await routesTo(ip, addresses.filter(isRouted))).filter(hasNeighbors);
+    const isOwn = (address: AddressPrefix) =>
+      own.some(({ addresses }) => addresses.some((held) => samePrefix(held.address, address)));
+    const off = addresses.filter((address) =>
+      isRouted(address) && !isOwn(address) &&
+      !routed.some((one) => samePrefix(one.address, address))
+    );
+    const tables = off.length === 0 ? [] : await readTables();
+    routed.push(...off.flatMap((one) => placesInTables(tables, one)).filter(hasNeighbors));
     return addresses.map((address) => {
       if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
       if (!isWholeAddress(address)) return [];
@@ -136,6 +159,27 @@ function readInterfaces(interfaces: () => readonly InterfaceInfo[]): OwnInterfac
   }
 }
 
+const maxTablesAgeMs = 1_000;
+
+/**
+ * Where an address is a neighbor by tables that the kernel takes for some packets alone, by their
+ * source or in a VRF: as the gateway of a route, or in a network that is on the link.
+ */
+function placesInTables(routes: readonly TableRoute[], address: AddressPrefix): Place[] {
+  const devices = new Set<string>();
+  for (const inTable of Map.groupBy(routes, ({ table }) => table).values()) {
+    const leading = inTable.filter(({ network }) => prefixContains(network, address));
+    const longest = Math.max(...leading.map(({ network }) => network.length));
+    for (const { gateway, device } of inTable) {
+      if (gateway !== null && samePrefix(gateway, address)) devices.add(device);
+    }
+    for (const { network, gateway, device } of leading) {
+      if (network.length === longest && gateway === null) devices.add(device);
+    }
+  }
+  return Array.from(devices, (device) => ({ address, device }));
+}
+
 /** What the kernel says where no route, or one that refuses, leads to an address. */
 const noRoute = [EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH];
 
@@ -174,7 +218,9 @@ function linksOf(
 
 /** What is known at the first of the places where there is a neighbor. */
 function findAt(neighbors: readonly KernelNeighbor[], places: readonly Place[]): FoundNeighbor {
-  const entries = places.map((place) => entryAt(neighbors, place));
+  // Of several a permanent one is likeliest wrong: the others were just learned, or soon will be.
+  const entries = places.map((place) => entryAt(neighbors, place))
+    .toSorted((a, b) => Number(b?.permanent ?? false) - Number(a?.permanent ?? false));
   for (const entry of entries) {
     const { permanent = false, linkLayerAddress = null } = entry ?? {};
     if (linkLayerAddress === null) continue;
@@ -449,8 +495,15 @@ function isSettled(entry: KernelNeighbor | undefined): boolean {
 
 /** The gateways of all routes, or of the default ones, of both families and all tables. */
 async function readGateways(ip: IpCommand, ofDefaults: boolean): Promise<AddressPrefix[]> {
-  const output = readIpResult(await ip(batchOptions, "route show table all\n"));
-  if (output.failure !== null) throw output.failure;
-  const all = output.lines.flatMap((line) => parseGateways(line, ofDefaults));
+  const all = (await readRoutes(ip)).flatMap((line) => parseGateways(line, ofDefaults));
   return [...new Map(all.map((one) => [formatAddress(one), one])).values()];
+}
+
+/** The lines of JSON that the routes of all tables are in. */
+async function readRoutes(ip: IpCommand): Promise<string[]> {
+  const { failure, lines: printed } = readIpResult(
+    await ip(batchOptions, "route show table all\n"),
+  );
+  if (failure !== null) throw failure;
+  return printed;
 }

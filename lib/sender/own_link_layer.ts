@@ -61,6 +61,16 @@ function linksWith(links: Links, address: AddressPrefix): number[] {
 }
 
 /**
+ * The numbers of the links that an interface may be on. A virtual router's is on that of another one,
+ * which isn't told: on any that has its addresses.
+ */
+function linksOf(links: Links, own: OwnInterface): number[] {
+  return isVirtualRouters(own)
+    ? own.addresses.flatMap(({ address }) => linksWith(links, address))
+    : [...links.keys()].filter((number) => links[number].includes(own));
+}
+
+/**
  * Whether interfaces of this machine are on the link that a host's route to an address takes; null if
  * that can't be told. An interface that isn't among the links may be on any.
  */
@@ -70,7 +80,7 @@ function isOnRoute(
   place: HostPlace,
   address: AddressPrefix,
 ): boolean | null {
-  const of = holders.map((holder) => [...links.keys()].filter((i) => links[i].includes(holder)));
+  const of = holders.map((holder) => linksOf(links, holder));
   const isNamed = [...place.links].some((number) => number >= links.length);
   const from = [...place.addresses].flatMap((text) => parseAddress(text.replace(/%.*$/, "")) ?? []);
   const near = isNamed ? from.flatMap((one) => linksWith(links, one)) : [...place.links];

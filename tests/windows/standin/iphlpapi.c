@@ -1,7 +1,8 @@
 /*
- * A STAND-IN, for tests under Wine only. Wine's iphlpapi.dll lacks the calls that change the
- * neighbor cache, and tells nobody of changes of the network. This DLL forwards everything else to Wine's own (iphlporig.dll, see build_ip_helper.sh) and
- * has these calls of its own, which work on the Linux kernel's real tables (netlink.h).
+ * Double of iphlpapi.dll, for tests under Wine only. Wine's own lacks the calls that change the
+ * neighbor cache, and tells nobody of changes of the network. This DLL has these calls, on the Linux
+ * kernel's real tables (netlink.h), and forwards every other one to Wine's own (iphlporig.dll, see
+ * build_ip_helper.sh).
  */
 #include <winsock2.h>
 #include <ws2ipdef.h>
