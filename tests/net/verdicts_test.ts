@@ -13,6 +13,7 @@ import {
   isRight,
   openSegment,
   reports,
+  routerMac,
   settingsText,
   withHost,
 } from "./chain.ts";
@@ -52,7 +53,7 @@ for (const [place, lines] of Object.entries(places)) {
         await reports(segment, ["-a", "--probe"], 3, stuck);
         await entry(host, "192.0.2.7", deadMac, "reachable");
         await reports(segment, ["-a"], 0, /^host0 .* healed/m);
-        await isRight(host, "192.0.2.7", "00:00:5e:00:01:07");
+        await isRight(host, "192.0.2.7", routerMac, "00:00:5e:00:01:07");
       } finally {
         await ip(null, ["addr flush dev lo to 192.0.2.7"]);
         await run(["sh", "-c", "ip link del nowhere 2>&- || ip link del vrrp.7 2>&- || :"]);
