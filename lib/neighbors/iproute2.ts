@@ -7,10 +7,8 @@ import { systemTime, type Time } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
-  networkOf,
   parseAddress,
   parseLinkLayerAddress,
-  parsePrefix,
 } from "../wire/addresses.ts";
 import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
 
@@ -310,87 +308,6 @@ function isPermanent(row: Record<string, unknown>): boolean {
   return states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row;
 }
 
-/** Destinations of a default route, by whatever means it overrides another one. */
-const defaults: readonly unknown[] = [
-  "default",
-  "0.0.0.0/1",
-  "128.0.0.0/1",
-  "::/1",
-  "8000::/1",
-  "2000::/3",
-];
-
-/** The gateways in a line of JSON from `route show`, each once; `ofDefaults`: of default routes alone. */
-export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[] {
-  const texts = new Set<unknown>();
-  for (const route of rowsOf(line)) {
-    if (ofDefaults && !defaults.includes(route.dst)) continue;
-    const hops = Array.isArray(route.nexthops) ? route.nexthops.filter(isRecord) : [];
-    for (const { gateway, via } of [route, ...hops]) {
-      // `via` is an IPv6 gateway of an IPv4 route (RFC 5549).
-      texts.add(gateway ?? (isRecord(via) ? via.host : undefined));
-    }
-  }
-  return Array.from(texts, (text) => typeof text === "string" ? parseAddress(text) : null)
-    .filter((address) => address !== null);
-}
-
-/** A route that is in a table besides main and local, which rules or a VRF lead to. */
-export interface TableRoute {
-  readonly table: string;
-  readonly network: AddressPrefix;
-  /** Null: the network is on the link. */
-  readonly gateway: AddressPrefix | null;
-  readonly device: string;
-}
-
-/** The routes of such tables in a line of JSON from `route show table all`, one for each next hop. */
-export function parseTableRoutes(line: string): TableRoute[] {
-  return rowsOf(line).flatMap(({ table, dst, type, dev, gateway, via, nexthops }) => {
-    if (type !== undefined || (typeof table !== "string" && typeof table !== "number")) return [];
-    const hops = Array.isArray(nexthops) ? nexthops.filter(isRecord) : [{ dev, gateway, via }];
-    return hops.flatMap((hop) => {
-      const next = hop.gateway ?? (isRecord(hop.via) ? hop.via.host : undefined);
-      const address = typeof next === "string" ? parseAddress(next) : null;
-      const network = networkOfRoute(dst, next);
-      if (network === null || typeof hop.dev !== "string" || (next !== undefined && !address)) {
-        return [];
-      }
-      return [{ table: String(table), network, gateway: address, device: hop.dev }];
-    });
-  });
-}
-
-/** `default` has the family of its gateway; without one it says nothing of a link. */
-function networkOfRoute(dst: unknown, gateway: unknown): AddressPrefix | null {
-  if (typeof dst !== "string") return null;
-  if (dst !== "default") {
-    try {
-      return parsePrefix(dst);
-    } catch {
-      return null;
-    }
-  }
-  const address = typeof gateway === "string" ? parseAddress(gateway) : null;
-  return address && networkOf(address, 0);
-}
-
-/**
- * The destinations in a line of JSON from `route get` that are on the link of their interface: there
- * is no gateway, or the address is its own, as on a route that is `onlink`.
- */
-export function parseOnLink(
-  line: string,
-): { readonly address: AddressPrefix; readonly device: string }[] {
-  return rowsOf(line).flatMap(({ dst, dev, gateway = dst, via, type }) => {
-    const address = typeof dst === "string" ? parseAddress(dst) : null;
-    const isOnLink = gateway === dst && via === undefined && type === undefined;
-    return isOnLink && address !== null && typeof dev === "string"
-      ? [{ address, device: dev }]
-      : [];
-  });
-}
-
 /** The objects in an array of JSON. Throws a `NeighborCacheError` for anything else. */
 export function rowsOf(line: string): Record<string, unknown>[] {
   let value: unknown;
@@ -403,7 +320,7 @@ export function rowsOf(line: string): Record<string, unknown>[] {
   return value.filter(isRecord);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -446,3 +363,9 @@ export function readFlushes(lines: readonly string[]): FlushCount {
   }
   return { removed, ended };
 }
+
+/** `-force` goes on after a command that failed, but for those that change a neighbor. */
+export const batchOptions = ["-force", "-json", "-batch", "-"];
+
+export const lines = (commands: readonly string[]) =>
+  commands.map((command) => `${command}\n`).join("");

@@ -1,44 +1,35 @@
 /** The neighbor cache of Linux: the table of the network namespace this process is in. */
-import { messageOf } from "../errors.ts";
 import { sleep, systemTime, type Time } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
   formatPrefix,
   type InterfaceInfo,
-  isLinkLocal,
   isWholeAddress,
-  type OwnInterface,
-  ownInterfaces,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
 import {
+  batchOptions,
   createIpCommand,
-  EACCES,
   EEXIST,
-  EHOSTUNREACH,
-  EINVAL,
-  ENETUNREACH,
   ENODEV,
   ENOENT,
   ETIMEDOUT,
   type IpCommand,
   isNothingThere,
   type KernelNeighbor,
+  lines,
   parseForgotten,
-  parseGateways,
   parseNeighbors,
-  parseOnLink,
-  parseTableRoutes,
   readFlushes,
   readIpResult,
-  type TableRoute,
   unreadable,
   type Wanted,
   wantedAt,
   wasOvertaken,
 } from "./iproute2.ts";
+import { createPlacesOf, type Place, readGateways } from "./linux_routes.ts";
 import {
   type FlushScope,
   type FoundNeighbor,
@@ -59,19 +50,7 @@ interface LinuxCacheOptions {
   readonly time?: Time;
 }
 
-/** Where a neighbor is looked for. */
-interface Place {
-  /** A whole address. */
-  readonly address: AddressPrefix;
-  readonly device: string;
-}
-
-/**
- * The cache over iproute2. Changing it needs CAP_NET_ADMIN. An address is on the link that the
- * kernel's own route to it takes without a gateway, or without such a route those in tables of their
- * own; a link-local one, which routes don't tell, on the
- * links of its source. Tunnels have no neighbors.
- */
+/** The cache over iproute2. Changing it needs CAP_NET_ADMIN. */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
   const {
     ip = createIpCommand(),
@@ -79,43 +58,7 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     resolveMs = 1000,
     time = systemTime,
   } = options;
-
-  let tables: Promise<TableRoute[]> = Promise.resolve([]);
-  let tablesReadAt = -Infinity;
-  /** The routes of further tables: one reading for all requests of a failover. */
-  function readTables(): Promise<TableRoute[]> {
-    const now = time.monotonic();
-    if (now - tablesReadAt < maxTablesAgeMs) return tables;
-    tablesReadAt = now;
-    tables = readRoutes(ip).then((printed) => printed.flatMap(parseTableRoutes));
-    tables.catch(() => tablesReadAt = -Infinity);
-    return tables;
-  }
-
-  /** For each address where it can be a neighbor, in order; nowhere: it is of no concern. */
-  async function placesOf(
-    addresses: readonly AddressPrefix[],
-    source: AddressPrefix | undefined,
-  ): Promise<Place[][]> {
-    const own = readInterfaces(interfaces);
-    const isRouted = (address: AddressPrefix) => isWholeAddress(address) && !isLinkLocal(address);
-    const hasNeighbors = ({ device }: Place) =>
-      own.find(({ name }) => name === device)?.hasNeighbors !== false;
-    const routed = (await routesTo(ip, addresses.filter(isRouted))).filter(hasNeighbors);
-    const isOwn = (address: AddressPrefix) =>
-      own.some(({ addresses }) => addresses.some((held) => samePrefix(held.address, address)));
-    const off = addresses.filter((address) =>
-      isRouted(address) && !isOwn(address) &&
-      !routed.some((one) => samePrefix(one.address, address))
-    );
-    const tables = off.length === 0 ? [] : await readTables();
-    routed.push(...off.flatMap((one) => placesInTables(tables, one)).filter(hasNeighbors));
-    return addresses.map((address) => {
-      if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
-      if (!isWholeAddress(address)) return [];
-      return linksOf(own, address, source).map((device) => ({ address, device }));
-    });
-  }
+  const placesOf = createPlacesOf({ ip, interfaces, time });
 
   return {
     description: "iproute2 (ip)",
@@ -149,71 +92,6 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
       return await readGateways(ip, false);
     },
   };
-}
-
-function readInterfaces(interfaces: () => readonly InterfaceInfo[]): OwnInterface[] {
-  try {
-    return ownInterfaces(interfaces());
-  } catch (error) {
-    throw new NeighborCacheError(`Cannot list the network interfaces: ${messageOf(error)}`);
-  }
-}
-
-const maxTablesAgeMs = 1_000;
-
-/**
- * Where an address is a neighbor by tables that the kernel takes for some packets alone, by their
- * source or in a VRF: as the gateway of a route, or in a network that is on the link.
- */
-function placesInTables(routes: readonly TableRoute[], address: AddressPrefix): Place[] {
-  const devices = new Set<string>();
-  for (const inTable of Map.groupBy(routes, ({ table }) => table).values()) {
-    const leading = inTable.filter(({ network }) => prefixContains(network, address));
-    const longest = Math.max(...leading.map(({ network }) => network.length));
-    for (const { gateway, device } of inTable) {
-      if (gateway !== null && samePrefix(gateway, address)) devices.add(device);
-    }
-    for (const { network, gateway, device } of leading) {
-      if (network.length === longest && gateway === null) devices.add(device);
-    }
-  }
-  return Array.from(devices, (device) => ({ address, device }));
-}
-
-/** What the kernel says where no route, or one that refuses, leads to an address. */
-const noRoute = [EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH];
-
-/** Of these addresses those that are on a link, with the interface that the kernel's route takes. */
-async function routesTo(ip: IpCommand, addresses: readonly AddressPrefix[]): Promise<Place[]> {
-  if (addresses.length === 0) return [];
-  const commands = addresses.map((address) => `route get ${formatAddress(address)}`);
-  const { failure, lines: printed } = readIpResult(
-    await ip(batchOptions, lines(commands)),
-    noRoute,
-  );
-  if (failure !== null) throw failure;
-  return printed.flatMap(parseOnLink);
-}
-
-/**
- * The names of the interfaces on whose links a link-local address can be: those that have such
- * addresses, of several those that `source` is on, if any. Empty for an address of the host itself.
- */
-function linksOf(
-  interfaces: readonly OwnInterface[],
-  address: AddressPrefix,
-  source: AddressPrefix | undefined,
-): string[] {
-  const isOwn = ({ addresses }: OwnInterface) =>
-    addresses.some((own) => samePrefix(own.address, address));
-  if (interfaces.some(isOwn)) return [];
-  const candidates = interfaces.filter(({ addresses, hasNeighbors }) =>
-    hasNeighbors && addresses.some(({ network }) => prefixContains(network, address))
-  );
-  const near = candidates.filter(({ addresses }) =>
-    source !== undefined && addresses.some(({ network }) => prefixContains(network, source))
-  );
-  return (near.length > 0 ? near : candidates).map(({ name }) => name);
 }
 
 /** What is known at the first of the places where there is a neighbor. */
@@ -250,11 +128,6 @@ function isBatchWord(name: string): boolean {
 
 /** Every entry, those that need no resolution (NOARP: the kernel's own for multicast) too. */
 const showAll = "neigh show nud all";
-/** `-force` goes on after a command that failed, but for those that change a neighbor. */
-const batchOptions = ["-force", "-json", "-batch", "-"];
-
-const lines = (commands: readonly string[]) => commands.map((command) => `${command}\n`).join("");
-
 /** Runs commands of which one, `neigh show`, prints a table: what is wanted of it. */
 async function readTable(
   ip: IpCommand,
@@ -491,19 +364,4 @@ function isSettled(entry: KernelNeighbor | undefined): boolean {
   if (entry === undefined) return false;
   const { linkLayerAddress, foreign, state, permanent } = entry;
   return linkLayerAddress !== null || foreign || state === "FAILED" || permanent;
-}
-
-/** The gateways of all routes, or of the default ones, of both families and all tables. */
-async function readGateways(ip: IpCommand, ofDefaults: boolean): Promise<AddressPrefix[]> {
-  const all = (await readRoutes(ip)).flatMap((line) => parseGateways(line, ofDefaults));
-  return [...new Map(all.map((one) => [formatAddress(one), one])).values()];
-}
-
-/** The lines of JSON that the routes of all tables are in. */
-async function readRoutes(ip: IpCommand): Promise<string[]> {
-  const { failure, lines: printed } = readIpResult(
-    await ip(batchOptions, "route show table all\n"),
-  );
-  if (failure !== null) throw failure;
-  return printed;
 }

@@ -262,6 +262,8 @@ function readExpectation(
 function readText(path: string): string {
   let bytes: Uint8Array;
   try {
+    // A pipe may keep the datagrams waiting, and a device may never end.
+    if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file");
     bytes = Deno.readFileSync(path);
   } catch (error) {
     throw new Error(systemReason(error));

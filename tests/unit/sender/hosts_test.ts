@@ -160,7 +160,8 @@ Deno.test("requestsOf() wants an answer to what went out on all links, and to al
   assert.deepEqual(hosts.states(), ["aa healed"]);
   // Nobody knows which links it is on.
   hosts.note("bb", answer("flushed", [reports.own]), everywhere, false);
-  assert.deepEqual(hosts.states(), ["aa healed", "bb unverified"]);
+  hosts.note("cc", answer("flushed", [reports.foreign]), everywhere, false);
+  assert.deepEqual(hosts.states(), ["aa healed", "bb unverified", "cc stuck"]);
 });
 
 Deno.test("note() has room for so many that nobody waits for, and always for the others", () => {

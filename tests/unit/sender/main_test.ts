@@ -249,11 +249,17 @@ Deno.test({
   name: "send.ts sends all copies with output that goes nowhere",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const redirections = [">&- 2>&-", "> /dev/full 2> /dev/full", "2>&1 | true"];
-    await Promise.all(redirections.map(async (redirection) => {
+    const runs = [
+      [">&- 2>&-", "-v", 0],
+      ["> /dev/full 2> /dev/full", "-v", 0],
+      ["2>&1 | true", "-v", 0],
+      // Who asked for a document is told that there is none.
+      ["> /dev/full", "--json", 4],
+    ] as const;
+    await Promise.all(runs.map(async ([redirection, option, code]) => {
       const codes: string[] = [];
       const { stdout, received } = await send(
-        ["--no-verify", ...quick, "-v"],
+        ["--no-verify", ...quick, option],
         flushed,
         {},
         async (line, folder) => {
@@ -264,7 +270,7 @@ Deno.test({
           return ended;
         },
       );
-      assert.deepEqual([stdout, codes, received.length], ["", ["0\n"], 3], redirection);
+      assert.deepEqual([stdout, codes, received.length], ["", [`${code}\n`], 3], redirection);
     }));
   },
 });

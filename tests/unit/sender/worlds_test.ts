@@ -112,3 +112,21 @@ Deno.test("a host with a link-local address and a wrong clock is repaired beside
     };
     judge(world, await runIn(world, keyFile));
   }));
+
+Deno.test("a permanent entry at a virtual router's link-layer address is right beside a link of the same network", () =>
+  withFolder(async (_, keyFile) => {
+    const link = { length: 8, families: "4", isTwin: false } as const;
+    const world: World = {
+      links: [link, { ...link, isTwin: true }],
+      virtual: [{
+        ...{ link: 1, place: "vmac", family: 4, hasNetwork: true, isOutside: false },
+        answeredBy: "router",
+      }],
+      hosts: [{
+        ...{ links: [1], name: 0, clockMs: 0, hasService: true, entries: ["permanent right"] },
+        ...{ gateways: [false], fault: "none" },
+      }],
+      ...{ loss: 0, acksDropped: false, ownService: false, action: "", expected: null, random: 0 },
+    };
+    judge(world, await runIn(world, keyFile));
+  }));
