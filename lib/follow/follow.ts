@@ -204,7 +204,9 @@ async function probe(
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
   if (options.secret.kind !== "key file" && options.ask === null) return new Map();
-  const outcome = await run({ ...options, ...quickProbe, output: "line" }, signal);
+  // The metrics' drill is a longer one, with hosts by name: this one doesn't take its place.
+  const quick = { ...quickProbe, output: "line", metricsFile: null } as const;
+  const outcome = await run({ ...options, ...quick }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
   const stuck = outcome.hosts.filter(({ state }) => state === "stuck").flatMap((result) =>
