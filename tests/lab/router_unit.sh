@@ -72,7 +72,7 @@ install -m 644 /opt/arpflush/arpflush-drill.service /opt/arpflush/arpflush-drill
 systemctl daemon-reload
 systemctl enable -q --now arpflush-drill.timer
 systemctl start arpflush-drill
-/opt/arpflush/arpflush history | sed 's/^[^ ]* [^ ]* *//; s/[0-9.]*  1/S  1/' | sort -u
+/opt/arpflush/arpflush history | sed 's/^[^ ]* [^ ]* *//; s/[0-9.]*  1 /S  1 /' | sort -u
 grep -E '^arpflush_(run_exit|router_heart)' /var/lib/arpflush-router/arpflush-router.prom | cut -d' ' -f1
 stat -c '%a %U' /var/lib/arpflush-router/arpflush-router.prom /var/lib/arpflush-router/history.jsonl
 END
