@@ -17,11 +17,9 @@ function settingsPage(): string {
     return [`## ${name}`, wrap(`${description}.`), wrap(limits)].join("\n\n");
   });
   const introduction = [
-    "On Linux the service reads `/etc/arpflush/arpflush.toml`, or the file that " +
-    "`--config` names; what it leaves out has its default. `--check` prints the " +
-    "settings in effect and where each comes from, or every error at once. `systemctl " +
-    "reload arpflush` (SIGHUP) reads them again; if anything is wrong, the old ones stay, " +
-    "and the log says why. Windows: [windows.md](windows.md#settings).",
+    "On Linux the service reads `/etc/arpflush/arpflush.toml`, or what `--config` names. `--check` prints " +
+    "the settings in effect, or every error at once. `systemctl reload arpflush` (SIGHUP) reads them " +
+    "again; if anything is wrong, the old ones stay. Windows: [windows.md](windows.md#settings).",
     "A file that others can change is refused (mode 0644), for they could list a router of " +
     "their own; one with a Password must not be readable by others either (mode 0600).",
   ].map((text) => wrap(text));

@@ -64,7 +64,6 @@ export async function addCompanions(folder: string): Promise<void> {
     }
   }
   await Deno.copyFile(`${root}/LICENSE`, `${folder}/LICENSE`);
-  await Deno.copyFile(`${root}/docs/confinement.md`, `${folder}/confinement.md`);
   const executables = new Set(["deno", ...launched.map(({ name }) => name)]);
   await Deno.chmod(folder, 0o755);
   for await (const { name, isDirectory } of Deno.readDir(folder)) {

@@ -11,7 +11,7 @@ const retries = { known: 3, idle: 1 } as const;
 export interface AskItem {
   readonly inquiry: Inquiry;
   /** This router's own address for the control; null if it has none beside those in question. */
-  readonly control: AddressPrefix | null;
+  control: AddressPrefix | null;
   /** How often it has been asked, or solicited twice. */
   tries: number;
   /** IPv6: the next solicitation is a try's second, together with the control's. */

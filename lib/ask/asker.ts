@@ -9,14 +9,13 @@
  */
 import { messageOf } from "../errors.ts";
 import type { PacketSocket } from "../libc/packet_socket.ts";
-import { listText } from "../text.ts";
 import type { Time } from "../time.ts";
-import { type AddressPrefix, formatAddress, type OwnInterface } from "../wire/addresses.ts";
+import { type AddressPrefix, type OwnInterface } from "../wire/addresses.ts";
 import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
 import { filterProgram, type Instruction } from "./filter.ts";
 import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
 import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
-import { Inquiry, type Question } from "./inquiry.ts";
+import { Inquiry, type Question, remarksOn } from "./inquiry.ts";
 import { Pace } from "./pace.ts";
 import { maxSteps, Patience, stepAt, stepOfSolicited } from "./patience.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
@@ -121,7 +120,6 @@ class LinkAsker {
     ];
     const interfaces = options.interfaces();
     const controls = controlAddresses(link, addresses, interfaces);
-    this.#holding = createHolding(questions, options.interfaces, options.time);
     const heard = [...addresses, ...controls.map(({ address }) => address)];
     try {
       this.#socket = options.openSocket(link, filterProgram(heard));
@@ -133,6 +131,11 @@ class LinkAsker {
       const control = controlFor(question, addresses, interfaces);
       return createItem(new Inquiry(question, mac), control, start);
     });
+    const sources = [
+      ...questions,
+      ...this.#items.flatMap(({ control }) => control === null ? [] : { link, address: control }),
+    ];
+    this.#holding = createHolding(sources, options.interfaces, options.time);
     for (const item of this.#items) {
       this.#byWay.set(`${item.inquiry.hostKey} ${item.inquiry.addressKey}`, item);
     }
@@ -158,11 +161,7 @@ class LinkAsker {
     }
     for (const { inquiry } of this.#items) inquiry.abandon(this.#now());
     this.#watch();
-    const holders = this.#items.filter(({ inquiry }) => inquiry.holdsAddress);
-    if (holders.length > 0) {
-      const names = holders.map(({ inquiry }) => formatAddress(inquiry.question.host));
-      this.#remarks.push(`not judged, they hold the address themselves: ${listText(names, 3)}`);
-    }
+    this.#remarks.push(...remarksOn(this.#items.map(({ inquiry }) => inquiry)));
     const counted = this.#items.filter(isCounted).map(({ inquiry }) => inquiry);
     return {
       results: counted.map((inquiry) => inquiry.resultSince(this.start)),
@@ -191,8 +190,15 @@ class LinkAsker {
     }
   }
 
-  /** Whether the address in question is this machine's right now; who can't be asked any more is given up. */
-  #mayUse({ inquiry }: AskItem): boolean {
+  /**
+   * Whether the address in question is this machine's right now; who can't be asked any more is given
+   * up, and a control that has left is used no more.
+   */
+  #mayUse(item: AskItem): boolean {
+    const { inquiry, control } = item;
+    if (control !== null && !this.#holding.isHeld({ link: this.link, address: control })) {
+      item.control = null;
+    }
     const isHeld = this.#holding.isHeld(inquiry.question);
     if (!isHeld) inquiry.abandon(this.#now());
     return isHeld;
@@ -253,10 +259,10 @@ class LinkAsker {
 
   #witnesses(kind: Witness, { inquiry, step }: AskItem, control: AddressPrefix | null) {
     const { host, address } = inquiry.question;
-    const { mac, ownMac } = inquiry;
-    if (mac === null) return [];
-    const ends = { sourceMac: ownMac, destinationMac: mac, host, address };
-    return witnessFrames(kind, ends, control, this.#ids, step);
+    return inquiry.destinations.flatMap((destinationMac) => {
+      const ends = { sourceMac: inquiry.ownMac, destinationMac, host, address };
+      return witnessFrames(kind, ends, control, this.#ids, step);
+    });
   }
 
   #conclude(item: AskItem, now: number) {
@@ -344,14 +350,17 @@ class LinkAsker {
     if (item !== undefined) {
       const wasAnswered = item.inquiry.isAnswered;
       const wasWrong = item.inquiry.isSeenWrong;
+      const wasJudged = item.inquiry.verdict !== null;
       item.inquiry.hear(heard, now);
       // Nothing more has to be waited for.
       const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
       if (isFirst && !this.options.probeOnly) item.askAt = now;
+      const isTakenBack = wasJudged && item.inquiry.verdict === null;
+      if (isTakenBack) item.isWatched = false;
       if (!wasAnswered && item.inquiry.isAnswered) {
         this.#patience.note(Math.max(0, now - item.askedAt));
         this.#begin(item, now);
-      }
+      } else if (isTakenBack) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
       return;
     }
@@ -383,7 +392,8 @@ class LinkAsker {
   #reset(socket: PacketSocket, heard: Heard, host: AddressPrefix, from: AddressPrefix) {
     if (heard.kind !== "tcp" || (heard.flags & tcpFlags.rst) !== 0) return;
     const { sourceMac: destinationMac, destinationMac: sourceMac } = heard;
-    if (sourceMac !== socket.linkLayerAddress) return;
+    const isHeld = this.#holding.isHeld({ link: this.link, address: from });
+    if (sourceMac !== socket.linkLayerAddress || !isHeld) return;
     const { sourcePort, destinationPort, acknowledgment } = heard;
     socket.send(tcpSegment({ sourceMac, destinationMac, from, to: host }, {
       sourcePort: destinationPort,

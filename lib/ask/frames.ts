@@ -73,7 +73,7 @@ function packet(
   protocol: number,
   payload: Uint8Array,
   checksumAt: number,
-  ttl = hopLimit,
+  { ttl = hopLimit, identification = 0 } = {},
 ): Uint8Array<ArrayBuffer> {
   const isIpv4 = from.family === 4;
   const header = isIpv4 ? lengths.ipv4 : lengths.ipv6;
@@ -84,6 +84,7 @@ function packet(
   if (isIpv4) {
     ip[0] = 0x45;
     view.setUint16(2, ip.length);
+    view.setUint16(4, identification);
     view.setUint16(6, 0x4000); // don't fragment
     ip[8] = ttl;
     ip[9] = protocol;
@@ -113,13 +114,24 @@ function pseudoHeader(protocol: number, length: number): Uint8Array {
   return Uint8Array.of(length >> 8, length & 0xff, 0, protocol);
 }
 
+/** Numbers of an ICMP echo, and the first bytes of its data: 16 hex digits, fewer if it has fewer. */
+interface Echo {
+  readonly id: number;
+  readonly sequence: number;
+  readonly data: string;
+}
+
+/** Bytes of an echo's data that are looked at. */
+const echoDataLength = 8;
+
 /** An ICMP echo request of either family. */
 export function echoRequest(
   way: Way,
-  { id, sequence }: { readonly id: number; readonly sequence: number },
+  { id, sequence, data }: Echo,
 ): Uint8Array<ArrayBuffer> {
   const isIpv4 = way.from.family === 4;
-  const payload = new Uint8Array(lengths.icmp);
+  const payload = new Uint8Array(lengths.icmp + data.length / 2);
+  payload.subarray(lengths.icmp).setFromHex(data);
   payload[0] = isIpv4 ? 8 : 128;
   viewOf(payload).setUint16(4, id);
   viewOf(payload).setUint16(6, sequence);
@@ -150,16 +162,21 @@ export function tcpSegment(way: Way, segment: Segment): Uint8Array<ArrayBuffer> 
   return packet(way, protocols.tcp, payload, 16);
 }
 
+/** What an ICMP error quotes of a UDP datagram, that of its IP header among it. */
+interface Datagram extends Pick<Segment, "sourcePort" | "destinationPort"> {
+  readonly identification: number;
+}
+
 /** An empty UDP datagram. */
 export function udpDatagram(
   way: Way,
-  { sourcePort, destinationPort }: Pick<Segment, "sourcePort" | "destinationPort">,
+  { sourcePort, destinationPort, identification }: Datagram,
 ): Uint8Array<ArrayBuffer> {
   const payload = new Uint8Array(lengths.udp);
   viewOf(payload).setUint16(0, sourcePort);
   viewOf(payload).setUint16(2, destinationPort);
   viewOf(payload).setUint16(4, lengths.udp);
-  return packet(way, protocols.udp, payload, 6);
+  return packet(way, protocols.udp, payload, 6, { identification });
 }
 
 /** "Who has `target`? Tell `from`", with the source's link-layer address (RFC 4861, section 4.3). */
@@ -172,7 +189,7 @@ export function neighborSolicitation(
   payload.set(target.bytes, 8);
   payload.set([1, 1], 24);
   payload.subarray(26).setFromHex(way.sourceMac);
-  return packet(way, protocols.icmpv6, payload, 2, discoveryHopLimit);
+  return packet(way, protocols.icmpv6, payload, 2, { ttl: discoveryHopLimit });
 }
 
 /** The group that a node with an address listens to (RFC 4291, section 2.7.1), and its MAC (RFC 2464). */
@@ -203,14 +220,10 @@ interface HeardPacket extends HeardWay {
 export type Heard =
   /** `from` says that it has its address, or asks for `to`. */
   | HeardWay & { readonly kind: "arp reply" | "arp request"; readonly senderMac: string }
-  | HeardPacket & { readonly kind: "echo reply"; readonly id: number; readonly sequence: number }
+  | HeardPacket & { readonly kind: "echo reply" } & Echo
   | HeardPacket & { readonly kind: "tcp" } & Segment
-  /** What could not be delivered: our UDP datagram, by its ports. */
-  | HeardPacket & {
-    readonly kind: "port unreachable";
-    readonly sourcePort: number;
-    readonly destinationPort: number;
-  }
+  /** What could not be delivered. */
+  | HeardPacket & { readonly kind: "port unreachable" } & Datagram
   /** `target` is the address that is asked for, or told of. */
   | HeardPacket & {
     readonly kind: "neighbor solicitation" | "neighbor advertisement";
@@ -278,7 +291,8 @@ function readIpv4(macs: Macs, ip: Uint8Array): Heard | null {
 
 function echoReply(way: Omit<HeardPacket, "kind">, body: Uint8Array): Heard {
   const view = viewOf(body);
-  return { ...way, kind: "echo reply", id: view.getUint16(4), sequence: view.getUint16(6) };
+  const data = body.subarray(lengths.icmp, lengths.icmp + echoDataLength).toHex();
+  return { ...way, kind: "echo reply", id: view.getUint16(4), sequence: view.getUint16(6), data };
 }
 
 function readTcp(way: Omit<HeardPacket, "kind">, body: Uint8Array): Heard | null {
@@ -309,6 +323,7 @@ function readQuoted(way: Omit<HeardPacket, "kind">, quoted: Uint8Array): Heard |
     kind: "port unreachable",
     sourcePort: ports.getUint16(0),
     destinationPort: ports.getUint16(2),
+    identification: viewOf(quoted).getUint16(4),
   };
 }
 

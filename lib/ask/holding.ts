@@ -17,34 +17,36 @@ import type { Question } from "./inquiry.ts";
 /** How old a look at this machine's addresses may be when something is sent from one. */
 const maxAgeMs = 10;
 
-/** Tells whether the address in question is still where it was when the asking began. */
+/** An address that packets on a link come from. */
+type Source = Pick<Question, "link" | "address">;
+
+/** Tells whether an address is still where it was when the asking began. */
 export interface Holding {
-  isHeld(question: Pick<Question, "link" | "address">): boolean;
+  isHeld(source: Source): boolean;
 }
 
-/** Looks where the questions' addresses are, and looks again when it is asked later. */
+/** Looks where addresses are, and looks again when it is asked later. */
 export function createHolding(
-  questions: readonly Pick<Question, "link" | "address">[],
+  sources: readonly Source[],
   interfaces: () => readonly OwnInterface[],
   time: Time,
 ): Holding {
-  const questioned = ({ link, address }: Pick<Question, "link" | "address">) =>
-    `${link} ${addressKey(address)}`;
+  const sourceKey = ({ link, address }: Source) => `${link} ${addressKey(address)}`;
   // On the link itself, else where addresses of several links are: on lo or a dummy.
   const places = new Map<string, string>();
   const first = interfaces();
-  for (const question of questions) {
-    const key = addressKey(question.address);
+  for (const source of sources) {
+    const key = addressKey(source.address);
     const holders = first.filter(({ addresses }) =>
       addresses.some(({ address }) => addressKey(address) === key)
     );
-    const holder = holders.find(({ name }) => name === question.link) ?? holders[0];
-    if (holder !== undefined) places.set(questioned(question), `${holder.name} ${key}`);
+    const holder = holders.find(({ name }) => name === source.link) ?? holders[0];
+    if (holder !== undefined) places.set(sourceKey(source), `${holder.name} ${key}`);
   }
   let held: ReadonlySet<string> = new Set();
   let lookedAt = -Infinity;
   return {
-    isHeld(question) {
+    isHeld(source) {
       const now = time.monotonic();
       if (now - lookedAt > maxAgeMs) {
         held = new Set(
@@ -54,7 +56,7 @@ export function createHolding(
         );
         lookedAt = now;
       }
-      return held.has(places.get(questioned(question)) ?? "");
+      return held.has(places.get(sourceKey(source)) ?? "");
     },
   };
 }

@@ -7,7 +7,8 @@
  * master has that one's link-layer address, and a time to live that is one less. A neighbor
  * advertisement is sent by the host's own entry, so its arrival is a proof.
  */
-import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
+import { listText } from "../text.ts";
+import { type AddressPrefix, formatAddress, formatLinkLayerAddress } from "../wire/addresses.ts";
 import { addressKey, type Heard } from "./frames.ts";
 import type { AskResult, AskVerdict, Neighbor } from "./verdicts.ts";
 
@@ -27,6 +28,10 @@ export interface Question {
 
 /** Link-layer addresses that are believed to be one host's: bonds and failover pairs have some. */
 const maxMacs = 4;
+/** What a remark names before it counts the rest. */
+const maxNamed = 3;
+/** Machines that say they are one host. */
+const maxClaims = 4;
 
 /** What hosts start a packet's time to live with, less one: it was forwarded (RFC 1812, 5.3.1). */
 const forwardedTtls: readonly number[] = [31, 63, 127, 254];
@@ -40,6 +45,12 @@ export class Inquiry {
   readonly addressKey: string;
   /** Link-layer addresses that the host itself was heard from, or was last seen at. */
   readonly macs = new Set<string>();
+  /** Who answered that the host is at it: what the answer says, and where it came from. */
+  readonly #claims = new Map<string, string>();
+  /** There are more. */
+  #isCrowded = false;
+  /** Where right frames came from. */
+  readonly #proofs = new Set<string>();
   /** ARP or Neighbor Discovery requests for the host that went out from the address in question. */
   asks = 0;
   /** Where the host was seen to send what is for the address. */
@@ -85,31 +96,53 @@ export class Inquiry {
     return [...this.macs].at(-1) ?? null;
   }
 
+  /** Where a proof may come from: from whoever says that it is the host. */
+  get destinations(): readonly string[] {
+    if (this.#claims.size > 0) return [...this.#claims.keys()];
+    return this.mac === null ? [] : [this.mac];
+  }
+
+  /** Several machines say that they are the host. */
+  get isContested(): boolean {
+    return this.#claims.size > 1;
+  }
+
+  /** Right frames came from where the host was last, or from all who say that they are it. */
+  get #isProven(): boolean {
+    if (this.#proofs.has(this.question.linkLayerAddress ?? "")) return true;
+    if (this.#isCrowded) return false;
+    // A bond answers from another of its addresses than it says.
+    return this.isContested
+      ? this.#claims.entries().every((macs) => macs.some((mac) => this.#proofs.has(mac)))
+      : this.#proofs.size > 0;
+  }
+
   /** Takes a frame from the host to the address in question. */
   hear(heard: Heard, now: number): void {
     const { sourceMac, destinationMac } = heard;
     const isOurs = destinationMac === this.ownMac;
     switch (heard.kind) {
       case "arp reply":
-        if (isOurs) this.#hearDirectly(sourceMac, heard.senderMac);
+        if (isOurs) this.#claim(sourceMac, heard.senderMac);
         this.isAnswered ||= isOurs;
         return;
       case "arp request":
       case "neighbor solicitation":
         // To all it asks because it has no entry; to one it asks whether its entry still holds.
-        if (!isUnicast(destinationMac)) return;
-        this.#hearDirectly(sourceMac);
-        return isOurs ? this.#noteRight(now) : this.#noteWrong(destinationMac, now);
+        // Nobody had to receive anything to send it.
+        if (!isUnicast(destinationMac) || !this.macs.has(sourceMac)) return;
+        return isOurs ? this.#noteRight(sourceMac, now) : this.#noteWrong(destinationMac, now);
       case "neighbor advertisement":
         this.isAnswered ||= isOurs;
-        if (isOurs) this.#hearDirectly(sourceMac);
+        if (isOurs) this.#claim(sourceMac, sourceMac);
+        if (!this.macs.has(sourceMac)) return;
         break;
     }
     const isForwarded = "ttl" in heard && forwardedTtls.includes(heard.ttl);
     if (!isOurs) {
       if (isUnicast(destinationMac)) this.#noteWrong(destinationMac, now);
     } else if (this.macs.has(sourceMac)) {
-      if (!isForwarded) this.#noteRight(now);
+      if (!isForwarded) this.#noteRight(sourceMac, now);
     } else if (isForwarded) this.#noteWrong(sourceMac, now);
   }
 
@@ -120,7 +153,10 @@ export class Inquiry {
   hearControl(heard: Heard, isAsking: boolean, step: number): void {
     if (heard.destinationMac !== this.ownMac) return;
     const isForwarded = "ttl" in heard && forwardedTtls.includes(heard.ttl);
-    if (!isForwarded) this.#hearDirectly(heard.sourceMac);
+    const { sourceMac } = heard;
+    if (heard.kind === "arp reply") this.#claim(sourceMac, heard.senderMac);
+    else if (heard.kind === "neighbor advertisement") this.#claim(sourceMac, sourceMac);
+    else if (heard.kind !== "arp request" && !isForwarded) this.#hearDirectly(sourceMac);
     // An ARP reply to our own address says where the host is, not that a packet arrives.
     if (heard.kind === "arp reply" || heard.kind === "arp request") return;
     if (isAsking || heard.kind !== "neighbor advertisement") this.#controls.add(step);
@@ -132,7 +168,19 @@ export class Inquiry {
     }
   }
 
-  #noteRight(now: number) {
+  /** A claim that isn't proven takes a verdict back: the proof may have been somebody else's. */
+  #claim(sourceMac: string, senderMac: string) {
+    this.#hearDirectly(sourceMac, senderMac);
+    if (!isUnicast(senderMac)) return;
+    if (this.#claims.size < maxClaims) this.#claims.set(senderMac, sourceMac);
+    else if (!this.#claims.has(senderMac)) this.#isCrowded = true;
+    const isRight = this.#verdict === "healed" || this.#verdict === "ok";
+    if (isRight && !this.#isProven) this.#verdict = null;
+  }
+
+  #noteRight(mac: string, now: number) {
+    this.#proofs.add(mac);
+    if (!this.#isProven) return;
     this.#right ??= this.asks === 0 ? "ok" : "healed";
     // What was stuck or silent may prove itself right while others are waited for.
     if (this.#verdict !== this.#right && this.#verdict !== "not asked") {
@@ -153,7 +201,8 @@ export class Inquiry {
   /** There was time enough: decides by what has been heard. */
   conclude(now: number): void {
     if (this.#verdict !== null) return;
-    const isStuck = this.#wrong !== null || this.isControlAnswered && !this.holdsAddress;
+    const isUnproven = this.isControlAnswered && this.#proofs.size === 0 && !this.holdsAddress;
+    const isStuck = this.#wrong !== null || isUnproven;
     this.#decide(isStuck ? "stuck" : this.isAnswered ? "asked" : "no answer", now);
   }
 
@@ -190,4 +239,20 @@ export class Inquiry {
       ms: this.#decidedAt === 0 ? 0 : this.#decidedAt - start,
     };
   }
+}
+
+/** What is to be said of hosts besides their verdicts, a line each. */
+export function remarksOn(inquiries: readonly Inquiry[]): string[] {
+  const named = (some: readonly Inquiry[], text: (one: Inquiry) => string) =>
+    some.length === 0 ? null : listText(some.map(text), maxNamed);
+  const host = ({ question }: Inquiry) => formatAddress(question.host);
+  const holders = named(inquiries.filter(({ holdsAddress }) => holdsAddress), host);
+  const contested = named(inquiries.filter(({ isContested }) => isContested), (one) => {
+    const macs = one.destinations.toSorted().map((mac) => Uint8Array.fromHex(mac));
+    return `${host(one)} at ${macs.map(formatLinkLayerAddress).join(" and ")}`;
+  });
+  return [
+    ...holders === null ? [] : [`not judged, they hold the address themselves: ${holders}`],
+    ...contested === null ? [] : [`several machines have one address: ${contested}`],
+  ];
 }

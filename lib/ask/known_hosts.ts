@@ -4,6 +4,7 @@
  * text is anybody's: what isn't such a line is left out.
  */
 import { systemReason } from "../errors.ts";
+import { updateFile } from "../files.ts";
 import { contentLines } from "../text.ts";
 import {
   type AddressPrefix,
@@ -88,21 +89,13 @@ export function readKnownHosts(path: string): KnownHost[] {
 }
 
 /**
- * Adds hosts to a file, which is replaced as a whole, so that a reader and a crash find the old one or
- * the new one. Without the folder nothing is kept. Throws an Error of one line.
+ * Adds hosts to a file, which is replaced as a whole; what other processes add meanwhile isn't lost.
+ * Without the folder nothing is kept. Rejects with an Error of one line.
  */
-export function addKnownHosts(path: string, hosts: readonly KnownHost[]): void {
+export async function addKnownHosts(path: string, hosts: readonly KnownHost[]): Promise<void> {
   if (hosts.length === 0) return;
-  let old: KnownHost[] = [];
   try {
-    old = readKnownHosts(path);
-  } catch {
-    // What can't be read is replaced.
-  }
-  const beside = `${path}.new`;
-  try {
-    Deno.writeTextFileSync(beside, formatKnownHosts([...hosts, ...old]), { mode: 0o644 });
-    Deno.renameSync(beside, path);
+    await updateFile(path, (text) => formatKnownHosts([...hosts, ...parseKnownHosts(text)]));
   } catch (error) {
     // The folder is made with the daemon's unit: a router without it has nothing to remember in.
     if (error instanceof Deno.errors.NotFound) return;

@@ -33,17 +33,20 @@ const ownPorts = 4_000;
 /** Steps that answers are told apart by: own ports and numbers of echoes. */
 const maxSteps = 16;
 
-/** What tells this asker's answers from others': unguessable from outside the link. */
+/** What tells this asker's answers from others': only who got its packets can know it. */
 export interface WitnessIds {
   readonly echo: number;
+  readonly data: string;
   readonly sequence: number;
   readonly ownPort: number;
+  readonly identification: number;
 }
 
 export function createWitnessIds(): WitnessIds {
-  const [echo, port] = crypto.getRandomValues(new Uint16Array(2));
+  const [echo, port, identification] = crypto.getRandomValues(new Uint16Array(3));
   const [sequence] = crypto.getRandomValues(new Uint32Array(1));
-  return { echo, sequence, ownPort: firstOwnPort + port % ownPorts };
+  const data = crypto.getRandomValues(new Uint8Array(8)).toHex();
+  return { echo, data, sequence, ownPort: firstOwnPort + port % ownPorts, identification };
 }
 
 /** Where a witness goes to, and for which address. */
@@ -65,7 +68,8 @@ export function witnessFrames(
 ): Uint8Array<ArrayBuffer>[] {
   const ways = [address, ...control === null ? [] : [control]]
     .map((from) => ({ ...macs, from, to: host }));
-  const echo = { id: ids.echo, sequence: 1 + step };
+  const { identification } = ids;
+  const echo = { id: ids.echo, sequence: 1 + step, data: ids.data };
   const sourcePort = ids.ownPort + step;
   switch (kind) {
     case "echo":
@@ -76,7 +80,9 @@ export function witnessFrames(
       return host.family === 4 ? [arpRequest(ways[0])] : [neighborSolicitation(ways[0], host)];
     case "udp":
       return host.family === 4
-        ? ways.map((way) => udpDatagram(way, { sourcePort, destinationPort: udpPort }))
+        ? ways.map((way) =>
+          udpDatagram(way, { sourcePort, destinationPort: udpPort, identification })
+        )
         : [];
     case "tcp":
       return host.family === 4
@@ -101,12 +107,12 @@ export function witnessFrames(
  */
 export function answeredStep(
   heard: Heard,
-  { echo, sequence, ownPort }: WitnessIds,
+  { echo, data, sequence, ownPort, identification }: WitnessIds,
 ): number | null {
   const within = (step: number) => step >= 0 && step < maxSteps ? step : null;
   switch (heard.kind) {
     case "echo reply":
-      return heard.id === echo ? within(heard.sequence - 1) : null;
+      return heard.id === echo && heard.data === data ? within(heard.sequence - 1) : null;
     case "tcp": {
       const isAnswer = tcpPorts.includes(heard.sourcePort) &&
         heard.acknowledgment === (sequence + 1) >>> 0 &&
@@ -114,7 +120,9 @@ export function answeredStep(
       return isAnswer ? within(heard.destinationPort - ownPort) : null;
     }
     case "port unreachable":
-      return heard.destinationPort === udpPort ? within(heard.sourcePort - ownPort) : null;
+      return heard.destinationPort === udpPort && heard.identification === identification
+        ? within(heard.sourcePort - ownPort)
+        : null;
     default:
       return 0;
   }

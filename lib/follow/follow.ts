@@ -86,7 +86,7 @@ export async function follow(path: string, options: SendOptions): Promise<number
   const stopHeart = startHeart(options, log);
   await following.read(follower);
   clearInterval(timer);
-  memory?.close();
+  await memory?.close();
   stopHeart();
   await sdNotify("STOPPING=1");
   presence?.close();

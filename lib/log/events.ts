@@ -73,7 +73,7 @@ const catalogue = {
     id: 48,
     severity: "warning",
     text: "Left out {count} lines of the log: it is written too slowly",
-    advice: "Find out what holds up the reader of the log, or set LogLevel to info.",
+    advice: "Find out what holds up the log's reader, or set LogLevel to info.",
   },
 
   flushed: {
@@ -99,7 +99,7 @@ const catalogue = {
     id: 14,
     severity: "warning",
     text: "Left out neighbor look-ups: too many were waiting, the last for {who}",
-    advice: "Ask for fewer reports at once; flushes are done all the same.",
+    advice: "Flushes are done all the same; ask for fewer reports at once.",
   },
   refreshFailed: {
     id: 15,
@@ -135,7 +135,7 @@ const catalogue = {
     severity: "warning",
     text: "The request of {who} was created {seconds} s away from this host's clock",
     advice:
-      "Set both clocks (NTP); the sender answers this host's challenge, so nothing is lost. A request from before the service's start, or one that somebody repeats, is stale too.",
+      "Set both clocks (NTP); nothing is lost, as the sender answers this host's challenge. A request from before the service's start, or one that somebody repeats, is stale too.",
   },
   replayWindowFull: {
     id: 23,
@@ -161,7 +161,7 @@ const catalogue = {
     id: 31,
     severity: "error",
     text: "Cannot receive any more on {address} port {port}: {error}; opening the socket again",
-    advice: "Check that the address is the host's and the port is free.",
+    advice: "Check address and port.",
   },
   socketReopened: {
     id: 32,
@@ -194,7 +194,7 @@ const catalogue = {
     severity: "warning",
     text:
       "Cannot listen on {address} port {port}: {error}; trying again, other addresses are heard",
-    advice: "Check that the address is the host's and the port is free, or take it out of Listen.",
+    advice: "Check address and port, or take it out of Listen.",
   },
   portShared: {
     id: 36,
@@ -219,7 +219,7 @@ const catalogue = {
     id: 43,
     severity: "warning",
     text: "Cannot listen on {address} port {port} yet: {error}; trying again for {seconds} s",
-    advice: "Find the program that holds the port, or correct Listen and Port.",
+    advice: "See 44.",
   },
   listenFailed: {
     id: 44,
@@ -245,7 +245,7 @@ const catalogue = {
     severity: "warning",
     text: "Has a host key for this start alone: {error}",
     advice:
-      "Senders that pin this host find another key. Give the service its state folder (StateDirectory), or correct what the text names; delete a broken host key.",
+      "Senders that pin this host find another key. Give the service its state folder (StateDirectory), or delete a broken host key.",
   },
 
   metricsFailed: {
@@ -253,7 +253,7 @@ const catalogue = {
     severity: "warning",
     text: "Cannot write metrics to {path}: {error}; trying again",
     advice:
-      "Said once; requests are served all the same. Free the disk, correct MetricsFile, or make the folder, root's own; under systemd restart the service if the folder is new.",
+      "Said once; requests are served all the same. Free the disk, correct MetricsFile, or make the folder, root's own, and restart the service.",
   },
   metricsWork: {
     id: 51,

@@ -308,47 +308,6 @@ function isPermanent(row: Record<string, unknown>): boolean {
   return states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row;
 }
 
-/** Destinations of a default route, by whatever means it overrides another one. */
-const defaults: readonly unknown[] = [
-  "default",
-  "0.0.0.0/1",
-  "128.0.0.0/1",
-  "::/1",
-  "8000::/1",
-  "2000::/3",
-];
-
-/** The gateways in a line of JSON from `route show`, each once; `ofDefaults`: of default routes alone. */
-export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[] {
-  const texts = new Set<unknown>();
-  for (const route of rowsOf(line)) {
-    if (ofDefaults && !defaults.includes(route.dst)) continue;
-    const hops = Array.isArray(route.nexthops) ? route.nexthops.filter(isRecord) : [];
-    for (const { gateway, via } of [route, ...hops]) {
-      // `via` is an IPv6 gateway of an IPv4 route (RFC 5549).
-      texts.add(gateway ?? (isRecord(via) ? via.host : undefined));
-    }
-  }
-  return Array.from(texts, (text) => typeof text === "string" ? parseAddress(text) : null)
-    .filter((address) => address !== null);
-}
-
-/**
- * The destinations in a line of JSON from `route get` that are on the link of their interface: there
- * is no gateway, or the address is its own, as on a route that is `onlink`.
- */
-export function parseOnLink(
-  line: string,
-): { readonly address: AddressPrefix; readonly device: string }[] {
-  return rowsOf(line).flatMap(({ dst, dev, gateway = dst, via, type }) => {
-    const address = typeof dst === "string" ? parseAddress(dst) : null;
-    const isOnLink = gateway === dst && via === undefined && type === undefined;
-    return isOnLink && address !== null && typeof dev === "string"
-      ? [{ address, device: dev }]
-      : [];
-  });
-}
-
 /** The objects in an array of JSON. Throws a `NeighborCacheError` for anything else. */
 export function rowsOf(line: string): Record<string, unknown>[] {
   let value: unknown;
@@ -361,7 +320,7 @@ export function rowsOf(line: string): Record<string, unknown>[] {
   return value.filter(isRecord);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -404,3 +363,9 @@ export function readFlushes(lines: readonly string[]): FlushCount {
   }
   return { removed, ended };
 }
+
+/** `-force` goes on after a command that failed, but for those that change a neighbor. */
+export const batchOptions = ["-force", "-json", "-batch", "-"];
+
+export const lines = (commands: readonly string[]) =>
+  commands.map((command) => `${command}\n`).join("");

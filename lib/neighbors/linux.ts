@@ -1,35 +1,27 @@
 /** The neighbor cache of Linux: the table of the network namespace this process is in. */
-import { messageOf } from "../errors.ts";
 import { sleep, systemTime, type Time } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
   formatPrefix,
   type InterfaceInfo,
-  isLinkLocal,
   isWholeAddress,
-  type OwnInterface,
-  ownInterfaces,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
 import {
+  batchOptions,
   createIpCommand,
-  EACCES,
   EEXIST,
-  EHOSTUNREACH,
-  EINVAL,
-  ENETUNREACH,
   ENODEV,
   ENOENT,
   ETIMEDOUT,
   type IpCommand,
   isNothingThere,
   type KernelNeighbor,
+  lines,
   parseForgotten,
-  parseGateways,
   parseNeighbors,
-  parseOnLink,
   readFlushes,
   readIpResult,
   unreadable,
@@ -37,6 +29,7 @@ import {
   wantedAt,
   wasOvertaken,
 } from "./iproute2.ts";
+import { createPlacesOf, type Place, readGateways } from "./linux_routes.ts";
 import {
   type FlushScope,
   type FoundNeighbor,
@@ -57,18 +50,7 @@ interface LinuxCacheOptions {
   readonly time?: Time;
 }
 
-/** Where a neighbor is looked for. */
-interface Place {
-  /** A whole address. */
-  readonly address: AddressPrefix;
-  readonly device: string;
-}
-
-/**
- * The cache over iproute2. Changing it needs CAP_NET_ADMIN. An address is on the link that the
- * kernel's own route to it takes without a gateway; a link-local one, which routes don't tell, on the
- * links of its source. Tunnels have no neighbors.
- */
+/** The cache over iproute2. Changing it needs CAP_NET_ADMIN. */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
   const {
     ip = createIpCommand(),
@@ -76,23 +58,7 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     resolveMs = 1000,
     time = systemTime,
   } = options;
-
-  /** For each address where it can be a neighbor, in order; nowhere: it is of no concern. */
-  async function placesOf(
-    addresses: readonly AddressPrefix[],
-    source: AddressPrefix | undefined,
-  ): Promise<Place[][]> {
-    const own = readInterfaces(interfaces);
-    const isRouted = (address: AddressPrefix) => isWholeAddress(address) && !isLinkLocal(address);
-    const hasNeighbors = ({ device }: Place) =>
-      own.find(({ name }) => name === device)?.hasNeighbors !== false;
-    const routed = (await routesTo(ip, addresses.filter(isRouted))).filter(hasNeighbors);
-    return addresses.map((address) => {
-      if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
-      if (!isWholeAddress(address)) return [];
-      return linksOf(own, address, source).map((device) => ({ address, device }));
-    });
-  }
+  const placesOf = createPlacesOf({ ip, interfaces, time });
 
   return {
     description: "iproute2 (ip)",
@@ -128,53 +94,11 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
   };
 }
 
-function readInterfaces(interfaces: () => readonly InterfaceInfo[]): OwnInterface[] {
-  try {
-    return ownInterfaces(interfaces());
-  } catch (error) {
-    throw new NeighborCacheError(`Cannot list the network interfaces: ${messageOf(error)}`);
-  }
-}
-
-/** What the kernel says where no route, or one that refuses, leads to an address. */
-const noRoute = [EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH];
-
-/** Of these addresses those that are on a link, with the interface that the kernel's route takes. */
-async function routesTo(ip: IpCommand, addresses: readonly AddressPrefix[]): Promise<Place[]> {
-  if (addresses.length === 0) return [];
-  const commands = addresses.map((address) => `route get ${formatAddress(address)}`);
-  const { failure, lines: printed } = readIpResult(
-    await ip(batchOptions, lines(commands)),
-    noRoute,
-  );
-  if (failure !== null) throw failure;
-  return printed.flatMap(parseOnLink);
-}
-
-/**
- * The names of the interfaces on whose links a link-local address can be: those that have such
- * addresses, of several those that `source` is on, if any. Empty for an address of the host itself.
- */
-function linksOf(
-  interfaces: readonly OwnInterface[],
-  address: AddressPrefix,
-  source: AddressPrefix | undefined,
-): string[] {
-  const isOwn = ({ addresses }: OwnInterface) =>
-    addresses.some((own) => samePrefix(own.address, address));
-  if (interfaces.some(isOwn)) return [];
-  const candidates = interfaces.filter(({ addresses, hasNeighbors }) =>
-    hasNeighbors && addresses.some(({ network }) => prefixContains(network, address))
-  );
-  const near = candidates.filter(({ addresses }) =>
-    source !== undefined && addresses.some(({ network }) => prefixContains(network, source))
-  );
-  return (near.length > 0 ? near : candidates).map(({ name }) => name);
-}
-
 /** What is known at the first of the places where there is a neighbor. */
 function findAt(neighbors: readonly KernelNeighbor[], places: readonly Place[]): FoundNeighbor {
-  const entries = places.map((place) => entryAt(neighbors, place));
+  // Of several a permanent one is likeliest wrong: the others were just learned, or soon will be.
+  const entries = places.map((place) => entryAt(neighbors, place))
+    .toSorted((a, b) => Number(b?.permanent ?? false) - Number(a?.permanent ?? false));
   for (const entry of entries) {
     const { permanent = false, linkLayerAddress = null } = entry ?? {};
     if (linkLayerAddress === null) continue;
@@ -204,11 +128,6 @@ function isBatchWord(name: string): boolean {
 
 /** Every entry, those that need no resolution (NOARP: the kernel's own for multicast) too. */
 const showAll = "neigh show nud all";
-/** `-force` goes on after a command that failed, but for those that change a neighbor. */
-const batchOptions = ["-force", "-json", "-batch", "-"];
-
-const lines = (commands: readonly string[]) => commands.map((command) => `${command}\n`).join("");
-
 /** Runs commands of which one, `neigh show`, prints a table: what is wanted of it. */
 async function readTable(
   ip: IpCommand,
@@ -445,12 +364,4 @@ function isSettled(entry: KernelNeighbor | undefined): boolean {
   if (entry === undefined) return false;
   const { linkLayerAddress, foreign, state, permanent } = entry;
   return linkLayerAddress !== null || foreign || state === "FAILED" || permanent;
-}
-
-/** The gateways of all routes, or of the default ones, of both families and all tables. */
-async function readGateways(ip: IpCommand, ofDefaults: boolean): Promise<AddressPrefix[]> {
-  const output = readIpResult(await ip(batchOptions, "route show table all\n"));
-  if (output.failure !== null) throw output.failure;
-  const all = output.lines.flatMap((line) => parseGateways(line, ofDefaults));
-  return [...new Map(all.map((one) => [formatAddress(one), one])).values()];
 }

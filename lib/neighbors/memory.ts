@@ -23,8 +23,6 @@ interface MemoryCacheOptions {
   readonly answer?: (address: AddressPrefix) => Uint8Array | null;
   /** @default none */
   readonly gateways?: readonly AddressPrefix[];
-  /** Called before anything is done: to take time, or to reject as a cache would. @default nothing */
-  readonly before?: (method: keyof NeighborCache) => Promise<void> | void;
 }
 
 /** The one interface there is. */
@@ -32,7 +30,7 @@ const interfaceName = "simulated";
 
 /** A cache that holds what it was given, and loses and learns entries as a real one does. */
 export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCache {
-  const { answer = () => null, gateways = [], before = () => {} } = options;
+  const { answer = () => null, gateways = [] } = options;
   let neighbors: readonly Neighbor[] = [...options.neighbors ?? []];
 
   function keep(kept: (neighbor: Neighbor) => boolean): void {
@@ -56,13 +54,9 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
 
   return {
     description: "in memory (simulated)",
-    list: async () => {
-      await before("list");
-      return [...neighbors];
-    },
-    flush: async (scope) => {
+    list: () => Promise.resolve([...neighbors]),
+    flush: (scope) => {
       const start = performance.now();
-      await before("flush");
       const old = neighbors;
       keep(({ address }) =>
         scope !== "all" && !scope.some((prefix) => prefixContains(prefix, address))
@@ -71,27 +65,18 @@ export function createMemoryCache(options: MemoryCacheOptions = {}): NeighborCac
       const forgotten = old.filter((one) =>
         one.linkLayerAddress !== null && !neighbors.includes(one)
       ).map(({ address }) => address);
-      return { removed: countRemoved(old, neighbors), forgotten, micros, notes: [] };
+      const removed = countRemoved(old, neighbors);
+      return Promise.resolve({ removed, forgotten, micros, notes: [] });
     },
-    resolve: async (addresses) => {
-      await before("resolve");
+    resolve: (addresses) => {
       const whole = addresses.filter(isWholeAddress);
       keep(({ address }) => !whole.some((other) => prefixContains(other, address)));
       whole.forEach(learn);
-      return addresses.map(find);
+      return Promise.resolve(addresses.map(find));
     },
-    look: async (addresses) => {
-      await before("look");
-      return addresses.map(find);
-    },
-    gateways: async () => {
-      await before("gateways");
-      return [...gateways];
-    },
-    nextHops: async () => {
-      await before("nextHops");
-      return [...gateways];
-    },
+    look: (addresses) => Promise.resolve(addresses.map(find)),
+    gateways: () => Promise.resolve([...gateways]),
+    nextHops: () => Promise.resolve([...gateways]),
   };
 }
 

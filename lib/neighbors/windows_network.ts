@@ -36,12 +36,20 @@ export function readPortOwners(
   });
 }
 
-/**
- * A function that gives the indexes of the interfaces that were added, connected or got an address
- * since its last call, or since this one. A change of a parameter, such as the metric, isn't any of
- * these, though Windows notifies of it all the same. A table that can't be read says nothing new.
- */
-export function createChangeDetector(ip: IpHelper): () => number[] {
+/** What finds out which interfaces a change concerns. */
+interface ChangeDetector {
+  /** Notes an interface that the system names itself: what it got may be gone before it is looked for. */
+  readonly note: (interfaceIndex: number) => void;
+  /**
+   * The indexes of the interfaces that were added, connected or got an address since the last call, or
+   * since the detector was made. A change of a parameter, such as the metric, isn't any of these,
+   * though Windows notifies of it all the same. A table that can't be read says nothing new.
+   */
+  readonly changed: () => number[];
+}
+
+/** Makes a detector that knows how things are now. */
+export function createChangeDetector(ip: IpHelper): ChangeDetector {
   const families = [AF_INET, AF_INET6];
 
   /** The connected interfaces, family by family. */
@@ -65,8 +73,11 @@ export function createChangeDetector(ip: IpHelper): () => number[] {
 
   const readers = [readConnections, readAddresses];
   const known = readers.map((read) => read() ?? new Map<string, number>());
-  return () => {
-    const concerned = new Set<number>();
+  let noted = new Set<number>();
+
+  function changed(): number[] {
+    const concerned = noted;
+    noted = new Set();
     readers.forEach((read, i) => {
       const now = read();
       if (now === null) return;
@@ -74,5 +85,7 @@ export function createChangeDetector(ip: IpHelper): () => number[] {
       known[i] = now;
     });
     return [...concerned];
-  };
+  }
+
+  return { note: (index) => void noted.add(index), changed };
 }

@@ -174,8 +174,10 @@ export class Resolver {
       }
       const row = questionRow(addresses[index], link);
       const key = rowKey(row);
-      // From now on this one has the address asked for anew.
-      for (const older of this.#waiting) if (older.key === key) older.askAgain = [];
+      // From now on this one has the address asked for anew, if it isn't the older one's first time.
+      for (const older of this.#waiting) {
+        if (older.key === key) older.askAgain = older.askAgain.filter((ms) => ms === 0);
+      }
       return new Promise<FoundNeighbor>((resolve, reject) => {
         const settle = (neighbor: FoundNeighbor) => {
           settled(index, neighbor);
@@ -229,7 +231,12 @@ export class Resolver {
   #askOn(): void {
     const { resolveMs, time } = this.#parts;
     for (const question of this.#toAsk.splice(0, maxAskedAtOnce)) {
-      if (this.#waiting.has(question)) this.#ask(question);
+      if (!this.#waiting.has(question)) continue;
+      try {
+        this.#ask(question);
+      } catch (error) {
+        this.#fail(question, error);
+      }
     }
     this.#cancelTimer();
     if (this.#waiting.size === 0) {

@@ -98,7 +98,7 @@ export interface Refusal {
   readonly key?: RouterKey;
 }
 
-/** To be done. */
+/** An authentic request that hasn't been seen, to be carried out. */
 export interface NewRequest {
   readonly kind: "new";
   readonly request: FlushRequest;
@@ -205,7 +205,7 @@ function seenOf(
     isStale,
     result: null,
     sources: new AckSources(),
-    triedAt: -Infinity,
+    triedAt: 0,
     retries: 0,
   };
 }

@@ -121,7 +121,10 @@ class RemovedAddresses {
 /** How long a reading of the routes is good for: one reading for all reports of a failover. */
 const maxRoutesAgeMs = 1_000;
 
-/** Turns what was found at addresses into reports: what of it routes go through, what was removed. */
+/**
+ * Turns what was found at addresses into reports: whether routes go through them, whether flushes
+ * removed their entries.
+ */
 export class Reporter {
   readonly #cache: NeighborCache;
   readonly #time: Time;
@@ -202,7 +205,7 @@ interface LookUpParts {
   readonly time: Time;
 }
 
-/** What probes are answered with: few look-ups are made at once, and equal ones are shared. */
+/** Look-ups for probes: few run at once, and equal ones are shared. */
 export class LookUps {
   readonly #cache: NeighborCache;
   readonly #reporter: Reporter;

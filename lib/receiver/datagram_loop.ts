@@ -169,7 +169,7 @@ export class DatagramLoop {
     }
   }
 
-  /** Not awaited by the receiving that ends with it. */
+  /** Not awaited: the receive loop that calls it ends. */
   #reopen(problem: unknown): void {
     this.#events.lost(problem);
     closeQuietly(this.#socket);
@@ -177,7 +177,10 @@ export class DatagramLoop {
     void this.#openAgain(0);
   }
 
-  /** Tries until it works, first after a pause; a silent first try that fails is a loss. */
+  /**
+   * Opens the socket after a pause, and again until that works. If `isSilent`, a first try that
+   * works is not reported, and one that fails is reported as a loss.
+   */
   async #openAgain(firstPauseMs: number, isSilent = false): Promise<void> {
     if (firstPauseMs > 0) await this.#pause(firstPauseMs);
     let pauseMs = firstReopenPauseMs;

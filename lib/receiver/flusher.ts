@@ -34,7 +34,7 @@ type GateDecision =
  */
 export class FlushGate {
   #holdDownMs: number;
-  /** Of the last flushes. */
+  /** Monotonic ms of the last starts. */
   #starts: number[] = [];
   #pending: FlushScope | null = null;
   #latest = -Infinity;

@@ -36,7 +36,7 @@ interface Resolving {
   readonly key: string;
   readonly address: AddressPrefix;
   readonly source: AddressPrefix;
-  /** Told when the resolution has ended that runs, or that is queued. */
+  /** Told when the resolution that runs, or is queued, has ended. */
   waiters: Waiter[];
   /** Monotonic ms: when the first of them asked, later by the time that it was queued. */
   askedAt: number;

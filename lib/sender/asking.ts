@@ -85,7 +85,7 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
     report = await ask(questions, how, signal);
   }
   const lastSeen = time.wall();
-  const after = writeDown(report.hosts.map((host) => ({ ...host, lastSeen })));
+  const after = await writeDown(report.hosts.map((host) => ({ ...host, lastSeen })));
   return { ...report, remarks: [...before, ...report.remarks, ...after] };
 }
 
@@ -99,8 +99,8 @@ const rememberMs = 60_000;
 export interface HostMemory {
   /** To be called about once a second. */
   look(): void;
-  /** Writes down what is left, and ends. */
-  close(): void;
+  /** Ends, and writes down what is left. */
+  close(): Promise<void>;
 }
 
 /**
@@ -118,21 +118,21 @@ export function openHostMemory(time: Time, log: (line: string) => void): HostMem
   listening = listener;
   let writtenAt = time.monotonic();
   let said = "";
-  const write = () => {
-    const [wrong = ""] = writeDown(listener.take());
+  const write = async () => {
+    writtenAt = time.monotonic();
+    const [wrong = ""] = await writeDown(listener.take());
     if (wrong !== "" && wrong !== said) log(wrong);
     said = wrong;
-    writtenAt = time.monotonic();
   };
   return {
     look() {
       listener.look();
-      if (time.monotonic() - writtenAt >= rememberMs) write();
+      if (time.monotonic() - writtenAt >= rememberMs) void write();
     },
-    close() {
-      write();
+    async close() {
       listening = null;
       listener.close();
+      await write();
     },
   };
 }
@@ -254,11 +254,11 @@ function neighborsOf(
 }
 
 /** Writes down who was heard, where this program may; what hinders that is a line. */
-function writeDown(hosts: readonly KnownHost[]): string[] {
+async function writeDown(hosts: readonly KnownHost[]): Promise<string[]> {
   const descriptor = { name: "write", path: knownHostsFile } as const;
   if (Deno.permissions.querySync(descriptor).state !== "granted") return [];
   try {
-    addKnownHosts(knownHostsFile, hosts);
+    await addKnownHosts(knownHostsFile, hosts);
     return [];
   } catch (error) {
     return [messageOf(error)];

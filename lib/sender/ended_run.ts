@@ -1,4 +1,4 @@
-/** What is told of a run when it has ended: history and metrics are made of it. */
+/** A run that has ended, as history and metrics have it. */
 import { messageOf, RunError } from "../errors.ts";
 import { formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";

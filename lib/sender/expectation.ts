@@ -82,19 +82,46 @@ export function parseExpectedHosts(text: string): ExpectedHost[] {
     }
   }
   if (hosts.size === 0) throw new Error("it names no host");
-  return [...hosts.values()];
+  return mergeFamilies(hosts.values());
 }
 
-/** Whom a host may be. */
+const isIpv6 = (address: string) => address.includes(":");
+
+/**
+ * Makes one host of two lines with one name and addresses of different families, as /etc/hosts has
+ * them. With addresses of one family they are two hosts, for all that is known.
+ */
+function mergeFamilies(hosts: Iterable<ExpectedHost>): ExpectedHost[] {
+  const merged: ExpectedHost[] = [];
+  const byName = new Map<string, number>();
+  for (const host of hosts) {
+    const index = host.names.map((name) => byName.get(name)).find((known) => known !== undefined);
+    const other = index === undefined ? undefined : merged[index];
+    if (index !== undefined && other !== undefined && areFamiliesOfOne(other, host)) {
+      const names = [...new Set([...other.names, ...host.names])];
+      merged[index] = { ...other, names, addresses: [...other.addresses, ...host.addresses] };
+    } else merged.push(host);
+    for (const name of host.names) byName.set(name, byName.get(name) ?? merged.length - 1);
+  }
+  return merged;
+}
+
+function areFamiliesOfOne(one: ExpectedHost, other: ExpectedHost): boolean {
+  const families = [one, other].map(({ addresses }) => new Set(addresses.map(isIpv6)));
+  return one.pins.length + other.pins.length === 0 &&
+    families.every(({ size }) => size === 1) && families[0].isDisjointFrom(families[1]);
+}
+
+/** What tells which expected host a host is. */
 interface Identity {
   /** Its key in hex. */
   readonly key: string;
-  /** Its own word; empty if it gave none. */
+  /** The name that it gives; empty if none. */
   readonly name: string;
   readonly addresses: Iterable<string>;
 }
 
-/** Who of the expected hosts is there. */
+/** Which expected hosts are there. */
 interface Roll<Host extends Identity> {
   /** By expected host: whoever answers for it, several instances of a pinned key too. */
   readonly present: ReadonlyMap<ExpectedHost, readonly Host[]>;
@@ -103,7 +130,7 @@ interface Roll<Host extends Identity> {
   readonly impostors: readonly Host[];
 }
 
-/** Finds whom hosts stand for. Made once, since a run asks often. */
+/** Finds which expected host each host is. Made once, since a run asks often. */
 export interface ExpectedHosts {
   readonly hosts: readonly ExpectedHost[];
   isPinned(key: string): boolean;
@@ -116,7 +143,8 @@ export interface ExpectedHosts {
  * An index of expected hosts. Where a line has a pin only the key counts. Else an address of the
  * line says more than a name, since two hosts may have one name; names are compared without regard
  * to case, and a short one matches a qualified one, whichever side is short. One host answers for
- * one line at most, and one line has one host, unless the line has pins.
+ * the lines of all addresses that it answered from, or for one line by its name; and one line has one
+ * host, unless the line has pins.
  */
 export function createExpectedHosts(hosts: readonly ExpectedHost[]): ExpectedHosts {
   const byPin = new Map<string, ExpectedHost>();
@@ -168,11 +196,13 @@ export function createExpectedHosts(hosts: readonly ExpectedHost[]): ExpectedHos
       const rest: { readonly host: Host; readonly lines: ExpectedHost[] }[] = [];
       for (const host of given) {
         const lines = candidates(host);
-        const isSure = lines.length > 0 && (byPin.has(host.key) ||
-          [...host.addresses].some((address) => lines[0].addresses.includes(address)));
-        if (isSure && (byPin.has(host.key) || !present.has(lines[0]))) {
-          present.set(lines[0], [...present.get(lines[0]) ?? [], host]);
-        } else rest.push({ host, lines });
+        const isPinned = byPin.has(host.key);
+        const sure = lines.filter((line) =>
+          isPinned || !present.has(line) &&
+            [...host.addresses].some((address) => line.addresses.includes(address))
+        );
+        for (const line of sure) present.set(line, [...present.get(line) ?? [], host]);
+        if (sure.length === 0) rest.push({ host, lines });
       }
       for (const { host, lines } of rest) {
         const line = lines.find((one) => !present.has(one));

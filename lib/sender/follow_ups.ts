@@ -13,11 +13,11 @@ const maxRepairSends = 6;
 const maxRepairedHosts = 64;
 /** Repairs of one request at one source address, unless the key is pinned. */
 const maxRepairsAtAddress = 3;
-/** A pending request goes out again so long after the time that the host named, and then twice. */
+/** A pending host is asked again 1 s after the time that it named, three times, 1.5 s apart. */
 const pendingGraceMs = 1_000;
 const pendingIntervalMs = 1_500;
 const pendingSends = 3;
-/** Pending answers that are asked about again; further hosts are waited for without. */
+/** Pending answers that are asked about again; further hosts are only waited for. */
 const maxPendingAsks = 1_024;
 /** How much longer than other hosts a pending one is waited for. */
 export const pendingPatienceMs = 15_000;
@@ -72,7 +72,7 @@ export class FollowUps {
   /** In the order of their times. */
   readonly #queue: Due[] = [];
 
-  /** Follow-ups of a run of which nobody has answered. */
+  /** The follow-ups of a run without answers. */
   constructor(options: FollowUpOptions) {
     this.#options = options;
   }

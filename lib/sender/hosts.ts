@@ -38,20 +38,19 @@ export interface ClockOffset {
 }
 
 /**
- * The offset of a host's clock as an ack shows it that came at `now`, after a round trip in ms: it
- * was read between the two, and nobody knows which way took longer, so the middle is taken (RFC 5905,
- * section 8).
+ * The offset of a host's clock by an ack that came at `now` (Unix ms) after a round trip in ms. The
+ * host read its clock some time during the round trip: the middle is taken (RFC 5905, section 8).
  */
 export function clockOffset(hostClock: number, now: number, roundTripMs: number): ClockOffset {
   return { ms: hostClock - (now - roundTripMs / 2), errorMs: roundTripMs / 2 };
 }
 
-/** What may not change while a run lasts. */
+/** Options of a run; what these functions say of a host or address may not change while it lasts. */
 export interface HostsOptions {
   readonly requests: readonly AskedRequest[];
   /** Whether a host's key is pinned, as hex. */
   isPinned(key: string): boolean;
-  /** Whether somebody is still waited for whom this may be; it then has room whatever else answers. */
+  /** Whether this may be a host that is still waited for: it has room, however many others answer. */
   isExpected(host: Host): boolean;
   /** Whether an address is the sending machine's own. */
   isOwn(address: string): boolean;
@@ -60,11 +59,6 @@ export interface HostsOptions {
    * Answers that tell the same are equal.
    */
   compare(a: FlushAck, b: FlushAck, request: AskedRequest): number;
-  /**
-   * Hosts that nobody waits for, and restarts of hosts, that have room.
-   * @default 10_000
-   */
-  readonly maxUnexpected?: number;
 }
 
 /** One host. */
@@ -73,7 +67,7 @@ export interface Host {
   readonly key: string;
   /** Its instance in hex: it changes when the service restarts. */
   readonly instance: string;
-  /** Its own word; empty while only stale acks came, which carry none. */
+  /** The name that it gives; empty while only stale acks came, which carry none. */
   name: string;
   /** The addresses it answered from, in the order of their first acks; at least one. */
   readonly addresses: Set<string>;
@@ -81,7 +75,7 @@ export interface Host {
   readonly own: boolean;
   /** Acks received from it, repeated ones included. */
   acks: number;
-  /** The offset that can be wrong by least: of the ack that came soonest behind a copy. */
+  /** The offset with the smallest error: of the ack that came soonest after a copy. */
   clock: ClockOffset;
   /** What counts of its own answers, by the id of the request. */
   readonly answers: Map<string, Standing>;
@@ -126,7 +120,7 @@ function rankOf(ack: FlushAck, request: AskedRequest): number {
 
 /** Instances of one pinned key that have room, those that a restart replaced included. */
 const maxPinnedInstances = 100;
-/** Hosts that nobody waits for, and restarts of hosts, that have room. */
+/** Hosts that aren't expected, and restarts of hosts, that have room. */
 const maxUnexpectedHosts = 10_000;
 
 /** The hosts of one run. */
@@ -141,7 +135,7 @@ export class Hosts {
   readonly #pinnedInstances = new Map<string, number>();
   #unexpected = 0;
 
-  /** Hosts of which nobody has answered. */
+  /** The hosts of a run without answers. */
   constructor(options: HostsOptions) {
     this.#options = options;
   }
@@ -197,14 +191,14 @@ export class Hosts {
 
   /** Whether there is room for a host; takes it. */
   #takeRoom(host: Host): boolean {
-    const { isPinned, isExpected, maxUnexpected = maxUnexpectedHosts } = this.#options;
+    const { isPinned, isExpected } = this.#options;
     if (isPinned(host.key)) {
       const instances = (this.#pinnedInstances.get(host.key) ?? 0) + 1;
       this.#pinnedInstances.set(host.key, instances);
       return instances <= maxPinnedInstances;
     }
     if (host.own || isExpected(host)) return true;
-    return ++this.#unexpected <= maxUnexpected;
+    return ++this.#unexpected <= maxUnexpectedHosts;
   }
 
   /** Makes room for an instance not seen before, in the place of the one at its address. */

@@ -177,7 +177,7 @@ export const verdictNames: readonly Verdict[] = [
 export interface HostVerdict {
   /** What tells it from other hosts, in other runs of this process too. */
   readonly id: string;
-  /** Its own word or, if it is missing, the name it was expected under; fit for a terminal. */
+  /** The name that it gives or, if it is missing, that it was expected under; fit for a terminal. */
   readonly name: string;
   /** The name it was expected under; null if nobody expected it by name. */
   readonly expectedName: string | null;

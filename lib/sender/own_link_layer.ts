@@ -61,6 +61,16 @@ function linksWith(links: Links, address: AddressPrefix): number[] {
 }
 
 /**
+ * The numbers of the links that an interface may be on. A virtual router's is on that of another one,
+ * which isn't told: on any that has its addresses.
+ */
+function linksOf(links: Links, own: OwnInterface): number[] {
+  return isVirtualRouters(own)
+    ? own.addresses.flatMap(({ address }) => linksWith(links, address))
+    : [...links.keys()].filter((number) => links[number].includes(own));
+}
+
+/**
  * Whether interfaces of this machine are on the link that a host's route to an address takes; null if
  * that can't be told. An interface that isn't among the links may be on any.
  */
@@ -70,7 +80,7 @@ function isOnRoute(
   place: HostPlace,
   address: AddressPrefix,
 ): boolean | null {
-  const of = holders.map((holder) => [...links.keys()].filter((i) => links[i].includes(holder)));
+  const of = holders.map((holder) => linksOf(links, holder));
   const isNamed = [...place.links].some((number) => number >= links.length);
   const from = [...place.addresses].flatMap((text) => parseAddress(text.replace(/%.*$/, "")) ?? []);
   const near = isNamed ? from.flatMap((one) => linksWith(links, one)) : [...place.links];
@@ -84,11 +94,13 @@ function isOnRoute(
 }
 
 /**
- * Tells whether a link-layer address is one of this machine's own, on any interface. Null for one that
- * isn't known, if there is an interface whose own the system doesn't tell, since all its addresses
- * have labels, and no other interface holds the address: that one may answer for what is on lo, too.
- * Null, too, while what else is own could not be `learned`, which may change. With a host's place it
- * must be one by which the host gets to the address; null if that can't be told.
+ * Tells whether a link-layer address, at which a host has one of this router's addresses, is this
+ * machine's own. With the host's place it must be that of an interface on the link by which the host
+ * reaches the address. Null if it can't be told:
+ * - the system doesn't tell the link-layer address of an interface whose addresses all have labels, and
+ *   that interface may answer for every address that no other one holds;
+ * - those of bridge and bond ports could not be looked up (`learned`, which may change);
+ * - the host's link isn't known.
  */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],

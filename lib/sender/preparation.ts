@@ -31,7 +31,7 @@ export interface Plan {
   /** What signs; null for the datagram of 2009. */
   readonly signer: Signer | null;
   readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
-  /** What else that one is to know; it is filled while the run goes on. */
+  /** Own link-layer addresses that `isOwnLinkLayerAddress` learns of while the run goes on. */
   readonly learned: LearnedAddresses;
   /** Where acks are to come in. */
   readonly sourcePorts: PortRange;
@@ -198,7 +198,10 @@ function chunksOf(addresses: readonly AddressPrefix[]): AddressPrefix[][] {
   );
 }
 
-/** Who doesn't hold an address can't tell a right link-layer address for it from a wrong one. */
+/**
+ * Warnings about addresses that this machine doesn't hold: it can't tell whether a link-layer
+ * address is right for them.
+ */
 function foreignWarnings(
   addresses: readonly AddressPrefix[],
   interfaces: readonly OwnInterface[],
@@ -259,6 +262,8 @@ function readExpectation(
 function readText(path: string): string {
   let bytes: Uint8Array;
   try {
+    // A pipe may keep the datagrams waiting, and a device may never end.
+    if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file");
     bytes = Deno.readFileSync(path);
   } catch (error) {
     throw new Error(systemReason(error));

@@ -40,6 +40,8 @@ export class Reporter {
   #lines = 0;
   #second = 0;
   #isLogged = false;
+  /** What hindered the report, beside what the plan knows. */
+  readonly #hindrances: string[] = [];
 
   constructor(options: SendOptions, plan: Plan) {
     const { quiet, verbose, output } = options;
@@ -80,15 +82,14 @@ export class Reporter {
   /** The run is over: reports it, and resolves with what it came to. */
   async end(record: ExchangeRecord): Promise<Outcome> {
     const { quiet, verbose, output } = this.#options;
-    const outcome = await this.#keep(record);
+    let outcome = await this.#keep(record);
     if (verbose) lossTexts(outcome).forEach(say);
     const isSent = outcome.exitCode !== exitCode.nothingSent;
-    if (output === "json") write("stdout", jsonReport(outcome));
-    else if (output === "pins") {
-      write(
-        "stdout",
-        outcome.hosts.map((host) => `${pinLine(host)}\n`).join(""),
-      );
+    if (output === "json" || output === "pins") {
+      const text = output === "json"
+        ? jsonReport(outcome)
+        : outcome.hosts.map((host) => `${pinLine(host)}\n`).join("");
+      if (!write("stdout", text)) outcome = this.#hindered(outcome, ["cannot write to stdout"]);
     } else if (output === "line") {
       if (isSent && !this.#isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
@@ -103,23 +104,22 @@ export class Reporter {
   /** Writes to files and the system log what is to stay of the run; what hinders that is part of it. */
   async #keep(record: ExchangeRecord): Promise<Outcome> {
     const { historyFile, metricsFile, syslog } = this.#options;
-    const hindrances: string[] = [];
     let outcome = outcomeOf(this.#plan, record);
-    const note = (lines: readonly string[]) => {
-      lines.forEach(say);
-      hindrances.push(...lines);
-      outcome = outcomeOf(this.#plan, record, hindrances);
-    };
     if (historyFile !== null || metricsFile !== null) {
       const { keepOutcome } = await import("./run_files.ts");
-      note(await keepOutcome(this.#options, outcome));
+      outcome = this.#hindered(outcome, await keepOutcome(this.#options, outcome));
     }
     this.#isLogged = syslog &&
       await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
-    if (syslog && !this.#isLogged) {
-      note(["no system log took the line of --syslog"]);
-    }
-    return outcome;
+    if (!syslog || this.#isLogged) return outcome;
+    return this.#hindered(outcome, ["no system log took the line of --syslog"]);
+  }
+
+  /** The outcome with more that hindered its report, which is said. */
+  #hindered({ record }: Outcome, lines: readonly string[]): Outcome {
+    lines.forEach(say);
+    this.#hindrances.push(...lines);
+    return outcomeOf(this.#plan, record, this.#hindrances);
   }
 }
 
@@ -154,7 +154,7 @@ function eventText(event: ExchangeEvent): string {
   }
 }
 
-/** What came or went in vain. */
+/** Datagrams that didn't count, and copies that could not be sent. */
 function lossTexts({ record: { uncounted, targets } }: Outcome): string[] {
   return [
     ...Array.from(uncounted, ([why, count]) => `${count} datagrams ignored: ${why}`),

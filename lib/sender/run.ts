@@ -99,7 +99,10 @@ function isAtUnknown(plan: Plan, { hosts }: ExchangeRecord, { host }: Noted): bo
     .some(({ finding, linkLayerAddress }) => finding !== "healed" && linkLayerAddress !== null);
 }
 
-/** Without `ip`, or the right to run it, what the runtime tells has to do, and that is said. */
+/**
+ * Reads link-layer addresses by `ip`. Without it, or the right to run it, the runtime's list has to
+ * do, and a warning says so.
+ */
 async function learnLinkLayerAddresses({ learned, warnings }: Plan): Promise<void> {
   if (Deno.build.os !== "linux") return;
   try {

@@ -89,7 +89,7 @@ function parseAddressHost(text: string, address: AddressPrefix, zones: string[])
   return namedTarget(address, zone);
 }
 
-/** Whether an address means nothing without its interface: link-local, and groups on a link. */
+/** Whether an address needs an interface: link-local ones, and groups on a link. */
 function isOnOneLink(address: AddressPrefix): boolean {
   return isLinkLocal(address) || isMulticast6(address) && (address.bytes[1] & 0x0f) <= 2;
 }
@@ -127,7 +127,7 @@ export interface TargetGroup {
   readonly onLink: readonly AddressPrefix[];
   /** Numbers of the links that the targets are on; named targets have a number of their own. */
   readonly links: readonly number[];
-  /** The targets are in groups of their own, too: this one asks them about more addresses. */
+  /** Its targets are in other groups, too: this one asks them about further addresses. */
   readonly isMore: boolean;
 }
 

@@ -60,7 +60,7 @@ interface Finding {
 /** What is true of one host, as far as its answers say. */
 export interface HostResult {
   readonly host: Host;
-  /** Its own word, fit for a terminal; its address if it gave none. */
+  /** The name that it gives, fit for a terminal; its address if it gives none. */
   readonly name: string;
   readonly state: HostState;
   /** The operating system's error code; 0 unless the state is "failed". */
@@ -171,7 +171,7 @@ export function compareAnswers(
   return placeOf(a) - placeOf(b);
 }
 
-/** What is true of a host by what counts of its answers. */
+/** The result of a host, from those of its answers that count. */
 export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddress): HostResult {
   const findings: Finding[] = [];
   const states: HostState[] = [];

@@ -4,7 +4,10 @@ import type { After } from "../time.ts";
 
 /** What a platform tells of changes. */
 export interface NetworkChanges {
-  /** Has the system tell of changes; why it can't, or null. What it has taken isn't asked again. */
+  /**
+   * Registers for the system's notifications; returns why that failed, or null. Those that it has
+   * are not registered twice.
+   */
   readonly register: () => string | null;
   /** Sets what the system calls at a change. */
   readonly onChange: (told: () => void) => void;

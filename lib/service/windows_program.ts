@@ -97,14 +97,18 @@ function openNetwork(): Pick<ServiceParts, "network" | "readAddresses" | "portOw
   let told = () => {};
   try {
     const ip = openIpHelper();
-    const register = openChangeNotifications(() => told());
+    const { note, changed } = createChangeDetector(ip);
+    const register = openChangeNotifications((interfaceIndex) => {
+      if (interfaceIndex !== null) note(interfaceIndex);
+      told();
+    });
     const network: NetworkChanges = {
       register() {
         const failure = register();
         return failure && `${failure.call}: ${describeWin32Error(failure.code)}`;
       },
       onChange: (given) => void (told = given),
-      changed: createChangeDetector(ip),
+      changed,
     };
     return {
       network,

@@ -215,6 +215,9 @@ const notificationSymbols = {
   NotifyUnicastIpAddressChange: notification,
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** MIB_NOTIFICATION_TYPE (netioapi.h). */
+const MibAddInstance = 1;
+
 /** PIPINTERFACE_CHANGE_CALLBACK, and PUNICAST_IPADDRESS_CHANGE_CALLBACK with another row */
 const changeCallback = {
   parameters: [
@@ -225,27 +228,40 @@ const changeCallback = {
   result: "void",
 } as const satisfies Deno.UnsafeCallbackDefinition;
 
+/** Of a MIB_UNICASTIPADDRESS_ROW. */
+function interfaceIndexAt(row: bigint): number {
+  const at = row + BigInt(mibUnicastIpAddressRow.interfaceIndex);
+  return new Uint32Array(copyMemory(at, 4).buffer)[0];
+}
+
 /** The system may call back as long as the process lives. */
 const kept: unknown[] = [];
 
 /**
  * Makes a function that has the system call `changed` when an IP interface or an address of the host
- * comes, goes or changes, for as long as the process lives. The function returns the call that failed
- * and its error number, or null; called again it makes the calls that have failed. There is no way to
- * end it: CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed` runs on
- * the system's time and must not throw. Needs the whole FFI permission, for the callback; what it
- * makes needs none.
+ * comes, goes or changes, for as long as the process lives; with the interface's index when an address
+ * came, else with null. The function returns the call that failed and its error number, or
+ * null; called again it makes the calls that have failed. There is no way to end it:
+ * CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed` runs on the
+ * system's time and must not throw. Needs the whole FFI permission, for the callbacks; what it makes
+ * needs none.
  */
 export function openChangeNotifications(
-  changed: () => void,
+  changed: (interfaceIndex: number | null) => void,
 ): () => { readonly call: string; readonly code: number } | null {
   const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
-  const callback = Deno.UnsafeCallback.threadSafe(changeCallback, () => changed());
-  const { pointer } = callback;
-  kept.push(callback);
-  const missing = new Set(["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const);
+  kernel32();
+  const calls = ["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const;
+  const missing = new Map(calls.map((call) => {
+    const ofAddress = call === "NotifyUnicastIpAddressChange";
+    const told = (_context: bigint, row: bigint, type: number) =>
+      changed(ofAddress && type === MibAddInstance && row !== 0n ? interfaceIndexAt(row) : null);
+    const callback = Deno.UnsafeCallback.threadSafe(changeCallback, told);
+    kept.push(callback);
+    return [call, callback.pointer];
+  }));
   return () => {
-    for (const call of missing) {
+    for (const [call, pointer] of missing) {
       const handle = new BigUint64Array(1);
       const code = dll[call]?.(AF_UNSPEC, pointer, 0n, 0, handle) ?? win32.procNotFound;
       if (code !== win32.success) return { call, code };

@@ -92,6 +92,74 @@ Deno.test("docs/windows.md lists every service-specific exit code", async () => 
     "unexpectedError",
   ] as const;
   for (const name of names) {
-    assert.match(page, new RegExp(`^\\| ${events[name].id} +\\| ${name} +\\|`, "m"));
+    assert.match(page, new RegExp(`^- ${events[name].id} ${name}: `, "m"));
   }
+});
+
+const root = new URL("../../", import.meta.url);
+
+/** The files of a folder of the repository, as paths from its root. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(new URL(folder, root)));
+  const all = await Promise.all(
+    entries.map(({ name, isDirectory }) =>
+      isDirectory ? filesBelow(`${folder}${name}/`) : [`${folder}${name}`]
+    ),
+  );
+  return all.flat();
+}
+
+Deno.test("docs/testing.md lists every double", async () => {
+  const text = await Deno.readTextFile(new URL("docs/testing.md", root));
+  const section = /^### Doubles$.*?^## /ms.exec(text)?.[0] ?? "";
+  const listed = [...section.matchAll(/[\w/]+\.(?:c|ts|ps1)\b/g)].map(([name]) => name);
+  const isDouble = async (path: string) =>
+    (await Deno.readTextFile(new URL(path, root))).includes("Double of");
+  const folders = ["tests/windows/", "tests/unit/"];
+  const files = (await Promise.all(folders.map(filesBelow))).flat();
+  const found: string[] = [];
+  for (const path of files.filter((path) => /\.(?:c|h|ts|ps1)$/.test(path))) {
+    if (await isDouble(path)) found.push(path);
+  }
+  assert.ok(found.length > 8);
+  for (const path of found) assert.ok(listed.some((name) => path.endsWith(`/${name}`)), path);
+  for (const name of listed) {
+    assert.ok(files.some((path) => path.endsWith(`/${name}`)), name);
+  }
+});
+
+Deno.test("release, workflow, pages and the tests' deno.exe are of one version of Deno", async () => {
+  const paths = [".ci/run", ".github/workflows/ci.yml", "README.md", "CONTRIBUTING.md"];
+  const texts = await Promise.all(
+    [...paths, "tests/windows/wine/setup.sh"].map((path) => Deno.readTextFile(new URL(path, root))),
+  );
+  const versions = texts.map((text) => /\b(?:deno|win32-x64)@([\d.]+\d)/.exec(text)?.[1]);
+  assert.deepEqual(versions, Array(texts.length).fill(versions[0]));
+  assert.match(versions[0] ?? "", /^\d+\.\d+\.\d+$/);
+});
+
+/** What a page's headings are linked by. */
+function anchorsOf(text: string): string[] {
+  return Array.from(
+    text.matchAll(/^#+ (.*)$/gm),
+    ([, heading]) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-"),
+  );
+}
+
+Deno.test("pages link to pages and headings that are there", () => {
+  const docs = Array.from(Deno.readDirSync(new URL("docs/", root)), ({ name }) => `docs/${name}`);
+  const paths = ["README.md", "CONTRIBUTING.md", ...docs.filter((path) => path.endsWith(".md"))];
+  let count = 0;
+  for (const path of paths) {
+    const page = new URL(path, root);
+    for (const [, link] of Deno.readTextFileSync(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      const { href, hash, protocol } = new URL(link, page);
+      if (protocol !== "file:") continue;
+      const text = Deno.readTextFileSync(new URL(href.replace(/#.*$/, "")));
+      const isThere = hash === "" || anchorsOf(text).includes(hash.slice(1));
+      assert.ok(isThere, `${path}: no heading for ${link}`);
+      count++;
+    }
+  }
+  assert.ok(count > 30);
 });

@@ -2,11 +2,10 @@
  * A failover of real keepalived before hosts that run no service, with the router's daemon that asks:
  * run in namespaces of its own by ask_test.ts. Prints an `AskLabResult` as JSON.
  */
-import { messageOf } from "../../lib/errors.ts";
-import { outcomeOf, run, until } from "../support/command.ts";
-import { findIsolation, ip } from "../support/namespaces.ts";
+import { run, until } from "../support/command.ts";
+import { ip } from "../support/namespaces.ts";
+import { endWithResult, playApart } from "./apart.ts";
 import * as network from "./network.ts";
-import type { Station } from "./network.ts";
 
 /** What a failover did. */
 interface AskLabResult {
@@ -23,27 +22,6 @@ const waitMs = 20_000;
 
 const log: string[] = [];
 const answers = { accepts: [] as number[], ignores: [] as number[] };
-
-function configurationOf({ name }: Station, priority: number): string {
-  const told = name === "r2" ? `vrrp_notify_fifo ${fifo}` : "";
-  return `global_defs {
-    router_id ${name}
-    enable_script_security
-    ${told}
-}
-vrrp_instance lan {
-    state BACKUP
-    nopreempt
-    interface e0
-    virtual_router_id 51
-    priority ${priority}
-    advert_int 1
-    virtual_ipaddress {
-        ${network.virtualAddress}
-    }
-}
-`;
-}
 
 /** The longest time without an answer. */
 function outageOf(times: readonly number[]): number {
@@ -70,7 +48,7 @@ async function play(): Promise<AskLabResult> {
   const note = (name: string) => (line: string) => void log.push(`${name}: ${line}`);
   const said = (pattern: RegExp) => log.find((line) => pattern.test(line));
   for (const router of [r1, r2]) await network.startProber("echo", router, note(router.name));
-  await network.runKeepalived(r1, configurationOf(r1, 150), note("r1"));
+  await network.startKeepalived(r1, { priority: 150, length: 32 }, note("r1"));
   await until(() => said(/^r1: .*Entering MASTER/) !== undefined, "a first master", waitMs);
   const line = [
     "/opt/arpflush/arpflush-router",
@@ -84,7 +62,7 @@ async function play(): Promise<AskLabResult> {
   ];
   network.start(r2, line, note("daemon"));
   await until(() => said(/^daemon: .*Following/) !== undefined, "a follower", waitMs);
-  await network.runKeepalived(r2, configurationOf(r2, 100), note("r2"));
+  await network.startKeepalived(r2, { priority: 100, length: 32, fifo }, note("r2"));
   for (const host of [accepts, ignores]) {
     const times = answers[host === accepts ? "accepts" : "ignores"];
     await network.startProber("probe", host, (line) => {
@@ -107,28 +85,9 @@ async function play(): Promise<AskLabResult> {
   };
 }
 
-/** Plays it in namespaces of its own, with dist/arpflush as it is; rejects when it can't be done. */
-export async function runAskLab(): Promise<AskLabResult> {
-  const isolation = await findIsolation();
-  if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
-  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
-  // /run is the lab's own, and goes with it.
-  const options = { env: { TMPDIR: "/run" }, cwd: new URL("../../", import.meta.url) };
-  const signal = AbortSignal.timeout(150_000);
-  const outcome = await outcomeOf([...isolation.argv, ...deno], { ...options, signal });
-  if (outcome.code !== 0) throw new Error(`Cannot play the failover: ${outcome.stderr}`);
-  return JSON.parse(outcome.stdout);
+/** Plays it in namespaces of its own, with dist/arpflush as it is. */
+export function runAskLab(): Promise<AskLabResult> {
+  return playApart(import.meta.url, null, 150_000);
 }
 
-if (import.meta.main) {
-  try {
-    const bytes = new TextEncoder().encode(JSON.stringify(await play()));
-    for (let written = 0; written < bytes.length;) {
-      written += Deno.stdout.writeSync(bytes.subarray(written));
-    }
-    Deno.exit(0);
-  } catch (error) {
-    console.error(messageOf(error), log.slice(-40).join("\n"));
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await endWithResult(play, log);

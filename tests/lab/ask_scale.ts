@@ -1,26 +1,77 @@
 /**
  * Many addresses of hosts that run no service, asked as fast as it goes, again and again: run in
- * namespaces of its own by ask_test.ts. Prints a `ScaleRun[]` as JSON.
+ * namespaces of its own by ask_test.ts, and by the measurement.
  */
-import { type Kind, macs, openAskedNetwork, virtualAddresses } from "../net/asked_hosts.ts";
+import {
+  type AskedNetwork,
+  type Kind,
+  macs,
+  openAskedNetwork,
+  virtualAddresses,
+} from "../net/asked_hosts.ts";
+import { endWithResult, playApart } from "./apart.ts";
+
+/** Hosts of a kind: how many addresses, how many of them each host has, and what is to be said. */
+type Crowd = readonly (readonly [kind: Kind, addresses: number, each: number, verdict: string])[];
+
+const thousand: Crowd = [
+  ["plain", 894, 50, "healed"],
+  ["permanent entry", 20, 10, "stuck"],
+  ["off", 80, 40, "no answer"],
+];
+const [ipv4, ipv6] = virtualAddresses;
+
+/** Hosts of all kinds on a /24, and a crowd on a /22; `goalMs` is for who answers at all. */
+export const crowds: Readonly<
+  Record<string, { readonly crowd: Crowd; readonly address: string; readonly goalMs: number }>
+> = {
+  "251 addresses": {
+    crowd: [
+      ["plain", 80, 8, "healed"],
+      ["GARP dropped", 50, 8, "healed"],
+      ["drop_gratuitous_arp", 40, 8, "healed"],
+      ["echo firewalled", 21, 8, "healed"],
+      ["all inbound firewalled", 10, 5, "asked"],
+      ["permanent entry", 10, 5, "stuck"],
+      ["drops the router's ARP", 20, 10, "no answer"],
+      ["off", 20, 10, "no answer"],
+    ],
+    address: ipv4,
+    goalMs: 400,
+  },
+  "994 addresses": { crowd: thousand, address: ipv4, goalMs: 1_000 },
+  "251 addresses of IPv6": {
+    crowd: [
+      ["plain", 201, 8, "healed"],
+      ["permanent entry", 30, 10, "stuck"],
+      ["off", 20, 10, "no answer"],
+    ],
+    address: ipv6,
+    goalMs: 400,
+  },
+  "994 addresses of IPv6": { crowd: thousand, address: ipv6, goalMs: 1_000 },
+};
 
 /** One run of the sender. */
-export interface ScaleRun {
-  /** How many addresses of hosts of each kind got which verdict: `plain: healed` */
-  readonly verdicts: Readonly<Record<string, number>>;
-  /** Hosts whose own kernel disagrees with the verdict on one of their addresses. */
+interface ScaleRun {
+  /** What isn't as it should be: verdicts, and hosts whose own kernel has it otherwise. */
   readonly wrong: readonly string[];
-  /** From the start of asking to the last address that was healed, and to the last that was stuck. */
+  /** From the start of asking to the last address that was healed, and to the last that answered. */
   readonly healedMs: number;
-  readonly stuckMs: number;
+  readonly judgedMs: number;
   /** Of the whole program. */
   readonly elapsedMs: number;
+  /** What the peer says, of the same hosts. */
+  readonly peerMs: number;
 }
 
-/** Hosts of a kind: how many addresses, and how many of them each host has. */
-export type Crowd = readonly (readonly [kind: Kind, addresses: number, each: number])[];
-
-async function play(crowd: Crowd, runs: number, address: string): Promise<ScaleRun[]> {
+/** Asks a crowd so many times, each behind a peer, if there is one. */
+export async function askCrowd(
+  what: string,
+  runs: number,
+  peer?: (network: AskedNetwork, address: string, hosts: readonly string[]) => Promise<number>,
+): Promise<ScaleRun[]> {
+  const { crowd, address } = crowds[what];
   await using network = await openAskedNetwork(
     crowd.flatMap(([kind, addresses, each]) =>
       Array.from(
@@ -29,43 +80,53 @@ async function play(crowd: Crowd, runs: number, address: string): Promise<ScaleR
       )
     ),
   );
-  const family = address === virtualAddresses[0] ? "ipv4" : "ipv6";
-  const named = family === "ipv6" ? network.hosts.flatMap(({ ipv6 }) => ipv6) : [];
+  const family = address === ipv4 ? "ipv4" : "ipv6";
+  const hosts = network.hosts.flatMap((host) => host[family]);
   const ended: ScaleRun[] = [];
   for (let i = 0; i < runs; i++) {
     await network.goStale();
+    const peerMs = await peer?.(network, address, hosts) ?? 0;
+    if (peer !== undefined) await network.goStale();
     const start = performance.now();
-    const options = ["--json", "--pace", "100000", "--sweep", "-A", address, ...named];
-    const { stdout, stderr } = await network.ask(options);
+    const options = ["--json", "--pace", "100000", "--sweep", "-A", address];
+    const { stdout, stderr } = await network.ask([...options, ...family === "ipv6" ? hosts : []]);
     const elapsedMs = performance.now() - start;
     if (!stdout.startsWith("{")) throw new Error(stdout + stderr);
     const { asked }: { asked: readonly { host: string; verdict: string; ms: number }[] } = JSON
       .parse(stdout);
-    const byHost = new Map(asked.map((one) => [one.host, one]));
-    const counts: Record<string, number> = {};
-    const wrong: string[] = [];
-    for (const host of network.hosts) {
-      const verdicts = host[family].map((one) => byHost.get(one)?.verdict ?? "none");
-      for (const one of verdicts) {
-        counts[`${host.kind}: ${one}`] = (counts[`${host.kind}: ${one}`] ?? 0) + 1;
-      }
-      const isRight = await host.entryOf(address) === macs.router;
-      const isSaidRight = verdicts.every((one) => ["healed", "ok", "asked"].includes(one));
-      if (isRight !== isSaidRight) wrong.push(`${host.kind}: ${verdicts}`);
-    }
-    const last = (verdict: string) =>
-      Math.max(0, ...asked.filter((one) => one.verdict === verdict).map(({ ms }) => ms));
-    const times = { healedMs: last("healed"), stuckMs: last("stuck"), elapsedMs };
-    ended.push({ verdicts: counts, wrong, ...times });
+    const last = (verdicts: readonly string[]) =>
+      Math.max(0, ...asked.filter((one) => verdicts.includes(one.verdict)).map(({ ms }) => ms));
+    const wrong = await faultsOf(what, network, new Map(asked.map((one) => [one.host, one])));
+    const judgedMs = last(["healed", "ok", "asked", "stuck"]);
+    ended.push({ wrong, healedMs: last(["healed", "ok"]), judgedMs, elapsedMs, peerMs });
   }
   return ended;
 }
 
-if (import.meta.main) {
-  const { crowd, runs, address } = JSON.parse(Deno.args[0]);
-  const bytes = new TextEncoder().encode(JSON.stringify(await play(crowd, runs, address)));
-  for (let written = 0; written < bytes.length;) {
-    written += Deno.stdout.writeSync(bytes.subarray(written));
+async function faultsOf(
+  what: string,
+  network: AskedNetwork,
+  asked: ReadonlyMap<string, { readonly verdict: string }>,
+): Promise<string[]> {
+  const { crowd, address } = crowds[what];
+  const expected = new Map(crowd.map(([kind, , , verdict]) => [kind, verdict]));
+  const faults: string[] = [];
+  for (const host of network.hosts) {
+    const verdicts = host[address === ipv4 ? "ipv4" : "ipv6"]
+      .map((one) => asked.get(one)?.verdict ?? "none");
+    const isRight = await host.entryOf(address) === macs.router;
+    const isSaidRight = verdicts.every((one) => ["healed", "ok", "asked"].includes(one));
+    const isExpected = verdicts.every((one) => one === expected.get(host.kind));
+    if (isRight !== isSaidRight || !isExpected) faults.push(`${host.kind}: ${verdicts}`);
   }
-  Deno.exit(0);
+  return faults;
+}
+
+/** The same in namespaces of its own, without a peer. */
+export function askCrowdApart(what: string, runs: number): Promise<ScaleRun[]> {
+  return playApart(import.meta.url, { what, runs }, 120_000);
+}
+
+if (import.meta.main) {
+  await endWithResult(({ what, runs }: { what: string; runs: number }) => askCrowd(what, runs));
 }

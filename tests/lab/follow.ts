@@ -3,12 +3,12 @@
  * daemon at the one that takes over: run in namespaces of its own by follow_test.ts and by the
  * measurement. Prints a `FollowResult` as JSON.
  */
-import { messageOf } from "../../lib/errors.ts";
 import { parseRequest } from "../../lib/wire/request.ts";
 import { formatAddress } from "../../lib/wire/addresses.ts";
 import { defaultPort } from "../../lib/wire/datagram.ts";
-import { linesOf, outcomeOf, run, until } from "../support/command.ts";
-import { connect, findIsolation, ip } from "../support/namespaces.ts";
+import { linesOf, run, until } from "../support/command.ts";
+import { connect, ip } from "../support/namespaces.ts";
+import { endWithResult, playApart } from "./apart.ts";
 import * as network from "./network.ts";
 import type { Station } from "./network.ts";
 
@@ -374,37 +374,18 @@ async function play(helpers: readonly Helper[], withEvents: boolean): Promise<Fo
   return { rounds, events: withEvents ? await tryEvents(r1, r2, host) : {}, log };
 }
 
-/**
- * Plays failovers in namespaces of their own, with dist/arpflush as it is. Rejects when it can't be
- * done; stderr says why.
- */
-export async function runFollowLab(
+/** Plays failovers in namespaces of their own, with dist/arpflush as it is. */
+export function runFollowLab(
   helpers: readonly Helper[],
   withEvents: boolean,
 ): Promise<FollowResult> {
-  const isolation = await findIsolation();
-  if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
-  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
-  const line = [...isolation.argv, ...deno, JSON.stringify({ helpers, withEvents })];
-  // /run is the lab's own, and goes with it.
-  const env = { TMPDIR: "/run" };
-  const cwd = new URL("../../", import.meta.url);
-  const signal = AbortSignal.timeout(230_000);
-  const { code, stdout, stderr } = await outcomeOf(line, { env, cwd, signal });
-  if (code !== 0) throw new Error(`Cannot play the failovers: ${stderr}`);
-  return JSON.parse(stdout);
+  return playApart(import.meta.url, { helpers, withEvents }, 230_000);
 }
 
 if (import.meta.main) {
-  try {
-    const { helpers, withEvents } = JSON.parse(Deno.args[0]);
-    const bytes = new TextEncoder().encode(JSON.stringify(await play(helpers, withEvents)));
-    for (let written = 0; written < bytes.length;) {
-      written += Deno.stdout.writeSync(bytes.subarray(written));
-    }
-    Deno.exit(0);
-  } catch (error) {
-    console.error(messageOf(error), log.slice(-60).join("\n"));
-    Deno.exit(1);
-  }
+  await endWithResult(
+    ({ helpers, withEvents }: { helpers: readonly Helper[]; withEvents: boolean }) =>
+      play(helpers, withEvents),
+    log,
+  );
 }

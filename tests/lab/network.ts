@@ -169,18 +169,25 @@ export async function startProber(
   start(station, ["/opt/arpflush/deno", "run", ...flags, ...args], onLine);
 }
 
+/** A router's keepalived. */
+interface KeepalivedSettings {
+  readonly priority: number;
+  /** What it runs when it becomes master. @default nothing */
+  readonly notify?: string;
+  /** What it tells of its states. @default nothing */
+  readonly fifo?: string;
+  /** The prefix length that it adds the address with. @default 24 */
+  readonly length?: number;
+}
+
 /**
- * Starts keepalived on a router, which runs `notify` when it becomes master, or writes to a FIFO. Both routers start as
- * backup and don't preempt, so that only a failure moves the address. There is no `use_vmac`: with it
- * the address keeps one link-layer address and there is nothing to heal.
+ * Starts keepalived on a router. Both routers start as backup and don't preempt, so that only a
+ * failure moves the address. There is no `use_vmac`: with it the address keeps one link-layer address
+ * and there is nothing to heal.
  */
 export async function startKeepalived(
   router: Station,
-  { priority, notify, fifo }: {
-    readonly priority: number;
-    readonly notify?: string;
-    readonly fifo?: string;
-  },
+  { priority, notify, fifo, length = 24 }: KeepalivedSettings,
   onLine: OnLine,
 ): Promise<void> {
   await runKeepalived(
@@ -198,7 +205,7 @@ vrrp_instance lan {
     priority ${priority}
     advert_int 1
     virtual_ipaddress {
-        ${virtualAddress}/24
+        ${virtualAddress}/${length}
     }
     ${notify === undefined ? "" : `notify_master "${notify}"`}
 }

@@ -4,7 +4,7 @@ import { programLine } from "../support/programs.ts";
 import { derivedKeys } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;
-const programs = ["serve", "ask", "flood", "first"] as const;
+const programs = ["serve", "ask", "flood", "first", "resolve"] as const;
 
 /** Compiles the peers in C into a folder. */
 export async function compilePeers(folder: string): Promise<void> {

@@ -1,5 +1,6 @@
 /** All sections by their name on the command line, in the order of docs/figures.md. */
 import type { Section } from "./section.ts";
+import { ask } from "./sections/ask.ts";
 import { constantTime } from "./sections/constant_time.ts";
 import { failover } from "./sections/failover.ts";
 import { floods } from "./sections/floods.ts";
@@ -19,6 +20,7 @@ export const sections: Readonly<Record<string, Section>> = {
   failover,
   instances,
   follow,
+  ask,
   start,
   flush,
   "receive-path": receivePath,

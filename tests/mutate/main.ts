@@ -5,12 +5,12 @@
  * survive. Exit code: 0 so it is, 1 not, 2 wrong arguments.
  */
 import { messageOf } from "../../lib/errors.ts";
-import { run } from "../support/command.ts";
+import { inFolder, run } from "../support/command.ts";
 
 const stryker = "@stryker-mutator/core@9.6.1";
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
-const ofReceiver = ["tests/unit/receiver"];
+const ofReceiver = ["tests/unit/receiver", "tests/unit/protocol_model_test.ts"];
 const senderTests = "exchange expectation follow_ups hosts verdict outcome table";
 const ofSender = senderTests.split(" ").map((name) => `tests/unit/sender/${name}_test.ts`);
 const ofService = [...ofReceiver, "tests/unit/service/running_service_test.ts"];
@@ -51,9 +51,8 @@ interface Tried {
 }
 
 /** Runs Stryker on a module, or some lines of it; the sandboxes with the mutants are outside the checkout. */
-async function tryMutants(path: string, lines: string): Promise<Report> {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-mutants-" });
-  try {
+function tryMutants(path: string, lines: string): Promise<Report> {
+  return inFolder(async (folder) => {
     const [room, name] = path.split("/").slice(1);
     const nearest = `tests/unit/${room}/${name.replace(".ts", "_test.ts")}`;
     const isThere = await Deno.stat(nearest).then(() => true, () => false);
@@ -88,9 +87,7 @@ async function tryMutants(path: string, lines: string): Promise<Report> {
       env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
     });
     return JSON.parse(await Deno.readTextFile(`${folder}/report.json`));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** A mutant by what it changes, wherever in its module that is: `old → new`. */

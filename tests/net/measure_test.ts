@@ -14,15 +14,22 @@ Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 /** The labs' are tests/lab/failover_test.ts and instances_test.ts. */
 const here = Object.entries(sections).filter(([, { runsOutside }]) => !runsOutside);
 
+/** Other tests run beside these: what they hinder is over in another try, a fault isn't. */
+const maxTries = 3;
 const context = { folder, quick: true, seed: 1, minutes: 0, write: false, progress: () => {} };
 for (const [name, { run }] of here) {
   Deno.test(`deno task measure ${name} --quick gives figures and keeps its promises`, async () => {
-    const rows = await run(context);
-    assert.ok(rows.length > 0);
-    for (const row of rows) {
-      assert.ok(Number.isFinite(row.value) && Number.isFinite(row.ratio ?? 0), row.what);
-      assert.doesNotMatch(cellsOf(row).join(), /none|NaN|Infinity/);
+    let broken: string[] = [];
+    for (let tries = 0; tries < maxTries; tries++) {
+      const rows = await run(context);
+      assert.ok(rows.length > 0);
+      for (const row of rows) {
+        assert.ok(Number.isFinite(row.value) && Number.isFinite(row.ratio ?? 0), row.what);
+        assert.doesNotMatch(cellsOf(row).join(), /none|NaN|Infinity/);
+      }
+      broken = brokenPromises(rows);
+      if (broken.length === 0) break;
     }
-    assert.deepEqual(brokenPromises(rows), []);
+    assert.deepEqual(broken, []);
   });
 }

@@ -194,7 +194,18 @@ Deno.test("send.ts finds host names in the machine's own list of hosts", () =>
     await Deno.writeTextFile(`${folder}/hosts`, "192.0.2.20 web1.test\n");
     const script = 'mount -n --bind "$1" /etc/hosts && shift && exec "$@"';
     const around = ["unshare", "--mount", "sh", "-c", script, "sh", `${folder}/hosts`];
-    const args = ["-p", `${host.port}`, "--no-verify", "-c", "1", "web1.test"];
+    const args = [
+      "-p",
+      `${host.port}`,
+      "--no-verify",
+      "-c",
+      "1",
+      "-w",
+      "20s",
+      "--expect",
+      "1",
+      "web1.test",
+    ];
     const { code, stdout, stderr } = await router.send(args, around);
     assert.equal(code, 0, stdout + stderr);
   }));

@@ -13,6 +13,7 @@ import {
   isRight,
   openSegment,
   reports,
+  routerMac,
   settingsText,
   withHost,
 } from "./chain.ts";
@@ -52,7 +53,7 @@ for (const [place, lines] of Object.entries(places)) {
         await reports(segment, ["-a", "--probe"], 3, stuck);
         await entry(host, "192.0.2.7", deadMac, "reachable");
         await reports(segment, ["-a"], 0, /^host0 .* healed/m);
-        await isRight(host, "192.0.2.7", "00:00:5e:00:01:07");
+        await isRight(host, "192.0.2.7", routerMac, "00:00:5e:00:01:07");
       } finally {
         await ip(null, ["addr flush dev lo to 192.0.2.7"]);
         await run(["sh", "-c", "ip link del nowhere 2>&- || ip link del vrrp.7 2>&- || :"]);
@@ -236,14 +237,16 @@ Deno.test("two hosts of one name are two hosts, and one that can't flush is not 
   await reports(segment, ["-a", "--expect", "2"], 0, /2 hosts answered: 2 healed/);
 });
 
+const pipe = Symbol("a pipe that nobody writes to");
 /** Texts of --expect files: null is no file. */
 const files: readonly (readonly [
   what: string,
-  bytes: Uint8Array<ArrayBuffer> | string | null,
+  bytes: Uint8Array<ArrayBuffer> | string | typeof pipe | null,
   code: number,
   said: RegExp,
 ])[] = [
   ["isn't there", null, 4, /Cannot read expected hosts from .*: No such file/],
+  ["is a pipe", pipe, 4, /Cannot read expected hosts from .*: it is not a regular file/],
   ["is empty", "# nobody yet\n", 4, /Cannot read expected hosts from /],
   ["is in UTF-16", Uint8Array.of(0xff, 0xfe, 0x68, 0, 0x30, 0, 0x0a, 0), 4, /UTF-16/],
   ["has an address", "192.0.2.100\n", 0, /1 healed/],
@@ -254,7 +257,9 @@ for (const [what, content, code, said] of files) {
   Deno.test(`a file for --expect that ${what} keeps no datagram back`, () =>
     withHost(async (segment, host) => {
       const path = `${folder}/expected`;
-      if (typeof content === "string") await Deno.writeTextFile(path, content);
+      await Deno.remove(path).catch(() => {});
+      if (content === pipe) await run(["mkfifo", path]);
+      else if (typeof content === "string") await Deno.writeTextFile(path, content);
       else if (content !== null) await Deno.writeFile(path, content);
       await host.goStale();
       await reports(segment, ["-a", "--expect", path], code, said);

@@ -14,7 +14,7 @@ import {
   type World,
   worlds,
 } from "../unit/sender/worlds.ts";
-import { build, clear, type Firewalls, firewalls, routeBack } from "./worlds/build.ts";
+import { build, clear, firewalls, type Hindrances, routeBack } from "./worlds/build.ts";
 import { maxHosts, openStage, type Stage } from "./worlds/stage.ts";
 
 /** How many worlds are built; and a seed, or a seed and a path that fast-check printed. */
@@ -30,15 +30,15 @@ const smallWorlds: fc.Arbitrary<World> = worlds.map((world) => ({
   ...world,
   links: world.links.slice(0, 3),
   // The kernel has 1,024 neighbors for all namespaces together.
-  hosts: world.hosts.slice(0, world.virtual.length > 55 ? 1 : maxHosts)
-    .map((host) => ({ ...host, fault: "none" as const })),
+  hosts: world.hosts.slice(0, world.virtual.length > 55 ? 1 : maxHosts),
   loss: world.loss === 0.9 ? 0.6 as const : world.loss,
 }));
 const namespaceWorlds = fc.record({
   world: smallWorlds,
-  firewall: fc.record<Firewalls>({
+  hindrances: fc.record<Hindrances>({
     router: fc.constantFrom("none", "none", "none", ...firewalls),
     deafOn: fc.constantFrom(null, null, null, 0, 1),
+    slowIp: fc.constantFrom(false, false, false, true),
   }),
 });
 
@@ -103,13 +103,15 @@ function judgeHost(index: number, ended: EndedWorld): void {
   if (results.length === 0) return;
   const [{ state, reports }] = results;
   const isGood = ["healed", "flushed", "alive"].includes(state);
+  const { fault } = host.spec;
+  const isSure = isLossless && fault === "none";
   for (const one of placed.filter(({ index }) => index >= 0)) {
     const text = formatAddress(one.address);
     const truth = truthOf(host, one, ended);
     const isReached = reached[index].has(text);
     const through = getsThrough(truth);
-    // A host whose clock is off has not flushed if the repair was lost.
-    if (through !== null && (isGood || isLossless)) {
+    // A host whose clock is off has not flushed if the repair was lost, nor one that couldn't.
+    if (through !== null && (isGood || isSure)) {
       assert.equal(isReached, through, `host ${index} at ${text}: ${truth}`);
     }
     if (isGood && truth !== "no matter") assert.ok(isReached, `host ${index} at ${text}: ${state}`);
@@ -122,7 +124,9 @@ function judgeHost(index: number, ended: EndedWorld): void {
   const truths = placed.filter((one) => one.index >= 0).map((one) => truthOf(host, one, ended));
   const worst = ["stuck", "no answer"].find((one) => truths.includes(one)) ??
     (world.action === "--probe" ? "alive" : "healed");
-  if (isGood || isLossless) assert.equal(state, worst, `host ${index}`);
+  if (isGood || isSure) assert.equal(state, worst, `host ${index}`);
+  if (state === "failed") assert.ok(fault === "flush" || fault === "resolve", `host ${index}`);
+  if (state === "unverified") assert.ok(!isSure, `host ${index}`);
 }
 
 function judge(ended: EndedWorld): void {
@@ -140,7 +144,7 @@ function judge(ended: EndedWorld): void {
 function isHeard(
   host: HostModel,
   { routerPlaces }: ReturnType<typeof layOut>,
-  { router, deafOn }: Firewalls,
+  { router, deafOn }: Hindrances,
 ): boolean {
   const is4 = (address: string) => address.includes(".");
   const families = (places: HostModel["interfaces"], link: number) =>
@@ -154,10 +158,10 @@ function isHeard(
 }
 
 /** Builds a world, runs the sender in it, pings, and judges. */
-async function tryWorld(world: World, firewall: Firewalls, stage: Stage): Promise<void> {
+async function tryWorld(world: World, hindrances: Hindrances, stage: Stage): Promise<void> {
   const layout = layOut(world);
   const placed = layout.placed.map((one) =>
-    firewall.router === "no IPv6" && one.address.family === 6 && one.answer !== null &&
+    hindrances.router === "no IPv6" && one.address.family === 6 && one.answer !== null &&
       layout.own.has(one.answer)
       ? { ...one, answer: null }
       : one
@@ -166,8 +170,8 @@ async function tryWorld(world: World, firewall: Firewalls, stage: Stage): Promis
     modelOf(spec, String(i), layout.hostPlaces[i], layout.placed)
   );
   try {
-    const { keys, ownKey } = await build(world, layout, models, firewall, stage);
-    const heard = models.map((model) => isHeard(model, layout, firewall));
+    const { keys, ownKey } = await build(world, layout, models, hindrances, stage);
+    const heard = models.map((model) => isHeard(model, layout, hindrances));
     const expected = world.expected ??
       Math.max(1, world.acksDropped ? 0 : heard.filter(Boolean).length);
     const timing = ["-c", "3", "-i", "200ms", "-w", "2500ms"];
@@ -200,7 +204,7 @@ async function tryWorlds(slot: number, runs: number): Promise<void> {
     await using stage = await openStage(folder);
     const property = fc.asyncProperty(
       namespaceWorlds,
-      ({ world, firewall }) => tryWorld(world, firewall, stage),
+      ({ world, hindrances }) => tryWorld(world, hindrances, stage),
     );
     await fc.assert(property, {
       seed: seed + (path === undefined ? slot : 0),

@@ -100,3 +100,15 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Runs a body with a folder of its own, which is gone afterwards. */
+export async function inFolder<Result>(
+  body: (folder: string) => Promise<Result> | Result,
+): Promise<Result> {
+  const folder = await Deno.makeTempDir({ prefix: "arpflush-" });
+  try {
+    return await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

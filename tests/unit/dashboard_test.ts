@@ -1,7 +1,7 @@
 /** packaging/grafana-dashboard.json, judged by Grafana's own types; its queries are with the alerts. */
 import assert from "node:assert/strict";
 import dashboard from "../../packaging/grafana-dashboard.json" with { type: "json" };
-import { outcomeOf } from "../support/command.ts";
+import { inFolder, outcomeOf } from "../support/command.ts";
 
 /** The types of a dashboard with these kinds of panels, as they are in JSON: enums are their texts. */
 const types = `
@@ -25,9 +25,8 @@ type OwnDashboard = Json<Omit<Dashboard, "panels" | "templating"> & { panels: Ow
 `;
 
 /** What the type checker says of these documents as dashboards. */
-async function checked(...documents: readonly unknown[]): Promise<string> {
-  const folder = await Deno.makeTempDir();
-  try {
+function checked(...documents: readonly unknown[]): Promise<string> {
+  return inFolder(async (folder) => {
     const files = documents.map((_, i) => `${folder}/${i}.ts`);
     await Promise.all(files.map((file, i) => {
       const text = JSON.stringify(documents[i], null, 1);
@@ -36,9 +35,7 @@ async function checked(...documents: readonly unknown[]): Promise<string> {
     const config = `${import.meta.dirname}/../../deno.json`;
     const line = [Deno.execPath(), "check", "-q", "--config", config, ...files];
     return (await outcomeOf(line, { env: { NO_COLOR: "1" } })).stderr;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 Deno.test("grafana-dashboard.json is a dashboard by Grafana's own types, which know a wrong one", async () => {

@@ -2,31 +2,12 @@
 import assert from "node:assert/strict";
 import { appendLine, readTail, replaceFile, rotatedPath, updateFile } from "../../lib/files.ts";
 import type { After } from "../../lib/time.ts";
-import { run } from "../support/command.ts";
+import { inFolder, run } from "../support/command.ts";
 
 const onWindows = Deno.build.os === "windows";
 
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 const namesIn = async (folder: string) =>
   (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
-
-Deno.test("replaceFile() makes a file and replaces it, and leaves nothing beside it", () =>
-  inFolder(async (folder) => {
-    const path = `${folder}/a.prom`;
-    await replaceFile(path, "one\n");
-    assert.equal(await Deno.readTextFile(path), "one\n");
-    await replaceFile(path, "two\n");
-    assert.equal(await Deno.readTextFile(path), "two\n");
-    assert.deepEqual(await namesIn(folder), ["a.prom"]);
-  }));
 
 Deno.test("replaceFile() never shows half a file to a reader", () =>
   inFolder(async (folder) => {

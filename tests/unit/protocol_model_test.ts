@@ -15,7 +15,6 @@ import {
   type NeighborCache,
   NeighborCacheError,
 } from "../../lib/neighbors/neighbor_cache.ts";
-import type { DatagramSocket } from "../../lib/receiver/datagram_loop.ts";
 import { Receiver } from "../../lib/receiver/receiver.ts";
 import type { OpenDatagramPort } from "../../lib/sender/datagram_port.ts";
 import { exchange, type ExchangePlan, type ExchangeRecord } from "../../lib/sender/exchange.ts";
@@ -41,7 +40,7 @@ import {
 import { createRouter } from "../support/datagrams.ts";
 import { type Given, step } from "../support/schedules.ts";
 import { createTestTime, settle, type TestTime } from "../support/test_time.ts";
-import { notingCache, testRules } from "./receiver/harness.ts";
+import { createQueueSocket, notingCache, testParts, testRules } from "./receiver/harness.ts";
 import { foreignMac, isOwnMac, ownMac } from "./sender/answers.ts";
 import { planned } from "./sender/virtual_run.ts";
 
@@ -182,54 +181,35 @@ class Host {
     const start = ++this.#starts;
     this.#startedWall = clock.wall();
     this.#challenges = new Set();
-    const waiting: [Uint8Array, Deno.NetAddr][] = [];
-    let receiving: ((datagram: [Uint8Array, Deno.NetAddr]) => void) | null = null;
     let latest: Uint8Array | null = null;
     let acceptedBefore = 0;
-    const take = (datagram: [Uint8Array, Deno.NetAddr]) => {
+    const queue = createQueueSocket((bytes, to) => {
+      if (start !== this.#starts) return;
+      if (bytes[6] === 3) this.#challenges.add(bytes.slice(40, 48).toHex());
+      this.send(this, bytes, to as Deno.NetAddr);
+    });
+    const receive = async () => {
+      // What came last has been judged.
+      const count = receiver?.counters.counted.accepted ?? 0;
+      if (latest !== null && count > acceptedBefore) this.#noteAccepted(latest, start);
+      acceptedBefore = count;
+      const datagram = await queue.socket.receive();
       latest = datagram[0];
       return datagram;
     };
-    const socket: DatagramSocket = {
-      addr: { transport: "udp", hostname: hostAddress(number), port },
-      receive: () => {
-        // What came last has been judged.
-        const count = receiver?.counters.counted.accepted ?? 0;
-        if (latest !== null && count > acceptedBefore) this.#noteAccepted(latest, start);
-        acceptedBefore = count;
-        const next = waiting.shift();
-        if (next !== undefined) return Promise.resolve(take(next));
-        return new Promise((resolve) => receiving = (datagram) => resolve(take(datagram)));
-      },
-      send: (bytes, to) => {
-        if (start === this.#starts) {
-          if (bytes[6] === 3) this.#challenges.add(bytes.slice(40, 48).toHex());
-          this.send(this, bytes.slice(), to as Deno.NetAddr);
-        }
-        return Promise.resolve(bytes.length);
-      },
-      close() {},
-    };
     let receiver: Receiver | null = null;
     receiver = new Receiver({ ...testRules, ...this.#rules() }, {
+      ...testParts,
       cache: this.#cache(),
-      report: () => {},
       time: clock,
-      random: () => 0.5,
-      open: () => socket,
+      open: () => ({ ...queue.socket, receive }),
       hostName: () => name,
       signer: { publicKey: hostKeys[number], sign: () => signatureOf(hostKeys[number]) },
       instance: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, start),
       challengeSecret: new Uint8Array(32).fill(16 * number + start),
-      linkZones: () => [],
     });
     this.#receiver = receiver;
-    this.#give = (bytes, from) => {
-      if (receiving === null) return void waiting.push([bytes, from]);
-      const give = receiving;
-      receiving = null;
-      give([bytes, from]);
-    };
+    this.#give = queue.deliver;
     void receiver.flushAll("the start of the service");
   }
 

@@ -30,6 +30,8 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
   await session.unix(["mkdir", "-p", folder]);
   await manager.state("start", serviceName);
   let flushes = 0;
+  /** How long the flushes' own calls took beside the addresses, as the log says, ms. */
+  const calls: number[] = [];
 
   /** How long a second router's flushes took, ms, while requests and the refresher ask for these. */
   async function flushBeside(addresses: readonly string[]): Promise<number[]> {
@@ -45,7 +47,7 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
       /^Flushed all .* in ([\d.]+) ms/.exec(text)?.[1] ?? []
     );
     assert.equal(all.length, 3, "in the log when the ack is there");
-    assert.ok(Math.max(...all.map(Number)) <= maxFlushMs, `the flush's own calls: ${all}`);
+    if (addresses.length > 0) calls.push(...all.map(Number));
     return times;
   }
 
@@ -67,6 +69,7 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
   const times = `${alone}; ${beside}`;
   const isQuiet = alone.every((time) => time <= maxFlushMs / 2);
   assert.ok(median(beside) <= maxFlushMs / 2 + 2 * median(alone), times);
+  assert.ok(median(calls) <= maxFlushMs / 2 && (!isQuiet || median(calls) <= 2), `${calls}`);
   assert.ok(!isQuiet || beside.filter((time) => time > maxFlushMs).length <= 1, times);
   assert.ok(Math.max(...beside) < 2_000, times);
   // Half a second is given to what is being resolved.

@@ -1,11 +1,14 @@
-/** Where the compiled service listens, and who else does, under Wine. Needs root and wine/setup.sh. */
+/** Where the compiled service listens, who else does, and changes of the network, under Wine. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
+import { REG_DWORD } from "../../lib/win32/advapi32.ts";
 import { defaultPort } from "../../lib/wire/datagram.ts";
+import { until } from "../support/command.ts";
 import { denoExe, windowsPath } from "./wine/session.ts";
 import { openWindowsHost, serviceName } from "./wine/windows_host.ts";
 
 const PARAMCHANGE = 6;
-const started = 1, reloaded = 3, listening = 32, portShared = 36, addressMissing = 37;
+const started = 1, reloaded = 3, flushed = 10;
+const listening = 32, networkUnwatched = 34, portShared = 36, addressMissing = 37;
 
 Deno.test("the service listens on each of its addresses, and obeys the host itself", async (t) => {
   await using host = await openWindowsHost();
@@ -31,6 +34,25 @@ Deno.test("the service listens on each of its addresses, and obeys the host itse
   await t.step("an address that comes", async () => {
     await session.unix(["ip", "addr", "add", "2001:db8::66/64", "dev", "e0", "nodad"]);
     assert.match((await host.event(listening)).text, /^Listening on 2001:db8::66 port/);
+    assert.notEqual(await host.router("probe", "2001:db8::66"), null);
+  });
+
+  await t.step("an address that goes and comes back", async () => {
+    // Linux keeps a socket whose address has gone, Windows doesn't: it has to be another one.
+    const socket = async () => {
+      const { stdout } = await session.unix(["cat", "/proc/net/udp6"]);
+      return stdout.split("\n").find((line) => line.includes("66000000:6C57"))?.trim().split(
+        / +/,
+      )[9];
+    };
+    const before = await socket();
+    await session.unix(["ip", "addr", "del", "2001:db8::66/64", "dev", "e0"]);
+    await session.unix(["ip", "addr", "add", "2001:db8::66/64", "dev", "e0", "nodad"]);
+    await until(
+      async () => ![undefined, before].includes(await socket()),
+      "another socket",
+      10_000,
+    );
     assert.notEqual(await host.router("probe", "2001:db8::66"), null);
   });
 
@@ -64,5 +86,33 @@ Deno.test("the service listens on each of its addresses, and obeys the host itse
     await reader.cancel();
     await second.stderr.cancel();
   });
+  await manager.state("stop", serviceName);
+});
+
+Deno.test("the service flushes an interface that gets an address, at once and once a hold-down", async () => {
+  await using host = await openWindowsHost();
+  const { manager, session } = host;
+  const ip = (...words: string[]) => session.unix(["ip", ...words]);
+  await manager.run("setValue", "HoldDownSeconds", REG_DWORD, [2, 0, 0, 0]);
+  await manager.state("start", serviceName);
+  await host.event(started);
+  const stale = ["lladdr", "02:00:00:00:00:aa", "dev", "e0", "nud", "stale"];
+  await ip("neigh", "replace", "192.0.2.77", ...stale);
+
+  // Windows is told of this, and it is none of its business.
+  await ip("link", "set", "e0", "mtu", "1400");
+  const start = performance.now();
+  for (let i = 0; i < 40; i++) {
+    await ip("neigh", "replace", "192.0.2.78", ...stale);
+    await ip("addr", "add", `192.0.2.${150 + i}/24`, "dev", "e0");
+    await ip("addr", "del", `192.0.2.${150 + i}/24`, "dev", "e0");
+  }
+  const stormMs = performance.now() - start;
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const events = await host.newEvents();
+  assert.ok(!events.some(({ id }) => id === networkUnwatched));
+  const flushes = events.filter(({ id }) => id === flushed).map(({ text }) => text);
+  assert.match(flushes[0] ?? "", /^Flushed 192\.0\.2\.7\d.* for a change of interface \d+/);
+  assert.ok(flushes.length >= 2 && flushes.length <= 2 + stormMs / 2_000, `${stormMs}: ${flushes}`);
   await manager.state("stop", serviceName);
 });

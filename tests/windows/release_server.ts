@@ -1,5 +1,5 @@
 /**
- * A double of the server that Deno fetches base runtimes from, and of the way to it: a proxy which
+ * Double of the server that Deno fetches base runtimes from, and of the way to it: a proxy which
  * takes whatever host it is asked for as that server, under a certificate of its own.
  */
 import { run } from "../support/command.ts";

@@ -124,7 +124,7 @@ function run({ quick, seed }: Context): Promise<Row[]> {
 export const constantTime: Section = {
   title: "Constant time",
   about:
-    "Welch's |t| between the times of two wrong guesses, a million calls; above 10 a leak is " +
-    "certain. The control must leak.",
+    "Welch's |t| between the times of two wrong guesses, a million calls; above 10 is a leak, " +
+    "which the control must have.",
   run,
 };

@@ -92,11 +92,10 @@ function rowsOf(way: string, runs: readonly RunResult[], limits: Pick<Row, "goal
 export const failover: Section = {
   title: "A real failover and one back",
   about:
-    "Two routers with real keepalived (`advert_int 1`, `nopreempt`) and three hosts that probe " +
-    "the virtual address every 10 ms; each router has the daemon, or the script in " +
-    "`notify_master`. The master's link is cut, and 6 s later the new master's; five runs each. " +
-    "Hosts a and b ignore gratuitous ARP. Most of an outage is VRRP's own three advertisements. " +
-    "The picture is the daemon's run with the median ratio.",
+    "Two routers with real keepalived, with the daemon or the script in `notify_master`; three " +
+    "hosts that probe the virtual address every 10 ms. The master's link is cut, then the new " +
+    "master's; five runs each. Hosts a and b ignore gratuitous ARP. Most of an outage is " +
+    "VRRP's own. The picture is the daemon's run with the median ratio.",
   needs: ["keepalived", "nft"],
   runsOutside: true,
   picture,

@@ -1,21 +1,12 @@
 import { decodeAck } from "../../../lib/wire/ack.ts";
 import { openSegment } from "../../net/chain.ts";
 import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
-import { type CommandLine, outcomeOf, run as runCommand } from "../../support/command.ts";
+import { outcomeOf, run as runCommand } from "../../support/command.ts";
 import { sentRequest, type TestRouter } from "../../support/datagrams.ts";
-import { droppedDatagrams, readProcessState } from "../../support/linux.ts";
+import { readProcessState } from "../../support/linux.ts";
 import { ip } from "../../support/namespaces.ts";
-import { cReceiver, denoReceiver, startReceiverProcess } from "../peers.ts";
-import {
-  datagramFile,
-  forged,
-  insidersRequest,
-  junk,
-  openRequestSocket,
-  sharedRouter,
-} from "../requests.ts";
-import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
-import { formatNumber, median } from "../statistics.ts";
+import { datagramFile, forged, insidersRequest, junk, openRequestSocket } from "../requests.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 
 interface Flood {
   /** An insider's requests have a right filter, so that their signature is verified. */
@@ -63,15 +54,6 @@ function flushedPercent(
   return 100 * flushed.length / requests.length;
 }
 
-/** Runs peers/flood.c: how many datagrams the system took, and the answers to those sent once. */
-async function runFlood(line: CommandLine, flood: Uint8Array[], once: readonly Uint8Array[] = []) {
-  const file = datagramFile([...flood, new Uint8Array(), ...once]);
-  const answers = (await outcomeOf(line, { input: file })).stdout.trim().split("\n");
-  const [sent] = answers.splice(-1)[0].split(" ").map(Number);
-  if (!(sent > 0)) throw new Error(`Cannot flood by "${line.join(" ")}"`);
-  return { sent, answers: answers.map((answer) => Uint8Array.fromHex(answer)) };
-}
-
 /** Floods a service, with genuine requests in the midst of it. */
 async function floodService(
   flood: Flood,
@@ -91,7 +73,6 @@ async function floodService(
   await socket.request();
   const pid = await faulty.pid();
   const before = await readProcessState(pid);
-  const droppedBefore = await droppedDatagrams(argv);
 
   const count = quick ? 20 : 200;
   const sign = () => socket.sign();
@@ -106,8 +87,13 @@ async function floodService(
     ...[`${folder}/flood`, host, `${port}`, `${flood.perSecond}`, `${seconds}`],
     ...[flooder, router, `${slotMs}`],
   ];
-  const { sent, answers } = await runFlood(line, floodOf(flood, socket.router), once);
-  const dropped = await droppedDatagrams(argv) - droppedBefore;
+  // peers/flood.c prints the answers to what is sent once, then how many of the flood went out.
+  const input = datagramFile([...floodOf(flood, socket.router), new Uint8Array(), ...once]);
+  const lines = (await outcomeOf(line, { input })).stdout.trim().split("\n");
+  if (!(Number(lines.at(-1)?.split(" ")[0]) > 0)) {
+    throw new Error(`Cannot flood by "${line.join(" ")}"`);
+  }
+  const answers = lines.slice(0, -1).map((answer) => Uint8Array.fromHex(answer));
   await sleep(settleMs);
   const after = await readProcessState(pid);
   await sleep(1_000);
@@ -126,33 +112,9 @@ async function floodService(
     figure(`${name}: five copies flushed`, flushedPercent(fives, answers, socket.router), "%", {
       promise: { min: isInsider ? 95 : 99 },
     }),
-    figure(`${name}: socket full`, 100 * dropped / sent, "%"),
   ];
   const descriptors = after.descriptors - before.descriptors;
   return { rows, mebibytes: after.maxRss / 2 ** 20, descriptors, idleCpuMs };
-}
-
-/** The part of a flood over loopback that the sockets of three receivers have no room for. */
-async function floodReceivers(flood: Flood, { folder, quick }: Context): Promise<Row> {
-  const receivers = [
-    denoReceiver("arpflush", "ArpFlush"),
-    denoReceiver("bare", "bare Deno loop"),
-    cReceiver(folder),
-  ];
-  const receiverPort = 47_906;
-  const numbers = [receiverPort, flood.perSecond, quick ? 0.5 : 4].map(String);
-  const subjects = receivers.map((receiver) => ({ what: receiver.name, receiver }));
-  const samples = await inTurn(subjects, { count: quick ? 1 : 5 }, async ({ receiver }) => {
-    await using _running = await startReceiverProcess(receiver, receiverPort, 0, 0);
-    const before = await droppedDatagrams();
-    const line = [`${folder}/flood`, "127.0.0.1", ...numbers];
-    const { sent } = await runFlood(line, floodOf(flood, sharedRouter));
-    return 100 * (await droppedDatagrams() - before) / sent;
-  });
-  const [ours, ...others] = samples;
-  const peer = others.map(({ what, values }) => `${what} ${formatNumber(median(values))}%`);
-  const what = `loopback, ${flood.kind}: socket full`;
-  return { ...rowOf({ ...ours, what }, "%"), peer: peer.join(", ") };
 }
 
 async function run(context: Context): Promise<Row[]> {
@@ -176,16 +138,13 @@ async function run(context: Context): Promise<Row[]> {
     }),
     figure("processor in a second afterwards, at most", most((one) => one.idleCpuMs), "ms"),
   ];
-  for (const flood of floods) rows.push(await floodReceivers(flood, context));
   return rows;
 }
 
 export const floods: Section = {
   title: "Floods",
   about:
-    "200 genuine requests of one copy and 100 of five, in a flood from another address; both " +
-    "ends share this machine. Loopback: the same floods at receivers that do less, 5 turns of " +
-    "4 s.",
+    "200 requests of one copy and 100 of five in a flood from another address, both ends on this machine.",
   needs: ["cc", "nft"],
   run,
 };

@@ -76,8 +76,7 @@ async function run({ quick }: Context): Promise<Row[]> {
 export const flush: Section = {
   title: "Flush of a table",
   about:
-    "The kernel's table, filled anew before each flush, 21 turns. ArpFlush has `ip` print the " +
-    "table before: a host must know which addresses it forgot, to say that nobody answers " +
-    "them.",
+    "The kernel's table, filled anew each time, 21 turns. ArpFlush has `ip` print it before: a " +
+    "host must know which addresses it forgot.",
   run,
 };

@@ -48,9 +48,8 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
 export const follow: Section = {
   title: "The daemon beside keepalived",
   about:
-    "Two routers with real keepalived and 40 instances on two links; the master's cables are " +
-    "cut, eight turns with and without the daemon. A link's line counts from when a second " +
-    "FIFO of keepalived's has it.",
+    "Real keepalived, 40 instances on two links; the master's cables are cut, eight turns with " +
+    "and without the daemon.",
   needs: ["keepalived", "nft", "mkfifo"],
   runsOutside: true,
   run,

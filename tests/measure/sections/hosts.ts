@@ -87,9 +87,9 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const hosts: Section = {
   title: "Many hosts answer one broadcast",
-  about: "One program stands in for all hosts, each with a key, and signs on the machine that " +
-    "verifies; a single copy, 9 turns. Without `--spread` some 160 acks fit into the sender's " +
-    "socket.",
+  about:
+    "One program stands in for all hosts, and signs on the machine that verifies; one copy, 9 " +
+    "turns.",
   prepare: (folder) => pack(`${folder}/packed`),
   run,
 };

@@ -57,7 +57,7 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const idle: Section = {
   title: "Idle",
-  about:
-    "The service and a Deno program that waits, ten starts of both side by side, for a minute.",
+  about: "Ten starts of the service and of a Deno program that waits, side by side, a minute in " +
+    "all.",
   run,
 };

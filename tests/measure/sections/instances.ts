@@ -14,9 +14,10 @@ async function run({ quick, progress }: Context): Promise<Row[]> {
 
 export const instances: Section = {
   title: "Forty instances fail over at once",
-  about: `Two routers with real keepalived and ${count} instances in a \`vrrp_sync_group\`: time ` +
-    "until the other router has the last address after the master ended, 5 turns. Nobody " +
-    "answers: it is the routers' own processors that scripts take from the failover.",
+  about:
+    `Real keepalived, ${count} instances in a \`vrrp_sync_group\`: from the master's end until ` +
+    "the other router has the last address, 5 turns. No host answers: it is the failover's own " +
+    "processors that scripts take.",
   needs: ["keepalived", "ps"],
   runsOutside: true,
   run,

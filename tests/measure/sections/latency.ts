@@ -74,9 +74,8 @@ async function run(context: Context): Promise<Row[]> {
 export const latency: Section = {
   title: "Datagram to flush and to ack",
   about:
-    "The time within which 99 of 100 requests are flushed and acked, round trip over loopback " +
-    "included, the flush empty: 500 requests, 1 ms apart, 9 turns; then beside 10,000 forged " +
-    "requests a second.",
+    "99 of 100 requests, 1 ms apart over loopback, are flushed and acked within this time, the " +
+    "flush empty; 9 turns. Flooded: 10,000 forged requests a second besides.",
   needs: ["cc"],
   run,
 };

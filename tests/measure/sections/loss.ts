@@ -91,8 +91,7 @@ async function run({ quick }: Context): Promise<Row[]> {
 
 export const loss: Section = {
   title: "Loss",
-  about: "Hosts that at least one of five copies reaches, over a wire on which nftables drops " +
-    "requests at random.",
+  about: "Hosts that at least one of five copies reaches while nftables drops requests at random.",
   needs: ["nft"],
   run,
 };

@@ -58,8 +58,8 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const receivePath: Section = {
   title: "Receive path",
-  about: "Copies of a genuine request, and requests with a wrong signature under a right filter, " +
-    "checked per second of processor time, 9 turns.",
+  about: "Copies of a genuine request, and wrong signatures under a right filter, checked per " +
+    "second of processor time, 9 turns.",
   needs: ["cc"],
   run,
 };

@@ -64,7 +64,7 @@ function countOf(service: ServiceProcess, pattern: RegExp): number {
 export const reloads: Section = {
   title: "Reloads under load",
   about:
-    "SIGHUP after SIGHUP, every second one with broken settings, each with three requests on " +
-    "their way.",
+    "SIGHUP after SIGHUP, every second one with broken settings, three requests under way at " +
+    "each.",
   run,
 };

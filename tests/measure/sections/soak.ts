@@ -153,8 +153,7 @@ async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
 
 export const soak: Section = {
   title: "Soak",
-  about: "1,000 datagrams a second: probes, flushes, copies, stale, forged, junk. Memory is the " +
-    "largest median of a quarter of the readings over that of the first, judged from ten " +
-    "minutes on.",
+  about: "1,000 datagrams of all kinds a second. Memory: the largest median of a quarter of the " +
+    "readings over the first's, judged from ten minutes on.",
   run,
 };

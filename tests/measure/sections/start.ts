@@ -106,8 +106,7 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
 
 export const start: Section = {
   title: "Process start to first datagram",
-  about: "From before a process is started until its datagram arrives on the same machine, 25 " +
-    "turns; the sender signs, asks for reports and broadcasts.",
+  about: "From a process's start until its datagram arrives, 25 turns.",
   needs: ["cc", "python3"],
   prepare: (folder) => pack(`${folder}/packed`),
   run,

@@ -6,12 +6,14 @@ import type { Stage } from "./stage.ts";
 
 export const firewalls = ["none", "a rule for acks", "no IPv6"] as const;
 
-/** What firewalls do besides what a world says. */
-export interface Firewalls {
+/** What firewalls and busy hosts do besides what a world says. */
+export interface Hindrances {
   /** The router's. */
   readonly router: typeof firewalls[number];
   /** A link on which the hosts' drop all requests. */
   readonly deafOn: number | null;
+  /** On hosts without a fault. */
+  readonly slowIp: boolean;
 }
 
 type Layout = ReturnType<typeof layOut>;
@@ -89,7 +91,7 @@ function silence(placed: readonly PlacedAddress[], world: World): string {
   return table("arp", four) + table("ip6", six);
 }
 
-function firewallRules(world: World, firewall: Firewalls["router"]): string {
+function firewallRules(world: World, firewall: Hindrances["router"]): string {
   const admitted = "udp sport 27735 udp dport 27736-27799 accept;";
   const stateful = (more: string) =>
     `table inet stateful { chain in { type filter hook input priority 1; policy drop;
@@ -100,7 +102,7 @@ function firewallRules(world: World, firewall: Firewalls["router"]): string {
     (firewall === "no IPv6" ? noIPv6 : "");
 }
 
-function hostRules({ loss }: World, { deafOn }: Firewalls): string {
+function hostRules({ loss }: World, { deafOn }: Hindrances): string {
   const deaf = deafOn === null ? "" : `table inet deaf { chain in {
     type filter hook input priority 0; iifname e${deafOn} udp dport 27735 drop; }; }\n`;
   if (loss === 0) return deaf;
@@ -162,7 +164,7 @@ export async function build(
   world: World,
   layout: Layout,
   models: readonly HostModel[],
-  firewalls: Firewalls,
+  hindrances: Hindrances,
   stage: Stage,
 ): Promise<{ readonly keys: readonly (string | null)[]; readonly ownKey: string | null }> {
   const { placed } = layout;
@@ -171,14 +173,14 @@ export async function build(
     stage.router.tell({
       kind: "set up",
       ip: routerLines(world, layout),
-      nft: silence(placed, world) + firewallRules(world, firewalls.router),
+      nft: silence(placed, world) + firewallRules(world, hindrances.router),
     }),
     stage.rival.tell({ kind: "set up", ip: rivalLines(world, placed), nft: "" }),
     ...models.map((model, i) =>
       stage.hosts[i].tell({
         kind: "set up",
         ip: hostLines(model, placed),
-        nft: hostRules(world, firewalls),
+        nft: hostRules(world, hindrances),
       })
     ),
   ]);
@@ -189,13 +191,15 @@ export async function build(
     'Listen = "::"',
   ].join("\n");
   const start = { kind: "start", settings } as const;
-  const keys = await Promise.all(models.map(async ({ spec: { name, clockMs, hasService } }, i) => {
+  const keys = await Promise.all(models.map(async ({ spec }, i) => {
+    const { name, clockMs, hasService } = spec;
+    const fault = spec.fault === "none" && hindrances.slowIp ? "slow" : spec.fault;
     if (!hasService) return null;
     const machine = stage.hosts[i];
-    return (await machine.tell({ ...start, hostName: `sql0${name}`, clockMs })).key ?? null;
+    return (await machine.tell({ ...start, hostName: `sql0${name}`, clockMs, fault })).key ?? null;
   }));
   const own = world.ownService
-    ? await stage.router.tell({ ...start, hostName: "r1", clockMs: 0 })
+    ? await stage.router.tell({ ...start, hostName: "r1", clockMs: 0, fault: "none" })
     : null;
   return { keys, ownKey: own?.key ?? null };
 }

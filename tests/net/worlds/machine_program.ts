@@ -4,10 +4,14 @@
  * a JSON document a line; each is answered by one line.
  */
 import { parseSettingsText } from "../../../lib/config/file.ts";
+import { createIpCommand, type IpCommand } from "../../../lib/neighbors/iproute2.ts";
 import { createLinuxCache } from "../../../lib/neighbors/linux.ts";
 import { type RunningService, startService } from "../../../lib/service/running_service.ts";
-import { systemTime } from "../../../lib/time.ts";
+import { sleep, systemTime } from "../../../lib/time.ts";
 import { linesOf, outcomeOf, run } from "../../support/command.ts";
+
+/** Which runs of `ip` fail, or that each takes a while. */
+type IpFault = "none" | "resolve" | "flush" | "routes" | "slow";
 
 /** What a machine is told. */
 export type MachineCommand =
@@ -17,6 +21,7 @@ export type MachineCommand =
     readonly settings: string;
     /** How far its clock is ahead. */
     readonly clockMs: number;
+    readonly fault: IpFault;
   }
   /** Ends the service, if one runs. */
   | { readonly kind: "stop" }
@@ -29,6 +34,27 @@ export interface MachineAnswer {
   readonly key?: string;
   readonly reached?: readonly string[];
   readonly error?: string;
+}
+
+/** A host that is busy. */
+const slowMs = 150;
+/** The input of the runs that fail. What is flushed comes behind it, as what is deleted to resolve. */
+const failing: Readonly<Record<IpFault, RegExp>> = {
+  none: /$^/,
+  slow: /$^/,
+  resolve: /^route get /,
+  flush: /^neigh show/,
+  routes: /^route show table all/,
+};
+
+function faultyIp(fault: IpFault): IpCommand {
+  const real = createIpCommand();
+  const none = createIpCommand({ program: "ip-is-not-there" });
+  return async (args, input, next) => {
+    if (fault === "slow") await sleep(systemTime.after, slowMs);
+    const fails = failing[fault].test(input) && (fault !== "flush" || next !== undefined);
+    return await (fails ? none : real)(args, input, next);
+  };
 }
 
 const pingsAtOnce = 40;
@@ -57,7 +83,7 @@ async function obey(command: MachineCommand): Promise<MachineAnswer> {
         configureLog: () => (event, values) => {
           if (event === "started") key = String(values?.hostKey);
         },
-        openCache: () => Promise.resolve(createLinuxCache()),
+        openCache: () => Promise.resolve(createLinuxCache({ ip: faultyIp(command.fault) })),
         time: { ...systemTime, wall: () => systemTime.wall() + command.clockMs },
       });
       return { key };

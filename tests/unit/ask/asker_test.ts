@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { AskerOptions } from "../../../lib/ask/asker.ts";
+import type { Question } from "../../../lib/ask/inquiry.ts";
 import { askOn, macOf, oldMac, question, type SentFrame } from "./virtual_link.ts";
 
 const host = (n: number) => `192.0.2.${n}`;
@@ -122,6 +123,10 @@ Deno.test("ask() with probeOnly asks nobody from the address in question", async
 /** How an address leaves, and what is left to say. */
 const leavings: readonly [string, (ms: number) => readonly string[]][] = [
   ["leaves", (ms) => ms < 520 ? ["192.0.2.2/24", "192.0.2.1/32"] : ["192.0.2.2/24"]],
+  [
+    "moves to another link",
+    (ms) => ["192.0.2.2/24", `${ms < 520 ? "e0" : "e1"} 192.0.2.1/32`],
+  ],
   ["leaves with the link", (ms) => ms < 520 ? ["192.0.2.2/24", "192.0.2.1/32"] : []],
   ["was never there", () => ["192.0.2.2/24"]],
 ];
@@ -140,6 +145,43 @@ for (const [what, addressesAt] of leavings) {
     assert.equal(counts.healed?.length ?? 0, healed);
     assert.equal(counts["not asked"]?.length, 30 - healed);
     assert.ok(ended.ms < 5_000);
+  });
+}
+
+/** What is going on when an address leaves after so many ms, and from which address nothing goes out then. */
+const phases: readonly [
+  what: string,
+  leaves: string,
+  afterMs: number,
+  changes: Partial<Question>,
+  options: Partial<AskerOptions>,
+][] = [
+  ["probes", "c0000201", 20, { linkLayerAddress: "" }, {}],
+  ["has hosts prove themselves", "c0000201", 100, {}, { pace: 100_000 }],
+  ["asks in a drill by its own address", "c0000202", 205, { expected: true }, {
+    pace: 100,
+    probeOnly: true,
+  }],
+  ["probes in a drill", "c0000202", 100, { linkLayerAddress: "" }, { probeOnly: true }],
+];
+for (const [what, leaves, afterMs, changes, options] of phases) {
+  Deno.test(`ask() sends nothing from an address that leaves while it ${what}`, async () => {
+    const numbers = Array.from({ length: 60 }, (_, i) => 10 + i);
+    const own: Record<string, string> = { c0000201: "192.0.2.1/32", c0000202: "192.0.2.2/24" };
+    const { sent } = await askOn(
+      numbers.map((n) => ({ address: host(n), firewalled: true })),
+      numbers.map((n) =>
+        question(host(n), { ...changes, ..."linkLayerAddress" in changes ? known(n) : {} })
+      ),
+      {
+        ...options,
+        addressesAt: (ms) =>
+          Object.keys(own).filter((one) => one !== leaves || ms < afterMs).map((one) => own[one]),
+      },
+    );
+    const times = sent.filter(({ from }) => from === leaves).map(({ at }) => at);
+    assert.ok(times.length > 10, `${times}`);
+    assert.ok(Math.max(...times) <= afterMs + 10, `${times}`);
   });
 }
 

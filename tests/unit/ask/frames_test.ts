@@ -31,6 +31,8 @@ const way = (from: string, to: string, mac = destinationMac): Way => ({
 const v4 = way("192.0.2.1", "192.0.2.99");
 const v6 = way("2001:db8::1", "2001:db8::99");
 const node = solicitedNode(v6.to);
+const echoNumbers = { id: 513, sequence: 7, data: "0123456789abcdef" };
+const udpNumbers = { sourcePort: 40000, destinationPort: 9, identification: 77 };
 const syn = { sourcePort: 40000, destinationPort: 445, sequence: 7, acknowledgment: 0 };
 
 /** Each frame that is built, and what tcpdump says of it. */
@@ -39,16 +41,16 @@ const built: readonly [Uint8Array<ArrayBuffer>, RegExp][] = [
     arpRequest({ ...v4, destinationMac: broadcastMac }),
     /Request who-has 192\.0\.2\.99 .*tell 192\.0\.2\.1, length 28/,
   ],
-  [echoRequest(v4, { id: 513, sequence: 7 }), /echo request, id 513, seq 7, length 8/],
-  [echoRequest(v6, { id: 513, sequence: 7 }), /icmp6 sum ok\].*echo request, id 513, seq 7/],
+  [echoRequest(v4, echoNumbers), /echo request, id 513, seq 7, length 16/],
+  [echoRequest(v6, echoNumbers), /icmp6 sum ok\].*echo request, id 513, seq 7/],
   [
     tcpSegment(v4, { ...syn, flags: tcpFlags.syn }),
     /99\.445: Flags \[S\], cksum .*\(correct\), seq 7,/,
   ],
   [tcpSegment(v4, { ...syn, flags: tcpFlags.rst }), /Flags \[R\], cksum .*\(correct\)/],
   [
-    udpDatagram(v4, { sourcePort: 40000, destinationPort: 9 }),
-    /40000 > .*\.9: \[udp sum ok\] UDP, length 0/,
+    udpDatagram(v4, udpNumbers),
+    /id 77, .*40000 > .*\.9: \[udp sum ok\] UDP, length 0/s,
   ],
   [
     neighborSolicitation({ ...v6, destinationMac: node.mac, to: node.to }, v6.to),
@@ -158,9 +160,13 @@ Deno.test("readFrame() reads what hosts answer", () => {
   const ipv4 = { ...macs, from: addressKey(v4.to), to: addressKey(v4.from), ttl: 64 };
   const ipv6 = { ...macs, from: addressKey(v6.to), to: addressKey(v6.from) };
   const [, echo, echo6, tcp] = built.map(([frame]) => frame);
-  const id = { id: 513, sequence: 7 };
-  assert.deepEqual(answering(echo, { 34: 0 }), { ...ipv4, kind: "echo reply", ...id });
-  assert.deepEqual(answering(echo6, { 54: 129 }), { ...ipv6, kind: "echo reply", ttl: 64, ...id });
+  assert.deepEqual(answering(echo, { 34: 0 }), { ...ipv4, kind: "echo reply", ...echoNumbers });
+  assert.deepEqual(answering(echo6, { 54: 129 }), {
+    ...ipv6,
+    kind: "echo reply",
+    ttl: 64,
+    ...echoNumbers,
+  });
   assert.equal(answering(echo, { 34: 0, 21: 1 }), null, "a fragment");
   assert.deepEqual(answering(tcp, { 47: tcpFlags.syn | tcpFlags.ack }), {
     ...ipv4,
@@ -185,17 +191,16 @@ Deno.test("readFrame() reads what hosts answer", () => {
 });
 
 Deno.test("readFrame() reads a port unreachable by the datagram that it quotes", () => {
-  const quoted = udpDatagram(v4, { sourcePort: 40000, destinationPort: 9 }).subarray(14);
+  const quoted = udpDatagram(v4, udpNumbers).subarray(14);
   // The error's own headers, from an echo reply turned round, and the datagram behind them.
-  const head = echoRequest({ ...v4, from: v4.to, to: v4.from }, { id: 0, sequence: 0 });
+  const head = echoRequest({ ...v4, from: v4.to, to: v4.from }, { ...echoNumbers, data: "" });
   const frame = Uint8Array.of(...head, ...quoted);
   frame.set([0, frame.length - 14], 16);
   frame.set([3, 3], 34);
   const heard = readFrame(frame);
   assert.partialDeepStrictEqual(heard, {
     kind: "port unreachable",
-    sourcePort: 40000,
-    destinationPort: 9,
+    ...udpNumbers,
   });
   const foreign = frame.slice();
   foreign[42 + 16] ^= 1;

@@ -7,6 +7,7 @@ const host = "192.0.2.10";
 const mac = macOf(host);
 const bondMac = "02000000aa10";
 const group = "01005e000001";
+const macsOf = (...last: readonly string[]) => last.map((one) => `0200000001${one}`);
 const [from, to] = [question(host).host, question(host).address].map(addressKey);
 
 /** Frames from the host to the address in question. */
@@ -63,30 +64,57 @@ const cases: readonly [string, readonly (Heard | readonly ["c", Heard])[], strin
     arp({ senderMac: group }),
     echo({ sourceMac: group }),
   ], "asked"],
-  ["a packet from the fourth of its addresses", [
-    ...["a1", "a2", "a3", "a4"].map((last) =>
-      arp({ senderMac: `0200000001${last}`, sourceMac: `0200000001${last}` })
-    ),
-    echo({ sourceMac: "0200000001a4" }),
+  ["packets from all four of its addresses", [
+    ...macsOf("a1", "a2", "a3", "a4").map((one) => arp({ senderMac: one, sourceMac: one })),
+    ...macsOf("a1", "a2", "a3", "a4").map((sourceMac) => echo({ sourceMac })),
   ], "healed"],
+  ["a packet from one of two that say they are the host", [
+    arp(),
+    arp({ senderMac: bondMac, sourceMac: bondMac }),
+    echo(),
+    ["c", echo()],
+  ], "asked"],
+  ["a packet, and then that somebody else is the host", [
+    arp(),
+    echo(),
+    arp({ senderMac: bondMac, sourceMac: bondMac }),
+  ], "asked"],
+  ["a packet, and that somebody else answers the control", [
+    arp(),
+    echo(),
+    ["c", arp({ senderMac: bondMac, sourceMac: bondMac })],
+  ], "asked"],
+  ["an advertisement of each of two machines to the control alone", [
+    ["c", discovery("neighbor advertisement")],
+    ["c", { ...discovery("neighbor advertisement"), sourceMac: bondMac }],
+  ], "stuck"],
   ["a packet from the fifth of its addresses", [
-    ...["a1", "a2", "a3", "a4", "a5"].map((last) =>
-      arp({ senderMac: `0200000001${last}`, sourceMac: `0200000001${last}` })
-    ),
-    echo({ sourceMac: "0200000001a5" }),
+    ...macsOf("a1", "a2", "a3", "a4", "a5").map((one) => arp({ senderMac: one, sourceMac: one })),
+    ...macsOf("a1", "a2", "a3", "a4", "a5").map((sourceMac) => echo({ sourceMac })),
   ], "asked"],
   ["wrong, then right", [echo({ destinationMac: oldMac }), arp(), echo()], "healed"],
   ["right, then wrong", [arp(), echo(), echo({ destinationMac: oldMac })], "healed"],
-  ["that it asks whether the entry holds", [asks(ownMac)], "healed"],
-  ["that it asks another whether it holds", [asks(oldMac)], "stuck", oldMac],
+  ["that it asks whether the entry holds", [arp(), asks(ownMac)], "healed"],
+  ["that somebody asks whether the entry holds", [asks(ownMac)], "no answer"],
+  ["that it asks another whether it holds", [arp(), asks(oldMac)], "stuck", oldMac],
+  ["that somebody asks another whether it holds", [asks(oldMac)], "no answer"],
   ["that it asks everybody", [asks("ffffffffffff")], "no answer"],
-  ["a solicitation", [discovery("neighbor solicitation")], "healed"],
+  ["a solicitation of the host's", [
+    ["c", discovery("neighbor advertisement")],
+    discovery("neighbor solicitation"),
+  ], "healed"],
+  ["a solicitation of somebody's", [discovery("neighbor solicitation")], "no answer"],
   ["an advertisement", [discovery("neighbor advertisement")], "healed"],
   [
     "an advertisement to another",
-    [discovery("neighbor advertisement", oldMac)],
+    [["c", discovery("neighbor advertisement")], discovery("neighbor advertisement", oldMac)],
     "stuck",
     oldMac,
+  ],
+  [
+    "somebody's advertisement to another",
+    [discovery("neighbor advertisement", oldMac)],
+    "no answer",
   ],
 ];
 for (const [what, frames, verdict, at] of cases) {
@@ -141,10 +169,9 @@ Deno.test("Inquiry has the host as its neighbor when it was heard", () => {
   assert.deepEqual(heard(["c", echo()]), [mac, mac, false, false]);
   assert.deepEqual(heard(["c", arp()]), [null, mac, false, false]);
   assert.deepEqual(heard(["c", echo({ sourceMac: group })]), [null, null, false, false]);
-  assert.deepEqual(heard(asks(ownMac)), [mac, mac, false, false]);
-  assert.deepEqual(heard(discovery("neighbor solicitation")), [mac, mac, false, false]);
+  assert.deepEqual(heard(asks(ownMac)), [null, null, false, false]);
   assert.deepEqual(heard(discovery("neighbor advertisement")), [mac, mac, true, false]);
-  assert.deepEqual(heard(discovery("neighbor advertisement", oldMac)), [null, null, false, true]);
+  assert.deepEqual(heard(discovery("neighbor advertisement", oldMac)), [null, null, false, false]);
 });
 
 Deno.test("Inquiry corrects what was said by what proves itself later", () => {

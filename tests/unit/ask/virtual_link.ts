@@ -56,20 +56,27 @@ export const macOf = (host: string) =>
   `0200000001${Number(host.split(".")[3]).toString(16).padStart(2, "0")}`;
 
 const held = (...addresses: readonly string[]) =>
-  interfaces(...addresses.map((one) => `e0 ${one} 02:00:00:00:00:01`));
+  interfaces(
+    ...addresses.map((one) => `${one.includes(" ") ? one : `e0 ${one}`} 02:00:00:00:00:01`),
+  );
 
 /** Asks on a link with these hosts; gives what was said and what was sent. */
 export async function askOn(
   hosts: readonly VirtualHost[],
   questions: readonly Question[],
   changes: Partial<AskerOptions> & {
-    /** The addresses of the router at a time in ms from the start. @default 192.0.2.1 and .2 */
+    /**
+     * The addresses of the router at a time in ms from the start, on e0 unless an interface stands
+     * before one. @default 192.0.2.1 and .2
+     */
     readonly addressesAt?: (ms: number) => readonly string[];
     readonly signal?: (ms: number) => boolean;
     /** What a wait takes on a machine that is busy, in ms. @default as long as it is to take */
     readonly stretch?: (ms: number) => number;
     /** The link takes no frames. */
     readonly isDown?: boolean;
+    /** Frames of somebody else's, whenever one is sent. @default none */
+    readonly intrude?: (ms: number) => readonly Uint8Array[];
     /** What reading a frame takes, in ms. @default nothing */
     readonly readMs?: number;
   } = {},
@@ -80,6 +87,7 @@ export async function askOn(
     isDown,
     stretch = (ms) => ms,
     readMs = 0,
+    intrude = () => [],
     ...options
   } = changes;
   const time = createTestTime();
@@ -100,6 +108,7 @@ export async function askOn(
         if (isDown) return false;
         const one = { at: ms, ...described(frame) };
         sent.push(one);
+        incoming.push(...intrude(ms).map((frame) => ({ at: ms, frame })));
         const host = known.get(one.to);
         if (host === undefined) return true;
         const alike = sent.filter(({ kind, from, to }) =>
@@ -115,10 +124,14 @@ export async function askOn(
         return sleep(time.after, Math.min(stretch(ms), Math.max(readMs, next)));
       },
       receive(take) {
-        const due = incoming.filter(({ at }) => at <= time.monotonic() - start)
-          .toSorted((a, b) => a.at - b.at).slice(0, readMs > 0 ? 1 : Infinity);
-        for (const one of due) take(incoming.splice(incoming.indexOf(one), 1)[0].frame);
-        return readMs === 0 || due.length === 0;
+        const [late = [], due = []] = [false, true].map((isDue) =>
+          incoming.filter(({ at }) => isDue === at <= time.monotonic() - start)
+            .toSorted((a, b) => a.at - b.at)
+        );
+        const now = due.splice(0, readMs > 0 ? 1 : Infinity);
+        incoming.splice(0, Infinity, ...due, ...late);
+        for (const { frame } of now) take(frame);
+        return readMs === 0 || now.length === 0;
       },
       close: () => Promise.resolve(),
     }),

@@ -39,7 +39,7 @@ function multi(name: string, ...texts: string[]): RegistryValue {
   };
 }
 
-/** A double of the registry that holds these values. */
+/** Double of the registry that holds these values. */
 function holding(values: readonly RegistryValue[], others: Partial<RegistryParts> = {}) {
   const closed = { owner: "S-1-5-18", allowed: [{ sid: "S-1-5-18", mask: 0xf003f }] };
   return {

@@ -5,7 +5,7 @@ import { type EventName, events, type EventValues } from "../../../lib/log/event
 import { openLog } from "../../../lib/log/logging.ts";
 import { createEventLogSink } from "../../../lib/log/windows_event_log.ts";
 
-/** A double of the event log: notes what is written, fails as long as it is told to. */
+/** Double of the event log: notes what is written, fails as long as it is told to. */
 function createLogDouble() {
   const double = {
     written: [] as [number, number, string][],

@@ -1,7 +1,7 @@
 /** docs/figures.md is what the tool would write, and pages that repeat a figure repeat it rightly. */
 import assert from "node:assert/strict";
 import { fillIn, pagesOf, pageText, parsePage, readFigures } from "../../measure/page.ts";
-import { brokenPromises, cellsOf, rowOf } from "../../measure/section.ts";
+import { brokenPromises, cellsOf, parseTable, rowOf, tableText } from "../../measure/section.ts";
 import { growth, quantile, seededRandom, welchT } from "../../measure/statistics.ts";
 
 for (const [path, page] of Object.entries(await pagesOf(await readFigures()))) {
@@ -29,6 +29,19 @@ Deno.test("rowOf() and cellsOf() give median, middle half, paired ratio and limi
 Deno.test("brokenPromises() names promises that are broken, not goals that are missed", () => {
   assert.deepEqual(brokenPromises(rows), ["missed: 3, ≤0 broken"]);
   assert.deepEqual(brokenPromises([{ ...rows[1], value: 0 }]), []);
+});
+
+Deno.test("parseTable() reads back what tableText() made", () => {
+  const [first, second, third] = [
+    ["ours", "4 ms (3–6.5)", "theirs: all", "2.00", "≤1.5 missed"],
+    ["again", "4 ms", "others", "13.01", ""],
+    ["loss", "99%", "theory 96.9%", "", "≥95"],
+  ];
+  for (
+    const rows of [[first], [first, second], [first, third], [third], [["plain", "0", "", "", ""]]]
+  ) {
+    assert.deepEqual(parseTable(tableText(rows)), rows, tableText(rows));
+  }
 });
 
 Deno.test("fillIn() puts a figure of the page between its marks, and knows when there is none", () => {

@@ -50,17 +50,6 @@ function start() {
   };
 }
 
-Deno.test("MetricsFile writes at once when it is given a path, and not before", async () => {
-  const { file, time, count, done, pass } = start();
-  count();
-  await pass(5_000);
-  assert.deepEqual(done(), []);
-  assert.equal(time.timers, 0);
-  file.configure("/a");
-  await settle();
-  assert.deepEqual(done(), ["5000 /a 1"]);
-});
-
 Deno.test("MetricsFile writes a change a second later, a burst of them once, none only after a minute", async () => {
   const { file, count, done, pass } = start();
   file.configure("/a");
@@ -129,17 +118,6 @@ Deno.test("MetricsFile says a failure that lasts once, tries every second, and s
   assert.deepEqual(done(), ["11000 /a 1"]);
   await pass(30_000);
   assert.deepEqual(done(), []);
-});
-
-Deno.test("MetricsFile says nothing of a single failure", async () => {
-  const { file, done, fail, said, pass } = start();
-  fail(new Error("The process cannot access the file"));
-  file.configure("/a");
-  await settle();
-  fail(null);
-  await pass(1_000);
-  assert.deepEqual(done(), ["0 failed 0", "1000 /a 0"]);
-  assert.deepEqual(said, []);
 });
 
 Deno.test("MetricsFile.configure() moves the file, removes the old one, and turns it off and on", async () => {

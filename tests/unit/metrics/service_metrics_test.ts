@@ -92,23 +92,6 @@ Deno.test("metricsText() has the same names and labels whatever is sent", () => 
   assert.ok(before.length < 100, `${before.length} series`);
 });
 
-Deno.test("metricsText() writes help, type and one line a sample, and ends in a line feed", () => {
-  const lines = metricsText(measured(busyCounters())).split("\n");
-  const at = lines.indexOf("# TYPE arpflush_flushes_total counter");
-  assert.deepEqual(lines.slice(at - 1, at + 3), [
-    "# HELP arpflush_flushes_total Flushes that have ended, by result.",
-    "# TYPE arpflush_flushes_total counter",
-    'arpflush_flushes_total{result="ok"} 2',
-    'arpflush_flushes_total{result="failed"} 13',
-  ]);
-  assert.equal(lines.at(-1), "");
-});
-
-Deno.test("metricsText() escapes what would end a label's value or a line", () => {
-  const text = metricsText(measured(new Counters(), { version: '"\\\n' }));
-  assert.ok(text.includes('version="\\"\\\\\\n"'), text);
-});
-
 Deno.test({
   name: "metricsText() is what promtool calls good metrics",
   ignore: !hasPromtool,

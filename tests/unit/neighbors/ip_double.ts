@@ -20,6 +20,8 @@ export interface IpDouble {
   rows: Row[];
   /** What `route get` prints for an address, without dst; null: no route. */
   route: (dst: string) => Record<string, unknown> | null;
+  /** What `route show table all` prints. */
+  tables: readonly Record<string, unknown>[];
   /** Puts a row in the place of the one at the same address and interface. */
   set(row: Row): void;
   remove(dst: string, dev: string): void;
@@ -34,6 +36,7 @@ export function createIpDouble(...rows: Row[]): IpDouble {
     rows,
     commands: [],
     route: (dst) => ({ dev: dst.includes(":") ? "e1" : "e0" }),
+    tables: [],
     before: () => {},
     set(row) {
       double.remove(row.dst, row.dev);
@@ -63,6 +66,9 @@ export function createIpDouble(...rows: Row[]): IpDouble {
           if (route === null) return "RTNETLINK answers: Network is unreachable";
           stdout += `${JSON.stringify([{ dst, ...route }])}\n`;
           return;
+        }
+        if (command.startsWith("route show ")) {
+          return void (stdout += `${JSON.stringify(double.tables)}\n`);
         }
         if (command.startsWith("link show ")) return void (stdout += '[{"ifname":"lo"}]\n');
         // neigh del 192.0.2.1 dev e0; neigh flush to 192.0.2.1; neigh show nud all

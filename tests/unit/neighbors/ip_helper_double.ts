@@ -1,5 +1,5 @@
 /**
- * A double of iphlpapi.dll's calls, for what no machine does on request: errors, missing exports,
+ * Double of iphlpapi.dll's calls, for what no machine does on request: errors, missing exports,
  * tables of any size. Everything else about the cache is the project's own code.
  */
 import type { IpHelper } from "../../../lib/win32/iphlpapi.ts";

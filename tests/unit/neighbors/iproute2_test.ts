@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import {
-  parseGateways,
   parseNeighbors,
   readFlushes,
   readIpResult,
   wantedAt,
   wasOvertaken,
 } from "../../../lib/neighbors/iproute2.ts";
+import { parseGateways } from "../../../lib/neighbors/linux_routes.ts";
 import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 /** As iproute2 6.1 prints them, with `-json`. */

@@ -360,6 +360,47 @@ for (const [what, route, device] of routes) {
   });
 }
 
+/** Routes of table 100 where main has none, an address, and the interface that it is looked for on. */
+const tables: [routes: Record<string, unknown>[], address: string, device: string | null][] = [
+  [[{ dst: "203.0.113.0/24", dev: "e1" }], "203.0.113.1", "e1"],
+  [[{ dst: "default", gateway: "203.0.113.1", dev: "e1" }], "203.0.113.1", "e1"],
+  [[{ dst: "default", nexthops: [{ gateway: "203.0.113.1", dev: "e1" }] }], "203.0.113.1", "e1"],
+  [[{ dst: "10.0.0.0/8", via: { host: "2001:db8::7" }, dev: "e0" }], "2001:db8::7", "e0"],
+  [[{ dst: "default", gateway: "203.0.113.2", dev: "e1" }], "203.0.113.1", null],
+  [
+    [{ dst: "203.0.113.0/24", dev: "e1" }, { dst: "203.0.113.1", gateway: "10.0.0.1", dev: "e1" }],
+    ...["203.0.113.1", null] as const,
+  ],
+  [[{ dst: "203.0.113.0/24", dev: "e1", type: "unreachable" }], "203.0.113.1", null],
+  [[{ dst: "203.0.113.0/24", dev: "e1", table: undefined }], "203.0.113.1", null],
+  [[{ dst: "192.0.2.0/24", dev: "e1" }], "192.0.2.5", null],
+];
+for (const [routes, address, device] of tables) {
+  Deno.test(`createLinuxCache().look() finds ${address} by ${JSON.stringify(routes)} of a table on ${device}`, async () => {
+    const double = createIpDouble(
+      ...["e0", "e1"].map((dev) => ({ dst: address, dev, lladdr: mac, state: ["STALE"] })),
+    );
+    if (device !== null) double.rows = double.rows.filter(({ dev }) => dev === device);
+    double.route = () => null;
+    double.tables = routes.map((route) => ({ table: "100", ...route }));
+    const cache = createLinuxCache({ ip: double.ip, interfaces: () => host });
+    const [{ state }] = await cache.look([parsePrefix(address)]);
+    assert.equal(state, device === null ? "not concerned" : "neighbor");
+  });
+}
+
+Deno.test("createLinuxCache().look() tells a permanent entry of several", async () => {
+  const double = createIpDouble(
+    { dst: "203.0.113.1", dev: "e0", lladdr: mac, state: ["REACHABLE"] },
+    { dst: "203.0.113.1", dev: "e1", lladdr: deadMac, state: ["PERMANENT"] },
+  );
+  double.route = () => null;
+  double.tables = ["e0", "e1"].map((dev, i) => ({ dst: "203.0.113.0/24", dev, table: `${i}` }));
+  const cache = createLinuxCache({ ip: double.ip, interfaces: () => host });
+  const [{ state }] = await cache.look([parsePrefix("203.0.113.1")]);
+  assert.equal(state, "permanent");
+});
+
 /** Where a link-local address is looked for, by the source of the request. */
 const near: [address: string, source: string | undefined, devices: string[]][] = [
   ["fe80::1", undefined, ["e0", "e1"]],

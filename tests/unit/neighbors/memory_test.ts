@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createMemoryCache, createSimulatedCache } from "../../../lib/neighbors/memory.ts";
-import { type Neighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import type { Neighbor } from "../../../lib/neighbors/neighbor_cache.ts";
 import { formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 const oldMac = Uint8Array.of(2, 0, 0, 0, 0, 1);
@@ -48,17 +48,6 @@ Deno.test("createMemoryCache().resolve() learns anew and reports in the given or
     { state: "not concerned", cached: false, linkLayerAddress: new Uint8Array(6) },
     { state: "neighbor", cached: true, linkLayerAddress: newMac },
   ]);
-});
-
-Deno.test("createMemoryCache() does nothing when before() rejects", async () => {
-  const cache = createMemoryCache({
-    neighbors,
-    before: (method) => {
-      if (method === "flush") throw new NeighborCacheError("Cannot flush", 1);
-    },
-  });
-  await assert.rejects(cache.flush("all"), { name: "NeighborCacheError", code: 1 });
-  assert.equal((await cache.list()).length, 3);
 });
 
 Deno.test("createSimulatedCache() holds this machine's address at another, and heals", async () => {

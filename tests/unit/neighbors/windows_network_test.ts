@@ -7,7 +7,7 @@ const connected = { family: AF_INET, interfaceIndex: 13, isConnected: true };
 
 Deno.test("createChangeDetector() names the interfaces that were added, connected or got an address", () => {
   const double = createIpHelperDouble();
-  const detect = createChangeDetector(double);
+  const { note, changed: detect } = createChangeDetector(double);
   const [first] = double.interfaces;
   assert.deepEqual(detect(), [], "a change of a parameter");
 
@@ -25,11 +25,18 @@ Deno.test("createChangeDetector() names the interfaces that were added, connecte
   assert.deepEqual(detect(), [13]);
   double.addresses.pop();
   assert.deepEqual(detect(), []);
+  note(13);
+  assert.deepEqual(
+    detect(),
+    [13],
+    "an address that came and was gone or had been there before the look",
+  );
+  assert.deepEqual(detect(), []);
 });
 
 Deno.test("createChangeDetector() takes a table that can't be read as unchanged", () => {
   const double = createIpHelperDouble();
-  const detect = createChangeDetector(double);
+  const { changed: detect } = createChangeDetector(double);
   double.faults.set("getIpInterfaceTable", 127).set("getUnicastIpAddressTable", 8);
   assert.deepEqual(detect(), []);
   double.faults.clear();

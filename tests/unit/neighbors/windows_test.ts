@@ -412,6 +412,30 @@ Deno.test("openWindowsNeighborCache().flush() comes before resolving that was as
   assert.deepEqual(open, { now: 0, ever: 1 }, "sockets are opened once for all of them");
 });
 
+Deno.test("openWindowsNeighborCache().resolve() takes no old row for an answer where two ask for it", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  double.rows = [row("192.0.2.156", 12, "02:00:00:00:00:aa")];
+  double.answers.set("192.0.2.156", "02:00:00:00:00:bb");
+  const asked = Array.from({ length: 57 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  const first = cache.resolve(asked);
+  // The last of them hasn't been asked for when a second one wants it.
+  const second = cache.resolve(asked.slice(-1));
+  assert.deepEqual(texts(await time.until(second)), ["neighbor 0200000000bb"]);
+  assert.deepEqual(texts(await time.until(first)).at(-1), "neighbor 0200000000bb");
+});
+
+Deno.test("openWindowsNeighborCache().resolve() rejects what is thrown in a later turn", async () => {
+  const double = createIpHelperDouble();
+  const { time, cache } = openResolving(double);
+  let calls = 0;
+  double.before = (call) => {
+    if (call === "deleteIpNetEntry2" && ++calls > 16) throw new Error("no such call");
+  };
+  const asked = Array.from({ length: 20 }, (_, i) => parsePrefix(`192.0.2.${100 + i}`));
+  assert.match((await rejection(time.until(cache.resolve(asked)))).message, /no such call/);
+});
+
 Deno.test("openWindowsNeighborCache().resolve() reads the table once for all who ask, and asks as the last of them needs", async () => {
   const double = createIpHelperDouble();
   const { time, cache } = openResolving(double);

@@ -31,7 +31,7 @@ export const r1 = { transport: "udp", hostname: "192.0.2.1", port: 40_001 } as c
 export const r2 = { transport: "udp", hostname: "192.0.2.2", port: 40_002 } as const;
 
 /** The instance of the harness's receiver. */
-export const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 /** A datagram that the receiver sent. */
 interface Sent {
@@ -89,6 +89,49 @@ export const testRules: ReceiverRules = {
   toleranceMs: 60_000,
 };
 
+/** What a receiver gets besides its cache, its time and its socket, unless a test says otherwise. */
+export const testParts = {
+  report: () => {},
+  random: () => 0.5,
+  hostName: () => "host1",
+  signer: hostSigner,
+  instance,
+  challengeSecret: new Uint8Array(32).fill(3),
+  linkZones: () => [],
+} satisfies Partial<ReceiverParts>;
+
+/** A socket in which datagrams wait until they are received; `send` gets what is sent by it. */
+export function createQueueSocket(send: (bytes: Uint8Array, to: Deno.Addr) => void) {
+  const waiting: [Uint8Array, Deno.Addr][] = [];
+  let receiving: ((datagram: [Uint8Array, Deno.Addr]) => void) | null = null;
+  let closed = false;
+  const socket: DatagramSocket = {
+    addr: { transport: "udp", hostname: "192.0.2.9", port: 27_735 },
+    receive() {
+      const next = waiting.shift();
+      return next !== undefined
+        ? Promise.resolve(next)
+        : new Promise((resolve) => receiving = resolve);
+    },
+    send(bytes, to) {
+      send(bytes.slice(), to);
+      return Promise.resolve(bytes.length);
+    },
+    close: () => void (closed = true),
+  };
+  return {
+    socket,
+    isClosed: () => closed,
+    /** Hands a datagram to whoever receives, or keeps it until then. */
+    deliver(bytes: Uint8Array, from: Deno.Addr): void {
+      const take = receiving;
+      receiving = null;
+      if (take === null) waiting.push([bytes, from]);
+      else take([bytes, from]);
+    },
+  };
+}
+
 /** Starts the receiver. */
 export function startHarness(
   parts: Partial<ReceiverParts> = {},
@@ -98,34 +141,16 @@ export function startHarness(
   const begin = time.monotonic();
   const kept = keepReport();
   const sent: Sent[] = [];
-  const waiting: [Uint8Array, Deno.Addr][] = [];
-  let receiving: ((datagram: [Uint8Array, Deno.Addr]) => void) | null = null;
-  let closed = false;
-  const socket: DatagramSocket = {
-    addr: { transport: "udp", hostname: "192.0.2.9", port: 27_735 },
-    receive() {
-      const next = waiting.shift();
-      if (next !== undefined) return Promise.resolve(next);
-      return new Promise((resolve) => receiving = resolve);
-    },
-    send(bytes, to) {
-      sent.push({ bytes: bytes.slice(), to, at: time.monotonic() - begin });
-      return Promise.resolve(bytes.length);
-    },
-    close: () => void (closed = true),
-  };
+  const { socket, isClosed, deliver } = createQueueSocket((bytes, to) =>
+    void sent.push({ bytes, to, at: time.monotonic() - begin })
+  );
   const noted = notingCache();
   const receiver = new Receiver({ ...testRules, ...rules }, {
+    ...testParts,
     cache: noted.cache,
     report: kept.report,
     time,
-    random: () => 0.5,
     open: () => socket,
-    hostName: () => "host1",
-    signer: hostSigner,
-    instance,
-    challengeSecret: new Uint8Array(32).fill(3),
-    linkZones: () => [],
     ...parts,
   });
   return {
@@ -134,14 +159,10 @@ export function startHarness(
     receiver,
     time,
     sent,
-    isClosed: () => closed,
+    isClosed,
     /** Hands a datagram to the receiver and waits until it has done what needs no time. */
     async deliver(bytes: Uint8Array, from: Deno.Addr = r1): Promise<void> {
-      if (receiving !== null) {
-        const take = receiving;
-        receiving = null;
-        take([bytes, from]);
-      } else waiting.push([bytes, from]);
+      deliver(bytes, from);
       await settle();
     },
     /** Lets time pass and what it starts happen. */

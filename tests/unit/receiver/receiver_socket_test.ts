@@ -12,17 +12,17 @@ import { systemTime } from "../../../lib/time.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
-import { hostSigner, readAck } from "../../support/datagrams.ts";
+import { readAck } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import {
   firstAnswer,
-  instance,
   keepReport,
   notingCache,
   r1,
   router,
   signed,
   startHarness,
+  testParts,
   testRules,
 } from "./harness.ts";
 
@@ -161,6 +161,7 @@ function rulesAt(address: string): ReceiverRules {
 function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRules> = {}) {
   const kept = keepReport();
   const receiver = new Receiver({ ...rulesAt("127.0.0.1"), ...rules }, {
+    ...testParts,
     cache: createMemoryCache({
       neighbors: [{
         address: gateway,
@@ -172,13 +173,7 @@ function startReal(parts: Partial<ReceiverParts> = {}, rules: Partial<ReceiverRu
     }),
     report: kept.report,
     time: systemTime,
-    random: Math.random,
     open: openUdpSocket,
-    hostName: () => "host1",
-    signer: hostSigner,
-    instance,
-    challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
-    linkZones: () => [],
     ...parts,
   });
   return { ...kept, receiver };

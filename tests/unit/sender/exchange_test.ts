@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
@@ -150,14 +149,6 @@ Deno.test("exchange() counts nothing with a wrong signature, nor what no request
   });
   assert.deepEqual(states, []);
   assert.deepEqual([...record.uncounted], [["signature", 1], ["request id", 4]]);
-});
-
-Deno.test("exchange() wants each request answered that took the same link", async () => {
-  const second = planned({ action: "flush listed", addresses: [parsePrefix("192.0.2.9/32")] });
-  const half: Behavior = ({ action }) => action === "flush all" ? [{}] : [];
-  const options = { content: signed(planned(), second) };
-  assert.deepEqual((await run({ "192.0.2.20": half }, options)).states, ["sql01 unverified"]);
-  assert.deepEqual((await run({ "192.0.2.20": heals }, options)).states, ["sql01 healed"]);
 });
 
 Deno.test("exchange() ends on time under answers that change name, key and instance for ever", async () => {

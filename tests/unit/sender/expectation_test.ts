@@ -94,6 +94,27 @@ Deno.test("call() has one host for one line, by its address before its name", ()
   assert.deepEqual(called("web\n", [b, a]).present, ["web 192.0.2.77"]);
 });
 
+Deno.test("call() has one host for the lines of all addresses that it answered from", () => {
+  const text = "192.0.2.20 web\n198.51.100.20 web-b\n";
+  const both = { ...host("web", "192.0.2.20"), addresses: ["192.0.2.20", "198.51.100.20"] };
+  assert.deepEqual(called(text, [both]).missing, []);
+  assert.deepEqual(called(text, [host("web", "192.0.2.20")]).missing, ["web-b"]);
+});
+
+Deno.test("parseExpectedHosts() takes lines of one name for each family as one host", () => {
+  const labels = (text: string) => parseExpectedHosts(text).map(({ label }) => label);
+  const text = "192.0.2.20 web.example.org web\n2001:db8::20 WEB\n";
+  assert.deepEqual(labels(text), ["web.example.org"]);
+  assert.deepEqual(called(text, [host("web", "192.0.2.20")]).missing, []);
+  assert.deepEqual(called(text, [host("", "2001:db8::20")]).missing, []);
+  assert.deepEqual(labels("192.0.2.20 web\n192.0.2.21 web\n"), ["web", "web"]);
+  assert.deepEqual(labels("192.0.2.20 web\n2001:db8::21 db\n2001:db8::20\n"), [
+    "web",
+    "db",
+    "2001:db8::20",
+  ]);
+});
+
 Deno.test("call() counts the key alone where a line has a pin, and each of its instances", () => {
   const text = `sql01 192.0.2.20 ${pin}`;
   const impostor = host("sql01", "192.0.2.20");

@@ -7,7 +7,6 @@ import type { CommandOutcome } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { assertMatches } from "../../support/schemas.ts";
 import { samplesOf } from "../metrics/samples.ts";
-import { reports } from "./answers.ts";
 import {
   type Answers,
   type ReceivedRequest,
@@ -66,16 +65,6 @@ Deno.test("send.ts --probe --pins prints lines that pin the hosts that answered"
   assert.equal(code, 0);
   const [host] = parseExpectedHosts(stdout);
   assert.deepEqual([host.label, host.pins.length], ["web1", 1]);
-});
-
-Deno.test("send.ts sends although it can't read whom to expect, says so and exits 4", async () => {
-  const args = ["--no-verify", ...quick, "--expect", "/nonexistent/hosts"];
-  const { code, stderr, received } = await send(args);
-  assert.deepEqual([code, received.length], [4, 3]);
-  assert.match(
-    stderr,
-    /^arpflush: Cannot read expected hosts from "\/nonexistent\/hosts": No such/,
-  );
 });
 
 /** The sender with its own permissions, and that of writing in a folder. */
@@ -205,23 +194,6 @@ Deno.test("send.ts exits 0 when the hosts have flushed", async () => {
   assert.match(summary, /^Flush: \d cop(y|ies) to 127\.0\.0\.1; 1 host answered: 1 flushed$/);
 });
 
-Deno.test("send.ts exits 3 when a host is stuck or missing, and names it", async () => {
-  const answers: Answers = () => [{ host: "web1", reports: [reports.foreign] }];
-  const { code, stdout, stderr, received } = await send(
-    ["-A", "203.0.113.177", "--expect", "2", ...quick],
-    answers,
-  );
-  assert.equal(code, 3);
-  assert.match(stdout, / STUCK 203\.0\.113\.177 at 02:00:00:00:00:01\n/);
-  assert.match(stdout, /1 host answered: 1 STUCK, 1 missing; web1 STUCK [^;]*; This machine/);
-  assert.equal(
-    stderr,
-    "arpflush: This machine does not hold 203.0.113.177: any link-layer address reported for it " +
-      "counts as STUCK\n",
-  );
-  assert.equal(received[0].request.report, true);
-});
-
 Deno.test("send.ts exits 1 when nothing could be sent, and says why even with -q", () =>
   withFolder(async (_, keyFile) => {
     const args = ["-k", keyFile, "-c", "2", "-i", "1ms", "--no-verify", "fe80::1%no-such"];
@@ -230,20 +202,6 @@ Deno.test("send.ts exits 1 when nothing could be sent, and says why even with -q
     assert.match(loud.stderr, /^arpflush: Flush not sent; cannot send to fe80::1%no-such: \w.*\n$/);
     assert.equal(quiet.stderr, loud.stderr);
   }));
-
-Deno.test("send.ts --probe asks without flushing and shows clocks", async () => {
-  const alive: Answers = () => [
-    { status: "alive", host: "web1", entries: 42, clock: Date.now() - 5000 },
-  ];
-  const { code, stdout, received } = await send(
-    ["--probe", "--no-verify", "--expect", "1", ...quick],
-    alive,
-  );
-  assert.equal(code, 0);
-  const row = /ENTRIES +CLOCK +STATE\nweb1 +127\.0\.0\.1 +\d+ +42 +[45]\.\d s behind +alive\n/;
-  assert.match(stdout, row);
-  assert.equal(received[0].request.action, "probe");
-});
 
 Deno.test("send.ts -v tells each step, and counts what it ignores", async () => {
   const { code, stderr } = await send(["--no-verify", ...quick, "-v"], flushed, {
@@ -291,11 +249,17 @@ Deno.test({
   name: "send.ts sends all copies with output that goes nowhere",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const redirections = [">&- 2>&-", "> /dev/full 2> /dev/full", "2>&1 | true"];
-    await Promise.all(redirections.map(async (redirection) => {
+    const runs = [
+      [">&- 2>&-", "-v", 0],
+      ["> /dev/full 2> /dev/full", "-v", 0],
+      ["2>&1 | true", "-v", 0],
+      // Who asked for a document is told that there is none.
+      ["> /dev/full", "--json", 4],
+    ] as const;
+    await Promise.all(runs.map(async ([redirection, option, code]) => {
       const codes: string[] = [];
       const { stdout, received } = await send(
-        ["--no-verify", ...quick, "-v"],
+        ["--no-verify", ...quick, option],
         flushed,
         {},
         async (line, folder) => {
@@ -306,7 +270,7 @@ Deno.test({
           return ended;
         },
       );
-      assert.deepEqual([stdout, codes, received.length], ["", ["0\n"], 3], redirection);
+      assert.deepEqual([stdout, codes, received.length], ["", [`${code}\n`], 3], redirection);
     }));
   },
 });

@@ -9,6 +9,7 @@ import {
 import {
   type CommandLine,
   type CommandOutcome,
+  inFolder,
   outcomeOf,
   type RunOptions,
 } from "../../support/command.ts";
@@ -44,17 +45,14 @@ export async function runSender(
 }
 
 /** A folder for a test, with a key file of the tests' key in it. */
-export async function withFolder(
+export function withFolder(
   test: (folder: string, keyFile: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+  return inFolder(async (folder) => {
     const keyFile = `${folder}/key`;
     await Deno.writeTextFile(keyFile, `${testRouter.secretText}\n`, { mode: 0o600 });
     await test(folder, keyFile);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** A request as the stand-in got it. */

@@ -10,7 +10,6 @@ import {
   NeighborCacheError,
 } from "../../../lib/neighbors/neighbor_cache.ts";
 import { OnLinkSources } from "../../../lib/receiver/accept.ts";
-import type { DatagramSocket } from "../../../lib/receiver/datagram_loop.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { parseArguments } from "../../../lib/sender/arguments.ts";
 import { exchange } from "../../../lib/sender/exchange.ts";
@@ -31,11 +30,10 @@ import {
 import { idLength, offsets } from "../../../lib/wire/datagram.ts";
 import { parseRequest, requestIdOf } from "../../../lib/wire/request.ts";
 import { seededRandom } from "../../measure/statistics.ts";
-import { createRouter } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
-import { testRules } from "../receiver/harness.ts";
+import { createQueueSocket, testParts, testRules } from "../receiver/harness.ts";
 import { instance } from "./answers.ts";
-import { hostKey, servicePort, virtualNetwork } from "./virtual_run.ts";
+import { hostKey, virtualNetwork } from "./virtual_run.ts";
 
 const places = ["link", "vmac", "lo", "dummy", "label"] as const;
 const entries = ["missing", "right", "stale", "permanent", "extern", "permanent right"] as const;
@@ -497,34 +495,14 @@ function connect(
   placed: readonly PlacedAddress[],
   random: () => number,
 ): Wire {
-  const waiting: [Uint8Array, Deno.Addr][] = [];
-  let take: ((datagram: [Uint8Array, Deno.Addr]) => void) | null = null;
+  const queue = createQueueSocket((bytes, to) =>
+    wire.onAnswer(bytes, (to as Deno.NetAddr).hostname)
+  );
   const wire: Wire = {
     model,
     onAnswer: () => {},
-    deliver(bytes, hostname) {
-      const datagram: [Uint8Array, Deno.Addr] = [bytes, {
-        transport: "udp",
-        hostname,
-        port: senderPort,
-      }];
-      if (take === null) return void waiting.push(datagram);
-      const taken = take;
-      take = null;
-      taken(datagram);
-    },
-  };
-  const socket: DatagramSocket = {
-    addr: { transport: "udp", hostname: "0.0.0.0", port: servicePort },
-    receive() {
-      const next = waiting.shift();
-      return next !== undefined ? Promise.resolve(next) : new Promise((resolve) => take = resolve);
-    },
-    send(bytes, to) {
-      wire.onAnswer(bytes.slice(), (to as Deno.NetAddr).hostname);
-      return Promise.resolve(bytes.length);
-    },
-    close: () => {},
+    deliver: (bytes, hostname) =>
+      queue.deliver(bytes, { transport: "udp", hostname, port: senderPort }),
   };
   const sources = new OnLinkSources(() => model.interfaces.map(({ info }) => info), hostTime);
   const rules = {
@@ -533,11 +511,11 @@ function connect(
     isSignedBy: () => true,
   };
   new Receiver(rules, {
+    ...testParts,
     cache: cacheOf(model, placed, time),
-    report: () => {},
     time: hostTime,
     random,
-    open: () => socket,
+    open: () => queue.socket,
     hostName: () => `sql0${model.spec.name}`,
     signer: { publicKey, sign: () => signature },
     instance: instance(1),
@@ -546,5 +524,3 @@ function connect(
   });
   return wire;
 }
-
-export const { secretText } = createRouter(1);

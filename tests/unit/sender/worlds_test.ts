@@ -5,12 +5,12 @@ import { exitCode } from "../../../lib/sender/outcome.ts";
 import { type HostResult, isGood } from "../../../lib/sender/verdict.ts";
 import { formatAddress } from "../../../lib/wire/addresses.ts";
 import { maxAddresses } from "../../../lib/wire/datagram.ts";
+import { withFolder } from "./sender_process.ts";
 import {
   type EndedWorld,
   type HostModel,
   type PlacedAddress,
   runIn,
-  secretText,
   type World,
   worlds,
 } from "./worlds.ts";
@@ -86,18 +86,8 @@ function judgeFindings(
   }
 }
 
-async function withKey(use: (keyFile: string) => Promise<unknown>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/key`, `${secretText}\n`, { mode: 0o600 });
-    await use(`${folder}/key`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 Deno.test(`in ${numRuns} random worlds the sender says what is true`, () =>
-  withKey(async (keyFile) => {
+  withFolder(async (_, keyFile) => {
     const property = fc.asyncProperty(worlds, async (world) => {
       judge(world, await runIn(world, keyFile));
     });
@@ -105,7 +95,7 @@ Deno.test(`in ${numRuns} random worlds the sender says what is true`, () =>
   }));
 
 Deno.test("a host with a link-local address and a wrong clock is repaired beside two links of one network", () =>
-  withKey(async (keyFile) => {
+  withFolder(async (_, keyFile) => {
     const link = { length: 8, families: "4", isTwin: false } as const;
     const world: World = {
       links: [link, { ...link, families: "6" }, { ...link, families: "4 and 6", isTwin: true }],
@@ -116,6 +106,24 @@ Deno.test("a host with a link-local address and a wrong clock is repaired beside
       } as const)),
       hosts: [{
         ...{ links: [1], name: 0, clockMs: 1e10, hasService: true, entries: ["missing"] },
+        ...{ gateways: [false], fault: "none" },
+      }],
+      ...{ loss: 0, acksDropped: false, ownService: false, action: "", expected: null, random: 0 },
+    };
+    judge(world, await runIn(world, keyFile));
+  }));
+
+Deno.test("a permanent entry at a virtual router's link-layer address is right beside a link of the same network", () =>
+  withFolder(async (_, keyFile) => {
+    const link = { length: 8, families: "4", isTwin: false } as const;
+    const world: World = {
+      links: [link, { ...link, isTwin: true }],
+      virtual: [{
+        ...{ link: 1, place: "vmac", family: 4, hasNetwork: true, isOutside: false },
+        answeredBy: "router",
+      }],
+      hosts: [{
+        ...{ links: [1], name: 0, clockMs: 0, hasService: true, entries: ["permanent right"] },
         ...{ gateways: [false], fault: "none" },
       }],
       ...{ loss: 0, acksDropped: false, ownService: false, action: "", expected: null, random: 0 },

@@ -9,6 +9,7 @@ import {
 } from "../../../lib/service/keys.ts";
 import { StartError } from "../../../lib/service/start_error.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
+import { inFolder } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
 
 const [one, two] = [createRouter(1), createRouter(2)];
@@ -68,42 +69,35 @@ Deno.test("loadHostKey() has one for this start where it can't be kept or read, 
   assert.equal(loadHostKey(null).fault, null);
 });
 
-/** Runs a body with a folder of its own. */
-function withFolder(body: (folder: string) => void): void {
-  const folder = Deno.makeTempDirSync();
-  try {
-    body(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
 const linux = { ignore: Deno.build.os === "windows" };
 
-Deno.test("createHostKeyFile() keeps a key that its owner alone can read", linux, () => {
-  withFolder((folder) => {
-    const store = createHostKeyFile(`${folder}/state`);
-    assert.equal(store.read(), null);
-    const { signer, fault } = loadHostKey(store);
-    assert.equal(fault, null);
-    const path = `${folder}/state/host-key`;
-    assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
-    assert.equal((Deno.statSync(`${folder}/state`).mode ?? 0) & 0o777, 0o700);
-    const text = Deno.readTextFileSync(path);
-    assert.ok(text.includes(`: ${formatKey("host", signer.publicKey)}\n`));
-    assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name), [
-      "host-key",
-    ]);
-    const again = loadHostKey(createHostKeyFile(`${folder}/state`));
-    assert.deepEqual(again.signer.publicKey, signer.publicKey);
-  });
-});
+Deno.test(
+  "createHostKeyFile() keeps a key that its owner alone can read",
+  linux,
+  () =>
+    inFolder((folder) => {
+      const store = createHostKeyFile(`${folder}/state`);
+      assert.equal(store.read(), null);
+      const { signer, fault } = loadHostKey(store);
+      assert.equal(fault, null);
+      const path = `${folder}/state/host-key`;
+      assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
+      assert.equal((Deno.statSync(`${folder}/state`).mode ?? 0) & 0o777, 0o700);
+      const text = Deno.readTextFileSync(path);
+      assert.ok(text.includes(`: ${formatKey("host", signer.publicKey)}\n`));
+      assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name), [
+        "host-key",
+      ]);
+      const again = loadHostKey(createHostKeyFile(`${folder}/state`));
+      assert.deepEqual(again.signer.publicKey, signer.publicKey);
+    }),
+);
 
 Deno.test(
   "createHostKeyFile() refuses one that others can read, and one that is broken",
   linux,
-  () => {
-    withFolder((folder) => {
+  () =>
+    inFolder((folder) => {
       const store = createHostKeyFile(folder);
       store.write(new Uint8Array(32).fill(1));
       const path = `${folder}/host-key`;
@@ -119,14 +113,12 @@ Deno.test(
           message: `Cannot read host key "${path}": it is broken`,
         });
       }
-    });
-  },
+    }),
 );
 
-Deno.test("createHostKeyFile() says why it can't write", linux, () => {
-  withFolder((folder) => {
+Deno.test("createHostKeyFile() says why it can't write", linux, () =>
+  inFolder((folder) => {
     Deno.writeTextFileSync(`${folder}/file`, "");
     const { fault } = loadHostKey(createHostKeyFile(`${folder}/file/state`));
     assert.match(fault ?? "", /^Cannot (read|write) host key ".*\/host-key": Not a directory$/);
-  });
-});
+  }));

@@ -214,31 +214,6 @@ Deno.test("startService() reads the host's networks without waiting for a datagr
   await service.stop();
 });
 
-Deno.test("startService() obeys the host itself, whatever AllowedSources says", async () => {
-  const own = [{ address: "127.0.0.1", cidr: "127.0.0.1/8" }, {
-    address: "192.0.2.5",
-    cidr: "192.0.2.5/24",
-  }];
-  const AllowedSources = [parsePrefix("203.0.113.1")];
-  let take = (_: [Uint8Array, Deno.Addr]) => {};
-  const open = () => ({
-    addr: { transport: "udp" as const, hostname: "192.0.2.5", port: 1 },
-    receive: () => new Promise<[Uint8Array, Deno.Addr]>((resolve) => take = resolve),
-    send: (bytes: Uint8Array) => Promise.resolve(bytes.length),
-    close() {},
-  });
-  const { service, saidOf } = await start({ AllowedSources }, { readAddresses: () => own, open });
-  for (const hostname of ["192.0.2.5", "192.0.2.6", "203.0.113.1"]) {
-    take([signed({}, oldRouter), { transport: "udp", hostname, port: 2 }]);
-    await settle();
-  }
-  assert.deepEqual(
-    saidOf("accepted").map(({ values: { who } }) => /(?<=\()[\d.]+/.exec(String(who))?.[0]),
-    ["192.0.2.5", "203.0.113.1"],
-  );
-  await service.stop();
-});
-
 Deno.test("startService() flushes an interface that has changed, while FlushOnNetworkChange is set", async () => {
   let pending: number[] = [];
   let told = () => {};

@@ -6,7 +6,7 @@ const system = "S-1-5-18", administrators = "S-1-5-32-544";
 const path = "SOFTWARE\\NPSL\\ArpFlush\\HostKey";
 const seed = new Uint8Array(32).fill(7);
 
-/** A store over a double of the registry: nothing of it, or a key with values and rights. */
+/** A store over a Double of the registry: nothing of it, or a key with values and rights. */
 function createStore(
   key: { values: RegistryValue[]; access?: ObjectAccess } | null,
   { own = system, code = 2 } = {},

@@ -1,4 +1,4 @@
-/** The host under a double of the service control manager; the real one is Wine's, in tests/windows. */
+/** The host under a double of the service control manager; a real one is Wine's, in tests/windows. */
 import assert from "node:assert/strict";
 import { type ControlledService, runAsService } from "../../../lib/service/windows_service.ts";
 import type { ServiceExit } from "../../../lib/service/start_error.ts";
@@ -14,7 +14,7 @@ const states: Readonly<Record<number, string>> = {
   4: "RUNNING",
 };
 
-/** A double of the manager: starts the service at once, and has the dispatcher end at STOPPED. */
+/** Double of the service control manager: starts the service at once, and has the dispatcher end at STOPPED. */
 function createManagerDouble({ startsService = true } = {}) {
   const reported: ServiceStatus[] = [];
   let handler: ControlHandler = () => -1;

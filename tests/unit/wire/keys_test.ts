@@ -10,6 +10,7 @@ import {
   formatSecretKeyFile,
   type KeyKind,
   keyKindOf,
+  keyPrefix,
   parseKey,
   parseRouterKeys,
   parseSecretKeyFile,
@@ -39,6 +40,14 @@ Deno.test("createRouterKey() derives id and MACs as the protocol says", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+Deno.test("createRouterKey() keeps a copy of the key's 32 bytes", () => {
+  const publicKey = parseKey("public", vectors.public);
+  const key = createRouterKey(publicKey);
+  publicKey.fill(0);
+  assert.equal(formatKey("public", key.publicKey), vectors.public);
+  assert.throws(() => createRouterKey(new Uint8Array(31)), RangeError);
 });
 
 Deno.test("both signers make the golden public keys and the same signatures", async () => {
@@ -105,6 +114,7 @@ Deno.test("formatKey() and parseKey() are a round trip for each kind", () => {
     for (const kind of ["public", "host"] as const) {
       const text = formatKey(kind, publicKey);
       assert.match(text, /^arpflush-(public|host)-[A-Za-z0-9_-]{43}$/);
+      assert.equal(text.slice(0, -43), keyPrefix(kind));
       assert.equal(keyKindOf(text), kind);
       assert.deepEqual(parseKey(kind, text), publicKey);
     }
@@ -179,6 +189,7 @@ const unfit: [string, string, RegExp][] = [
   ["44 characters", `${vectors.public}A`, /^this is not whole/],
   ["spare bits", `${vectors.public.slice(0, -1)}h`, /^this is not whole/],
   ["base64 that isn't base64url", `${vectors.public.slice(0, -2)}/g`, /^this is not whole/],
+  ["a space inside", vectors.public.replace(/.{9}$/, " $&"), /^this is not whole/],
   ["a space", ` ${vectors.public}`, /^this is not a router's public key/],
 ];
 for (const [what, text, message] of unfit) {
@@ -218,7 +229,7 @@ Deno.test("formatSecretKeyFile() makes a file whose comment names the public key
   const text = formatSecretKeyFile(seed, publicKey, new Date("2026-11-23T10:00:00Z"));
   assert.deepEqual(parseSecretKeyFile(text), seed);
   const comments = text.split("\n").filter((line) => line.startsWith("#"));
-  assert.match(comments.join("\n"), /2026-11-23/);
+  assert.match(comments.join("\n"), /2026-11-23(?!T)/);
   assert.ok(comments.some((line) => line.endsWith(` ${vectors.public}`)));
 });
 
@@ -238,6 +249,10 @@ Deno.test("parseRouterKeys() refuses a wrong text, two keys of one id and 65 key
   assert.throws(() => parseRouterKeys([publicText(1), vectors.public, vectors.public]), {
     message: `key 3 has the id ${vectors.keyId} of key 2`,
   });
+  assert.throws(
+    () => parseRouterKeys([vectors.public, vectors.public]),
+    /^Error: key 2 has the id/,
+  );
   const many = Array.from({ length: 65 }, (_, i) => publicText(i));
   assert.equal(parseRouterKeys(many.slice(0, 64)).keys.length, 64);
   assert.throws(() => parseRouterKeys(many), { message: "65 keys are more than 64" });

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Inside a Wine session: builds the stand-in iphlpapi.dll into a folder, with Wine's own beside it as
-# iphlporig.dll. Of its exports the stand-in has six of its own, and may call three of Wine's as Orig...; every
+# iphlporig.dll. Of its exports the stand-in has eight of its own, and may call three of Wine's as Orig...; every
 # other one is forwarded.
 #
 #   build_ip_helper.sh FOLDER [EXPORT]    without that export, as an older or a broken Windows would have it
@@ -8,6 +8,7 @@ set -eu
 folder=$1
 lacking=${2-}
 own="FlushIpNetTable FlushIpNetTable2 CreateIpNetEntry2 DeleteIpNetEntry2 GetIpNetTable2 FreeMibTable"
+own="$own NotifyIpInterfaceChange NotifyUnicastIpAddressChange"
 target=x86_64-w64-mingw32
 cd "$(mktemp -d)"
 

@@ -1,5 +1,5 @@
 /*
- * A STAND-IN that counts: an iphlpapi.dll whose tables have eight rows each, and which knows how many
+ * Double of iphlpapi.dll that counts: its tables have eight rows each, and it knows how many
  * of them have not been freed.
  */
 #include <windows.h>

@@ -1,7 +1,8 @@
 /*
- * A STAND-IN, for tests under Wine only. Wine's iphlpapi.dll lacks the calls that change the
- * neighbor cache. This DLL forwards everything else to Wine's own (iphlporig.dll, see build.sh) and
- * has these calls of its own, which work on the Linux kernel's real table (netlink.h).
+ * Double of iphlpapi.dll, for tests under Wine only. Wine's own lacks the calls that change the
+ * neighbor cache, and tells nobody of changes of the network. This DLL has these calls, on the Linux
+ * kernel's real tables (netlink.h), and forwards every other one to Wine's own (iphlporig.dll, see
+ * build_ip_helper.sh).
  */
 #include <winsock2.h>
 #include <ws2ipdef.h>
@@ -207,4 +208,59 @@ NETIO_STATUS WINAPI DeleteIpNetEntry2(const MIB_IPNET_ROW2 *row)
     struct neighbor n;
     from_row(row, &n);
     return change(RTM_DELNEIGH, 0, &n, 0);
+}
+
+/* Who is to be told of changes, for as long as the process lives. */
+struct watch
+{
+    PIPINTERFACE_CHANGE_CALLBACK told; /* A PUNICAST_IPADDRESS_CHANGE_CALLBACK has another row. */
+    void *context;
+    int fd;
+};
+
+/*
+ * Tells of what comes and goes, and which interface got an address. That a message was lost is told as a change of
+ * a parameter, as is every other one: the kernel doesn't say which it is.
+ */
+static DWORD WINAPI tell(void *given)
+{
+    struct watch *watch = given;
+    struct { struct nlmsghdr header; struct ifaddrmsg address; uint8_t rest[8192]; } message;
+    int64_t size;
+
+    do
+    {
+        MIB_UNICASTIPADDRESS_ROW row = { 0 };
+        MIB_NOTIFICATION_TYPE type = MibParameterNotification;
+
+        size = linux_call(SYS_recvfrom, watch->fd, (int64_t)&message, sizeof(message), 0);
+        if (size > 0 && message.header.type == RTM_NEWADDR) type = MibAddInstance;
+        if (size > 0 && message.header.type == RTM_DELADDR) type = MibDeleteInstance;
+        if (type != MibParameterNotification) row.InterfaceIndex = message.address.index;
+        watch->told(watch->context, (void *)&row, type);
+    } while (size >= 0 || size == -LINUX_ENOBUFS);
+    return 0;
+}
+
+static DWORD start_watch(uint32_t groups, void *told, void *context, HANDLE *handle)
+{
+    struct watch *watch = HeapAlloc(GetProcessHeap(), 0, sizeof(*watch));
+    if (!watch) return ERROR_NOT_ENOUGH_MEMORY;
+    *watch = (struct watch){ told, context, netlink_open_groups(groups) };
+    if (watch->fd < 0) return win32_error(-watch->fd);
+    *handle = CreateThread(NULL, 0, tell, watch, 0, NULL);
+    return *handle ? NO_ERROR : GetLastError();
+}
+
+NETIO_STATUS WINAPI NotifyIpInterfaceChange(ADDRESS_FAMILY family, PIPINTERFACE_CHANGE_CALLBACK told,
+                                            void *context, BOOLEAN initial, HANDLE *handle)
+{
+    return start_watch(RTMGRP_LINK, told, context, handle);
+}
+
+NETIO_STATUS WINAPI NotifyUnicastIpAddressChange(ADDRESS_FAMILY family,
+                                                 PUNICAST_IPADDRESS_CHANGE_CALLBACK told, void *context,
+                                                 BOOLEAN initial, HANDLE *handle)
+{
+    return start_watch(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, told, context, handle);
 }

@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SYS_close = 3, SYS_socket = 41, SYS_sendto = 44, SYS_recvfrom = 45 };
+enum { SYS_close = 3, SYS_socket = 41, SYS_sendto = 44, SYS_recvfrom = 45, SYS_bind = 49 };
 enum { AF_NETLINK = 16, SOCK_RAW_CLOEXEC = 3 | 02000000, NETLINK_ROUTE = 0 };
 enum { LINUX_AF_INET = 2, LINUX_AF_INET6 = 10 };
 enum { LINUX_EPERM = 1, LINUX_ENOENT = 2, LINUX_EINTR = 4, LINUX_ENOMEM = 12, LINUX_EEXIST = 17,
-       LINUX_ENODEV = 19, LINUX_EINVAL = 22 };
-enum { NLMSG_ERROR = 2, NLMSG_DONE = 3, RTM_NEWNEIGH = 28, RTM_DELNEIGH = 29, RTM_GETNEIGH = 30 };
+       LINUX_ENODEV = 19, LINUX_EINVAL = 22, LINUX_ENOBUFS = 105 };
+enum { RTMGRP_LINK = 1, RTMGRP_IPV4_IFADDR = 0x10, RTMGRP_IPV6_IFADDR = 0x100 };
+enum { NLMSG_ERROR = 2, NLMSG_DONE = 3, RTM_NEWADDR = 20, RTM_DELADDR = 21,
+       RTM_NEWNEIGH = 28, RTM_DELNEIGH = 29, RTM_GETNEIGH = 30 };
 enum { NLM_F_REQUEST = 1, NLM_F_ACK = 4, NLM_F_REPLACE = 0x100, NLM_F_EXCL = 0x200,
        NLM_F_DUMP = 0x300, NLM_F_CREATE = 0x400 };
 enum { NDA_DST = 1, NDA_LLADDR = 2, NTF_USE = 1 };
@@ -21,6 +23,7 @@ enum { NUD_INCOMPLETE = 1, NUD_REACHABLE = 2, NUD_STALE = 4, NUD_DELAY = 8, NUD_
 
 struct nlmsghdr { uint32_t length; uint16_t type, flags; uint32_t sequence, port; };
 struct ndmsg { uint8_t family, pad1; uint16_t pad2; int32_t index; uint16_t state; uint8_t flags, type; };
+struct ifaddrmsg { uint8_t family, prefixlen, flags, scope; uint32_t index; };
 struct rtattr { uint16_t length, type; };
 
 /* One entry of the table. */
@@ -55,6 +58,19 @@ static size_t address_size(uint8_t family) { return family == LINUX_AF_INET ? 4 
 static int netlink_open(void)
 {
     return (int)linux_call(SYS_socket, AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE, 0);
+}
+
+/* A socket that hears of changes, by RTMGRP_..., or minus an error number of Linux. */
+static int netlink_open_groups(uint32_t groups)
+{
+    struct { uint16_t family, pad; uint32_t port, groups; } address = { AF_NETLINK, 0, 0, groups };
+    int fd = netlink_open();
+    int64_t result;
+
+    if (fd < 0) return fd;
+    if (!(result = linux_call(SYS_bind, fd, (int64_t)&address, sizeof(address), 0))) return fd;
+    linux_call(SYS_close, fd, 0, 0, 0);
+    return (int)result;
 }
 
 static void netlink_close(int fd) { linux_call(SYS_close, fd, 0, 0, 0); }

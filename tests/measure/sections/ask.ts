@@ -1,0 +1,74 @@
+import {
+  arpRequest,
+  broadcastMac,
+  echoRequest,
+  neighborSolicitation,
+  solicitedNode,
+} from "../../../lib/ask/frames.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { askCrowd, crowds } from "../../lab/ask_scale.ts";
+import { type AskedNetwork, macs } from "../../net/asked_hosts.ts";
+import { run as runCommand } from "../../support/command.ts";
+import { datagramFile } from "../requests.ts";
+import { type Context, type Row, rowOf, type Section } from "../section.ts";
+
+const sourceMac = macs.router.replaceAll(":", "");
+
+/** What peers/resolve.c reads of a host: the request for it and a ping, or a solicitation alone. */
+function framesFor(host: string, address: string): Uint8Array[] {
+  const [from, to] = [parsePrefix(address), parsePrefix(host)];
+  if (from.family === 6) {
+    const node = solicitedNode(to);
+    const way = { sourceMac, destinationMac: node.mac, from, to: node.to };
+    return [neighborSolicitation(way, to), new Uint8Array()];
+  }
+  const way = { sourceMac, destinationMac: broadcastMac, from, to };
+  return [arpRequest(way), echoRequest(way, { id: 1, sequence: 1, data: "" })];
+}
+
+async function run({ folder, quick, progress }: Context): Promise<Row[]> {
+  const resolve = async ({ router }: AskedNetwork, address: string, hosts: readonly string[]) => {
+    const input = datagramFile(hosts.flatMap((host) => framesFor(host, address)));
+    const [answers, ms] = (await runCommand([...router.argv, `${folder}/resolve`, "e0"], { input }))
+      .split(" ").map(
+        Number,
+      );
+    if (!(answers > hosts.length / 2)) throw new Error(`Only ${answers} hosts answered a C loop`);
+    return ms;
+  };
+  const names = quick ? ["251 addresses"] : Object.keys(crowds);
+  const rows: Row[] = [];
+  let faults = 0;
+  for (const what of names) {
+    const runs = await askCrowd(what, quick ? 1 : 7, resolve);
+    progress(`${what}: ${JSON.stringify(runs)}`);
+    faults += runs.reduce((sum, { wrong }) => sum + wrong.length, 0);
+    const samples = (name: string, of: (run: typeof runs[number]) => number) => ({
+      what: `${what}, ${name}`,
+      values: runs.map(of),
+    });
+    const peer = samples("C loop: last answer", ({ peerMs }) => peerMs);
+    const judged = samples("last verdict on one that answers", ({ judgedMs }) => judgedMs);
+    rows.push(
+      rowOf(peer, "ms"),
+      rowOf(samples("last one healed", ({ healedMs }) => healedMs), "ms", peer),
+      rowOf(judged, "ms", undefined, { goal: { max: crowds[what].goalMs } }),
+      rowOf(samples("the silent given up, program ended", ({ elapsedMs }) => elapsedMs), "ms"),
+    );
+  }
+  const what = "verdicts that were not the host's own kernel's";
+  return [...rows, { what, value: faults, unit: "", promise: { max: 0 } }];
+}
+
+export const ask: Section = {
+  title: "Hosts that run no service are asked",
+  about:
+    "Namespaces on a bridge hold the addresses; of those without IPv6 on a /24 with one in six off, " +
+    "silent, firewalled or with a permanent entry. `--ask --sweep --pace 100000` has a verdict on " +
+    "each, 7 times, counted from when the asking begins; its hosts share entries, up to 50 addresses " +
+    "each. The peer is a C program that sends the same requests all at once and pings whoever " +
+    "answers, in turn with it, and judges nothing. Who answers nothing at all is asked again a second " +
+    "later, so the program ends after that.",
+  needs: ["cc", "nft"],
+  run,
+};
