@@ -61,10 +61,12 @@ function linksWith(links: Links, address: AddressPrefix): number[] {
 }
 
 /**
- * The numbers of the links that an interface may be on. A virtual router's is on that of another one,
- * which isn't told: on any that has its addresses.
+ * The numbers of the links that an interface is on, as far as that is told. A virtual router's is on
+ * that of another one: on any that has its addresses. One with link-local addresses alone may be a
+ * bridge's port.
  */
 function linksOf(links: Links, own: OwnInterface): number[] {
+  if (own.addresses.every(({ address }) => isLinkLocal(address))) return [];
   return isVirtualRouters(own)
     ? own.addresses.flatMap(({ address }) => linksWith(links, address))
     : [...links.keys()].filter((number) => links[number].includes(own));

@@ -256,6 +256,7 @@ const setEntries: [
   ["020000000003", "203.0.113.1", [0], "192.0.2.20", null],
   ["020000000005", "192.0.2.2", [0], "192.0.2.20", true],
   ["020000000006", "192.0.2.2", [0], "192.0.2.20", true],
+  ["020000000007", "192.0.2.2", [0], "192.0.2.20", true],
   // Named hosts are where their addresses are; nobody knows of those behind routers.
   ["020000000002", "192.0.2.2", [5], "192.0.2.20", true],
   ["020000000003", "192.0.2.2", [5], "192.0.2.20", false],
@@ -272,6 +273,7 @@ for (const [mac, address, links, from, own] of setEntries) {
       "e3 10.3.0.1/24 02:00:00:00:00:06",
       "e3.7 192.0.2.9/32 02:00:00:00:00:06",
       "vrrp.51 192.0.2.1/24 00:00:5e:00:01:33",
+      "port fe80::7/64 02:00:00:00:00:07",
     );
     const everywhere = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine).links;
     const isOwn = ownLinkLayerAddresses(machine, undefined, everywhere);
