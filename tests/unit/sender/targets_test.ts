@@ -242,14 +242,14 @@ const setEntries: [
   // On both links; heard on one of them alone; by a network on its own link that holds both.
   ["020000000003", "192.0.2.2", [0, 1], "192.0.2.20", false],
   ["020000000003", "198.51.100.2", [0, 1], "192.0.2.20", true],
-  ["020000000003", "198.51.100.2", [0], "192.0.2.20", null],
+  ["020000000003", "198.51.100.2", [0], "192.0.2.20", true],
   ["020000000002", "198.51.100.2", [0], "192.0.2.20", true],
-  // Two interfaces on one link: the host hears the requests of both. On two links it hears one.
+  // Two interfaces on one link; or on two with one network, on which a host may be and not be heard.
   ["020000000004", "192.0.2.2", [0, 2], "192.0.2.20", true],
-  ["020000000004", "192.0.2.2", [0], "192.0.2.20", null],
+  ["020000000004", "192.0.2.2", [0], "192.0.2.20", true],
   // An address of no link's; interfaces that are on none, or have one link-layer address on several.
   ["020000000002", "203.0.113.1", [0], "192.0.2.20", true],
-  ["020000000003", "203.0.113.1", [0], "192.0.2.20", null],
+  ["020000000003", "203.0.113.1", [0], "192.0.2.20", true],
   ["020000000005", "192.0.2.2", [0], "192.0.2.20", true],
   ["020000000006", "192.0.2.2", [0], "192.0.2.20", true],
   ["020000000007", "192.0.2.2", [0], "192.0.2.20", true],
