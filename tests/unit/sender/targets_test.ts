@@ -344,6 +344,8 @@ Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address 
   // From a link-local address hosts answer what went to all of an interface.
   assert.ok(mayAnswer(null, "fe80::20"));
   assert.ok(!mayAnswer("192.0.2.20", "fe80::20"));
+  assert.ok(mayAnswer("fe80::20%e0", "fe80::20"));
+  assert.ok(!mayAnswer("fe80::20%e0", "fe80::21"));
   assert.ok(mayAnswer("192.0.2.20", "192.0.2.20"));
   assert.ok(!mayAnswer("192.0.2.20", "192.0.2.21"));
 });
