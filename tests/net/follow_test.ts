@@ -117,6 +117,9 @@ Deno.test("arpflush --follow is the one reader of its FIFO, and answers scripts"
   const next = segment.follow(fifo);
   await next.line(/Following/);
   assert.equal((await script()).stderr, nothing);
+  // Nor does one that hangs: the kernel takes the connection for it.
+  next.kill("SIGSTOP");
+  assert.match((await script()).stdout, /^Flush: 1 copy/m);
 });
 
 Deno.test("arpflush --follow sends nothing about an address that has left, and says why it ended", async () => {
