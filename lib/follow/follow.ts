@@ -14,7 +14,7 @@ import { run } from "../sender/run.ts";
 import type { Outcome } from "../sender/outcome.ts";
 import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
 import { logToSystem } from "../sender/syslog.ts";
-import { stateText } from "../sender/verdict.ts";
+import { type HostResult, stateText } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { sleep, systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";
@@ -204,10 +204,14 @@ async function probe(
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
   if (options.secret.kind !== "key file" && options.ask === null) return new Map();
-  const outcome = await run({ ...options, ...quickProbe, output: "line" }, signal);
+  // The metrics' drill is a longer one, with hosts by name: this one doesn't take its place.
+  const quick = { ...quickProbe, output: "line", metricsFile: null } as const;
+  const outcome = await run({ ...options, ...quick }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
-  const stuck = outcome.hosts.filter(({ state }) => state === "stuck").flatMap((result) =>
+  // Whoever couldn't be looked at may be stuck.
+  const isToHeal = ({ state }: HostResult) => state === "stuck" || state === "unverified";
+  const wrong = outcome.hosts.filter(isToHeal).flatMap((result) =>
     Array.from(outcome.record.hosts.linksOf(result.host), (link) => ({
       link: names[link],
       text: `${result.name} ${stateText(result)}`,
@@ -217,7 +221,7 @@ async function probe(
     .map((host) => ({ link: host.link, text: `${host.name ?? host.host} ${askedText(host)}` }));
   return new Map(
     Array.from(
-      Map.groupBy([...stuck, ...asked], ({ link }) => link),
+      Map.groupBy([...wrong, ...asked], ({ link }) => link),
       ([link, hosts]) => [link, listText(hosts.map(({ text }) => text), maxNamed)],
     ),
   );

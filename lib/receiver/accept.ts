@@ -205,7 +205,7 @@ function seenOf(
     isStale,
     result: null,
     sources: new AckSources(),
-    triedAt: -Infinity,
+    triedAt: 0,
     retries: 0,
   };
 }

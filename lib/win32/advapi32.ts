@@ -163,6 +163,9 @@ export const aclLayout = { size: 2, count: 4, aces: 8 } as const;
 /** SID: u8 revision, u8 count, 6 bytes authority (big-endian), then u32 sub-authorities. */
 export const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
 
+/** TOKEN_USER: SID_AND_ATTRIBUTES, whose SID lies behind it in the same buffer. */
+export const tokenUser = { size: 16, sid: 0 } as const;
+
 /** SECURITY_ATTRIBUTES: DWORD nLength, LPVOID lpSecurityDescriptor, BOOL bInheritHandle. */
 export const securityAttributes = { size: 24, securityDescriptor: 8 } as const;
 
@@ -280,11 +283,10 @@ export function ownSid(): string {
   if (advapi32().OpenProcessToken(process, TOKEN_QUERY, token) === 0) return "";
   const handle = token[0];
   try {
-    // TOKEN_USER: a pointer to a SID that lies behind it in the same buffer.
     const user = new BigUint64Array(64);
     const length = new Uint32Array(1);
     const done = advapi32().GetTokenInformation(handle, TokenUser, user, user.byteLength, length);
-    return done === 0 ? "" : sidAt(user[0]);
+    return done === 0 ? "" : sidAt(user[tokenUser.sid / 8]);
   } finally {
     kernel32().CloseHandle(handle);
   }

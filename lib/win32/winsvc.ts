@@ -25,7 +25,8 @@ export const PBT_APMRESUMEAUTOMATIC = 18;
 
 const SERVICE_WIN32_OWN_PROCESS = 0x10;
 const wordsOfStatus = 7;
-const wordsOfTableEntry = 2;
+/** SERVICE_TABLE_ENTRYW: two pointers. An entry of zeros ends the table. */
+export const serviceTableEntry = { size: 16, serviceName: 0, serviceProc: 8 } as const;
 
 /** SERVICE_STATUS of a service with a process of its own. */
 export interface ServiceStatus {
@@ -145,9 +146,11 @@ export function openServiceControl(): ServiceControl {
     (control, type) => guarded(() => onControl(control, type), ERROR_EXCEPTION_IN_SERVICE),
   );
   const emptyName = toWide(""); // Ignored for a service with a process of its own.
-  const table = new BigUint64Array(2 * wordsOfTableEntry);
-  table[0] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(emptyName));
-  table[1] = Deno.UnsafePointer.value(main.pointer);
+  const table = new BigUint64Array(2 * serviceTableEntry.size / 8);
+  table[serviceTableEntry.serviceName / 8] = Deno.UnsafePointer.value(
+    Deno.UnsafePointer.of(emptyName),
+  );
+  table[serviceTableEntry.serviceProc / 8] = Deno.UnsafePointer.value(main.pointer);
   // Everything whose address the manager has been given lives as long as the process.
   kept.push(main, handler, emptyName, table);
 

@@ -61,6 +61,7 @@ find /etc/arpflush /var/lib/arpflush -type f | sort
 ls -d /usr/lib/arpflush* /usr/bin/arpflush /usr/sbin/arpflush-service /var/cache/arpflush* 2>/dev/null || :
 
 say purged
+mkdir -p /var/lib/arpflush-router && touch /var/lib/arpflush-router/history.jsonl
 $dpkg -P arpflush arpflush-service >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' arpflush arpflush-service 2>&1 || :
 END

@@ -63,6 +63,7 @@ machine ip addr add 192.0.2.1 dev host0
 machine sh -c 'echo "INSTANCE \"lan\" MASTER 100" >/run/arpflush/notify.fifo'
 await 1 'Flush: .*1 healed'
 logged | grep -o 'INSTANCE lan is MASTER.*'
+machine grep -o 'run="[a-z]*"' /var/lib/arpflush-router/arpflush-router.prom | sort -u
 
 say drilled
 machine sh -e <<'END'
@@ -71,15 +72,19 @@ install -m 644 /opt/arpflush/arpflush-drill.service /opt/arpflush/arpflush-drill
 systemctl daemon-reload
 systemctl enable -q --now arpflush-drill.timer
 systemctl start arpflush-drill
-/opt/arpflush/arpflush history | sed 's/^[^ ]* [^ ]* *//; s/[0-9.]*  1/S  1/'
+/opt/arpflush/arpflush history | sed 's/^[^ ]* [^ ]* *//; s/[0-9.]*  1 /S  1 /' | sort -u
+grep -E '^arpflush_(run_exit|router_heart)' /var/lib/arpflush-router/arpflush-router.prom | cut -d' ' -f1
 stat -c '%a %U' /var/lib/arpflush-router/arpflush-router.prom /var/lib/arpflush-router/history.jsonl
 END
 machine systemctl is-active arpflush-drill.timer
 
 say killed
+from=$(date +%s%3N)
 machine systemctl kill -s KILL arpflush-router
 stale
 await 2 'Following '
+# 100 ms, and its own start.
+[ $(($(date +%s%3N) - from)) -lt 3000 ] && echo 'back at once'
 await 2 'Flush: .*1 healed'
 logged | grep -o 'At the start .*'
 
@@ -87,6 +92,15 @@ say hung
 machine systemctl kill -s STOP arpflush-router
 await 3 'Following '
 unit NRestarts
+
+say a script beside it, and without it
+script() { machine runuser -u arpflush-router -- /opt/arpflush/arpflush -a -c 1 -w 2s -k /run/key --unless-following; }
+machine install -o arpflush-router -m 400 /etc/arpflush/key /run/key
+script 2>&1
+machine systemctl stop arpflush-router
+stale
+script | sed -n '$p'
+machine systemctl start arpflush-router
 
 say asked, without a service
 kill $service

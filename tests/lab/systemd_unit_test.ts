@@ -64,13 +64,25 @@ Deno.test({
         ...["NoNewPrivs:\t1", "Seccomp:\t2"],
         "arpflush-router",
       ],
-      "healed": ["INSTANCE lan is MASTER: a flush on host0, which has 192.0.2.1 now"],
+      "healed": [
+        "INSTANCE lan is MASTER: a flush on host0, which has 192.0.2.1 now",
+        // The probe at the start is no drill.
+        'run="failover"',
+      ],
       "drilled": [
-        ...["RUN    EXIT  SECONDS  HOSTS", "drill     0      S  1 alive"],
+        ...["RUN             EXIT  SECONDS  HOSTS", "drill              0      S  1 alive"],
+        ...["failover host0     0      S  1 healed"],
+        'arpflush_run_exit_code{run="failover"}',
+        'arpflush_run_exit_code{run="drill"}',
+        "arpflush_router_heartbeat_timestamp_seconds",
         ...["644 arpflush-router", "644 arpflush-router", "active"],
       ],
-      "killed": [`At the start something is wrong on host0: ${stuck}`],
+      "killed": ["back at once", `At the start something is wrong on host0: ${stuck}`],
       "hung": ["2"],
+      "a script beside it, and without it": [
+        "arpflush: Nothing sent: a process that follows keepalived does it",
+        "Flush: 1 copy to 192.0.2.255; 1 host answered: 1 healed",
+      ],
       "asked, without a service": [
         ...["1 host was asked: 1 healed", "192.0.2.100 host0", "644 arpflush-router"],
       ],

@@ -11,8 +11,15 @@ import {
   mibUnicastIpAddressRow,
   sockaddrInet,
 } from "../../lib/win32/netioapi.ts";
-import { securityAttributes } from "../../lib/win32/advapi32.ts";
+import {
+  aceLayout,
+  aclLayout,
+  securityAttributes,
+  sidLayout,
+  tokenUser,
+} from "../../lib/win32/advapi32.ts";
 import { mibUdp6RowOwnerPid, mibUdpRowOwnerPid, mibUdpTable } from "../../lib/win32/udpmib.ts";
+import { serviceTableEntry } from "../../lib/win32/winsvc.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
 import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
 
@@ -80,8 +87,12 @@ Deno.test("the layouts are those of the headers, as a compiler sees them", async
     mibUdp6RowOwnerPid,
     mibUdpTable,
     securityAttributes,
+    tokenUser,
+    serviceTableEntry,
+    aclLayout,
+    aceLayout,
+    sidLayout,
     serviceStatus: 28,
-    serviceTableEntry: 16,
   });
 });
 

@@ -1,59 +1,38 @@
 /** The metrics file of a service over real sockets and files; the test advances the time. */
 import assert from "node:assert/strict";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
-import { parseSettingsText } from "../../../lib/config/file.ts";
-import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
+import type { Settings } from "../../../lib/config/settings.ts";
 import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
-import { startService } from "../../../lib/service/running_service.ts";
 import { arpflushVersion } from "../../../lib/version.ts";
 import { createRouter } from "../../support/datagrams.ts";
-import { createTestTime, type TestTime } from "../../support/test_time.ts";
-import { keepReport, notingCache, signed } from "../receiver/harness.ts";
+import type { TestTime } from "../../support/test_time.ts";
+import { signed } from "../receiver/harness.ts";
+import { oldRouter, start as startParts } from "../service/parts.ts";
 import { requests, samplesOf } from "./samples.ts";
 
-const router = createRouter(11);
+const router = oldRouter;
 const newRouter = createRouter(12);
 const { key } = router;
 const { key: newKey } = newRouter;
-const { origins } = parseSettingsText("", "arpflush.toml");
 
 /** A service that writes metrics into a folder of its own. */
 async function start(changes: Partial<Settings> = {}) {
   const folder = await Deno.makeTempDir();
-  let settings: Settings = {
-    ...defaultSettings(),
-    Listen: [parsePrefix("127.0.0.1")],
-    Port: 0,
-    RouterKeys: [router.publicText],
-    HoldDownSeconds: 1,
-    MetricsFile: `${folder}/arpflush.prom`,
-    ...changes,
-  };
-  const kept = keepReport();
-  const noted = notingCache();
-  const time = createTestTime(Date.now());
-  const service = await startService({
-    load: () => ({ settings, origins }),
-    configureLog: () => kept.report,
-    openCache: () => Promise.resolve(noted.cache),
-    time,
-  });
+  const path = `${folder}/arpflush.prom`;
+  const started = await startParts({ HoldDownSeconds: 1, MetricsFile: path, ...changes });
+  const { service, time, set } = started;
   const socket = openUdpSocket("127.0.0.1", 0);
   const to = { transport: "udp", hostname: "127.0.0.1", port: service.port } as const;
   return {
-    ...kept,
-    ...noted,
+    ...started,
     folder,
-    path: settings.MetricsFile,
-    time,
-    service,
+    path,
     /** A genuine request that is fresh now. */
     fresh: (by = router) => signed({ created: time.wall() + 1 }, by),
     send: async (...datagrams: Uint8Array[]) => {
       for (const bytes of datagrams) await socket.send(bytes, to);
     },
     async reload(changes: Partial<Settings>) {
-      settings = { ...settings, ...changes };
+      set(changes);
       await service.reload();
     },
     async [Symbol.asyncDispose]() {

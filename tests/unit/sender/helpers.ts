@@ -20,11 +20,16 @@ import { hostKey, planned, signed } from "./virtual_run.ts";
 
 export const prefix: (text: string) => AddressPrefix = parsePrefix;
 
-/** Interfaces from `name address/length mac` lines, as `Deno.networkInterfaces()` lists them. */
+/**
+ * Interfaces from `name address/length mac` lines, as `Deno.networkInterfaces()` lists them. Without
+ * a mac e0 has 02:00:00:00:00:02, e1 02:00:00:00:00:03, and others have none.
+ */
 export function interfaces(...lines: readonly string[]): OwnInterface[] {
   return ownInterfaces(lines.map((line) => {
     const [name, cidr, mac] = line.split(" ");
-    return { name, cidr, address: cidr.split("/")[0], mac: mac ?? "00:00:00:00:00:00" };
+    const own = { e0: "02:00:00:00:00:02", e1: "02:00:00:00:00:03" }[name];
+    const address = cidr.split("/")[0];
+    return { name, cidr, address, mac: mac ?? own ?? "00:00:00:00:00:00" };
   }));
 }
 
@@ -32,10 +37,10 @@ export function interfaces(...lines: readonly string[]): OwnInterface[] {
 export const router = interfaces(
   "lo 127.0.0.1/8",
   "lo ::1/128",
-  "e0 192.0.2.2/24 02:00:00:00:00:02",
-  "e0 192.0.2.1/32 02:00:00:00:00:02",
-  "e0 fe80::2/64 02:00:00:00:00:02",
-  "e0 2001:db8::2/64 02:00:00:00:00:02",
+  "e0 192.0.2.2/24",
+  "e0 192.0.2.1/32",
+  "e0 fe80::2/64",
+  "e0 2001:db8::2/64",
   "e1 198.51.100.2/25 02:00:00:00:01:02",
   "e1 fe80::12/64 02:00:00:00:01:02",
   "tun0 10.8.0.1/24",

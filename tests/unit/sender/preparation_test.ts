@@ -91,8 +91,8 @@ Deno.test("prepare() takes given addresses on each link, and warns of those not 
 
 Deno.test("prepare() plans further requests on a link for more addresses than one holds", async () => {
   const machine = interfaces(
-    "e0 192.0.2.2/24 02:00:00:00:00:02",
-    ...Array.from({ length: 120 }, (_, i) => `e0 10.0.0.${i}/32 02:00:00:00:00:02`),
+    "e0 192.0.2.2/24",
+    ...Array.from({ length: 120 }, (_, i) => `e0 10.0.0.${i}/32`),
   );
   const shown = (line: string) =>
     prepared(line, machine).then(({ requests }) =>

@@ -94,76 +94,72 @@ function choose(options: Partial<Parameters<typeof chooseTargets>[0]>, machine =
   return { shown, faults };
 }
 
-Deno.test("chooseTargets() broadcasts on each link, but not on loopback and tunnels", () => {
-  assert.deepEqual(choose({}), {
-    shown: [["192.0.2.255 e0"], ["198.51.100.127 e1"]],
-    faults: [],
+const vmac = "00:00:5e:00:02:34";
+const [twin1, twin2] = ["e1 192.0.2.2/24", "e2 192.0.2.3/24 02:00:00:00:00:04"];
+/** Where --all goes from these interfaces. */
+const choices: [what: string, machine: typeof router, shown: string[], names?: string[]][] = [
+  [
+    "broadcasts on each link, but not on loopback and tunnels",
+    router,
+    ["192.0.2.255 e0", "198.51.100.127 e1"],
+  ],
+  [
+    "has networks of two addresses hear the limited broadcast, and leaves out lone ones",
+    interfaces("e0 10.0.0.0/31", "e0 10.0.1.1/32", "e1 10.0.2.1/30"),
+    ["255.255.255.255 e0 from 10.0.0.0", "10.0.2.3 e1"],
+  ],
+  [
+    "asks all nodes of a link that has IPv6 alone",
+    interfaces("e0 fe80::2/64", "e0 2001:db8::2/64"),
+    ["ff02::1%e0 e0"],
+  ],
+  [
+    "broadcasts once in a network that an interface has two addresses of",
+    interfaces("e0 192.0.2.2/24", "e0 192.0.2.3/24"),
+    ["192.0.2.255 e0"],
+  ],
+  [
+    "sends from the own address where two links have one network",
+    interfaces(twin1, twin2),
+    ["255.255.255.255 e1 from 192.0.2.2", "255.255.255.255 e2 from 192.0.2.3"],
+  ],
+  [
+    "sends from the own address of a link that is named, where another has its network",
+    interfaces(twin1, twin2),
+    ["255.255.255.255 e2 from 192.0.2.3"],
+    ["e2"],
+  ],
+];
+for (const [what, machine, shown, interfaceNames = []] of choices) {
+  Deno.test(`chooseTargets() ${what}`, () => {
+    const groups = shown.map((one) => [one]);
+    assert.deepEqual(choose({ interfaceNames }, machine), { shown: groups, faults: [] });
   });
-});
+}
 
-Deno.test("chooseTargets() has networks of two addresses hear the limited broadcast, and leaves out lone ones", () => {
-  const machine = interfaces(
-    "e0 10.0.0.0/31 02:00:00:00:00:02",
-    "e0 10.0.1.1/32 02:00:00:00:00:02",
-    "e1 10.0.2.1/30 02:00:00:00:00:03",
-  );
-  assert.deepEqual(choose({}, machine).shown, [
-    ["255.255.255.255 e0 from 10.0.0.0"],
-    ["10.0.2.3 e1"],
-  ]);
-});
-
-Deno.test("chooseTargets() asks all nodes of a link that has IPv6 alone", () => {
-  const machine = interfaces(
-    "e0 fe80::2/64 02:00:00:00:00:02",
-    "e0 2001:db8::2/64 02:00:00:00:00:02",
-  );
-  assert.deepEqual(choose({}, machine).shown, [["ff02::1%e0 e0"]]);
-});
-
-Deno.test("chooseTargets() doesn't ask about a link-local address that a virtual router's interface copies", () => {
-  const machine = interfaces(
-    "e0 192.0.2.2/24 02:00:00:00:00:02",
-    "e0 fe80::2/64 02:00:00:00:00:02",
-    "e0 fe80::3/64 02:00:00:00:00:02",
-    "vrrp.52 fe80::2/64 00:00:5e:00:02:34",
-    "vrrp.52 2001:db8::1/128 00:00:5e:00:02:34",
-  );
-  const { groups } = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine);
-  assert.deepEqual(groups.map(({ addresses }) => addresses.map(formatPrefix)), [
+/** What hosts on the one link of these interfaces are asked about. */
+const asked: [what: string, machine: typeof router, addresses: string[]][] = [
+  [
+    "doesn't ask about a link-local address that a virtual router's interface copies",
+    interfaces(
+      ...["e0 192.0.2.2/24", "e0 fe80::2/64", "e0 fe80::3/64"],
+      ...[`vrrp.52 fe80::2/64 ${vmac}`, `vrrp.52 2001:db8::1/128 ${vmac}`],
+    ),
     ["192.0.2.2", "2001:db8::1", "fe80::3"],
-  ]);
-});
-
-Deno.test("chooseTargets() broadcasts once in a network that an interface has two addresses of", () => {
-  const machine = interfaces(
-    "e0 192.0.2.2/24 02:00:00:00:00:02",
-    "e0 192.0.2.3/24 02:00:00:00:00:02",
-  );
-  assert.deepEqual(choose({}, machine).shown, [["192.0.2.255 e0"]]);
-});
-
-Deno.test("chooseTargets() sends from the own address where two links have one network", () => {
-  const machine = interfaces(
-    "e1 192.0.2.2/24 02:00:00:00:00:02",
-    "e2 192.0.2.3/24 02:00:00:00:00:03",
-  );
-  const [e1, e2] = ["255.255.255.255 e1 from 192.0.2.2", "255.255.255.255 e2 from 192.0.2.3"];
-  assert.deepEqual(choose({}, machine).shown, [[e1], [e2]]);
-  assert.deepEqual(choose({ interfaceNames: ["e2"] }, machine).shown, [[e2]]);
-});
-
-Deno.test("chooseTargets() takes a virtual router's interface for one more on its network's link", () => {
-  const machine = interfaces(
-    "vrrp.51 192.0.2.1/24 00:00:5e:00:01:33",
-    "e0 192.0.2.2/24 02:00:00:00:00:02",
-  );
-  const { groups } = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine);
-  assert.deepEqual(groups.map(({ targets }) => targets.map(({ hostname }) => hostname)), [
-    ["192.0.2.255"],
-  ]);
-  assert.deepEqual(groups[0].addresses.map(formatPrefix), ["192.0.2.2", "192.0.2.1"]);
-});
+  ],
+  [
+    "takes a virtual router's interface for one more on its network's link",
+    interfaces(`vrrp.51 192.0.2.1/24 ${vmac}`, "e0 192.0.2.2/24"),
+    ["192.0.2.2", "192.0.2.1"],
+  ],
+];
+for (const [what, machine, addresses] of asked) {
+  Deno.test(`chooseTargets() ${what}`, () => {
+    const { groups } = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine);
+    assert.deepEqual(groups.map((group) => group.addresses.map(formatPrefix)), [addresses]);
+    assert.deepEqual(groups[0].targets.map(({ hostname }) => hostname), ["192.0.2.255"]);
+  });
+}
 
 Deno.test("chooseTargets() says which interfaces can't be used, and uses the others", () => {
   assert.deepEqual(choose({ interfaceNames: ["e0", "e9", "tun0", "lo"] }), {
@@ -202,7 +198,7 @@ Deno.test("uniquePrefixes() tells an address from its network and keeps the orde
 
 Deno.test("ownLinkLayerAddresses() knows those of all interfaces, and whose nobody tells", () => {
   const mac = (last: string) => Uint8Array.fromHex(`0200000000${last}`);
-  const e0 = ["e0 192.0.2.2/24 02:00:00:00:00:02", "e0 192.0.2.1/32 02:00:00:00:00:02"];
+  const e0 = ["e0 192.0.2.2/24", "e0 192.0.2.1/32"];
   const machine = interfaces(...e0, "e1:vip 198.51.100.1/24", "vip 203.0.113.1/32");
   const isOwn = ownLinkLayerAddresses(machine);
   const [vip, untold, label] = ["192.0.2.1", "198.51.100.1", "203.0.113.1"].map(prefix);
@@ -246,16 +242,17 @@ const setEntries: [
   // On both links; heard on one of them alone; by a network on its own link that holds both.
   ["020000000003", "192.0.2.2", [0, 1], "192.0.2.20", false],
   ["020000000003", "198.51.100.2", [0, 1], "192.0.2.20", true],
-  ["020000000003", "198.51.100.2", [0], "192.0.2.20", null],
+  ["020000000003", "198.51.100.2", [0], "192.0.2.20", true],
   ["020000000002", "198.51.100.2", [0], "192.0.2.20", true],
-  // Two interfaces on one link: the host hears the requests of both. On two links it hears one.
+  // Two interfaces on one link; or on two with one network, on which a host may be and not be heard.
   ["020000000004", "192.0.2.2", [0, 2], "192.0.2.20", true],
-  ["020000000004", "192.0.2.2", [0], "192.0.2.20", null],
+  ["020000000004", "192.0.2.2", [0], "192.0.2.20", true],
   // An address of no link's; interfaces that are on none, or have one link-layer address on several.
   ["020000000002", "203.0.113.1", [0], "192.0.2.20", true],
-  ["020000000003", "203.0.113.1", [0], "192.0.2.20", null],
+  ["020000000003", "203.0.113.1", [0], "192.0.2.20", true],
   ["020000000005", "192.0.2.2", [0], "192.0.2.20", true],
   ["020000000006", "192.0.2.2", [0], "192.0.2.20", true],
+  ["020000000007", "192.0.2.2", [0], "192.0.2.20", true],
   // Named hosts are where their addresses are; nobody knows of those behind routers.
   ["020000000002", "192.0.2.2", [5], "192.0.2.20", true],
   ["020000000003", "192.0.2.2", [5], "192.0.2.20", false],
@@ -265,13 +262,14 @@ const setEntries: [
 for (const [mac, address, links, from, own] of setEntries) {
   Deno.test(`ownLinkLayerAddresses(): ${mac} set for ${address} by ${from} of links ${links} is own: ${own}`, () => {
     const machine = interfaces(
-      "e0 192.0.2.2/24 02:00:00:00:00:02",
-      "e1 198.51.100.2/24 02:00:00:00:00:03",
+      "e0 192.0.2.2/24",
+      "e1 198.51.100.2/24",
       "e2 192.0.2.3/24 02:00:00:00:00:04",
       "nowhere 203.0.113.1/32 02:00:00:00:00:05",
       "e3 10.3.0.1/24 02:00:00:00:00:06",
       "e3.7 192.0.2.9/32 02:00:00:00:00:06",
       "vrrp.51 192.0.2.1/24 00:00:5e:00:01:33",
+      "port fe80::7/64 02:00:00:00:00:07",
     );
     const everywhere = chooseTargets({ all: true, interfaceNames: [], hosts: [] }, machine).links;
     const isOwn = ownLinkLayerAddresses(machine, undefined, everywhere);
@@ -291,8 +289,8 @@ const virtualRouters: [addresses: string[], isMaster: boolean][] = [
 for (const [addresses, isMaster] of virtualRouters) {
   Deno.test(`ownLinkLayerAddresses(): a vmac with ${addresses} is own: ${isMaster}`, () => {
     const isOwn = ownLinkLayerAddresses(interfaces(
-      "e0 192.0.2.2/24 02:00:00:00:00:02",
-      "e0 fe80::2/64 02:00:00:00:00:02",
+      "e0 192.0.2.2/24",
+      "e0 fe80::2/64",
       ...addresses.map((address) => `vrrp.52 ${address} 00:00:5e:00:02:34`),
     ));
     assert.equal(isOwn(Uint8Array.fromHex("00005e000234"), prefix("192.0.2.2")), isMaster);
@@ -325,11 +323,9 @@ Deno.test("readOwnLinkLayerAddresses() takes ports and what has an address, but 
 });
 
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
-  const mayAnswer = (host: string, source: string) => {
-    const { groups } = chooseTargets(
-      { all: false, interfaceNames: [], hosts: [parseHost(host)] },
-      router,
-    );
+  const mayAnswer = (host: string | null, source: string) => {
+    const hosts = host === null ? [] : [parseHost(host)];
+    const { groups } = chooseTargets({ all: host === null, interfaceNames: [], hosts }, router);
     return mayAnswerFrom(prefix(source), groups.flatMap(({ targets }) => targets));
   };
   assert.ok(mayAnswer("192.0.2.255", "192.0.2.20"));
@@ -341,6 +337,11 @@ Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address 
   // Behind a router: only its network says who is meant.
   assert.ok(!mayAnswer("203.0.113.255", "203.0.113.20"));
   assert.ok(mayAnswer("203.0.113.0/24", "203.0.113.20"));
+  // From a link-local address hosts answer what went to all of an interface.
+  assert.ok(mayAnswer(null, "fe80::20"));
+  assert.ok(!mayAnswer("192.0.2.20", "fe80::20"));
+  assert.ok(mayAnswer("fe80::20%e0", "fe80::20"));
+  assert.ok(!mayAnswer("fe80::20%e0", "fe80::21"));
   assert.ok(mayAnswer("192.0.2.20", "192.0.2.20"));
   assert.ok(!mayAnswer("192.0.2.20", "192.0.2.21"));
 });

@@ -1,7 +1,6 @@
 /** The service over real sockets, with the cache in memory and time advanced by the test. */
 import assert from "node:assert/strict";
-import { parseSettingsText } from "../../../lib/config/file.ts";
-import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
+import { defaultSettings } from "../../../lib/config/settings.ts";
 import { events } from "../../../lib/log/events.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
@@ -18,55 +17,11 @@ import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import { until } from "../../support/command.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
-import { createTestTime, settle } from "../../support/test_time.ts";
-import { firstAnswer, keepReport, notingCache, signed } from "../receiver/harness.ts";
+import { settle } from "../../support/test_time.ts";
+import { firstAnswer, signed } from "../receiver/harness.ts";
+import { createParts, oldRouter, origins, start } from "./parts.ts";
 
-const oldRouter = createRouter(11);
 const newRouter = createRouter(12);
-const { origins } = parseSettingsText("", "arpflush.toml");
-
-interface Changes extends Partial<ServiceParts> {
-  readonly cache?: NeighborCache;
-}
-
-/** What a service on loopback is started with: its settings, keys and network can be changed. */
-function createParts(changes: Partial<Settings> = {}, { cache, ...given }: Changes = {}) {
-  const time = createTestTime(Date.now());
-  const kept = keepReport();
-  const noted = notingCache();
-  const levels: string[] = [];
-  let settings: Settings = {
-    ...defaultSettings(),
-    Listen: [parsePrefix("127.0.0.1")],
-    Port: 0,
-    RouterKeys: [oldRouter.publicText],
-    ...changes,
-  };
-  let readings = 0;
-  const parts: ServiceParts = {
-    load: () => ({ settings, origins }),
-    configureLog: ({ LogLevel }) => (levels.push(LogLevel), kept.report),
-    openCache: () => Promise.resolve(cache ?? noted.cache),
-    readAddresses: () => (readings++, []),
-    time,
-    ...given,
-  };
-  return {
-    ...kept,
-    ...noted,
-    time,
-    levels,
-    parts,
-    readings: () => readings,
-    names: () => kept.said.map(({ event }) => event),
-    set: (given: Partial<Settings>) => void (settings = { ...settings, ...given }),
-  };
-}
-
-async function start(changes: Partial<Settings> = {}, given: Changes = {}) {
-  const created = createParts(changes, given);
-  return { ...created, service: await startService(created.parts) };
-}
 
 /** A port of loopback that somebody holds until told. */
 function holdPort() {

@@ -1,5 +1,5 @@
 /**
- * Every structure that passes between us and Windows, as numbers: offsets in bytes and sizes in an x64
+ * Every structure that passes between us and Windows, as numbers (SERVICE_STATUS: win32_test.ts): offsets in bytes and sizes in an x64
  * process, from the headers of the Windows SDK 10.0.26100 that each is declared in. Under Wine
  * neighbors_test.ts compares them with what a compiler makes of mingw's headers.
  */
@@ -9,9 +9,11 @@ import {
   aclLayout,
   securityAttributes,
   sidLayout,
+  tokenUser,
 } from "../../../lib/win32/advapi32.ts";
 import * as netioapi from "../../../lib/win32/netioapi.ts";
 import * as udpmib from "../../../lib/win32/udpmib.ts";
+import { serviceTableEntry } from "../../../lib/win32/winsvc.ts";
 
 const layouts: Readonly<Record<string, readonly [ours: object, header: object]>> = {
   "SOCKADDR_INET (ws2ipdef.h)": [
@@ -50,6 +52,11 @@ const layouts: Readonly<Record<string, readonly [ours: object, header: object]>>
   "ACL (winnt.h)": [aclLayout, { size: 2, count: 4, aces: 8 }],
   "ACCESS_ALLOWED_ACE (winnt.h)": [aceLayout, { type: 0, flags: 1, size: 2, mask: 4, sid: 8 }],
   "SID (winnt.h)": [sidLayout, { count: 1, authority: 2, subAuthorities: 8 }],
+  "TOKEN_USER (winnt.h)": [tokenUser, { size: 16, sid: 0 }],
+  "SERVICE_TABLE_ENTRYW (winsvc.h)": [
+    serviceTableEntry,
+    { size: 16, serviceName: 0, serviceProc: 8 },
+  ],
   "SECURITY_ATTRIBUTES (minwinbase.h)": [securityAttributes, { size: 24, securityDescriptor: 8 }],
 };
 

@@ -61,8 +61,23 @@ int main(void)
     AT("count", MIB_UDP6TABLE_OWNER_PID, dwNumEntries);
     printf("\"rows\": %zu}, \"securityAttributes\": {", offsetof(MIB_UDP6TABLE_OWNER_PID, table));
     AT("securityDescriptor", SECURITY_ATTRIBUTES, lpSecurityDescriptor);
-    printf("\"size\": %zu}, ", sizeof(SECURITY_ATTRIBUTES));
-    printf("\"serviceStatus\": %zu, \"serviceTableEntry\": %zu}\n", sizeof(SERVICE_STATUS),
-           sizeof(SERVICE_TABLE_ENTRYW));
+    printf("\"size\": %zu}, \"tokenUser\": {", sizeof(SECURITY_ATTRIBUTES));
+    AT("sid", TOKEN_USER, User.Sid);
+    printf("\"size\": %zu}, \"serviceTableEntry\": {", sizeof(TOKEN_USER));
+    AT("serviceName", SERVICE_TABLE_ENTRYW, lpServiceName);
+    AT("serviceProc", SERVICE_TABLE_ENTRYW, lpServiceProc);
+    printf("\"size\": %zu}, \"aclLayout\": {", sizeof(SERVICE_TABLE_ENTRYW));
+    AT("size", ACL, AclSize);
+    AT("count", ACL, AceCount);
+    printf("\"aces\": %zu}, \"aceLayout\": {", sizeof(ACL));
+    AT("type", ACCESS_ALLOWED_ACE, Header.AceType);
+    AT("flags", ACCESS_ALLOWED_ACE, Header.AceFlags);
+    AT("size", ACCESS_ALLOWED_ACE, Header.AceSize);
+    AT("mask", ACCESS_ALLOWED_ACE, Mask);
+    printf("\"sid\": %zu}, \"sidLayout\": {", offsetof(ACCESS_ALLOWED_ACE, SidStart));
+    AT("count", SID, SubAuthorityCount);
+    AT("authority", SID, IdentifierAuthority);
+    printf("\"subAuthorities\": %zu}, \"serviceStatus\": %zu}\n", offsetof(SID, SubAuthority),
+           sizeof(SERVICE_STATUS));
     return 0;
 }
