@@ -73,36 +73,34 @@ function linksOf(links: Links, own: OwnInterface): number[] {
 }
 
 /**
- * Whether interfaces of this machine are on the link that a host's route to an address takes; null if
- * that can't be told. An interface that isn't among the links may be on any.
+ * Whether interfaces of this machine may be on the link that a host's route to an address takes. An
+ * interface that isn't among the links may be on any, and a host with several interfaces may be on a
+ * link on which nothing of it was heard.
  */
 function isOnRoute(
   holders: readonly OwnInterface[],
   links: Links,
   place: HostPlace,
   address: AddressPrefix,
-): boolean | null {
+): boolean {
   const of = holders.map((holder) => linksOf(links, holder));
   const isNamed = [...place.links].some((number) => number >= links.length);
   const from = [...place.addresses].flatMap((text) => parseAddress(text.replace(/%.*$/, "")) ?? []);
   const near = isNamed ? from.flatMap((one) => linksWith(links, one)) : [...place.links];
   if (near.length === 0 || of.some((numbers) => numbers.length === 0)) return true;
   const leading = linksWith(links, address);
-  const both = leading.filter((number) => near.includes(number));
   const isAny = (wanted: readonly number[]) => of.flat().some((number) => wanted.includes(number));
-  if (isAny(both.length > 0 ? both : near)) return true;
-  // A host with several interfaces may be on a link on which nothing of it was heard.
-  return leading.length === 0 || isAny(leading) ? null : false;
+  return leading.length === 0 || isAny(leading) ||
+    isAny(near) && !leading.some((number) => near.includes(number));
 }
 
 /**
  * Tells whether a link-layer address, at which a host has one of this router's addresses, is this
- * machine's own. With the host's place it must be that of an interface on the link by which the host
- * reaches the address. Null if it can't be told:
+ * machine's own. With the host's place it must be that of an interface that may be on the link by which the
+ * host reaches the address. Null if it can't be told:
  * - the system doesn't tell the link-layer address of an interface whose addresses all have labels, and
  *   that interface may answer for every address that no other one holds;
- * - those of bridge and bond ports could not be looked up (`learned`, which may change);
- * - the host's link isn't known.
+ * - those of bridge and bond ports could not be looked up (`learned`, which may change).
  */
 export function ownLinkLayerAddresses(
   interfaces: readonly OwnInterface[],

@@ -242,14 +242,14 @@ const setEntries: [
   // On both links; heard on one of them alone; by a network on its own link that holds both.
   ["020000000003", "192.0.2.2", [0, 1], "192.0.2.20", false],
   ["020000000003", "198.51.100.2", [0, 1], "192.0.2.20", true],
-  ["020000000003", "198.51.100.2", [0], "192.0.2.20", null],
+  ["020000000003", "198.51.100.2", [0], "192.0.2.20", true],
   ["020000000002", "198.51.100.2", [0], "192.0.2.20", true],
-  // Two interfaces on one link: the host hears the requests of both. On two links it hears one.
+  // Two interfaces on one link; or on two with one network, on which a host may be and not be heard.
   ["020000000004", "192.0.2.2", [0, 2], "192.0.2.20", true],
-  ["020000000004", "192.0.2.2", [0], "192.0.2.20", null],
+  ["020000000004", "192.0.2.2", [0], "192.0.2.20", true],
   // An address of no link's; interfaces that are on none, or have one link-layer address on several.
   ["020000000002", "203.0.113.1", [0], "192.0.2.20", true],
-  ["020000000003", "203.0.113.1", [0], "192.0.2.20", null],
+  ["020000000003", "203.0.113.1", [0], "192.0.2.20", true],
   ["020000000005", "192.0.2.2", [0], "192.0.2.20", true],
   ["020000000006", "192.0.2.2", [0], "192.0.2.20", true],
   ["020000000007", "192.0.2.2", [0], "192.0.2.20", true],
@@ -323,11 +323,9 @@ Deno.test("readOwnLinkLayerAddresses() takes ports and what has an address, but 
 });
 
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
-  const mayAnswer = (host: string, source: string) => {
-    const { groups } = chooseTargets(
-      { all: false, interfaceNames: [], hosts: [parseHost(host)] },
-      router,
-    );
+  const mayAnswer = (host: string | null, source: string) => {
+    const hosts = host === null ? [] : [parseHost(host)];
+    const { groups } = chooseTargets({ all: host === null, interfaceNames: [], hosts }, router);
     return mayAnswerFrom(prefix(source), groups.flatMap(({ targets }) => targets));
   };
   assert.ok(mayAnswer("192.0.2.255", "192.0.2.20"));
@@ -339,6 +337,11 @@ Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address 
   // Behind a router: only its network says who is meant.
   assert.ok(!mayAnswer("203.0.113.255", "203.0.113.20"));
   assert.ok(mayAnswer("203.0.113.0/24", "203.0.113.20"));
+  // From a link-local address hosts answer what went to all of an interface.
+  assert.ok(mayAnswer(null, "fe80::20"));
+  assert.ok(!mayAnswer("192.0.2.20", "fe80::20"));
+  assert.ok(mayAnswer("fe80::20%e0", "fe80::20"));
+  assert.ok(!mayAnswer("fe80::20%e0", "fe80::21"));
   assert.ok(mayAnswer("192.0.2.20", "192.0.2.20"));
   assert.ok(!mayAnswer("192.0.2.20", "192.0.2.21"));
 });
