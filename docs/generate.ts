@@ -36,9 +36,7 @@ ${sections.join("\n\n")}
 function eventsPage(): string {
   const kinds = Object.entries(events).toSorted(([, a], [, b]) => a.id - b.id);
   const sections = kinds.map(([name, { id, severity, text, advice }]) => {
-    const lines = [`## ${id} ${name} (${severity})`, "", wrap(`_${text}_`)];
-    if (advice !== "") lines.push("", wrap(advice));
-    return lines.join("\n");
+    return wrap(`**${id} ${name}** (${severity}) _${text}_ ${advice}`.trim());
   });
   const introduction =
     'What the service says in its log on stderr (text, or JSON lines with `LogFormat = "json"`, which have ' +

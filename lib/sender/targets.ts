@@ -401,8 +401,7 @@ function addressesElsewhere(
 export function mayAnswerFrom(address: AddressPrefix, targets: readonly Target[]): boolean {
   return targets.some((target) =>
     target.address !== null && samePrefix(target.address, address) ||
-    target.networks.some((network) => prefixContains(network, address)) ||
-    isLinkLocal(address) && target.interfaceNames.length > 0
+    target.networks.some((network) => prefixContains(network, address))
   );
 }
 

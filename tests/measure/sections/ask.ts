@@ -63,12 +63,9 @@ async function run({ folder, quick, progress }: Context): Promise<Row[]> {
 export const ask: Section = {
   title: "Hosts that run no service are asked",
   about:
-    "Namespaces on a bridge hold the addresses; of those without IPv6 on a /24 with one in six off, " +
-    "silent, firewalled or with a permanent entry. `--ask --sweep --pace 100000` has a verdict on " +
-    "each, 7 times, counted from when the asking begins; its hosts share entries, up to 50 addresses " +
-    "each. The peer is a C program that sends the same requests all at once and pings whoever " +
-    "answers, in turn with it, and judges nothing. Who answers nothing at all is asked again a second " +
-    "later, so the program ends after that.",
+    "Namespaces on a bridge hold the addresses, one in six off, silent, firewalled or with a " +
+    "permanent entry. `--ask --sweep --pace 100000`, 7 turns; silent hosts are asked again a " +
+    "second later. The peer is a C program that sends the same requests and judges nothing.",
   needs: ["cc", "nft"],
   run,
 };

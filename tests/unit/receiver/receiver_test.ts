@@ -191,6 +191,14 @@ Deno.test("Receiver flushes for whole addresses at once while everything else is
   assert.deepEqual(sent.map(({ at }) => at), Array(9).fill(0));
   const [ofWhole] = acksTo(whole, [sent[0]]);
   assert.deepEqual([ofWhole.status, ofWhole.micros], ["flushed", 1_000]);
+
+  const mixed = [...listed, parsePrefix("10.0.0.0/8")];
+  const bytes = signed({ ...fresh, action: "flush listed", report: true, addresses: mixed });
+  await deliver(bytes);
+  assert.deepEqual(flushes.slice(12), [listed]);
+  const [{ status, reports }] = acksTo(bytes, [sent[9]]);
+  const states = ["no neighbor", "no neighbor", "not concerned"];
+  assert.deepEqual([status, ...reports.map(({ state }) => state)], ["pending", ...states]);
 });
 
 Deno.test("Receiver resolves anew, and reports so, after a flush that was held down", async () => {

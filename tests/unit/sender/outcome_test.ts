@@ -32,6 +32,9 @@ const state = (name: keyof typeof reports): Answered => ({
 const pending: Answered = { key: 5, answer: answer("pending", [], { host: "x" }) };
 const stale: Answered = { key: 6, answer: answer("stale") };
 
+const pinned = `web1 ${formatKey("host", hostKey(healed.key))}`;
+const impostor = { ...healed, key: 7 };
+
 /** What ended how: answers, plan and record, and the exit code. */
 const codes: [what: string, answers: readonly Answered[], code: number, Plan?, Fields?][] = [
   ["one host healed, none expected", [healed], 0],
@@ -50,6 +53,8 @@ const codes: [what: string, answers: readonly Answered[], code: number, Plan?, F
   ["one that nobody expected is stuck", [healed, stuck], 3, expected("web1")],
   ["only the sending machine answered", [healed], 3, count(1), { own: "192.0.2.7" }],
   ["the sending machine alone is not good", [healed, failed], 0, {}, { own: "192.0.2.9" }],
+  ["a pinned host healed", [healed], 0, expected(pinned)],
+  ["another key has a pinned host's name", [healed, impostor], 3, expected(pinned)],
   ["acks were still to be verified", [healed], 3, {}, { unverified: 1 }],
   ["a named interface can't be used", [healed], 3, { faults: ["No e9"] }],
   ["it was ended before somebody answered", [healed], 4, count(2), { endedEarly: "stopped" }],

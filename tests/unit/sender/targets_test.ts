@@ -323,11 +323,9 @@ Deno.test("readOwnLinkLayerAddresses() takes ports and what has an address, but 
 });
 
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
-  const mayAnswer = (host: string, source: string) => {
-    const { groups } = chooseTargets(
-      { all: false, interfaceNames: [], hosts: [parseHost(host)] },
-      router,
-    );
+  const mayAnswer = (host: string | null, source: string) => {
+    const hosts = host === null ? [] : [parseHost(host)];
+    const { groups } = chooseTargets({ all: host === null, interfaceNames: [], hosts }, router);
     return mayAnswerFrom(prefix(source), groups.flatMap(({ targets }) => targets));
   };
   assert.ok(mayAnswer("192.0.2.255", "192.0.2.20"));
@@ -339,6 +337,11 @@ Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address 
   // Behind a router: only its network says who is meant.
   assert.ok(!mayAnswer("203.0.113.255", "203.0.113.20"));
   assert.ok(mayAnswer("203.0.113.0/24", "203.0.113.20"));
+  // From a link-local address hosts answer what went to all of an interface.
+  assert.ok(mayAnswer(null, "fe80::20"));
+  assert.ok(!mayAnswer("192.0.2.20", "fe80::20"));
+  assert.ok(mayAnswer("fe80::20%e0", "fe80::20"));
+  assert.ok(!mayAnswer("fe80::20%e0", "fe80::21"));
   assert.ok(mayAnswer("192.0.2.20", "192.0.2.20"));
   assert.ok(!mayAnswer("192.0.2.20", "192.0.2.21"));
 });
