@@ -206,6 +206,8 @@ Deno.test("Resolutions that had to wait for their turn begin anew like others", 
   const many = Array.from({ length: 550 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
   ask(many);
   ask([a]);
+  resolutions.restart([a]);
+  assert.equal(begun.length, 550, "their turn comes first");
   await pass(1_000);
   assert.equal(begun.length, 551);
   await pass(500);
