@@ -56,6 +56,8 @@ const probePatienceMs = 30;
 const retryMs = 1_000;
 /** Frames that are sent before what has come in is read. */
 const maxBatch = 16;
+/** Batches that go out one after the other: a wait is longer than a batch on a busy machine. */
+const maxBatches = 16;
 /** How long a link may take no frames before its hosts are given up. */
 const maxRefusedMs = 2_000;
 /** The longest wait for frames: the signal is looked at then. */
@@ -149,10 +151,14 @@ class LinkAsker {
     if (socket !== null) {
       try {
         while (!signal.aborted && this.#open().length > 0) {
-          this.#act(socket);
+          for (let batch = 1;; batch++) {
+            this.#act(socket);
+            this.#read(socket);
+            const isIdle = this.#nextAt() > this.#now() || this.#refusedSince < Infinity;
+            if (isIdle || batch >= maxBatches) break;
+          }
           await socket.wait(Math.max(1, Math.min(maxWaitMs, this.#nextAt() - this.#now())));
-          const now = this.#now();
-          if (socket.receive((frame) => this.#hear(socket, frame))) this.#readUntil = now;
+          this.#read(socket);
           this.#watch();
         }
       } finally {
@@ -172,6 +178,12 @@ class LinkAsker {
 
   #now(): number {
     return this.#time.monotonic();
+  }
+
+  /** Takes in what has come. */
+  #read(socket: PacketSocket) {
+    const now = this.#now();
+    if (socket.receive((frame) => this.#hear(socket, frame))) this.#readUntil = now;
   }
 
   /** Those without a verdict. */

@@ -42,8 +42,8 @@ export function takenText(seed: number, quick: boolean, now: Date, minutes: numb
     now.toISOString().slice(0, 10),
     `${navigator.hardwareConcurrency} processors, Linux ${linux}, Deno ${Deno.version.deno}`,
     `seed ${seed}`,
-    ...quick ? ["reduced to `--quick`"] : [],
-    ...minutes > 0 ? [`${minutes} minutes`] : [],
+    ...quick ? ["with `--quick`"] : [],
+    ...minutes > 0 ? [`for ${minutes} minutes`] : [],
   ].join("; ") + ".";
 }
 
@@ -52,46 +52,65 @@ export function measuredOf(rows: readonly Row[], taken: string): Measured {
   return { taken, rows: rows.map(cellsOf) };
 }
 
-/** What most of some texts are. */
-function mostOften(texts: readonly string[]): string | undefined {
-  const countOf = (text: string) => texts.filter((other) => other === text).length;
-  return texts.toSorted((one, other) => countOf(other) - countOf(one))[0];
+/** Date, machine and seed, which each measurement has: the rest of its line may be missing. */
+const alwaysThere = [/^\d{4}-\d\d-\d\d$/, / processors, /, /^seed /] as const;
+
+const partsOf = (taken: string) => taken.replace(/\.$/, "").split("; ");
+const lineOf = (parts: readonly string[]) => parts.length === 0 ? "" : `${parts.join("; ")}.`;
+
+/** What most measurements have in common of date, machine and seed. */
+function commonParts(figures: readonly Measured[]): string[] {
+  const lines = figures.map(({ taken }) =>
+    lineOf(partsOf(taken).filter((part) => alwaysThere.some((form) => form.test(part))))
+  );
+  const countOf = (text: string) => lines.filter((other) => other === text).length;
+  const [line] = lines.toSorted((one, other) => countOf(other) - countOf(one));
+  return line === undefined ? [] : partsOf(line);
 }
 
 /** The page's text. */
 export function pageText(figures: Figures): string {
-  const measuredSections = Object.values(sections).flatMap(({ title }) => figures.get(title) ?? []);
-  const common = mostOften(measuredSections.map(({ taken }) => taken));
+  const common = commonParts(
+    Object.values(sections).flatMap(({ title }) => figures.get(title) ?? []),
+  );
   const parts = Object.entries(sections).map(([name, { title, about, picture }]) => {
     const measured = figures.get(title);
+    const own = partsOf(measured?.taken ?? "").filter((part) =>
+      part !== "" && !common.includes(part)
+    );
     return [
       `## ${title}`,
       wrap(`\`${name}\`: ${about}`),
       ...picture === undefined ? [] : [`![${picture.alt}](${picture.file})`],
-      ...measured === undefined ? ["Not measured yet."] : [
-        ...measured.taken === common ? [] : [wrap(measured.taken)],
-        `\`\`\`\n${tableText(measured.rows)}\n\`\`\``,
-      ],
+      ...own.length === 0 ? [] : [wrap(`Measured ${lineOf(own)}`)],
+      ...measured === undefined
+        ? ["Not measured yet."]
+        : [`\`\`\`\n${tableText(measured.rows)}\n\`\`\``],
     ].join("\n\n");
   });
-  const texts = [...introduction, ...common === undefined ? [] : [commonly + common]];
+  const texts = [...introduction, ...common.length === 0 ? [] : [commonly + lineOf(common)]];
   return [title, ...texts.map((text) => wrap(text)), ...parts].join("\n\n") + "\n";
 }
 
 /** Reads the figures of a page's text back. */
 export function parsePage(text: string): Figures {
-  const takenIn = (part: string, before = "") =>
-    new RegExp(`\n\n${before}(\\d{4}-\\d\\d-\\d\\d; .*?)\n\n`, "s").exec(
-      part.replace(/(?<=\S)\n(?=\S)/g, " "),
-    )
-      ?.[1];
   const [introduction, ...parts] = text.split(/^## /m);
-  const common = takenIn(introduction + "\n\n", commonly) ?? "";
+  const after = (part: string, start: string) => {
+    const paragraphs = part.trimEnd().split("\n\n").map((one) => one.replaceAll("\n", " "));
+    const found = paragraphs.find((one) => one.startsWith(start));
+    return found === undefined ? [] : partsOf(found.slice(start.length));
+  };
+  const common = after(introduction, commonly);
   return new Map(parts.flatMap((part) => {
     const title = part.slice(0, part.indexOf("\n"));
     const table = /^```\n(.*?)\n```$/ms.exec(part)?.[1];
     if (table === undefined) return [];
-    return [[title, { taken: takenIn(part) ?? common, rows: parseTable(table) }]];
+    const own = after(part, "Measured ");
+    const taken = alwaysThere.flatMap((form) =>
+      own.find((part) => form.test(part)) ?? common.find((part) => form.test(part)) ?? []
+    );
+    const rest = own.filter((part) => !taken.includes(part));
+    return [[title, { taken: lineOf([...taken, ...rest]), rows: parseTable(table) }]];
   }));
 }
 

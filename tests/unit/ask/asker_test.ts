@@ -190,7 +190,7 @@ Deno.test("ask() ends when its signal is aborted, and says who was not asked", a
   const ended = await askOn(
     numbers.map((n) => ({ address: host(n) })),
     numbers.map((n) => question(host(n))),
-    { pace: 20, signal: (ms) => ms >= 60 },
+    { pace: 20, signal: (ms) => ms >= 50 },
   );
   assert.deepEqual(Object.values(verdictsOf(ended)), [
     "healed",

@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
+import type { AskResult } from "../../../lib/ask/verdicts.ts";
 import { LastFailover } from "../../../lib/follow/last_failover.ts";
 import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
 import type { EndedRun } from "../../../lib/sender/ended_run.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
-import { type Answered, expectedOf, failed, healed, outcome, stuck } from "../sender/helpers.ts";
+import {
+  type Answered,
+  askResult,
+  expectedOf,
+  failed,
+  healed,
+  outcome,
+  prefix,
+  stuck,
+} from "../sender/helpers.ts";
 import { createTestTime } from "../../support/test_time.ts";
 
 const command = parseArguments(["-a"]);
@@ -18,14 +28,18 @@ function createDaemon() {
   return {
     failover,
     time,
-    ended: (link: string, answers: readonly Answered[], { names, early = null }: {
+    ended: (link: string, answers: readonly Answered[], how: {
       readonly names?: string;
       readonly early?: string | null;
+      readonly asked?: readonly AskResult[];
+      readonly elsewhere?: readonly string[];
     } = {}) => {
+      const { names, early = null, asked, elsewhere } = how;
       const expected = names === undefined ? null : expectedOf(names);
-      const result = outcome(answers, { exchange: { expected } });
+      const result = outcome(answers, { exchange: { expected } }, {}, asked);
       result.record.endedEarly = early;
-      return failover.end(link, result, on(link));
+      const expect = { kind: "file", path: "hosts", elsewhere: new Set(elsewhere) } as const;
+      return failover.end(link, result, { ...on(link), expect });
     },
     broken: (link: string) => failover.end(link, new Error("Cannot read key file"), on(link)),
   };
@@ -36,6 +50,7 @@ const countsOf = (run: EndedRun | null) => Object.fromEntries(run?.counts ?? [])
 Deno.test("LastFailover has all links of a failover, and each host once, by its worst verdict", () => {
   const { failover, ended, time } = createDaemon();
   failover.begin();
+  time.pass(1_000);
   failover.begin();
   time.pass(5_000);
   assert.deepEqual(countsOf(ended("e0", [healed, stuck])), { healed: 1, stuck: 1 });
@@ -43,10 +58,25 @@ Deno.test("LastFailover has all links of a failover, and each host once, by its 
   // The one is there, too, and healed; another one failed.
   const whole = ended("e1", [healed, failed]);
   assert.deepEqual(countsOf(whole), { failed: 1, healed: 1, stuck: 1 });
-  assert.deepEqual([whole?.interfaceNames, whole?.elapsedMs, whole?.exitCode], [[], 6_000, 3]);
+  assert.deepEqual([whole?.interfaceNames, whole?.elapsedMs, whole?.exitCode], [[], 7_000, 3]);
   // The next failover has nothing of the last one.
   failover.begin();
-  assert.deepEqual(countsOf(ended("e0", [healed])), { healed: 1 });
+  time.pass(2_000);
+  const next = ended("e0", [healed]);
+  assert.deepEqual([countsOf(next), next?.elapsedMs], [{ healed: 1 }, 2_000]);
+});
+
+Deno.test("LastFailover has all addresses that a host is stuck at, and who was expected on no link", () => {
+  const { failover, ended } = createDaemon();
+  failover.begin();
+  failover.begin();
+  const at = (link: string, address: string) => [
+    askResult("stuck", { link, name: "printer1", expected: true, address: prefix(address) }),
+  ];
+  ended("e0", [], { asked: at("e0", "192.0.2.1"), elsewhere: ["web1", "db1"] });
+  const whole = ended("e1", [], { asked: at("e1", "198.51.100.1"), elsewhere: ["web1", "cache9"] });
+  assert.deepEqual(whole?.verdicts.map(({ stuck }) => stuck), [["192.0.2.1", "198.51.100.1"]]);
+  assert.deepEqual([...whole?.elsewhere ?? []], ["web1"]);
 });
 
 Deno.test("LastFailover takes a host for present that answered on one of the links", () => {
@@ -71,7 +101,7 @@ Deno.test("LastFailover adds up who is missing without a name", () => {
 Deno.test("LastFailover keeps what a link's hosts said when its addresses leave", () => {
   const { failover, ended } = createDaemon();
   for (let i = 0; i < 3; i++) failover.begin();
-  assert.equal(ended("e0", [], { early: joinedReason }), null);
+  assert.equal(ended("e0", [failed], { early: joinedReason }), null);
   assert.deepEqual(countsOf(ended("e0", [healed])), { healed: 1 });
   const early = "192.0.2.1 has left e0";
   assert.equal(ended("e0", [failed], { early }), null);

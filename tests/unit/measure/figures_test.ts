@@ -31,6 +31,20 @@ Deno.test("brokenPromises() names promises that are broken, not goals that are m
   assert.deepEqual(brokenPromises([{ ...rows[1], value: 0 }]), []);
 });
 
+Deno.test("parsePage() reads back what pageText() made of unlike measurements", () => {
+  const machine = "2 processors, Linux 6.18, Deno 2.9.6";
+  const figures = new Map([
+    ["Idle", { taken: `2026-01-01; ${machine}; seed 1.`, rows: rows.map(cellsOf) }],
+    ["Loss", {
+      taken: `2026-01-01; ${machine}; seed 1; with \`--quick\`.`,
+      rows: rows.map(cellsOf),
+    }],
+    ["Soak", { taken: `2026-01-02; ${machine}; seed 7; for 10 minutes.`, rows: rows.map(cellsOf) }],
+  ]);
+  assert.match(pageText(figures), /^Measured 2026-01-02; seed 7; for 10 minutes\.$/m);
+  assert.deepEqual([...parsePage(pageText(figures))].toSorted(), [...figures]);
+});
+
 Deno.test("parseTable() reads back what tableText() made", () => {
   const [first, second, third] = [
     ["ours", "4 ms (3–6.5)", "theirs: all", "2.00", "≤1.5 missed"],

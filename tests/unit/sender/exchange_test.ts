@@ -46,9 +46,15 @@ Deno.test("exchange() sends every copy although all that are expected have answe
 
 Deno.test("exchange() waits to the end while an expected host is missing or has failed", async () => {
   const fails: Behavior = () => [{ status: "failed" }];
-  for (const [text, behavior] of [["sql01\nsql02", heals], ["sql01", fails]] as const) {
-    const { record } = await run({ "192.0.2.20": behavior }, { expected: expect(text) });
-    assert.ok(record.elapsedMs >= 6_000, text);
+  const runs = [
+    [expect("sql01\nsql02"), heals],
+    [expect("sql01"), fails],
+    [{ count: 2 }, heals],
+    [{ count: 1 }, fails],
+  ] as const;
+  for (const [expected, behavior] of runs) {
+    const { record } = await run({ "192.0.2.20": behavior }, { expected });
+    assert.ok(record.elapsedMs >= 6_000);
   }
 });
 
@@ -149,6 +155,69 @@ Deno.test("exchange() counts nothing with a wrong signature, nor what no request
   });
   assert.deepEqual(states, []);
   assert.deepEqual([...record.uncounted], [["signature", 1], ["request id", 4]]);
+});
+
+Deno.test("exchange() counts what comes from another port for a pinned key alone", async () => {
+  const hosts = { "192.0.2.20": () => [{ port: 1 }] };
+  const { record, states } = await run(hosts);
+  assert.deepEqual([states, [...record.uncounted]], [[], [["port", 5]]]);
+  assert.deepEqual((await run(hosts, { expected: expect(pinOf(1)) })).states, ["sql01 healed"]);
+});
+
+Deno.test("exchange() knows this machine by any of its addresses, and bounds what it notes of others", async () => {
+  const { record } = await run({
+    "192.0.2.20": () => [
+      { from: "203.0.113.1" },
+      ...Array.from({ length: 100 }, (_, i) => ({ from: `198.51.100.${i}` })),
+    ],
+  }, { isOwnAddress: (address) => address === "203.0.113.1" });
+  assert.deepEqual(record.hosts.all().map(({ own }) => own), [true]);
+  assert.equal(record.elsewhere.size, 64);
+});
+
+Deno.test("exchange() has 1,024 acks wait to be verified, for 15 s beyond twice the wait", async () => {
+  const many: Behavior = (_, n) => n === 1 ? Array.from({ length: 1_030 }, () => ({})) : [];
+  const { record, states } = await run({ "192.0.2.20": many }, {}, undefined, () => Infinity);
+  assert.deepEqual([states, record.unverified], [[], 1_024]);
+  assert.deepEqual([...record.uncounted], [["too many at once", 6]]);
+  assert.equal(record.elapsedMs, 4_000 + 2 * 2_000 + 15_000);
+});
+
+Deno.test("exchange() doesn't end while somebody's ack is verified", async () => {
+  const late: Behavior = (_, n) => n === 4 ? [{ key: 2 }] : [];
+  const { states } = await run(
+    { "192.0.2.20": heals, "192.0.2.21": late },
+    { expected: { count: 1 } },
+    undefined,
+    (key) => key.toHex() === hostKey(2).toHex() ? 5_000 : 0,
+  );
+  assert.deepEqual(states, ["sql01 healed", "sql02 healed"]);
+});
+
+Deno.test("exchange() repairs each of two clones by its own challenge", async () => {
+  const clone = (n: number): Behavior => ({ challenge }) => {
+    const own = new Uint8Array(8).fill(n);
+    const hears = challenge.toHex() === own.toHex();
+    return [{ instance: instance(n), ...hears ? {} : { status: "stale", challenge: own } }];
+  };
+  const { states } = await run({ "192.0.2.20": clone(1), "192.0.2.21": clone(2) });
+  assert.deepEqual(states, ["sql01 healed", "sql01 healed"]);
+});
+
+Deno.test("exchange() sends no repair to where nothing was sent, not even for a pin", async () => {
+  const { network, states } = await run(
+    { "192.0.2.20": () => [{ from: "198.51.100.7", status: "stale" }] },
+    { expected: expect(pinOf(1)) },
+  );
+  assert.deepEqual([states, network.sent.length], [["? stale"], 5]);
+});
+
+Deno.test("exchange() counts a repaired request as its repair", async () => {
+  const { states } = await run({
+    "192.0.2.20": (request, n) =>
+      isRepair(request) ? [{ status: "failed" }] : n === 1 ? [{ status: "stale" }] : [{}],
+  });
+  assert.deepEqual(states, ["sql01 failed"]);
 });
 
 Deno.test("exchange() ends on time under answers that change name, key and instance for ever", async () => {

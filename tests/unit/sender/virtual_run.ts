@@ -28,6 +28,8 @@ export function hostKey(n: number): Uint8Array {
 export interface Reply extends Partial<FlushAck> {
   readonly key?: number;
   readonly from?: string;
+  /** @default the service's */
+  readonly port?: number;
   readonly delayMs?: number;
   readonly signature?: Uint8Array;
 }
@@ -105,12 +107,13 @@ export function signed(...requests: readonly PlannedRequest[]): ExchangePlan["co
 
 /**
  * Carries out a run among hosts, each at its address; a broadcast reaches them all. It is ended from
- * outside after `endMs`.
+ * outside after `endMs`. The signatures of a host take `verifyMs` to check; Infinity: for ever.
  */
 export async function run(
   hosts: Readonly<Record<string, Behavior>>,
   options: Partial<ExchangePlan> = {},
   endMs?: number,
+  verifyMs: (key: Uint8Array) => number = () => 0,
 ): Promise<EndedRun> {
   const time = createTestTime(1_700_000_000_000);
   const seen = new Map<string, number>();
@@ -122,7 +125,8 @@ export async function run(
       const n = (seen.get(address) ?? 0) + 1;
       seen.set(address, n);
       for (const one of behavior(request, n, at)) {
-        reply(replyTo(bytes, request, one), one.from ?? address, one.delayMs ?? 1);
+        const { from = address, port, delayMs = 1 } = one;
+        reply(replyTo(bytes, request, one), { from, port, delayMs });
       }
     }
   });
@@ -143,8 +147,11 @@ export async function run(
   };
   const crypt = {
     sign: () => Promise.resolve(new Uint8Array(64)),
-    verify: (_key: Uint8Array, _message: Uint8Array, signature: Uint8Array) =>
-      Promise.resolve(signature.toHex() === rightSignature.toHex()),
+    async verify(key: Uint8Array, _message: Uint8Array, signature: Uint8Array) {
+      const ms = verifyMs(key);
+      if (ms > 0) await new Promise<void>((resolve) => ms < Infinity && time.after(ms, resolve));
+      return signature.toHex() === rightSignature.toHex();
+    },
   };
   const ending = new AbortController();
   if (endMs !== undefined) time.after(endMs, () => ending.abort("no longer master"));
@@ -170,7 +177,7 @@ interface Sent {
 /** Answers a datagram through `reply`, at once or later; throws as the system would. */
 type Deliver = (
   sent: Sent,
-  reply: (bytes: Uint8Array, from: string, delayMs?: number) => void,
+  reply: (bytes: Uint8Array, how: { from: string; port?: number; delayMs?: number }) => void,
 ) => void | Promise<void>;
 
 interface VirtualNetwork {
@@ -194,9 +201,9 @@ export function virtualNetwork(time: TestTime, deliver: Deliver): VirtualNetwork
       async send(bytes, to, udpPort) {
         const one = { at: time.monotonic() - start, bytes, to, udpPort };
         sent.push(one);
-        await deliver(one, (reply, from, delayMs = 0) => {
+        await deliver(one, (reply, { from, port = servicePort, delayMs = 0 }) => {
           const arrive = () => {
-            if (!closed && late.delete(arrive)) receive(reply, from, servicePort);
+            if (!closed && late.delete(arrive)) receive(reply, from, port);
           };
           late.add(arrive);
           time.after(delayMs, arrive);

@@ -399,7 +399,7 @@ export async function runIn(world: World, keyFile: string): Promise<EndedWorld> 
   const listed = new Map<string, readonly AddressPrefix[]>();
   let answer: (bytes: Uint8Array, from: string) => void = () => {};
   const network = virtualNetwork(time, ({ bytes, to }, reply) => {
-    answer = reply;
+    answer = (bytes, from) => reply(bytes, { from });
     listed.set(requestIdOf(bytes).toHex(), parseRequest(bytes)?.addresses ?? []);
     const link = linkOf(to.hostname, to.source, routerPlaces);
     for (const wire of wires) {
