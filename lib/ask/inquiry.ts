@@ -112,9 +112,8 @@ export class Inquiry {
     if (this.#proofs.has(this.question.linkLayerAddress ?? "")) return true;
     if (this.#isCrowded) return false;
     // A bond answers from another of its addresses than it says.
-    return this.isContested
-      ? this.#claims.entries().every((macs) => macs.some((mac) => this.#proofs.has(mac)))
-      : this.#proofs.size > 0;
+    return !this.isContested ||
+      this.#claims.entries().every((macs) => macs.some((mac) => this.#proofs.has(mac)));
   }
 
   /** Takes a frame from the host to the address in question. */
@@ -203,7 +202,8 @@ export class Inquiry {
     if (this.#verdict !== null) return;
     const isUnproven = this.isControlAnswered && this.#proofs.size === 0 && !this.holdsAddress;
     const isStuck = this.#wrong !== null || isUnproven;
-    this.#decide(isStuck ? "stuck" : this.isAnswered ? "asked" : "no answer", now);
+    const isHeard = this.isAnswered || this.#proofs.size > 0;
+    this.#decide(isStuck ? "stuck" : isHeard ? "asked" : "no answer", now);
   }
 
   /** It won't be asked any more: nothing is told of it but what has been seen. */

@@ -13,7 +13,7 @@ import {
   parseOwnAddress,
   prefixContains,
 } from "../wire/addresses.ts";
-import { equalConstantTime, type RouterKey, type RouterKeys } from "../wire/keys.ts";
+import { createMac, equalConstantTime, type RouterKey, type RouterKeys } from "../wire/keys.ts";
 import {
   type FlushRequest,
   hasRightFilter,
@@ -86,7 +86,7 @@ export function createAcceptanceState(
 ): AcceptanceState {
   return {
     windows: new ReplayWindows(startedAt),
-    challenges: createChallenges(challengeSecret),
+    challenges: createChallenges(createMac(challengeSecret)),
     isLegacyCopy: createLegacyCopies(),
   };
 }

@@ -4,7 +4,7 @@
  * monotonic clock: no signature ever covers a time that another machine named.
  */
 import { challengeLength } from "../wire/datagram.ts";
-import { createMac, equalConstantTime } from "../wire/keys.ts";
+import { type createMac, equalConstantTime } from "../wire/keys.ts";
 
 const slotMs = 30_000;
 
@@ -16,9 +16,8 @@ export interface Challenges {
   isRight(challenge: Uint8Array, keyId: Uint8Array, now: number): boolean;
 }
 
-/** Challenges by 32 random bytes that nobody else has and that live as long as the service. */
-export function createChallenges(secret: Uint8Array): Challenges {
-  const mac = createMac(secret);
+/** Challenges by a MAC of 32 random bytes that nobody else has and that live as long as the service. */
+export function createChallenges(mac: ReturnType<typeof createMac>): Challenges {
   const slotBytes = new Uint8Array(8);
   const slotView = new DataView(slotBytes.buffer);
 

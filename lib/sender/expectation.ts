@@ -151,18 +151,18 @@ export function createExpectedHosts(hosts: readonly ExpectedHost[]): ExpectedHos
   const byAddress = new Map<string, ExpectedHost[]>();
   const byName = new Map<string, ExpectedHost[]>();
   const byLabel = new Map<string, ExpectedHost[]>();
-  const pinnedNames = new Map<string, ExpectedHost[]>();
+  const pinnedNames = new Set<string>();
   const add = (map: Map<string, ExpectedHost[]>, key: string, host: ExpectedHost) => {
     const known = map.get(key);
     if (known === undefined) map.set(key, [host]);
-    else if (!known.includes(host)) known.push(host);
+    else known.push(host);
   };
   for (const host of hosts) {
     for (const pin of host.pins) byPin.set(pin, host);
     const isPinned = host.pins.length > 0;
     if (!isPinned) { for (const address of host.addresses) add(byAddress, address, host); }
     for (const name of host.names) {
-      if (isPinned) add(pinnedNames, name, host);
+      if (isPinned) pinnedNames.add(name);
       else {
         add(byName, name, host);
         add(byLabel, name.split(".")[0], host);
@@ -172,7 +172,6 @@ export function createExpectedHosts(hosts: readonly ExpectedHost[]): ExpectedHos
 
   function byItsName(name: string): ExpectedHost[] {
     const own = comparableName(name);
-    if (own === "") return [];
     const [label] = own.split(".");
     const alike = (byLabel.get(label) ?? []).filter(({ names }) =>
       own === label || names.includes(label)

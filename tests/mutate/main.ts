@@ -36,7 +36,9 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/sender/follow_ups.ts": ofSender,
   "lib/sender/hosts.ts": ofSender,
   "lib/sender/verdict.ts": ofSender,
-  "lib/ask/inquiry.ts": ["tests/unit/ask/inquiry_test.ts"],
+  "lib/ask/inquiry.ts": ["inquiry", "asker", "forged"].map((one) =>
+    `tests/unit/ask/${one}_test.ts`
+  ),
   "lib/sender/run_metrics.ts": ["tests/unit/sender/run_metrics_test.ts"],
 };
 

@@ -56,6 +56,29 @@ Deno.test("the service listens on each of its addresses, and obeys the host itse
     assert.notEqual(await host.router("probe", "2001:db8::66"), null);
   });
 
+  await t.step(
+    "a link-local sender, whose link the runtime doesn't say, is answered on it",
+    async () => {
+      // Another link, which the kernel prefers for what names none.
+      const ip = (words: string) => session.unix(["ip", ...words.split(" ")]);
+      await ip("link add d0 type veth peer name d1");
+      for (const link of ["d0", "d1"]) await ip(`link set ${link} up`);
+      await until(
+        async () => (await ip("-6 route show fe80::/64")).stdout.includes("d0"),
+        "a link",
+        10_000,
+      );
+      await ip("-6 route del fe80::/64 dev e0");
+      await ip("-6 route add fe80::/64 dev e0 proto kernel metric 257");
+      await host.setList("Listen", "::");
+      await host.setList("AllowedSources", "fe80::/10");
+      await manager.run("control", serviceName, PARAMCHANGE);
+      await host.event(reloaded);
+      const [service, sender] = ["fe80::ff:fe00:5%e1", "fe80::ff:fe00:1%e1"];
+      assert.notEqual(await host.neighbor("probe", service, sender), null);
+    },
+  );
+
   await t.step("another process on the port is said with its number", async () => {
     // Wine knows no two IPv4 sockets on a port, and the kernel none that share it: one at :: it is.
     const options =

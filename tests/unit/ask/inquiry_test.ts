@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { addressKey, type Heard } from "../../../lib/ask/frames.ts";
-import { Inquiry } from "../../../lib/ask/inquiry.ts";
+import { Inquiry, type Question } from "../../../lib/ask/inquiry.ts";
 import { macOf, oldMac, ownMac, question } from "./virtual_link.ts";
 
 const host = "192.0.2.10";
@@ -84,6 +84,27 @@ const cases: readonly [string, readonly (Heard | readonly ["c", Heard])[], strin
     echo(),
     ["c", arp({ senderMac: bondMac, sourceMac: bondMac })],
   ], "asked"],
+  ["a packet of one of two whose advertisements answered the control", [
+    ["c", discovery("neighbor advertisement")],
+    ["c", { ...discovery("neighbor advertisement"), sourceMac: bondMac }],
+    echo(),
+  ], "asked"],
+  ["packets of two, of which one says that it is at another of its addresses", [
+    arp(),
+    arp({ senderMac: bondMac }),
+    arp({ senderMac: oldMac, sourceMac: oldMac }),
+    echo(),
+    echo({ sourceMac: oldMac }),
+  ], "healed"],
+  ["again and again that it is at four addresses", [
+    ...macsOf("a1", "a2", "a3", "a4", "a4").map((one) => arp({ senderMac: one, sourceMac: one })),
+    ...macsOf("a1", "a2", "a3", "a4").map((sourceMac) => echo({ sourceMac })),
+  ], "healed"],
+  ["a packet from the fifth that answered the control", [
+    ...macsOf("a1", "a2", "a3", "a4", "a5").map((sourceMac) => ["c", echo({ sourceMac })] as const),
+    echo({ sourceMac: "0200000001a5" }),
+  ], "stuck"],
+  ["a packet, and the same ARP reply again", [arp(), echo(), arp()], "healed"],
   ["an advertisement of each of two machines to the control alone", [
     ["c", discovery("neighbor advertisement")],
     ["c", { ...discovery("neighbor advertisement"), sourceMac: bondMac }],
@@ -168,6 +189,7 @@ Deno.test("Inquiry has the host as its neighbor when it was heard", () => {
   assert.deepEqual(heard(arp()), [mac, mac, true, false]);
   assert.deepEqual(heard(["c", echo()]), [mac, mac, false, false]);
   assert.deepEqual(heard(["c", arp()]), [null, mac, false, false]);
+  assert.deepEqual(heard(["c", asks(ownMac)]), [null, null, false, false]);
   assert.deepEqual(heard(["c", echo({ sourceMac: group })]), [null, null, false, false]);
   assert.deepEqual(heard(asks(ownMac)), [null, null, false, false]);
   assert.deepEqual(heard(discovery("neighbor advertisement")), [mac, mac, true, false]);
@@ -193,6 +215,40 @@ Deno.test("Inquiry of a silent host becomes stuck by what is seen later", () => 
   inquiry.conclude(1);
   inquiry.hear(echo({ destinationMac: oldMac }), 2);
   assert.equal(inquiry.verdict, "stuck");
+});
+
+Deno.test("Inquiry takes a verdict back for somebody else's claim, but not where the host was last", () => {
+  const other = arp({ senderMac: bondMac, sourceMac: bondMac });
+  const after = (changes: Partial<Question>, ...frames: readonly (Heard | "conclude")[]) => {
+    const inquiry = new Inquiry(question(host, changes), ownMac);
+    for (const frame of frames) {
+      if (frame === "conclude") inquiry.conclude(3);
+      else inquiry.hear(frame, 2);
+    }
+    return [inquiry.verdict, ...inquiry.destinations];
+  };
+  assert.deepEqual(after({}), [null]);
+  assert.deepEqual(after({ linkLayerAddress: mac }), [null, mac]);
+  assert.deepEqual(after({}, arp(), echo(), other), [null, mac, bondMac]);
+  assert.deepEqual(after({ linkLayerAddress: mac }, echo(), other), ["ok", bondMac]);
+  assert.deepEqual(after({}, arp(), "conclude", other), ["asked", mac, bondMac]);
+  assert.deepEqual(after({}, arp(), arp({ senderMac: group })), [null, mac]);
+  const five = macsOf("a1", "a2", "a3", "a4", "a5").map((one) => arp({ senderMac: one }));
+  assert.equal(after({}, ...five).length, 5);
+});
+
+Deno.test("Inquiry is doubtful while the control was answered at one step alone", () => {
+  const inquiry = new Inquiry(question(host), ownMac);
+  const doubts = [inquiry.isDoubtful];
+  for (const step of [2, 2, 3]) {
+    inquiry.hearControl(echo(), true, step);
+    doubts.push(inquiry.isDoubtful);
+  }
+  assert.deepEqual(doubts, [false, true, true, false]);
+  const wrong = new Inquiry(question(host), ownMac);
+  wrong.hearControl(echo(), true, 0);
+  wrong.hear(echo({ destinationMac: oldMac }), 1);
+  assert.equal(wrong.isDoubtful, false);
 });
 
 Deno.test("Inquiry says nothing of a host that is asked no more, but what was seen", () => {

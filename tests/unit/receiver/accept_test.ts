@@ -17,7 +17,7 @@ import { createChallenges } from "../../../lib/receiver/challenges.ts";
 import type { Clock } from "../../../lib/time.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
-import { formatKey, parseRouterKeys } from "../../../lib/wire/keys.ts";
+import { createMac, formatKey, parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
 import {
   type FlushRequest,
@@ -608,8 +608,14 @@ Deno.test("isLegacyCopy() remembers 1,024 sources and calls no other one's reque
   assert.equal(isCopy(router1, 5_001), true);
 });
 
-const challenges = createChallenges(Uint8Array.fromHex(vectors.challengeSecret));
+const challenges = createChallenges(createMac(Uint8Array.fromHex(vectors.challengeSecret)));
 const otherKeyId = Uint8Array.of(1, 2, 3, 4);
+
+Deno.test("createChallenges() never makes the challenge of zeros, which means none", () => {
+  const unlikely = createChallenges(() => new Uint8Array(16));
+  assert.equal(unlikely.present(routerKey.id, 0).toHex(), "0000000000000001");
+  assert.ok(!unlikely.isRight(new Uint8Array(8), routerKey.id, 0));
+});
 
 Deno.test("createChallenges() makes the golden challenges, one for 30 seconds", () => {
   for (const { slot, challenge } of vectors.challenges) {
@@ -627,7 +633,7 @@ Deno.test("isRight() takes the present challenge and the last one, of the same k
     assert.ok(challenge.some(Boolean));
     assert.equal(challenges.isRight(challenge, otherKeyId, then), false);
     assert.equal(
-      createChallenges(new Uint8Array(32)).isRight(challenge, routerKey.id, then),
+      createChallenges(createMac(new Uint8Array(32))).isRight(challenge, routerKey.id, then),
       false,
     );
     assert.equal(challenges.isRight(new Uint8Array(8), routerKey.id, then), false);

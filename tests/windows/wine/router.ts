@@ -1,9 +1,9 @@
 /**
  * The part of the tests' router, run by this machine's own Deno in a session's network: reads
- * `MODE [NUMBER|TEXT]`, and prints one JSON document.
+ * `MODE [NUMBER|TEXT [TEXT]]`, and prints one JSON document.
  *
- *   probe [TEXT]   asks the service at an address, from there (127.0.0.1), a copy a second; prints its
- *                  ack, or null after 20 s
+ *   probe [TEXT [TEXT]]   asks the service at an address (127.0.0.1), from an address (the same), a copy
+ *                  a second; prints its ack, or null after 20 s
  *   flush          the same with a flush
  *   beside NUMBER  has as many absent addresses asked for, and meanwhile a second router flush everything
  *                  three times; prints how long each ack of these took, in ms, null for none
@@ -17,7 +17,7 @@ import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
 import type { Action } from "../../../lib/wire/request.ts";
 import { createRouter, readAck, sentRequest, signRequest } from "../../support/datagrams.ts";
 
-const [mode, argument = ""] = Deno.args;
+const [mode, argument = "", from = ""] = Deno.args;
 const router = createRouter(1);
 const hostname = mode === "probe" && argument !== "" ? argument : "127.0.0.1";
 const host: Deno.NetAddr = { transport: "udp", hostname, port: defaultPort };
@@ -26,7 +26,7 @@ const answerMillis = 20_000;
 const copyMillis = 1_000;
 
 function openSocket(): Deno.DatagramConn {
-  return Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+  return Deno.listenDatagram({ transport: "udp", hostname: from || hostname, port: 0 });
 }
 
 /**

@@ -30,6 +30,8 @@ export interface WindowsHost extends AsyncDisposable {
   event(id: number, atMostMs?: number): Promise<LoggedEvent>;
   /** Does a router's part (router.ts) in the host's network; what it printed. */
   router(...args: string[]): Promise<unknown>;
+  /** Does it in the network of the only neighbor on its link, which a session of its own has. */
+  neighbor(...args: string[]): Promise<unknown>;
   /** Sets a setting that is a list. */
   setList(name: string, ...texts: string[]): Promise<unknown>;
   /** Leaves the router's key as the only setting, and the host's key as it is, in a key that only SYSTEM and Administrators may use. */
@@ -83,13 +85,12 @@ async function prepare(session: WineSession, executable: string): Promise<Window
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
-    async router(...args) {
-      const { networkOf } = session;
-      const program = `${checkoutPath}/tests/windows/wine/router.ts`;
-      const deno = [Deno.execPath(), "run", "-q", "--allow-net", "--allow-env", program];
-      const signal = AbortSignal.timeout(60_000);
-      const line = ["nsenter", "-t", String(networkOf), "-n", ...deno, ...args];
-      return JSON.parse(await run(line, { signal }));
+    router: (...args) => beRouter(session.networkOf, args),
+    async neighbor(...args) {
+      const child = `/proc/${session.networkOf}`;
+      const other = `for p in $(cat ${child}/task/*/children); do ` +
+        `[ "$(readlink /proc/$p/ns/net)" = "$(readlink ${child}/ns/net)" ] || echo $p; done`;
+      return await beRouter(Number(await run(["sh", "-c", other])), args);
     },
     setList: (name, ...texts) =>
       manager.run("setValue", name, REG_MULTI_SZ, registryText(`${texts.join("\0")}\0`)),
@@ -103,6 +104,14 @@ async function prepare(session: WineSession, executable: string): Promise<Window
   await host.resetSettings();
   await manager.run("create", serviceName, `"${executable}"`);
   return host;
+}
+
+/** Runs router.ts in the network of a process; what it printed. */
+async function beRouter(networkOf: number, args: readonly string[]): Promise<unknown> {
+  const program = `${checkoutPath}/tests/windows/wine/router.ts`;
+  const deno = [Deno.execPath(), "run", "-q", "--allow-net", "--allow-env", program];
+  const line = ["nsenter", "-t", String(networkOf), "-n", ...deno, ...args];
+  return JSON.parse(await run(line, { signal: AbortSignal.timeout(60_000) }));
 }
 
 /** The bytes of a text in the registry. */
