@@ -73,7 +73,10 @@ function Invoke-Unelevated([string] $script) {
         [Security.Principal.TokenAccessLevels]::MaximumAllowed).Token
     if (-not $native::CreateRestrictedToken($own, 0, 1, [ref] $group, 0, 0, 0, 0, [ref] $token) -or
         -not $native::ImpersonateLoggedOnUser($token)) { throw 'no restricted token' }
-    try { (& $script install *>&1), $LASTEXITCODE } finally { $null = $native::RevertToSelf() }
+    try {
+        $output = @(& $script install *>&1)
+        $output, $LASTEXITCODE
+    } finally { $null = $native::RevertToSelf() }
 }
 
 $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtable) {
