@@ -15,7 +15,7 @@ uninstall  removes service, firewall rule, event source and programs; settings a
 status     what is installed, and everything that is wrong with it.
 
 A step of install or upgrade that fails undoes what this run did: the old programs are put back and started.
-An uninstall that fails goes on where it was when it is run again.
+An uninstall that fails goes on where it was when it is run again. -WhatIf says beforehand what would be done.
 
 Exit codes: 0 done, or healthy; 1 a step failed (also: PowerShell refused a parameter); 2 nothing was begun,
 what was given can't be used; 3 installed, but not healthy; 4 not installed.
@@ -24,23 +24,19 @@ what was given can't be used; 3 installed, but not healthy; 4 not installed.
 .\install.ps1 install -RouterKeys arpflush-public-...,arpflush-public-...
 
 .EXAMPLE
-.\install.ps1 upgrade -WhatIf
-Says what an upgrade would do, and does nothing.
-
-.EXAMPLE
 Invoke-Command -ComputerName web1,web2 -FilePath .\install.ps1 -ArgumentList status
 Action, Source and RouterKeys can be given by position; the exit code is then $LASTEXITCODE of each session.
 #>
-[Diagnostics.CodeAnalysis.SuppressMessage('PSReviewUnusedParameter', '', Justification =
-    'Parameters that are settings are read by their names.')]
-[Diagnostics.CodeAnalysis.SuppressMessage('PSUseShouldProcessForStateChangingFunctions', '', Scope = 'Function',
-    Target = '*', Justification = 'Invoke-Step asks for all that is called in it.')]
+[Diagnostics.CodeAnalysis.SuppressMessage('PSReviewUnusedParameter', '', Justification = 'Read by name')]
 [Diagnostics.CodeAnalysis.SuppressMessage('PSShouldProcess', '', Scope = 'Function', Target = 'Invoke-Step',
-    Justification = 'It asks by the $PSCmdlet of the script.')]
+    Justification = 'It asks by the $PSCmdlet of the script')]
+[Diagnostics.CodeAnalysis.SuppressMessage('PSUseShouldProcessForStateChangingFunctions', '',
+    Scope = 'Function', Target = '*', Justification = 'Invoke-Step asks for all that is called in it')]
 [CmdletBinding(SupportsShouldProcess = $true)]
 param(
     # install, upgrade, uninstall or status.
-    [Parameter(Position = 0)] [ValidateSet('install', 'upgrade', 'uninstall', 'status')] [string] $Action = 'status',
+    [Parameter(Position = 0)] [ValidateSet('install', 'upgrade', 'uninstall', 'status')]
+    [string] $Action = 'status',
     # The folder with SHA256SUMS and the programs. By default the folder of this script.
     [Parameter(Position = 1)] [string] $Source = $PSScriptRoot,
     # Public keys of all routers that this host obeys, as "arpflush --public-key" prints them there.
@@ -69,7 +65,7 @@ param(
     [string[]] $RefreshAddresses,
     # How often RefreshAddresses are resolved.
     [int] $RefreshSeconds,
-    # NAME.prom in windows_exporter's textfile_inputs or in %ProgramFiles%\ArpFlush\metrics; an empty one: none.
+    # NAME.prom in windows_exporter's textfile_inputs or %ProgramFiles%\ArpFlush\metrics. An empty one: none.
     [string] $MetricsFile,
     # How much the event log is told: error, warning, info or debug.
     [ValidateSet('error', 'warning', 'info', 'debug')] [string] $LogLevel,
@@ -86,7 +82,7 @@ $ErrorActionPreference = 'Stop'
 # Invoke-Step asks; the cmdlets of a step needn't ask again.
 $ConfirmPreference = 'None'
 if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') {
-    Write-Warning 'Cannot run here: by policy only scripts that are signed, or allowed by their hash, may do this'
+    Write-Warning 'Cannot run here: a policy lets only scripts do this that are signed or listed by hash'
     if ($PSCommandPath) { exit 2 } else { return }
 }
 
@@ -101,8 +97,8 @@ $EventSourceKey = 'HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\
 $SettingKinds = @{
     RouterKeys = 'MultiString'; Port = 'DWord'; Listen = 'MultiString'; Password = 'String'
     HoldDownSeconds = 'DWord'; ClockToleranceSeconds = 'DWord'; AllowedSources = 'MultiString'
-    FlushOnStart = 'DWord'; FlushOnNetworkChange = 'DWord'; RefreshAddresses = 'MultiString'; RefreshSeconds = 'DWord'
-    MetricsFile = 'String'; LogLevel = 'String'; LogFormat = 'String'
+    FlushOnStart = 'DWord'; FlushOnNetworkChange = 'DWord'; RefreshAddresses = 'MultiString'
+    RefreshSeconds = 'DWord'; MetricsFile = 'String'; LogLevel = 'String'; LogFormat = 'String'
 }
 
 # What registers the service; no cmdlet of 5.1 sets most of it. LocalSystem flushes by being an administrator,
@@ -116,52 +112,37 @@ $Registration = @(
     'privs ArpFlush SeChangeNotifyPrivilege'
 )
 
-# Asks: whose -WhatIf and -Confirm count. Undo: how the steps of this run are undone if a later one fails.
-$Run = @{ Asks = $PSCmdlet; Undo = [Collections.Stack]::new(); HasChanged = $false; IsDeclined = $false; ExitCode = 0 }
-# The settings that are given to this run, as the registry holds them.
-$Given = @{}
+# Undo: how the steps of this run are undone, the last one first, if another fails.
+$Run = @{ Asks = $PSCmdlet; ExitCode = 0; HasChanged = $false; IsDeclined = $false
+    Undo = [Collections.Stack]::new() }
 
-# ---- Steps ----
-
-function Get-Reason($problem) { $problem.Exception.GetBaseException().Message }
+# A secret key is never shown, wherever somebody has put it.
+function Hide-Secret([string] $text) { $text -replace 'arpflush-secret-[\w-]+', '(a secret key)' }
+function Get-Reason($problem) { Hide-Secret $problem.Exception.GetBaseException().Message }
 
 # Does a step unless -WhatIf or the answer to -Confirm forbids it. Its undoing copes with half of the step.
-function Invoke-Step([string] $name, [string] $target, [scriptblock] $Do, [scriptblock] $Undo) {
+function Invoke-Step([string] $name, [string] $target, [scriptblock] $Do, [scriptblock] $Undo, $With) {
     if (-not $Run.Asks.ShouldProcess($target, $name)) { $Run.IsDeclined = $true; return }
     $Run.HasChanged = $true
-    if ($Undo) { $Run.Undo.Push(@{ Name = $name; Do = $Undo }) }
-    try { $null = & $Do } catch { throw "Cannot ${name} ($target): $(Get-Reason $_)" }
+    if ($Undo) { $Run.Undo.Push(@{ Name = $name; Do = $Undo; With = $With }) }
+    try { $null = & $Do $With } catch { throw "Cannot ${name} ($target): $(Get-Reason $_)" }
     "done  ${name}: $target"
 }
 
-function Undo-Step {
-    # What is put back listens on the old port.
-    $Given.Clear()
-    foreach ($step in $Run.Undo) {
-        try {
-            $null = & $step.Do
-            $Host.UI.WriteErrorLine("  undone: $($step.Name)")
-        } catch { $Host.UI.WriteErrorLine("  NOT undone: $($step.Name): $(Get-Reason $_)") }
-    }
-}
-
-# Tries again for 10 s what fails because another program, a virus scanner as a rule, holds a file:
-# ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, and ERROR_DIR_NOT_EMPTY, by files in it
-# that are deleted but still held.
-function Invoke-Retried([scriptblock] $do) {
-    foreach ($try in 1..41) {
+# Tries again what isn't so yet, and what fails because another program, a virus scanner as a rule, holds a
+# file: access denied, sharing or lock violation, a folder with files that are deleted but still held.
+function Invoke-Retried([scriptblock] $do, [int] $seconds = 10) {
+    foreach ($left in (4 * $seconds)..0) {
         try { return & $do } catch {
-            $code = $_.Exception.GetBaseException().HResult -band 0xFFFF
-            if ($try -eq 41 -or $code -notin 5, 32, 33, 145) { throw }
+            $problem = $_.Exception.GetBaseException()
+            $mayPass = $problem -is [TimeoutException] -or ($problem.HResult -band 0xFFFF) -in 5, 32, 33, 145
+            if ($left -eq 0 -or -not $mayPass) { throw }
             Start-Sleep -Milliseconds 250
         }
     }
 }
-
 function Get-Sum([string] $path) { (Invoke-Retried { Get-FileHash -LiteralPath $path }).Hash }
-
-function Move-File([string] $from, [string] $to) { Invoke-Retried { Move-Item -LiteralPath $from -Destination $to } }
-
+function Move-File([string] $from, [string] $to) { Invoke-Retried { Move-Item -LiteralPath $from $to } }
 function Remove-File([string] $path) {
     if (Test-Path -LiteralPath $path) { Invoke-Retried { Remove-Item -LiteralPath $path -Recurse -Force } }
 }
@@ -174,122 +155,136 @@ function Invoke-Sc([string] $line, [int[]] $accept = @(0)) {
     throw "sc.exe $line ended with error $code, $([ComponentModel.Win32Exception]::new($code).Message)"
 }
 
-# ---- Settings ----
-
-# A registry key's values by name; none if there is no such key. One may be named Keys: list them by get_Keys().
-function Get-Value([string] $key) {
-    $values, $item = @{}, (Get-Item -LiteralPath $key -ErrorAction SilentlyContinue)
-    foreach ($name in $(if ($item) { $item.GetValueNames() })) {
-        $values[$name] = $item.GetValue($name, $null, 'DoNotExpandEnvironmentNames')
-    }
+# A registry key's values by name; none without the key. One may be named Keys: list them by get_Keys().
+function Get-Value([string] $path) {
+    $values, $key = @{}, (Get-Item -LiteralPath $path -ErrorAction SilentlyContinue)
+    foreach ($name in $(if ($key) { $key.GetValueNames() })) { $values[$name] = $key.GetValue($name) }
     $values
 }
 
-# A setting as this run is to have it, else as the registry has it.
-function Get-Setting([string] $name) {
-    if ($Given.ContainsKey($name)) { $Given[$name] } else { (Get-Value $SettingsKey)[$name] }
+# Removes a key; the settings with the vendor's key if nothing else is in that.
+function Remove-Key([string] $path) {
+    if (-not (Test-Path -LiteralPath $path)) { return }
+    $parent = Get-Item -LiteralPath (Split-Path $path)
+    $isAlone = $path -eq $SettingsKey -and $parent.SubKeyCount + $parent.ValueCount -eq 1
+    Remove-Item -LiteralPath $(if ($isAlone) { $parent.PSPath } else { $path }) -Recurse
 }
 
-function Get-Port {
-    $port = Get-Setting 'Port'
-    if ($port -is [int] -and $port -gt 0 -and $port -lt 65536) { $port } else { 27735 }
+# Lets only SYSTEM and Administrators at the settings. PowerShell 7 can't make a key together with its rights.
+function Protect-Setting {
+    $security = [Security.AccessControl.RegistrySecurity]::new()
+    $security.SetSecurityDescriptorSddlForm('O:BAD:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)', 'Access, Owner')
+    $key = [Microsoft.Win32.Registry]::LocalMachine.OpenSubKey(
+        $SettingsKey.Substring(6), 'ReadWriteSubTree', 'ChangePermissions, TakeOwnership')
+    $key.SetAccessControl($security)
+    $key.Dispose()
 }
 
-# Lists as they are given: powershell -File passes one as a single text.
+# Writes values, as New-ItemProperty takes them, into a key; its undoing puts back those that were there.
+function Invoke-RegistryStep([string] $name, [string] $path, [hashtable[]] $values, [switch] $Protect) {
+    $key = Get-Item -LiteralPath $path -ErrorAction SilentlyContinue
+    $names = @($values | ForEach-Object { $_.Name })
+    $old = $names | Where-Object { $key -and $_ -in $key.GetValueNames() } | ForEach-Object {
+        @{ Name = $_; PropertyType = $key.GetValueKind($_)
+            Value = $key.GetValue($_, $null, 'DoNotExpandEnvironmentNames') }
+    }
+    $what = ($names + @(if ($Protect) { 'access rights' })) -join ', '
+    $was = @{ Path = $path; HasKey = [bool] $key; Names = $names; Old = $old }
+    Invoke-Step $name "${path}: $what" -With $was -Do {
+        if (-not $key) { $null = New-Item -Path $path -Force }
+        if ($Protect) { Protect-Setting }
+        foreach ($value in $values) { New-ItemProperty $path @value -Force }
+    } -Undo {
+        param($was)
+        if (-not $was.HasKey) { return Remove-Key $was.Path }
+        foreach ($name in $was.Names) { Remove-ItemProperty $was.Path $name -ErrorAction SilentlyContinue }
+        foreach ($value in $was.Old) { New-ItemProperty $was.Path @value }
+        # It may have heard of the new ones.
+        if ((Get-State) -eq 'Running') { Start-ArpFlush }
+    }
+}
+
+# A setting as this run is to have it.
+function Get-Setting($name) { if ($Given.ContainsKey($name)) { $Given[$name] } else { $Stored[$name] } }
+
+function Get-Port($value = (Get-Value $SettingsKey)['Port']) {
+    $port = $value -as [uint16]
+    if ($port) { $port } else { 27735 }
+}
+
+# Lists as they are given: powershell -File passes one as a single text, and the registry may hold one so.
 function Split-List([string[]] $texts) { @($texts -split '[,\s]+' -ne '') }
 
-# Router keys of a parameter. What isn't one is never shown: it may be a secret key.
 function Get-RouterKey([string] $parameter, [string[]] $texts) {
-    foreach ($key in Split-List $texts) {
-        if ($key -like '*arpflush-secret-*') {
-            throw "Cannot take -${parameter}: this is a secret key, and hosts need the public one. Make the router " +
-            'a new key: this one stands in the history of this console now'
-        }
-        if ($key -cnotmatch '^arpflush-public-[A-Za-z0-9_-]{43}$') {
-            throw "Cannot take -${parameter}: a router's public key is arpflush-public- and 43 more characters"
-        }
-        $key
+    $keys = @(Split-List $texts)
+    if ($keys -like '*arpflush-secret-*') {
+        throw "Cannot take -${parameter}: this is a secret key, and hosts need the public one. " +
+        'Make the router a new key: this one stands in the history of this console now'
     }
+    if ($keys -cnotmatch '^arpflush-public-[A-Za-z0-9_-]{43}$') {
+        throw "Cannot take -${parameter}: a router's public key is arpflush-public- and 43 more characters"
+    }
+    $keys
 }
 
+# What the given parameters change of the settings.
 function Get-GivenSetting($bound) {
-    $given, $present = @{}, @((Get-Value $SettingsKey)['RouterKeys'] | Where-Object { $_ })
-    foreach ($name in $SettingKinds.get_Keys() | Where-Object { $bound.ContainsKey($_) }) {
+    $given, $present = @{}, @(Split-List $Stored['RouterKeys'])
+    foreach ($name in $bound.get_Keys() | Where-Object { $SettingKinds.ContainsKey($_) }) {
         $value = $bound[$name]
-        if ($SettingKinds[$name] -eq 'MultiString') { $given[$name] = @(Split-List $value) }
-        elseif ($value -is [securestring]) { $given[$name] = [Net.NetworkCredential]::new('', $value).Password }
-        elseif ($value -in 'true', 'false') { $given[$name] = [int] ($value -eq 'true') }
-        else { $given[$name] = $value }
+        if ($value -is [string[]]) { $value = [string[]] @(Split-List $value) }
+        elseif ($value -is [securestring]) { $value = [Net.NetworkCredential]::new('', $value).Password }
+        elseif ($value -in 'true', 'false') { $value = [int] ($value -eq 'true') }
+        $isStored = $Stored[$name] -is $value.GetType() -and "$value" -ceq "$($Stored[$name])"
+        if (-not $isStored) { $given[$name] = $value }
     }
-    $keys = @(if ($bound.ContainsKey('RouterKeys')) { Get-RouterKey 'RouterKeys' $RouterKeys } else { $present }
-        Get-RouterKey 'AddRouterKey' $AddRouterKey)
-    $gone = @(Get-RouterKey 'RemoveRouterKey' $RemoveRouterKey)
+    $keys = @(if ($bound.ContainsKey('RouterKeys')) { Get-RouterKey RouterKeys $RouterKeys } else { $present }
+        Get-RouterKey AddRouterKey $AddRouterKey)
+    $gone = @(Get-RouterKey RemoveRouterKey $RemoveRouterKey)
     $keys = @($keys | Where-Object { $_ -cnotin $gone } | Select-Object -Unique)
     if ("$keys" -ceq "$present") { $given.Remove('RouterKeys') } else { $given['RouterKeys'] = $keys }
     $given
 }
 
-# Makes the key for SYSTEM and Administrators alone, before a password can be in it; PowerShell 7 can't make one
-# together with its access rights. Those of a key that is there are for the service to judge.
-function Initialize-Setting {
-    $null = New-Item -Path $SettingsKey -Force
-    $security = [Security.AccessControl.RegistrySecurity]::new()
-    $security.SetSecurityDescriptorSddlForm('O:BAD:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)', 'Access, Owner')
-    $key = [Microsoft.Win32.Registry]::LocalMachine.OpenSubKey(
-        ($SettingsKey -replace '^HKLM:\\'), 'ReadWriteSubTree', 'ChangePermissions, TakeOwnership')
-    $key.SetAccessControl($security)
-    $key.Dispose()
+# Empty if there is no such service. With -WhatIf, ForEach-Object reads no property by its name alone.
+function Get-State {
+    "$(Get-Service -Name ArpFlush -ErrorAction SilentlyContinue | ForEach-Object { $_.Status })"
 }
 
-# Removes the settings, with the vendor's key if nothing else is in it.
-function Remove-Setting {
-    if (-not (Test-Path -LiteralPath $SettingsKey)) { return }
-    $vendor = Get-Item -LiteralPath (Split-Path $SettingsKey)
-    $isShared = $vendor.SubKeyCount + $vendor.ValueCount -gt 1
-    Remove-Item -LiteralPath $(if ($isShared) { $SettingsKey } else { Split-Path $SettingsKey }) -Recurse
-}
-
-# ---- Service ----
-
-# Empty if there is no such service.
-function Get-State { "$(Get-Service -Name ArpFlush -ErrorAction SilentlyContinue | ForEach-Object Status)" }
-
-function Get-ServiceProcess {
-    Get-Process -Name 'arpflush-service' -ErrorAction SilentlyContinue | Where-Object Path -EQ $ServiceExe
-}
+# Whether another product has a service of that name.
+function Test-Foreign($service) { $service['ImagePath'] -and $service['ImagePath'] -notlike "*$ServiceExe*" }
 
 function Test-Listening {
-    $ids = @(Get-ServiceProcess | ForEach-Object Id)
-    $endpoints = Get-NetUDPEndpoint -LocalPort (Get-Port) -ErrorAction SilentlyContinue
-    [bool] ($endpoints | Where-Object OwningProcess -In $ids)
+    $owners = Get-NetUDPEndpoint -LocalPort (Get-Port) -ErrorAction SilentlyContinue |
+        ForEach-Object { Get-Process -Id $_.OwningProcess -ErrorAction SilentlyContinue }
+    [bool] ($owners | Where-Object Path -EQ $ServiceExe)
 }
 
 # Starts the service, or has a running one take its settings anew, and waits until it listens.
 function Start-ArpFlush {
-    if ((Get-State) -eq 'Running') { $null = Invoke-Sc 'control ArpFlush paramchange' } else { Start-Service ArpFlush }
-    foreach ($try in 1..60) {
-        if (Test-Listening) { return }
-        Start-Sleep -Milliseconds 250
+    if ((Get-State) -ne 'Running') { Start-Service -Name ArpFlush }
+    else { $null = Invoke-Sc 'control ArpFlush paramchange' }
+    Invoke-Retried -seconds 15 {
+        if (-not (Test-Listening)) { throw [TimeoutException] "it doesn't listen on UDP port $(Get-Port)" }
     }
-    throw "it doesn't listen on UDP port $(Get-Port)"
 }
 
 # Its file is free when the process is gone, some time after the manager says that the service has stopped.
 function Stop-ArpFlush {
     Stop-Service -Name ArpFlush -NoWait
     (Get-Service -Name ArpFlush).WaitForStatus('Stopped', '00:00:40')
-    Get-ServiceProcess | Wait-Process -Timeout 40
+    Get-Process -Name arpflush-service -ErrorAction SilentlyContinue | Where-Object Path -EQ $ServiceExe |
+        Wait-Process -Timeout 40
 }
 
-# Windows only marks a service for deletion (1072) while another program has it open, and says 1060 once it is gone.
+# While another program has it open it is only marked for deletion (1072). Gone, it is unknown (1060).
 function Unregister-ArpFlush {
     $null = Invoke-Sc 'delete ArpFlush' 0, 1060, 1072
-    foreach ($try in 1..60) {
+    Invoke-Retried -seconds 30 {
         if ((Invoke-Sc 'query ArpFlush' 0, 1060) -eq 1060) { return }
-        Start-Sleep -Milliseconds 500
+        throw [TimeoutException] ('the service is marked for deletion, and goes when the last program that ' +
+            'has it open is closed: services.msc, Task Manager, a monitoring agent')
     }
-    throw 'the service is marked for deletion, and goes when the last program that has it open is closed: ' +
-    'services.msc, Task Manager, a monitoring agent'
 }
 
 # Runs the service's program by hand: its exit code, and all that it says.
@@ -300,8 +295,8 @@ function Invoke-ServiceExe([string] $option) {
     @{ ExitCode = $LASTEXITCODE; Text = (@($lines) -join "`n").Trim() }
 }
 
-# The service's last events, the newest first, of each the first line of its text; advice is in the others. By XPath,
-# which may name a source that isn't registered.
+# The service's last events, the newest first, of each the first line of its text; advice is in the others.
+# By XPath, which may name a source that isn't registered.
 function Get-LastEvent([int] $count, [string] $condition) {
     $query = @{ LogName = 'Application'; FilterXPath = "*[System[Provider[@Name='ArpFlush']$condition]]" }
     Get-WinEvent @query -MaxEvents $count -ErrorAction SilentlyContinue | ForEach-Object {
@@ -313,269 +308,217 @@ function Get-LastEvent([int] $count, [string] $condition) {
     }
 }
 
-# ---- Firewall ----
-
-# What this run may change of the rule, or nothing if there is none.
-function Get-Rule {
-    Get-NetFirewallRule -Name ArpFlush -ErrorAction SilentlyContinue | ForEach-Object {
-        @{ LocalPort = ($_ | Get-NetFirewallPortFilter).LocalPort
-            RemoteAddress = ($_ | Get-NetFirewallAddressFilter).RemoteAddress
-        }
-    }
-}
-
 # Makes the rule, in each profile, because a failover can flip the profile. One that is there is an
-# administrator's: it only follows what this run changes of port and sources.
+# administrator's, and follows what this run changes of port and sources. It comes last: nothing undoes it.
 function Invoke-FirewallStep {
-    $isNew, $change = (-not $Plan.Rule), @{}
+    $isNew, $change = (-not (Get-NetFirewallRule -Name ArpFlush -ErrorAction SilentlyContinue)), @{}
     if ($NoFirewallRule -or ($isNew -and $Action -eq 'upgrade')) { return }
-    $remote = @(Get-Setting 'AllowedSources' | Where-Object { $_ })
-    if ($remote.Count -eq 0 -or $remote -contains 'on-link') { $remote = @('LocalSubnet') }
-    elseif ($remote -match '/0$') { $remote = @('Any') }
-    if ($isNew -or 'Port' -in $Plan.Due) { $change.LocalPort = "$(Get-Port)" }
-    if ($isNew -or 'AllowedSources' -in $Plan.Due) { $change.RemoteAddress = $remote }
+    if ($isNew -or $Given.ContainsKey('Port')) { $change.LocalPort = "$(Get-Port (Get-Setting Port))" }
+    if ($isNew -or $Given.ContainsKey('AllowedSources')) {
+        $sources = @(Split-List (Get-Setting AllowedSources))
+        if ($sources.Count -eq 0 -or $sources -contains 'on-link') { $sources = @('LocalSubnet') }
+        $change.RemoteAddress = if ($sources -match '/0$') { 'Any' } else { $sources }
+    }
     if ($change.Count -eq 0) { return }
     $what = ($change.get_Keys() | Sort-Object | ForEach-Object { "$_ $($change[$_])" }) -join ', '
     Invoke-Step "$(if ($isNew) { 'make' } else { 'change' }) firewall rule" "ArpFlush: $what" -Do {
         if (-not $isNew) { return Set-NetFirewallRule -Name ArpFlush @change }
-        New-NetFirewallRule -Name ArpFlush -DisplayName ArpFlush -Direction Inbound -Action Allow -Profile Any `
-            -Protocol UDP -Program $ServiceExe @change -Description 'Requests of routers to flush the ARP cache'
-    } -Undo {
-        $rule = $Plan.Rule
-        if ($rule) { Set-NetFirewallRule -Name ArpFlush @rule }
-        else { Remove-NetFirewallRule -Name ArpFlush -ErrorAction SilentlyContinue }
+        New-NetFirewallRule -Name ArpFlush -DisplayName ArpFlush -Direction Inbound -Action Allow `
+            -Profile Any -Protocol UDP -Program $ServiceExe @change
     }
 }
 
 # Why requests may not get through the firewall, as rules and policy are in effect now.
 function Get-FirewallProblem {
-    $active, $port = @{ PolicyStore = 'ActiveStore'; ErrorAction = 'SilentlyContinue' }, (Get-Port)
-    $profiles = @(Get-NetFirewallProfile -PolicyStore ActiveStore | Where-Object { "$($_.Enabled)" -eq 'True' })
-    if ($profiles.Count -eq 0) { return }
-    # Rules for the program, which a policy may name otherwise, and those for the port of any program. A range of
-    # ports is taken to have the service's in it.
-    $rules = @(
-        Get-NetFirewallApplicationFilter -Program $ServiceExe, '%ProgramFiles%\ArpFlush\arpflush-service.exe' @active |
-            Get-NetFirewallRule
-        Get-NetFirewallPortFilter -Protocol UDP @active | Where-Object LocalPort -Contains "$port" |
-            Get-NetFirewallRule | Where-Object { ($_ | Get-NetFirewallApplicationFilter).Program -eq 'Any' }
-    ) | Where-Object { "$($_.Direction) $($_.Enabled)" -eq 'Inbound True' } |
-        Where-Object { @(($_ | Get-NetFirewallPortFilter).LocalPort) -match "^(Any|$port|.*-.*)$" }
-    if ($rules | Where-Object Action -EQ 'Block') { 'a firewall rule blocks the program' }
-    $closed = @($profiles | Where-Object { "$($_.AllowInboundRules)" -eq 'False' })
-    if ($closed) { "the firewall lets nothing in, whatever its rules say ($($closed.Name -join ', '))" }
-    $allowed = @($rules | Where-Object Action -EQ 'Allow')
-    if ($allowed.Count -eq 0) { return "no enabled firewall rule lets the program receive on UDP port $port" }
-    # Those of a policy or of a device manager count in any case.
-    if ($allowed | Where-Object PolicyStoreSourceType -NE 'Local') { return }
-    $deaf = @($profiles | Where-Object { "$($_.AllowLocalFirewallRules)" -eq 'False' })
-    if ($deaf) { "the firewall rule has no effect: a policy has Windows ignore local rules ($($deaf.Name -join ', '))" }
-}
-
-# ---- The actions ----
-
-function Get-Status {
-    $values, $service = (Get-Value $SettingsKey), (Get-Value $ServiceKey)
-    $version, $check = (Invoke-ServiceExe '--version'), (Invoke-ServiceExe '--check')
-    $auto = if ($service['DelayedAutostart']) { 'delayed-auto' } else { 'auto' }
-    $status = [ordered] @{
-        health = 'healthy'; problems = @(); version = $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1'
-        state = (Get-State).ToLowerInvariant() -replace '^$', 'absent'; account = "$($service['ObjectName'])"
-        startType = @('absent', 'system', $auto, 'demand', 'disabled')[[int] $service['Start']]
-        port = Get-Port; listening = Test-Listening
-        routerKeys = @($values['RouterKeys'] | Where-Object { $_ }); hostKey = (Invoke-ServiceExe '--host-key').Text
-        settings = @(foreach ($name in $values.get_Keys() | Sort-Object) {
-                if ($name -eq 'Password') { 'Password = (set)' }
-                elseif ($name -ne 'RouterKeys') { "$name = $(@($values[$name]) -join ', ')" }
-            })
-        events = @(Get-LastEvent 5)
-        notShown = 'whether requests get here: on a router, run arpflush --probe with this host''s address'
+    $active, $port = @{ PolicyStore = 'ActiveStore'; ErrorAction = 'SilentlyContinue' }, "$(Get-Port)"
+    $profiles = Get-NetFirewallProfile -PolicyStore ActiveStore | Where-Object { "$($_.Enabled)" -eq 'True' }
+    if (-not $profiles) { return }
+    # Of the program, which a policy may name otherwise, or of the port and any program. A range has the port.
+    $programs = $ServiceExe, '%ProgramFiles%\ArpFlush\arpflush-service.exe', 'Any'
+    $filters = @(Get-NetFirewallApplicationFilter -Program $programs[0, 1] @active) +
+    @(Get-NetFirewallPortFilter -Protocol UDP @active | Where-Object LocalPort -Contains $port)
+    $rules = $filters | Get-NetFirewallRule | Where-Object {
+        "$($_.Direction) $($_.Enabled)" -eq 'Inbound True' -and
+        ($_ | Get-NetFirewallApplicationFilter).Program -in $programs -and
+        @(($_ | Get-NetFirewallPortFilter).LocalPort) -match "^(Any|$port|.*-.*)$"
     }
-    $status.problems = @(
-        if ($status.state -ne 'running') { "the service is $($status.state)" }
-        if ($version.ExitCode -ne 0) { "$ServiceExe doesn't run: $($version.Text)" }
-        elseif ($check.ExitCode -ne 0) { $check.Text -split '\n' }
-        if ($status.startType -notlike '*auto') { 'the service doesn''t start by itself' }
-        if (-not $status.listening) { "it doesn't listen on UDP port $($status.port)" }
-        try { Get-FirewallProblem } catch { "the firewall can't be asked: $(Get-Reason $_)" }
-        Get-LastEvent 1 ' and (EventID=10 or EventID=11)' | Where-Object { $_.id -eq 11 } | ForEach-Object {
-            "the last flush failed: $($_.text)"
-        }
-    )
-    if ($status.problems.Count -gt 0) { $status.health = 'not healthy' }
-    $status
+    $allowed = @($rules | Where-Object Action -EQ 'Allow')
+    $closed = @($profiles | Where-Object { "$($_.AllowInboundRules)" -eq 'False' })
+    $deaf = @($profiles | Where-Object { "$($_.AllowLocalFirewallRules)" -eq 'False' })
+    if ($rules | Where-Object Action -EQ 'Block') { 'a firewall rule blocks the program' }
+    if ($closed) { "the firewall lets nothing in, whatever its rules say ($($closed.Name -join ', '))" }
+    if (-not $allowed) { "no enabled firewall rule lets the program receive on UDP port $port" }
+    # Those of a policy or of a device manager count in any case.
+    elseif ($deaf -and -not ($allowed | Where-Object PolicyStoreSourceType -NE 'Local')) {
+        "the firewall rule has no effect: a policy has Windows ignore local rules ($($deaf.Name -join ', '))"
+    }
 }
 
 function Show-Status {
-    if (-not (Get-State) -and -not (Test-Path -LiteralPath $ServiceExe)) {
+    $values, $service = (Get-Value $SettingsKey), (Get-Value $ServiceKey)
+    $state = (Get-State).ToLowerInvariant() -replace '^$', 'absent'
+    if ($state -eq 'absent' -and -not (Test-Path -LiteralPath $ServiceExe)) {
         $Run.ExitCode = 4
         if ($Json) { return '{"health":"not installed"}' } else { return 'ArpFlush is not installed' }
     }
-    $status = Get-Status
-    $Run.ExitCode = if ($status.health -eq 'healthy') { 0 } else { 3 }
-    if ($Json) { return ConvertTo-Json $status -Depth 4 -Compress }
+    $version, $check = (Invoke-ServiceExe '--version'), (Invoke-ServiceExe '--check')
+    $auto = if ($service['DelayedAutostart']) { 'delayed-auto' } else { 'auto' }
+    $startType = @('absent', 'system', $auto, 'demand', 'disabled')[[int] $service['Start']]
+    $settings = foreach ($name in $values.get_Keys() | Where-Object { $_ -ne 'RouterKeys' } | Sort-Object) {
+        "$name = $(if ($name -eq 'Password') { '(set)' } else { @($values[$name]) -join ', ' })"
+    }
+    $problems = @(
+        if ($state -ne 'running') { "the service is $state" }
+        if (Test-Foreign $service) { "the service runs another program, $($service['ImagePath'])" }
+        if ($version.ExitCode -ne 0) { "$ServiceExe doesn't run: $($version.Text)" }
+        elseif ($check.ExitCode -ne 0) { $check.Text -split '\n' }
+        if ($startType -notlike '*auto') { 'the service doesn''t start by itself' }
+        if (-not (Test-Listening)) { "it doesn't listen on UDP port $(Get-Port)" }
+        try { Get-FirewallProblem } catch { "the firewall can't be asked: $(Get-Reason $_)" }
+        Get-LastEvent 1 ' and (EventID=10 or EventID=11)' | Where-Object { $_.id -eq 11 } |
+            ForEach-Object { "the last flush failed: $($_.text)" }
+    )
+    if ($problems) { $Run.ExitCode = 3 }
+    $status = [ordered] @{
+        health = if ($problems) { 'not healthy' } else { 'healthy' }; problems = $problems
+        version = $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1'
+        state = $state; account = "$($service['ObjectName'])"; startType = $startType
+        port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $values['RouterKeys'])
+        hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($settings); events = @(Get-LastEvent 5)
+        notShown = 'whether requests get here: on a router, run arpflush --probe with this host''s address'
+    }
+    if ($Json) { return Hide-Secret (ConvertTo-Json $status -Depth 4 -Compress) }
     $status.events = $status.events | ForEach-Object { "$($_.get_Values())" }
-    foreach ($name in $status.get_Keys()) { '{0,-12} {1}' -f $name, ($status[$name] -join ("`n" + ' ' * 13)) }
+    foreach ($name in $status.get_Keys()) {
+        Hide-Secret ('{0,-12} {1}' -f $name, ($status[$name] -join ("`n" + ' ' * 13)))
+    }
 }
 
-# The files to be copied. While the list of sums and the sizes are those that are installed, no program is read:
-# a policy may run this at each boot.
+# The files to be copied. None while the list of sums and the sizes are those that are installed, and no
+# program is read: a policy may run this at each boot.
 function Get-DueFile {
     if (-not $Source) { throw 'Cannot tell where the programs are: give -Source' }
     $list = Join-Path $Source 'SHA256SUMS'
-    if (-not (Test-Path -LiteralPath $list)) { throw "Cannot find ""$list""" }
-    $files = @(foreach ($line in @(Get-Content -LiteralPath $list) + "$(Get-Sum $list)  SHA256SUMS") {
-            if ($line -notmatch '^(\w{64}) [ *](.*/)?(arpflush(-service)?\.exe|install\.ps1|SHA256SUMS)$') { continue }
-            $file = @{ From = Join-Path $Source $Matches[3]; To = "$Folder\$($Matches[3])"; Sum = $Matches[1] }
-            if (-not (Test-Path -LiteralPath $file.From)) { throw "Cannot find ""$($file.From)""" }
-            $file + @{ Existed = Test-Path -LiteralPath $file.To }
+    $lines = @(Get-Content -LiteralPath $list) -match '^\w{64} [ *](arpflush(-service)?\.exe|install\.ps1)$'
+    $files = @($lines + "$(Get-Sum $list)  SHA256SUMS" | ForEach-Object {
+            $sum, $name = $_ -split ' [ *]'
+            @{ From = Join-Path $Source $name; To = "$Folder\$name"; Sum = $sum }
         })
     if ($ServiceExe -notin $files.To) { throw "Cannot trust ""$list"": arpflush-service.exe isn't in it" }
-    $other = @($files | Where-Object {
-            -not $_.Existed -or (Get-Item -LiteralPath $_.From).Length -ne (Get-Item -LiteralPath $_.To).Length })
-    if ($other.Count -eq 0 -and (Get-Sum $files[-1].To) -eq $files[-1].Sum) { return }
+    $size = { Get-Item -LiteralPath $args[0] -ErrorAction SilentlyContinue | ForEach-Object { $_.Length } }
+    $isSame = -not ($files | Where-Object { (& $size $_.From) -ne (& $size $_.To) })
+    if ($isSame -and (Get-Sum $files[-1].To) -eq $files[-1].Sum) { return }
     foreach ($file in $files | Where-Object { (Get-Sum $_.From) -ne $_.Sum }) {
         throw "Cannot trust ""$($file.From)"": its SHA-256 is not the one in SHA256SUMS"
     }
-    $files | Where-Object { -not $_.Existed -or (Get-Sum $_.To) -ne $_.Sum }
+    $files
 }
 
-# What install or upgrade finds, and has to do.
-function Get-Plan {
-    $service, $values = (Get-Value $ServiceKey), (Get-Value $SettingsKey)
-    $program = "$($service['ImagePath'])".Trim('"')
-    $key = Get-Item -LiteralPath $SettingsKey -ErrorAction SilentlyContinue
-    if ($Action -eq 'upgrade' -and -not $program) {
-        $Run.ExitCode = 4
-        throw 'Cannot upgrade: ArpFlush is not installed; use install'
-    }
-    if ($program -and $program -ne $ServiceExe) {
-        throw "Cannot ${Action}: the service ArpFlush is registered with another program, $program"
-    }
-    if (-not (Get-Setting 'RouterKeys') -and -not (Get-Setting 'Password')) {
-        throw 'Cannot install without -RouterKeys: on each router, arpflush --public-key -k FILE prints its own'
-    }
-    $files, $state = @(Get-DueFile), (Get-State)
-    # The given settings that are stored otherwise.
-    $due = @($Given.get_Keys() | Sort-Object | Where-Object {
-            "$($values[$_])" -cne "$($Given[$_])" -or
-            ($values.ContainsKey($_) -and $key.GetValueKind($_) -ne $SettingKinds[$_]) })
-    $stored = foreach ($name in $due | Where-Object { $values.ContainsKey($_) }) {
-        @{ Name = $name; PropertyType = $key.GetValueKind($name); Value = $values[$name] }
-    }
-    @{
-        Files = $files; HasFolder = Test-Path -LiteralPath $Folder
-        Due = $due; Stored = @($stored); HasKey = [bool] $key
-        State = $state; StartType = $service['Start']; Rule = Get-Rule
-        # A running service takes new settings without a restart, new programs not.
-        IsLive = $state -eq 'Running' -and $files.Count -eq 0
-    }
+function Assert-NoLink {
+    $isLink = (Get-Item -LiteralPath $Folder -Force).Attributes -band [IO.FileAttributes]::ReparsePoint
+    if ($isLink) { throw 'it is a link to another folder' }
 }
 
-# Copies beside what is there, and checks each copy; the service runs on meanwhile.
-function Copy-Program {
+# Makes the folder for programs that run as SYSTEM, which its owner could replace.
+function Initialize-Folder {
     $null = New-Item -ItemType Directory -Path $Folder -Force
+    Assert-NoLink
     # SYSTEM, Administrators, TrustedInstaller, and who runs this.
-    $trusted = 'S-1-5-18', 'S-1-5-32-544', [Security.Principal.WindowsIdentity]::GetCurrent().User.Value,
+    $trusted = 'S-1-5-18', 'S-1-5-32-544', $Identity.User.Value,
     'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
     $owner = (Get-Acl -LiteralPath $Folder).GetOwner([Security.Principal.SecurityIdentifier]).Value
-    if ($owner -notin $trusted) { throw "$Folder belongs to $owner, not to Administrators" }
+    if ($owner -notin $trusted) { throw "it belongs to $owner, not to Administrators" }
     # The service may write into it, but not make it.
     $null = New-Item -ItemType Directory -Path "$Folder\metrics" -Force
-    foreach ($file in $Plan.Files) {
-        Remove-File "$($file.To).old"
-        Invoke-Retried { Copy-Item -LiteralPath $file.From -Destination "$($file.To).new" -Force }
-        if ((Get-Sum "$($file.To).new") -ne $file.Sum) { throw "the copy of $($file.From) is not what was checked" }
-    }
 }
 
-# Puts the copies in the place of the programs, which are NAME.old until all has worked.
+# Copies beside what is there, and checks each copy, while the service runs on. Then the copies take the place
+# of the programs, which are NAME.old until all has worked.
 function Invoke-ProgramStep {
-    Invoke-Step 'copy programs' $Folder -Do { Copy-Program } -Undo {
-        foreach ($file in $Plan.Files) { Remove-File "$($file.To).new" }
-        if (-not $Plan.HasFolder) { Remove-File $Folder }
+    Invoke-Step 'copy programs' $Folder -With (Test-Path -LiteralPath $Folder) -Do {
+        Initialize-Folder
+        foreach ($file in $Files) {
+            Remove-File "$($file.To).old"
+            Invoke-Retried { Copy-Item -LiteralPath $file.From "$($file.To).new" -Force }
+            if ((Get-Sum "$($file.To).new") -eq $file.Sum) { continue }
+            throw "the copy of $($file.From) is not what was checked"
+        }
+    } -Undo {
+        param($hadFolder)
+        foreach ($file in $Files) { Remove-File "$($file.To).new" }
+        if (-not $hadFolder) { Remove-File $Folder }
     }
-    if ($Plan.State -eq 'Running') {
+    if ($State -eq 'Running') {
         Invoke-Step 'stop service' 'ArpFlush' -Do { Stop-ArpFlush } -Undo { Start-ArpFlush }
     }
     Invoke-Step 'replace programs' $Folder -Do {
-        foreach ($file in $Plan.Files) {
-            if ($file.Existed) { Move-File $file.To "$($file.To).old" }
+        foreach ($file in $Files) {
+            if (Test-Path -LiteralPath $file.To) { Move-File $file.To "$($file.To).old" }
             Move-File "$($file.To).new" $file.To
         }
     } -Undo {
-        foreach ($file in $Plan.Files) {
-            $isMoved = Test-Path -LiteralPath "$($file.To).old"
-            if ($isMoved -or -not $file.Existed) { Remove-File $file.To }
-            if ($isMoved) { Move-File "$($file.To).old" $file.To }
+        foreach ($file in $Files) {
+            if (-not (Test-Path -LiteralPath "$($file.To).new")) { Remove-File $file.To }
+            if (Test-Path -LiteralPath "$($file.To).old") { Move-File "$($file.To).old" $file.To }
         }
-    }
-}
-
-function Invoke-SettingsStep {
-    Invoke-Step 'write settings' "${SettingsKey}: $($Plan.Due -join ', ')" -Do {
-        if (-not $Plan.HasKey) { Initialize-Setting }
-        foreach ($name in $Plan.Due) {
-            New-ItemProperty $SettingsKey -Name $name -PropertyType $SettingKinds[$name] -Value $Given[$name] -Force
-        }
-    } -Undo {
-        if (-not $Plan.HasKey) { return Remove-Setting }
-        foreach ($name in $Plan.Due) { Remove-ItemProperty $SettingsKey -Name $name -ErrorAction SilentlyContinue }
-        foreach ($value in $Plan.Stored) { New-ItemProperty $SettingsKey @value }
     }
 }
 
 function Install-ArpFlush {
-    if ($Plan.Files) { Invoke-ProgramStep }
-    if ($Plan.Due) {
-        # Undone after the settings are back; the service hasn't heard of any of it, or hears of that.
-        if ($Plan.IsLive) { $Run.Undo.Push(@{ Name = 'reload settings'; Do = { Start-ArpFlush } }) }
-        Invoke-SettingsStep
+    if ($Files) { Invoke-ProgramStep }
+    # Before a password can be in the settings. LocalSystem needs no right of its own to them.
+    $protects = -not $State -or ($Given.ContainsKey('Password') -and $Service['ObjectName'] -eq 'LocalSystem')
+    $values = @($Given.get_Keys() | Sort-Object | ForEach-Object {
+            @{ Name = $_; PropertyType = $SettingKinds[$_]; Value = $Given[$_] } })
+    if ($values -or $protects) {
+        Invoke-RegistryStep 'write settings' $SettingsKey -Values $values -Protect:$protects
     }
     if ($Run.HasChanged) {
         $check = Invoke-ServiceExe '--check'
         if ($check.ExitCode -ne 0) { throw "The service refuses its settings: $($check.Text)" }
     }
-    if ((Get-Value $EventSourceKey)['TypesSupported'] -ne 7) {
-        Invoke-Step 'register event source' 'ArpFlush (Application log)' -Do {
-            New-Item -Path $EventSourceKey -Force
-            New-ItemProperty $EventSourceKey -Name TypesSupported -PropertyType DWord -Value 7
-            New-ItemProperty $EventSourceKey -Name EventMessageFile -PropertyType ExpandString `
-                -Value '%SystemRoot%\System32\EventCreate.exe'
-        } -Undo { Remove-Item -LiteralPath $EventSourceKey -ErrorAction SilentlyContinue }
+    # Also where a source of that name is left over from somebody else.
+    if ((Get-Value $EventSourceKey)['EventMessageFile'] -notlike '*\EventCreate.exe') {
+        Invoke-RegistryStep 'register event source' $EventSourceKey -Values @(
+            @{ Name = 'TypesSupported'; PropertyType = 'DWord'; Value = 7 }
+            @{ Name = 'EventMessageFile'; PropertyType = 'ExpandString'
+                Value = '%SystemRoot%\System32\EventCreate.exe' }
+        )
     }
     # Once: all of it is an administrator's to change from then on.
-    if (-not $Plan.State) {
+    if (-not $State) {
         Invoke-Step 'register service' 'ArpFlush' -Undo { Unregister-ArpFlush } -Do {
             foreach ($line in $Registration) { Invoke-Sc $line }
         }
     }
-    Invoke-FirewallStep
-    # One that an administrator has stopped for good, or disabled, an upgrade leaves alone.
-    $isDue = $Plan.State -eq 'Running' -or $Plan.StartType -eq 2 -or ($Action -eq 'install' -and $Plan.StartType -ne 4)
-    if ($Plan.IsLive -and $Run.HasChanged) {
-        Invoke-Step 'reload settings' 'ArpFlush' -Do { Start-ArpFlush }
-    } elseif ($isDue -and -not $Plan.IsLive) {
+    # A running service takes new settings without a restart, new programs not. One that an administrator has
+    # stopped for good, or disabled, an upgrade leaves alone.
+    $start = $Service['Start']
+    if ($State -eq 'Running' -and -not $Files) {
+        if ($values) { Invoke-Step 'reload settings' 'ArpFlush' -Do { Start-ArpFlush } }
+    } elseif ($State -eq 'Running' -or $start -eq 2 -or ($Action -eq 'install' -and $start -ne 4)) {
         Invoke-Step 'start service' 'ArpFlush' -Do { Start-ArpFlush } -Undo {
             if ((Get-State) -ne 'Stopped') { Stop-ArpFlush }
         }
     }
+    Invoke-FirewallStep
     $Run.Undo.Clear()
     if ($Run.IsDeclined) { return }
-    foreach ($file in $Plan.Files) {
-        # The next version tries again.
-        try { Remove-File "$($file.To).old" } catch { Write-Warning "Cannot remove $($file.To).old: $(Get-Reason $_)" }
+    # What is held now the next version removes.
+    foreach ($old in $Files | ForEach-Object { "$($_.To).old" }) {
+        try { Remove-File $old } catch { Write-Warning "Cannot remove ${old}: $(Get-Reason $_)" }
     }
     if ($Run.HasChanged) { Show-Status } else { 'Nothing had to be changed' }
 }
 
 # What can't be undone comes when the programs, which somebody may hold, are out of the way.
 function Uninstall-ArpFlush {
-    if ((Get-State) -notin '', 'Stopped') {
+    if ($State -notin '', 'Stopped') {
         Invoke-Step 'stop service' 'ArpFlush' -Do { Stop-ArpFlush } -Undo { Start-ArpFlush }
     }
     if (Test-Path -LiteralPath $Folder) {
         Invoke-Step 'take programs away' $Folder -Do {
+            Assert-NoLink
             # A folder that somebody is in can't be moved; here that may be this PowerShell itself.
             if ("$(Get-Location)\" -like "$Folder\*") { Set-Location -LiteralPath (Split-Path $Folder) }
             [Environment]::CurrentDirectory = [Environment]::SystemDirectory
@@ -584,43 +527,54 @@ function Uninstall-ArpFlush {
         } -Undo { if (Test-Path -LiteralPath "$Folder.old") { Move-File "$Folder.old" $Folder } }
     }
     $Run.Undo.Clear()
-    if (Get-Rule) { Invoke-Step 'remove firewall rule' 'ArpFlush' -Do { Remove-NetFirewallRule -Name ArpFlush } }
-    if (Test-Path -LiteralPath $EventSourceKey) {
-        Invoke-Step 'remove event source' 'ArpFlush' -Do { Remove-Item -LiteralPath $EventSourceKey }
+    if (Get-NetFirewallRule -Name ArpFlush -ErrorAction SilentlyContinue) {
+        Invoke-Step 'remove firewall rule' 'ArpFlush' -Do { Remove-NetFirewallRule -Name ArpFlush }
     }
-    if ($Purge -and (Test-Path -LiteralPath $SettingsKey)) {
-        Invoke-Step 'remove settings' $SettingsKey -Do { Remove-Setting }
+    foreach ($key in @($EventSourceKey) + @(if ($Purge) { $SettingsKey })) {
+        if (Test-Path -LiteralPath $key) { Invoke-Step 'remove registry key' $key -Do { Remove-Key $key } }
     }
-    if (Get-State) { Invoke-Step 'delete service' 'ArpFlush' -Do { Unregister-ArpFlush } }
+    if ($State) { Invoke-Step 'delete service' 'ArpFlush' -Do { Unregister-ArpFlush } }
     if ($Run.IsDeclined) { return }
     Remove-File "$Folder.old"
     if (-not $Run.HasChanged) { 'Nothing had to be removed' }
     elseif (-not $Purge) { 'The settings and the host''s key are kept; -Purge removes them too' }
 }
 
-$isFinished = $false
 try {
     if (-not [Environment]::Is64BitProcess) { throw 'Cannot run here: take the 64-bit PowerShell' }
-    $identity = [Security.Principal.WindowsPrincipal] [Security.Principal.WindowsIdentity]::GetCurrent()
-    if (-not $identity.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
+    $Identity = [Security.Principal.WindowsIdentity]::GetCurrent()
+    $role = [Security.Principal.WindowsBuiltInRole]::Administrator
+    if (-not ([Security.Principal.WindowsPrincipal] $Identity).IsInRole($role)) {
         throw 'Cannot do this without rights: run PowerShell as administrator'
     }
+    $State, $Service, $Stored = (Get-State), (Get-Value $ServiceKey), (Get-Value $SettingsKey)
     if ($Action -eq 'status') { Show-Status }
-    elseif ($Action -eq 'uninstall') { Uninstall-ArpFlush }
-    else {
+    elseif (Test-Foreign $Service) {
+        throw "Cannot ${Action}: the service ArpFlush runs another program, $($Service['ImagePath'])"
+    } elseif ($Action -eq 'uninstall') { Uninstall-ArpFlush }
+    elseif ($Action -eq 'upgrade' -and -not $State) {
+        $Run.ExitCode = 4
+        throw 'Cannot upgrade: ArpFlush is not installed; use install'
+    } else {
         $Given = Get-GivenSetting $PSBoundParameters
-        $Plan = Get-Plan
+        if (-not (Get-Setting RouterKeys) -and -not (Get-Setting Password)) {
+            throw 'Cannot install without -RouterKeys: routers print theirs by arpflush --public-key -k FILE'
+        }
+        $Files = @(Get-DueFile)
         Install-ArpFlush
     }
-    $isFinished = $true
 } catch {
     if ($Run.ExitCode -ne 4) { $Run.ExitCode = if ($Run.HasChanged) { 1 } else { 2 } }
     $Host.UI.WriteErrorLine("Failed: $(Get-Reason $_)")
     $last = if ($Run.HasChanged) { Get-LastEvent 1 }
     if ($last) { $Host.UI.WriteErrorLine("  the service's last event: $($last.get_Values())") }
 } finally {
-    # Also after Ctrl+C.
-    if (-not $isFinished) { Undo-Step }
+    # Also after Ctrl+C. Nothing is left there when all has worked.
+    foreach ($step in $Run.Undo) {
+        $said = "undone: $($step.Name)"
+        try { $null = & $step.Do $step.With } catch { $said = "NOT ${said}: $(Get-Reason $_)" }
+        $Host.UI.WriteErrorLine("  $said")
+    }
 }
 if ($PSCommandPath) { exit $Run.ExitCode }
 # As the block of Invoke-Command -FilePath it has an exit code by a program that it runs.

@@ -231,6 +231,8 @@ Deno.test("Inquiry takes a verdict back for somebody else's claim, but not where
   assert.deepEqual(after({ linkLayerAddress: mac }), [null, mac]);
   assert.deepEqual(after({}, arp(), echo(), other), [null, mac, bondMac]);
   assert.deepEqual(after({ linkLayerAddress: mac }, echo(), other), ["ok", bondMac]);
+  const contested = after({ linkLayerAddress: mac }, arp(), other, echo());
+  assert.deepEqual(contested, ["ok", mac, bondMac]);
   assert.deepEqual(after({}, arp(), "conclude", other), ["asked", mac, bondMac]);
   assert.deepEqual(after({}, arp(), arp({ senderMac: group })), [null, mac]);
   const five = macsOf("a1", "a2", "a3", "a4", "a5").map((one) => arp({ senderMac: one }));

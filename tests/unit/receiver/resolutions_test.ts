@@ -172,16 +172,33 @@ Deno.test("Resolutions begin anew only for what the flush covers, and only in ti
   ask([a]);
   resolutions.restart([parsePrefix("10.0.0.0/8")]);
   assert.equal(begun.length, 1);
-  resolutions.restart([parsePrefix("192.0.2.0/24")]);
+  resolutions.restart(["10.0.0.0/8", "192.0.2.0/24"].map(parsePrefix));
   assert.equal(begun.length, 2);
   await pass(950);
   resolutions.restart("all");
-  await pass(100);
+  await pass(50);
+  resolutions.restart("all");
+  assert.equal(begun.length, 4);
+  await pass(50);
   // Now it would end later than 2 s after it was asked for.
   resolutions.restart("all");
-  assert.equal(begun.length, 3);
-  await pass(900);
-  assert.deepEqual(ended.map(({ at }) => at), [1_950]);
+  assert.equal(begun.length, 4);
+  await pass(950);
+  assert.deepEqual(ended.map(({ at }) => at), [2_000]);
+});
+
+Deno.test("Resolutions count the time of those who wait for the next from when the first asked", async () => {
+  const { ask, pass, begun, resolutions } = start();
+  for (const ms of [100, 800, 150]) {
+    ask([a]);
+    await pass(ms);
+  }
+  assert.equal(begun.length, 2, "at 0 and 1,000 ms, for who asked at 100 and 900");
+  resolutions.restart("all");
+  assert.equal(begun.length, 3, "at 1,050 ms");
+  await pass(100);
+  resolutions.restart("all");
+  assert.equal(begun.length, 3, "at 1,150 ms");
 });
 
 Deno.test("Resolutions that had to wait for their turn begin anew like others", async () => {
@@ -189,6 +206,8 @@ Deno.test("Resolutions that had to wait for their turn begin anew like others", 
   const many = Array.from({ length: 550 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
   ask(many);
   ask([a]);
+  resolutions.restart([a]);
+  assert.equal(begun.length, 550, "their turn comes first");
   await pass(1_000);
   assert.equal(begun.length, 551);
   await pass(500);

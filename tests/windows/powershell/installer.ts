@@ -15,6 +15,8 @@ export interface Run {
   readonly positions?: readonly string[];
   /** Runs `install` in ConstrainedLanguage. */
   readonly constrained?: true;
+  /** Runs it by a token that has Administrators only for what they are refused. */
+  readonly unelevated?: true;
   /** PowerShell that is run before, on the same machine. */
   readonly before?: string;
   /** See doubles/doubles.ps1. */
@@ -31,7 +33,7 @@ export interface Run {
 /** What came out of a run. */
 export interface Report {
   readonly exitCode: number;
-  readonly lines: readonly { readonly stream: string; readonly text: string }[];
+  readonly lines: readonly string[];
   /** The machine's state before and after, a line a fact; see run.ps1. */
   readonly before: readonly string[];
   readonly after: readonly string[];
@@ -146,7 +148,7 @@ export async function sh(session: WineSession, script: string, ...args: string[]
 
 /** What the lines of a report say. */
 export function textOf({ lines }: Report): string {
-  return lines.map(({ text }) => text).join("\n");
+  return lines.join("\n");
 }
 
 /** Many runs in one process, each of them seconds under load. */

@@ -114,4 +114,14 @@ Deno.test("install.ps1 installs the compiled service, which starts and answers a
     assert.deepEqual(purged.after, ["folders  data False", "service absent"]);
     assert.deepEqual(await boundPorts(installer), []);
   });
+
+  await t.step(
+    "a password that everybody could read is closed before the service sees it",
+    async () => {
+      const before = String.raw`$null = New-Item HKLM:\SOFTWARE\NPSL\ArpFlush -Force
+      Set-ItemProperty HKLM:\SOFTWARE\NPSL\ArpFlush Password 'of 2009'`;
+      const [left] = await installer.run({ ...install, before });
+      assertHealthy(left, arpflushVersion, 27735);
+    },
+  );
 });

@@ -35,56 +35,81 @@ function ConvertTo-Parameter($value) {
     , $value
 }
 
-# As Invoke-Command -FilePath does it on the other host: the text alone, arguments by position.
-function Invoke-AsText([string] $script, [object[]] $positions) {
+# In a runspace of its own: as a policy has it that doesn't know the script, or as Invoke-Command -FilePath does it
+# on the other host, which gets the text alone, and arguments by position.
+function Invoke-InRunspace($run) {
     $runspace = [runspacefactory]::CreateRunspace($Host)
     $runspace.Open()
     $shell = [powershell]::Create($runspace)
-    $null = $shell.AddScript(". '$PSScriptRoot\doubles\doubles.ps1'").AddStatement().AddScript((Get-Content -Raw -LiteralPath $script))
-    foreach ($position in $positions) { $null = $shell.AddArgument($position) }
-    $output = @($shell.Invoke())
+    if ($run.constrained) {
+        $runspace.SessionStateProxy.LanguageMode = 'ConstrainedLanguage'
+        $null = $shell.AddCommand($run.script).AddArgument('install')
+    } else {
+        $text = Get-Content -Raw -LiteralPath $run.script
+        $null = $shell.AddScript(". '$PSScriptRoot\doubles\doubles.ps1'").AddStatement().AddScript($text)
+        foreach ($position in $run.positions) { $null = $shell.AddArgument($position) }
+    }
+    $output = @($shell.Invoke()) + @($shell.Streams.Warning)
     $output, $runspace.SessionStateProxy.GetVariable('LASTEXITCODE')
     $runspace.Dispose()
 }
 
-# As a policy has it that doesn't know the script.
-function Invoke-Constrained([string] $script) {
-    $runspace = [runspacefactory]::CreateRunspace($Host)
-    $runspace.Open()
-    $runspace.SessionStateProxy.LanguageMode = 'ConstrainedLanguage'
-    $shell = [powershell]::Create($runspace)
-    $output = @($shell.AddCommand($script).AddArgument('install').Invoke()) + @($shell.Streams.Warning)
-    $output, $runspace.SessionStateProxy.GetVariable('LASTEXITCODE')
-    $runspace.Dispose()
+# As somebody whose token has Administrators only for what they are refused.
+function Invoke-Unelevated([string] $script) {
+    $native = Add-Type -PassThru -Name Native -Namespace Tests -MemberDefinition '
+        [StructLayout(LayoutKind.Sequential)] public struct Group { public IntPtr Sid; public uint Attributes; }
+        [DllImport("advapi32.dll")] public static extern bool CreateRestrictedToken(IntPtr token, uint flags,
+            uint count, ref Group groups, uint none, IntPtr privileges, uint no, IntPtr restricted, out IntPtr made);
+        [DllImport("advapi32.dll")] public static extern bool ImpersonateLoggedOnUser(IntPtr token);
+        [DllImport("advapi32.dll")] public static extern bool RevertToSelf();' | Select-Object -First 1
+    $sid = [Security.Principal.SecurityIdentifier] 'S-1-5-32-544'
+    $bytes = [byte[]]::new($sid.BinaryLength)
+    $sid.GetBinaryForm($bytes, 0)
+    $group = [Activator]::CreateInstance($native.GetNestedType('Group'))
+    $group.Sid = [Runtime.InteropServices.Marshal]::AllocHGlobal($bytes.Length)
+    [Runtime.InteropServices.Marshal]::Copy($bytes, 0, $group.Sid, $bytes.Length)
+    $token = [IntPtr]::Zero
+    $own = [Security.Principal.WindowsIdentity]::GetCurrent(
+        [Security.Principal.TokenAccessLevels]::MaximumAllowed).Token
+    if (-not $native::CreateRestrictedToken($own, 0, 1, [ref] $group, 0, 0, 0, 0, [ref] $token) -or
+        -not $native::ImpersonateLoggedOnUser($token)) { throw 'no restricted token' }
+    try {
+        $output = @(& $script install *>&1)
+        $output, $LASTEXITCODE
+    } finally { $null = $native::RevertToSelf() }
 }
 
 $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtable) {
-    $global:Events = @($run.events | Where-Object { $_ })
     if ($run.before) { $null = Invoke-Expression $run.before }
+    $global:Events = @($run.events | Where-Object { $_ })
     $parameters = @{}
     foreach ($name in $run.parameters.Keys) { $parameters[$name] = ConvertTo-Parameter $run.parameters[$name] }
     $before = @(Get-Machine)
     $global:Faults = @(foreach ($fault in $run.faults) {
             @{ Kind = $fault.kind; At = $fault.at; Count = 0; Met = ''; Errors = @(); Refused = [ordered] @{} }
         })
-    $errorText = [IO.StringWriter]::new()
-    $stderr = [Console]::Error
+    # What goes to the console alone: errors, and what -WhatIf says.
+    $errorText, $hostText = [IO.StringWriter]::new(), [IO.StringWriter]::new()
+    $stderr, $stdout = [Console]::Error, [Console]::Out
     [Console]::SetError($errorText)
+    [Console]::SetOut($hostText)
     $WarningPreference = 'Continue'
     try {
-        if ($run.constrained) { $output, $exitCode = Invoke-Constrained $run.script }
-        elseif ($run.positions) { $output, $exitCode = Invoke-AsText $run.script $run.positions }
+        if ($run.constrained -or $run.positions) { $output, $exitCode = Invoke-InRunspace $run }
+        elseif ($run.unelevated) { $output, $exitCode = Invoke-Unelevated $run.script }
         else {
             $output = & $run.script @parameters *>&1
             $exitCode = $LASTEXITCODE
         }
-    } finally { [Console]::SetError($stderr) }
+    } finally {
+        [Console]::SetError($stderr)
+        [Console]::SetOut($stdout)
+    }
     $found = $global:Faults
     $global:Faults = @()
     @{
         exitCode = $exitCode; before = $before; after = @(Get-Machine)
-        lines = @(foreach ($one in $output) { @{ stream = $one.GetType().Name; text = "$one" } }) +
-        @(foreach ($line in $errorText.ToString() -split '\r?\n' -ne '') { @{ stream = 'Error'; text = $line } })
+        lines = @(foreach ($one in $output) { "$one" }) + @("$hostText$errorText" -split '\r?\n' -ne '')
         faults = @(foreach ($one in $found) { @{ met = $one.Met; count = $one.Count; errors = $one.Errors; refused = $one.Refused } })
     }
 }

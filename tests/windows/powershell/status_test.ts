@@ -21,97 +21,73 @@ function firewall(change: string): string {
   return `$store = Get-Store; ${change}; Save-Store $store`;
 }
 
-/** Each state with what breaks it, and what is said. */
-const states: Readonly<Record<string, { readonly run: Run; readonly says: readonly RegExp[] }>> = {
-  stopped: {
-    run: { before: "Stop-Service ArpFlush" },
-    says: [/the service is stopped/, /it doesn't listen on UDP port 27735/],
-  },
-  "not started at boot": {
-    run: { before: "Set-Service ArpFlush -StartupType Manual" },
-    says: [/the service doesn't start by itself/],
-  },
-  "program gone": {
-    run: {
-      before: `Stop-Service ArpFlush; Start-Sleep 1; Remove-Item '${folder}\\arpflush-service.exe'`,
-    },
-    says: [/arpflush-service\.exe doesn't run: /],
-  },
-  "not a program": {
-    run: {
-      before:
-        `Stop-Service ArpFlush; Start-Sleep 1; Set-Content '${folder}\\arpflush-service.exe' x`,
-    },
-    says: [/arpflush-service\.exe doesn't run: /],
-  },
-  "registration gone": {
-    run: { before: "Stop-Service ArpFlush; Remove-Service ArpFlush" },
-    says: [/the service is absent/],
-  },
-  "another port set than it listens on": {
-    run: { before: `Set-ItemProperty ${settings} Port 28000` },
-    says: [/it doesn't listen on UDP port 28000/],
-  },
-  "a setting without sense": {
-    run: { before: `Set-ItemProperty ${settings} Port nonsense` },
-    says: [/Port: this is not a whole number/],
-  },
-  "two settings out of range": {
-    run: {
-      before:
-        `Set-ItemProperty ${settings} Port 70000; Set-ItemProperty ${settings} HoldDownSeconds 0`,
-    },
-    says: [/HoldDownSeconds: 0 is not/, /Port: this is not/],
-  },
-  "settings of other kinds than theirs": {
-    run: {
-      before: `Set-ItemProperty ${settings} RouterKeys 1 -Type DWord
-        foreach ($name in 'Password', 'AllowedSources', 'LogLevel', 'Keys', 'Count') {
-          Set-ItemProperty ${settings} $name ([byte[]] (1, 2)) -Type Binary
-        }
-        Set-ItemProperty ${settings} HoldDownSeconds 0`,
-    },
-    says: [/HoldDownSeconds: 0 is not/, /^settings +AllowedSources = 1, 2\n +Count = 1, 2$/m],
-  },
-  "a firewall rule for another port": {
-    run: { before: firewall("$store.Rules[0].LocalPort = @('80', '1000')") },
-    says: [/no enabled firewall rule lets the program receive on UDP port 27735/],
-  },
-  "a firewall that is stopped": {
-    run: { before: firewall("$store.IsStopped = $true") },
-    says: [/the firewall can't be asked: There are no more endpoints/],
-  },
-  "no firewall rule": {
-    run: { before: "Remove-NetFirewallRule ArpFlush" },
-    says: [/no enabled firewall rule lets the program receive/],
-  },
-  "firewall rule disabled": {
-    run: { before: firewall("$store.Rules[0].Enabled = 'False'") },
-    says: [/no enabled firewall rule lets the program receive/],
-  },
-  "a rule by policy that blocks": {
-    run: {
-      before: firewall(`$block = $store.Rules[0].Clone()
-        $block.Name = 'other'; $block.Action = 'Block'; $block.PolicyStoreSourceType = 'GroupPolicy'
-        $store.Rules += $block`),
-    },
-    says: [/a firewall rule blocks the program/],
-  },
-  "local rules ignored by policy": {
-    run: { before: firewall("$store.Profiles[0].AllowLocalFirewallRules = 'False'") },
-    says: [/the firewall rule has no effect: a policy has Windows ignore local rules \(Domain\)/],
-  },
-  "everything shut out": {
-    run: { before: firewall("$store.Profiles[2].AllowInboundRules = 'False'") },
-    says: [/the firewall lets nothing in, whatever its rules say \(Public\)/],
-  },
-  "the last flush failed": {
-    run: { events: [failed, started] },
-    says: [
-      /the last flush failed: Cannot flush all: FlushIpNetTable2 returned 5$/m,
-      /^events +2026-03-04T05:06:07Z error 11 Cannot flush .*\n +2026-03-04T05:06:07Z information 1 Started/m,
-    ],
-  },
+const set = (name: string, value: string) =>
+  `Set-ItemProperty ${settings} ${name} ${value} -ErrorAction Stop;`;
+const stop = "Stop-Service ArpFlush; Start-Sleep 1;";
+const secret = `arpflush-secret-${"S".repeat(43)}`;
+const noRule = /no enabled firewall rule lets the program receive on UDP port 27735/;
+const noRun = /arpflush-service\.exe doesn't run: /;
+
+/** Each state with what breaks it, or what the event log holds, and what is said. */
+const states: Readonly<Record<string, readonly [string | Run["events"], ...RegExp[]]>> = {
+  stopped: [stop, /the service is stopped/, /it doesn't listen on UDP port 27735/],
+  "not started at boot": [
+    "Set-Service ArpFlush -StartupType Manual",
+    /the service doesn't start by itself/,
+  ],
+  "program gone": [`${stop} Remove-Item '${folder}\\arpflush-service.exe'`, noRun],
+  "not a program": [`${stop} Set-Content '${folder}\\arpflush-service.exe' x`, noRun],
+  "registration gone": [`${stop} Remove-Service ArpFlush`, /the service is absent/],
+  "another port set than it listens on": [
+    set("Port", "28000"),
+    /it doesn't listen on UDP port 28000/,
+  ],
+  "a setting without sense": [set("Port", "nonsense"), /Port: this is not a whole number/],
+  "two settings out of range": [
+    set("Port", "70000") + set("HoldDownSeconds", "0"),
+    /HoldDownSeconds: 0 is not/,
+    /Port: this is not/,
+  ],
+  "settings of other kinds than theirs": [
+    set("RouterKeys", "1 -Type DWord") + set("HoldDownSeconds", "0") +
+    ["Password", "AllowedSources", "LogLevel", "Keys", "Count"]
+      .map((name) => set(name, "([byte[]] (1, 2)) -Type Binary")).join(""),
+    /HoldDownSeconds: 0 is not/,
+    /^settings +AllowedSources = 1, 2\n +Count = 1, 2$/m,
+  ],
+  "a secret key where a public one belongs": [
+    set("RouterKeys", `'${secret}'`) + set("HoldDownSeconds", "0"),
+    /^routerKeys +\(a secret key\)$/m,
+  ],
+  "a firewall rule for another port": [
+    firewall("$store.Rules[0].LocalPort = @('80', '1000')"),
+    noRule,
+  ],
+  "a firewall that is stopped": [
+    firewall("$store.IsStopped = $true"),
+    /the firewall can't be asked: There are no more endpoints/,
+  ],
+  "no firewall rule": ["Remove-NetFirewallRule ArpFlush", noRule],
+  "firewall rule disabled": [firewall("$store.Rules[0].Enabled = 'False'"), noRule],
+  "a rule by policy that blocks": [
+    firewall(`$block = $store.Rules[0].Clone()
+      $block.Name = 'other'; $block.Action = 'Block'; $block.PolicyStoreSourceType = 'GroupPolicy'
+      $store.Rules += $block`),
+    /a firewall rule blocks the program/,
+  ],
+  "local rules ignored by policy": [
+    firewall("$store.Profiles[0].AllowLocalFirewallRules = 'False'"),
+    /the firewall rule has no effect: a policy has Windows ignore local rules \(Domain\)/,
+  ],
+  "everything shut out": [
+    firewall("$store.Profiles[2].AllowInboundRules = 'False'"),
+    /the firewall lets nothing in, whatever its rules say \(Public\)/,
+  ],
+  "the last flush failed": [
+    [failed, started],
+    /the last flush failed: Cannot flush all: FlushIpNetTable2 returned 5$/m,
+    /^events +2026-03-04T05:06:07Z error 11 Cannot flush .*\n +2026-03-04T05:06:07Z information 1 Started/m,
+  ],
 };
 
 const fresh: readonly Run[] = [
@@ -122,14 +98,18 @@ const fresh: readonly Run[] = [
 Deno.test("install.ps1 status says what is wrong", async (t) => {
   await using installer = await openInstaller("stand-ins");
   const reports = await installer.run(
-    ...Object.values(states).flatMap(({ run }) => [...fresh, run]),
+    ...Object.values(states).flatMap(([broken]): Run[] => [
+      ...fresh,
+      typeof broken === "string" ? { before: broken } : { events: broken },
+    ]),
   );
-  for (const [i, [state, { says }]] of Object.entries(states).entries()) {
+  for (const [i, [state, [, ...says]]] of Object.entries(states).entries()) {
     await t.step(state, () => {
       const report = reports[3 * i + 2];
       assert.equal(report.exitCode, 3, textOf(report));
       assert.match(textOf(report), /^health +not healthy$/m);
       for (const words of says) assert.match(textOf(report), words);
+      assert.doesNotMatch(textOf(report), /SSSS/);
     });
   }
 });

@@ -81,9 +81,9 @@ function Get-NetUDPEndpoint {
     [CmdletBinding()] param([int] $LocalPort)
     $listeners = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().GetActiveUdpListeners()
     if ($listeners | Where-Object { $_.Port -eq $LocalPort }) {
-        foreach ($process in Get-Process -Name arpflush-service -ErrorAction SilentlyContinue) {
-            [pscustomobject] @{ OwningProcess = $process.Id }
-        }
+        # One that is just ending has no number.
+        Get-Process -Name arpflush-service -ErrorAction SilentlyContinue | Where-Object { -not $_.HasExited } |
+            ForEach-Object { [pscustomobject] @{ OwningProcess = $_.Id } }
     }
 }
 
