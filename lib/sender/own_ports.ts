@@ -4,22 +4,42 @@
  * labels has none. `ip` knows them. It is run after the datagrams, and only when a host has reported
  * an address that isn't known.
  */
-import { createIpCommand, type IpCommand, readIpResult, rowsOf } from "../neighbors/iproute2.ts";
+import {
+  createIpCommand,
+  ENOENT,
+  type IpCommand,
+  readIpResult,
+  rowsOf,
+} from "../neighbors/iproute2.ts";
+import { NeighborCacheError } from "../neighbors/neighbor_cache.ts";
+import { messageOf } from "../errors.ts";
 import { parseLinkLayerAddress } from "../wire/addresses.ts";
-import { isVirtualRouters } from "./own_link_layer.ts";
+import { isVirtualRouters, type LearnedAddresses } from "./own_link_layer.ts";
 
 /** The report waits for it. */
 const timeoutMs = 3_000;
 
 /**
- * The link-layer addresses of ports, and of interfaces with an IP address. A virtual router's is left
- * out: `ip` doesn't say whether another router speaks for it now. Rejects with a `NeighborCacheError`
- * if `ip` can't be run or read.
+ * Adds to `learned` the link-layer addresses of ports, and of interfaces with an IP address. A virtual
+ * router's is left out: `ip` doesn't say whether another router speaks for it now. Null, or why they
+ * can't be looked up. On a machine that has no `ip` nothing is learned in any run: there to call every
+ * address that isn't known `unverified` would hide each host that is stuck.
  */
-export async function readOwnLinkLayerAddresses(
-  ipCommand: IpCommand = createIpCommand({ timeoutMs }),
-): Promise<Uint8Array[]> {
-  const { lines, failure } = readIpResult(await ipCommand(["-json", "address", "show"], ""));
+export async function learnLinkLayerAddresses(
+  learned: LearnedAddresses,
+  ip: IpCommand = createIpCommand({ timeoutMs }),
+): Promise<string | null> {
+  try {
+    for (const address of await readLinkLayerAddresses(ip)) learned.known.add(address.toHex());
+    return null;
+  } catch (error) {
+    learned.failed = !(error instanceof NeighborCacheError && error.code === ENOENT);
+    return messageOf(error);
+  }
+}
+
+async function readLinkLayerAddresses(ip: IpCommand): Promise<Uint8Array[]> {
+  const { lines, failure } = readIpResult(await ip(["-json", "address", "show"], ""));
   if (failure !== null) throw failure;
   return lines.flatMap(rowsOf).flatMap(({ link_type, address, master, addr_info }) => {
     const isPort = typeof master === "string";

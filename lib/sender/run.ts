@@ -100,18 +100,19 @@ function isAtUnknown(plan: Plan, { hosts }: ExchangeRecord, { host }: Noted): bo
 }
 
 /**
- * Reads link-layer addresses by `ip`. Without it, or the right to run it, the runtime's list has to
+ * Learns link-layer addresses by `ip`. Without it, or the right to run it, the runtime's list has to
  * do, and a warning says so.
  */
 async function learnLinkLayerAddresses({ learned, warnings }: Plan): Promise<void> {
   if (Deno.build.os !== "linux") return;
-  try {
-    const { readOwnLinkLayerAddresses } = await import("./own_ports.ts");
-    for (const address of await readOwnLinkLayerAddresses()) learned.known.add(address.toHex());
-  } catch (error) {
-    learned.failed = true;
-    warnings.push(`Cannot look up this router's own link-layer addresses: ${messageOf(error)}`);
-  }
+  const reason = await import("./own_ports.ts")
+    .then(({ learnLinkLayerAddresses }) => learnLinkLayerAddresses(learned))
+    .catch((error) => {
+      learned.failed = true;
+      return messageOf(error);
+    });
+  if (reason === null) return;
+  warnings.push(`Cannot look up this router's own link-layer addresses: ${reason}`);
 }
 
 /** The plan of a run; one that can't be prepared is kept, too, where runs are. */

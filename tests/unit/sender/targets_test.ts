@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { ownLinkLayerAddresses } from "../../../lib/sender/own_link_layer.ts";
-import { readOwnLinkLayerAddresses } from "../../../lib/sender/own_ports.ts";
+import { NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
+import { learnLinkLayerAddresses } from "../../../lib/sender/own_ports.ts";
 import {
   chooseTargets,
   mayAnswerFrom,
@@ -297,7 +298,7 @@ for (const [addresses, isMaster] of virtualRouters) {
   });
 }
 
-Deno.test("readOwnLinkLayerAddresses() takes ports and what has an address, but no virtual router's", async () => {
+Deno.test("learnLinkLayerAddresses() takes ports and what has an address, but no virtual router's", async () => {
   const row = (address: string, more = {}) => ({ link_type: "ether", address, ...more });
   const addr_info = [{ local: "192.0.2.2" }];
   const rows = [
@@ -308,18 +309,31 @@ Deno.test("readOwnLinkLayerAddresses() takes ports and what has an address, but 
     { link_type: "loopback", address: "00:00:00:00:00:00", addr_info },
     { link_type: "ether", master: "br0" },
   ];
-  const told = async (stdout: string, code = 0) => {
-    const found = await readOwnLinkLayerAddresses(() =>
-      Promise.resolve({ code, stdout, stderr: "" })
-    );
-    return found.map((address) => address.toHex());
+  const learn = async (stdout: string, code = 0) => {
+    const learned = { known: new Set<string>(), failed: false };
+    const ip = () => Promise.resolve({ code, stdout, stderr: "" });
+    return { reason: await learnLinkLayerAddresses(learned, ip), ...learned };
   };
-  assert.deepEqual(await told(JSON.stringify(rows)), ["020000000001", "020000000002"]);
-  await assert.rejects(
-    told("none"),
-    /^NeighborCacheError: Cannot read the output of "ip": no JSON: none$/,
-  );
-  await assert.rejects(told("", 1), /it ended with code 1$/);
+  const none = new Set();
+  assert.deepEqual(await learn(JSON.stringify(rows)), {
+    reason: null,
+    known: new Set(["020000000001", "020000000002"]),
+    failed: false,
+  });
+  const unread = 'Cannot read the output of "ip": no JSON: none';
+  assert.deepEqual(await learn("none"), { reason: unread, known: none, failed: true });
+  const { reason, failed } = await learn("", 1);
+  assert.match(reason ?? "", /it ended with code 1$/);
+  assert.ok(failed);
+});
+
+Deno.test("learnLinkLayerAddresses() has stuck hosts called so where there is no ip at all", async () => {
+  for (const [code, failed] of [[2, false], [13, true], [110, true]] as const) {
+    const learned = { known: new Set<string>(), failed: false };
+    const ip = () => Promise.reject(new NeighborCacheError("Cannot run it", code));
+    assert.equal(await learnLinkLayerAddresses(learned, ip), "Cannot run it");
+    assert.equal(learned.failed, failed);
+  }
 });
 
 Deno.test("mayAnswerFrom() takes the hosts of a network whose broadcast address is named", () => {
