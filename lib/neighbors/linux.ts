@@ -81,7 +81,7 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
     },
     async look(addresses, source) {
       const places = await placesOf(addresses, source);
-      const isSomewhere = places.some((all) => all.length > 0);
+      const isSomewhere = places.some((all) => all !== null && all.length > 0);
       const neighbors = isSomewhere ? await readTable(ip, [showAll], wantedAt(addresses)) : [];
       return places.map((all) => findAt(neighbors, all));
     },
@@ -94,8 +94,12 @@ export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache
   };
 }
 
-/** What is known at the first of the places where there is a neighbor. */
-function findAt(neighbors: readonly KernelNeighbor[], places: readonly Place[]): FoundNeighbor {
+/** What is known at the first of the places where there is a neighbor; null: nobody knows where. */
+function findAt(
+  neighbors: readonly KernelNeighbor[],
+  places: readonly Place[] | null,
+): FoundNeighbor {
+  if (places === null) return foundWithout("unknown");
   // Of several a permanent one is likeliest wrong: the others were just learned, or soon will be.
   const entries = places.map((place) => entryAt(neighbors, place))
     .toSorted((a, b) => Number(b?.permanent ?? false) - Number(a?.permanent ?? false));
@@ -266,7 +270,7 @@ const maxExtraMs = 3_000;
  */
 async function resolveAnew(
   ip: IpCommand,
-  placesOf: readonly (readonly Place[])[],
+  placesOf: readonly (readonly Place[] | null)[],
   time: Time,
   resolveMs: number,
   settled: (index: number, found: FoundNeighbor) => void = () => {},
@@ -280,12 +284,12 @@ async function resolveAnew(
   let waiting = placesOf.map((_, index) => index);
   /** The places of what is waiting, each once. */
   const places = () => {
-    const all = waiting.flatMap((index) => placesOf[index]);
+    const all = waiting.flatMap((index) => placesOf[index] ?? []);
     return new Map(all.map((place) => [placeText(place), place]));
   };
   const unsettled = (place: Place) => !isSettled(entryAt(neighbors, place));
   let neighbors: readonly KernelNeighbor[] = [];
-  const isWanted = wantedAt(placesOf.flat().map(({ address }) => address));
+  const isWanted = wantedAt(placesOf.flatMap((all) => all ?? []).map(({ address }) => address));
   const forget = async () => {
     const wanted = new Set([...places()].filter(([, one]) => unsettled(one)).map(([text]) => text));
     const isChosen = (entry: KernelNeighbor) => wanted.has(placeText(entry));
@@ -302,7 +306,7 @@ async function resolveAnew(
       askedAt = time.monotonic();
       asks++;
     }
-    for (const index of waiting.filter((index) => !placesOf[index].some(unsettled))) {
+    for (const index of waiting.filter((index) => !placesOf[index]?.some(unsettled))) {
       settle(index, neighbors);
     }
     waiting = waiting.filter((index) => found[index] === undefined);

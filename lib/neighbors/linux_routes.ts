@@ -47,11 +47,14 @@ interface PlaceParts {
   readonly time: Time;
 }
 
-/** For each address where it can be a neighbor, in order; nowhere: it is of no concern. */
+/**
+ * For each address where it can be a neighbor, in order; nowhere: it is of no concern; null: the routes
+ * that tell could not be read.
+ */
 type PlacesOf = (
   addresses: readonly AddressPrefix[],
   source: AddressPrefix | undefined,
-) => Promise<Place[][]>;
+) => Promise<(Place[] | null)[]>;
 
 /** Finds places anew each time. It rejects with a `NeighborCacheError`. */
 export function createPlacesOf({ ip, interfaces, time }: PlaceParts): PlacesOf {
@@ -82,9 +85,11 @@ export function createPlacesOf({ ip, interfaces, time }: PlaceParts): PlacesOf {
       isRouted(address) && !isOwn(address) &&
       !routed.some((one) => samePrefix(one.address, address))
     );
-    const tables = off.length === 0 ? [] : await readTables();
-    routed.push(...off.flatMap((one) => placesInTables(tables, one)).filter(hasNeighbors));
+    // That they can't be read is reported where next hops are read; it is no reason to say nothing of others.
+    const tables = off.length === 0 ? [] : await readTables().catch(() => null);
+    routed.push(...off.flatMap((one) => placesInTables(tables ?? [], one)).filter(hasNeighbors));
     return addresses.map((address) => {
+      if (tables === null && off.includes(address)) return null;
       if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
       if (!isWholeAddress(address)) return [];
       return linksOf(own, address, source).map((device) => ({ address, device }));

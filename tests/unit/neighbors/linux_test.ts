@@ -389,6 +389,26 @@ for (const [routes, address, device] of tables) {
   });
 }
 
+Deno.test("createLinuxCache() says of addresses on a link what is so where other tables can't be read", async () => {
+  const double = createIpDouble({ dst: "192.0.2.1", dev: "e0", lladdr: mac, state: ["STALE"] });
+  const { ip } = double;
+  double.route = (address) => address === "192.0.2.1" ? { dev: "e0" } : null;
+  const time = createTestTime();
+  const cache = createLinuxCache({
+    ip: (args, input, next) =>
+      input.startsWith("route show table")
+        ? Promise.resolve({ code: 1, stdout: "", stderr: "Dump terminated" })
+        : ip(args, input, next),
+    interfaces: () => host,
+    time,
+  });
+  const asked = ["192.0.2.1", "203.0.113.1"].map((text) => parsePrefix(text));
+  const states = async (found: ReturnType<typeof cache.look>) =>
+    (await time.until(found)).map(({ state }) => state);
+  assert.deepEqual(await states(cache.look(asked)), ["neighbor", "unknown"]);
+  assert.deepEqual(await states(cache.resolve(asked)), ["no neighbor", "unknown"]);
+});
+
 Deno.test("createLinuxCache().look() tells a permanent entry of several", async () => {
   const double = createIpDouble(
     { dst: "203.0.113.1", dev: "e0", lladdr: mac, state: ["REACHABLE"] },
