@@ -5,6 +5,7 @@
  * the runs are handed in.
  */
 import { messageOf } from "../errors.ts";
+import { AddressesLeft } from "../sender/exchange.ts";
 import { joinedReason } from "../sender/run.ts";
 import { listText } from "../text.ts";
 import { type Time, within } from "../time.ts";
@@ -222,7 +223,7 @@ export class Follower {
     const ended = [...state.running].filter(isAsked);
     const verb = went.length === 1 ? "has" : "have";
     const left = `${listText(went, maxNamed)} ${verb} left ${linkText(link.name)}`;
-    for (const { ending } of ended) ending.abort(left);
+    for (const { ending } of ended) ending.abort(new AddressesLeft(left));
     const held = this.#links.get(link.name)?.addresses;
     const rest = ended.flatMap(({ came }) => [...came]).filter((address) => held?.has(address));
     for (const address of rest) state.came.add(address);

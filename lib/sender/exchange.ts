@@ -111,10 +111,21 @@ export interface ExchangeRecord {
   readonly strayPorts: number[];
   /** Why the run was ended before its time; null if it wasn't. */
   endedEarly: string | null;
+  /** It was ended since addresses left that it asks about: what is wrong about them is no fault now. */
+  hasLostAddresses: boolean;
   /** What asking hosts that run no service came to, which goes on beside the exchange. */
   asked: AskReport;
   /** ms from the first copy to the end. */
   elapsedMs: number;
+}
+
+/** Ends a run that asks about addresses which this router answers for no more. */
+export class AddressesLeft extends Error {}
+
+/** Notes that a run was ended by its signal. */
+export function noteEnd(record: ExchangeRecord, { reason }: AbortSignal): void {
+  record.endedEarly = messageOf(reason);
+  record.hasLostAddresses = reason instanceof AddressesLeft;
 }
 
 /** What a live report or a log wants to know when it happens. */
@@ -186,6 +197,7 @@ export async function exchange(
     named: new Set(),
     strayPorts: [],
     endedEarly: null,
+    hasLostAddresses: false,
     asked: noAsk,
     elapsedMs: 0,
   };
@@ -305,7 +317,7 @@ class Run {
     this.#end();
     await following;
     signal?.removeEventListener("abort", end);
-    if (signal?.aborted) record.endedEarly = messageOf(signal.reason);
+    if (signal?.aborted) noteEnd(record, signal);
     for (const stray of port.strayPorts) record.strayPorts.push(stray);
     port.close();
     record.elapsedMs = time.monotonic() - this.#start;

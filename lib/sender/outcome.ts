@@ -84,12 +84,17 @@ export function outcomeOf(
 ): Outcome {
   const all = record.hosts.all()
     .map((host) => hostResult(host, record.hosts, plan.isOwnLinkLayerAddress))
+    // Whatever is wrong about an address that has left is the next router's affair.
+    .filter(({ state }) => isGood(state) || state === "failed" || !record.hasLostAddresses)
     .sort((a, b) => hostStates.indexOf(a.state) - hostStates.indexOf(b.state));
   const [own, hosts] = [true, false].map((own) => all.filter(({ host }) => host.own === own));
   // A service's word counts where there is one; its address may have a zone.
   const told = new Set(all.flatMap(({ host }) => [...host.addresses].map(withoutZone)));
-  const asked = record.asked.results.filter(({ host }) => !told.has(host));
+  const asked = record.asked.results.filter((one) =>
+    !told.has(one.host) && !(record.hasLostAddresses && weightOf(one) === "fault")
+  );
   const roll = callRoll(plan, hosts.map(({ host }) => host), askedHosts(asked));
+  const nobodyMissing = record.hasLostAddresses ? { missingCount: 0, missing: [] } : {};
   const outcome = {
     plan,
     record,
@@ -97,6 +102,7 @@ export function outcomeOf(
     own,
     asked,
     ...roll,
+    ...nobodyMissing,
     hindrances: [
       ...plan.hindrances,
       ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],

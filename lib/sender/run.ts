@@ -10,7 +10,7 @@ import { formatAddress, ownInterfaces } from "../wire/addresses.ts";
 import { verifySignature } from "../wire/ed25519_web.ts";
 import type { SendOptions } from "./arguments.ts";
 import { datagramPortOpener } from "./datagram_port.ts";
-import { exchange, type ExchangeRecord, type Watch } from "./exchange.ts";
+import { exchange, type ExchangeRecord, noteEnd, type Watch } from "./exchange.ts";
 import type { Noted } from "./hosts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { say } from "./output.ts";
@@ -82,7 +82,7 @@ async function askBeside(
   } catch (error) {
     record.asked = { ...noAsk, remarks: [`Cannot ask hosts: ${messageOf(error)}`] };
   }
-  if (signal.aborted) record.endedEarly = messageOf(signal.reason);
+  if (signal.aborted) noteEnd(record, signal);
   record.elapsedMs = Math.max(record.elapsedMs, systemTime.monotonic() - start);
 }
 

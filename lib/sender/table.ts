@@ -218,13 +218,13 @@ export function summaryLine(outcome: Outcome): string {
   const isSigned = plan.exchange.content.kind === "signed";
   const asked = askedHosts(outcome.asked).length;
   const tallies = [
-    ...isSigned ? [`${countText(hosts.length, "host", "hosts")} answered`] : [],
+    ...isSigned && !record.hasLostAddresses
+      ? [`${countText(hosts.length, "host", "hosts")} answered`]
+      : [],
     ...asked > 0 ? [`${countText(asked, "host was", "hosts were")} asked`] : [],
   ];
-  if (tallies.length > 0 && outcome.exitCode !== exitCode.nothingSent) {
-    const tally = tallies.join(", ");
-    parts.push(counts.length > 0 ? `${tally}: ${counts.join(", ")}` : tally);
-  }
+  const told = [tallies, counts].filter((list) => list.length > 0).map((list) => list.join(", "));
+  if (told.length > 0 && outcome.exitCode !== exitCode.nothingSent) parts.push(told.join(": "));
   const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
     .map(({ name, text }) => `${name} ${text}`);
   if (named.length > 0) parts.push(listText(named, maxNamed));

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { messageOf } from "../../../lib/errors.ts";
 import type { Link } from "../../../lib/follow/address_changes.ts";
 import { Follower } from "../../../lib/follow/follower.ts";
 import { NotifyLines } from "../../../lib/follow/notify_lines.ts";
+import { AddressesLeft } from "../../../lib/sender/exchange.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
@@ -36,7 +38,11 @@ function createRouter(wrong: string | null = null) {
     ms: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const ended = () => signal.aborted ? String(signal.reason) : null;
+    const ended = () => {
+      const hasLeft = signal.reason instanceof AddressesLeft;
+      assert.equal(hasLeft, signal.aborted && /left/.test(messageOf(signal.reason)));
+      return signal.aborted ? messageOf(signal.reason) : null;
+    };
     runs.push({ at: time.monotonic() - start, kind, link, addresses: [...addresses], ended });
     return new Promise((resolve) => {
       time.after(ms, resolve);

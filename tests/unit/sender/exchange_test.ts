@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { AddressesLeft, noteEnd } from "../../../lib/sender/exchange.ts";
 import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
@@ -92,6 +93,16 @@ Deno.test("exchange() sends nothing after its signal, and ends at once, at whate
     }
   }
   assert.equal((await run({ "192.0.2.20": heals })).record.endedEarly, null);
+});
+
+Deno.test("noteEnd() tells addresses that have left from other ends", async () => {
+  const { record } = await run({ "192.0.2.20": heals });
+  for (
+    const [reason, hasLeft] of [["stopped", false], [new AddressesLeft("left"), true]] as const
+  ) {
+    noteEnd(record, AbortSignal.abort(reason));
+    assert.equal(record.hasLostAddresses, hasLeft);
+  }
 });
 
 Deno.test("exchange() sends an unanswered repair six times, the same bytes, and ends", async () => {

@@ -115,6 +115,7 @@ function recordOf(
     named: new Set(),
     strayPorts: [],
     endedEarly: null,
+    hasLostAddresses: false,
     asked: noAsk,
     elapsedMs: 6000.1234,
     ...fields,

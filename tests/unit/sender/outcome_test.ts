@@ -35,6 +35,8 @@ const stale: Answered = { key: 6, answer: answer("stale") };
 const pinned = `web1 ${formatKey("host", hostKey(healed.key))}`;
 const impostor = { ...healed, key: 7 };
 
+const left = { endedEarly: "192.0.2.1 has left e0", hasLostAddresses: true };
+
 /** What ended how: answers, plan and record, and the exit code. */
 const codes: [what: string, answers: readonly Answered[], code: number, Plan?, Fields?][] = [
   ["one host healed, none expected", [healed], 0],
@@ -59,6 +61,8 @@ const codes: [what: string, answers: readonly Answered[], code: number, Plan?, F
   ["a named interface can't be used", [healed], 3, { faults: ["No e9"] }],
   ["it was ended before somebody answered", [healed], 4, count(2), { endedEarly: "stopped" }],
   ["it was ended and a host is stuck", [stuck], 3, {}, { endedEarly: "stopped" }],
+  ["addresses left that a host had elsewhere", [stuck, pending], 4, count(3), left],
+  ["a host failed before addresses left", [failed], 3, {}, left],
   ["the report was hindered", [healed], 4, { hindrances: ["No file"] }],
   ["the report was hindered and a host is stuck", [stuck], 3, { hindrances: ["No file"] }],
   [

@@ -156,6 +156,15 @@ Deno.test("summaryLine() says what hinders the report", () => {
   assert.match(summaryLine(outcome([healed], { hindrances: ["No file"] })), /; No file$/);
 });
 
+Deno.test("summaryLine() says of addresses that have left what is good, and of nobody that he is stuck or missing", () => {
+  const fields = { endedEarly: "192.0.2.1 has left e0", hasLostAddresses: true };
+  for (const [answers, text] of [[[healed, stuck], "1 healed; "], [[], ""]] as const) {
+    const line = summaryLine(outcome(answers, { exchange: { expected: { count: 3 } } }, fields));
+    const end = `${text}ended early: 192.0.2.1 has left e0`;
+    assert.ok(line.endsWith(`192.0.2.255; ${end}`), line);
+  }
+});
+
 Deno.test("severityOf() warns of an incomplete run", () => {
   const severities = ([0, 1, 2, 3, 4] as const).map(severityOf);
   assert.deepEqual(severities, ["info", "error", "error", "warning", "warning"]);
