@@ -25,7 +25,7 @@ const [ipv4, ipv6] = virtualAddresses;
 export const crowds: Readonly<
   Record<string, { readonly crowd: Crowd; readonly address: string; readonly goalMs: number }>
 > = {
-  "251 addresses": {
+  "251 IPv4": {
     crowd: [
       ["plain", 80, 8, "healed"],
       ["GARP dropped", 50, 8, "healed"],
@@ -39,8 +39,8 @@ export const crowds: Readonly<
     address: ipv4,
     goalMs: 400,
   },
-  "994 addresses": { crowd: thousand, address: ipv4, goalMs: 1_000 },
-  "251 addresses of IPv6": {
+  "994 IPv4": { crowd: thousand, address: ipv4, goalMs: 1_000 },
+  "251 IPv6": {
     crowd: [
       ["plain", 201, 8, "healed"],
       ["permanent entry", 30, 10, "stuck"],
@@ -49,7 +49,7 @@ export const crowds: Readonly<
     address: ipv6,
     goalMs: 400,
   },
-  "994 addresses of IPv6": { crowd: thousand, address: ipv6, goalMs: 1_000 },
+  "994 IPv6": { crowd: thousand, address: ipv6, goalMs: 1_000 },
 };
 
 /** One run of the sender. */

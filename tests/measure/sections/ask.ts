@@ -30,13 +30,11 @@ async function run({ folder, quick, progress }: Context): Promise<Row[]> {
   const resolve = async ({ router }: AskedNetwork, address: string, hosts: readonly string[]) => {
     const input = datagramFile(hosts.flatMap((host) => framesFor(host, address)));
     const [answers, ms] = (await runCommand([...router.argv, `${folder}/resolve`, "e0"], { input }))
-      .split(" ").map(
-        Number,
-      );
+      .split(" ").map(Number);
     if (!(answers > hosts.length / 2)) throw new Error(`Only ${answers} hosts answered a C loop`);
     return ms;
   };
-  const names = quick ? ["251 addresses"] : Object.keys(crowds);
+  const names = quick ? ["251 IPv4"] : Object.keys(crowds);
   const rows: Row[] = [];
   let faults = 0;
   for (const what of names) {
@@ -47,13 +45,13 @@ async function run({ folder, quick, progress }: Context): Promise<Row[]> {
       what: `${what}, ${name}`,
       values: runs.map(of),
     });
-    const peer = samples("C loop: last answer", ({ peerMs }) => peerMs);
-    const judged = samples("last verdict on one that answers", ({ judgedMs }) => judgedMs);
+    const peer = samples("C loop", ({ peerMs }) => peerMs);
+    const judged = samples("last verdict", ({ judgedMs }) => judgedMs);
     rows.push(
       rowOf(peer, "ms"),
-      rowOf(samples("last one healed", ({ healedMs }) => healedMs), "ms", peer),
+      rowOf(samples("last healed", ({ healedMs }) => healedMs), "ms", peer),
       rowOf(judged, "ms", undefined, { goal: { max: crowds[what].goalMs } }),
-      rowOf(samples("the silent given up, program ended", ({ elapsedMs }) => elapsedMs), "ms"),
+      rowOf(samples("silent given up", ({ elapsedMs }) => elapsedMs), "ms"),
     );
   }
   const what = "verdicts that were not the host's own kernel's";
@@ -64,8 +62,9 @@ export const ask: Section = {
   title: "Hosts that run no service are asked",
   about:
     "Namespaces on a bridge hold the addresses, one in six off, silent, firewalled or with a " +
-    "permanent entry. `--ask --sweep --pace 100000`, 7 turns; silent hosts are asked again a " +
-    "second later. The peer is a C program that sends the same requests and judges nothing.",
+    "permanent entry. `--ask --sweep --pace 100000`, 7 turns; the last verdict is " +
+    "that on hosts that answer, silent ones are asked again a second later. The peer is a C program " +
+    "that sends the same requests and judges nothing.",
   needs: ["cc", "nft"],
   run,
 };
