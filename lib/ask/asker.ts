@@ -130,7 +130,7 @@ class LinkAsker {
     }
     const mac = this.#socket?.linkLayerAddress ?? "";
     this.#items = questions.map((question) => {
-      const control = controlFor(question, addresses, interfaces);
+      const control = controlFor(question, addresses, interfaces, options.probeOnly);
       return createItem(new Inquiry(question, mac), control, start);
     });
     const sources = [
@@ -374,10 +374,14 @@ class LinkAsker {
         this.#begin(item, now);
       } else if (isTakenBack) this.#begin(item, now);
       this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
-      return;
     }
     for (const one of this.#byHost.get(host) ?? []) {
       if (one.control === null || addressKey(one.control) !== heard.to) continue;
+      if (item !== undefined) {
+        // Its control is in question itself: it has its own requests.
+        one.inquiry.hearControl(heard, true, step);
+        continue;
+      }
       const wasUnknown = one.inquiry.mac === null;
       const wasAnswered = one.inquiry.isControlAnswered;
       one.inquiry.hearControl(heard, !this.options.probeOnly, step);
@@ -388,7 +392,7 @@ class LinkAsker {
       }
       this.#reset(socket, heard, one.inquiry.question.host, one.control);
     }
-    if (heard.kind === "echo reply") this.#noteHolder(heard);
+    if (item === undefined && heard.kind === "echo reply") this.#noteHolder(heard);
   }
 
   /** The host is there: it is asked no more, and has to prove itself. */

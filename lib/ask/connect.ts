@@ -67,7 +67,7 @@ export async function askByConnecting(
 
 async function judge(question: Question, interfaces: readonly OwnInterface[]): Promise<AskVerdict> {
   const { host, address, expected } = question;
-  const control = controlFor(question, [address], interfaces);
+  const control = controlFor(question, [address], interfaces, true);
   const answers = (from: AddressPrefix | null) =>
     from === null ? false : answersAny(host, from, question.link);
   const [isRight, isControlAnswered] = await Promise.all([answers(address), answers(control)]);

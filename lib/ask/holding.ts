@@ -72,13 +72,25 @@ export function controlAddresses(
     .filter(({ address }) => !keys.has(addressKey(address)));
 }
 
-/** The one of them that a host answers on the link itself; null if there is none. */
+/**
+ * The one of them that a host answers on the link itself. If there is none: another one in question,
+ * unless nobody is to be asked for that. Null if there is none either.
+ */
 export function controlFor(
-  { host, link }: Pick<Question, "host" | "link">,
+  question: Pick<Question, "host" | "link" | "address">,
   questioned: readonly AddressPrefix[],
   interfaces: readonly OwnInterface[],
+  probeOnly: boolean,
 ): AddressPrefix | null {
-  const controls = controlAddresses(link, questioned, interfaces);
+  const control = nearestOf(question, controlAddresses(question.link, questioned, interfaces));
+  if (control !== null || probeOnly) return control;
+  return nearestOf(question, controlAddresses(question.link, [question.address], interfaces));
+}
+
+function nearestOf(
+  { host }: Pick<Question, "host">,
+  controls: readonly OwnAddress[],
+): AddressPrefix | null {
   const near = controls.find(({ address, network }) =>
     address.family === host.family && prefixContains(network, host)
   );

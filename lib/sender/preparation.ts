@@ -9,6 +9,7 @@ import {
   isWholeAddress,
   type OwnInterface,
   parseAddress,
+  prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
 import { maxAddresses } from "../wire/datagram.ts";
@@ -164,7 +165,11 @@ function plannedRequests(
   const needsAddresses = verify || isListed;
   const needed = needsAddresses && named === null ? groups : groups.filter(({ isMore }) => !isMore);
   const requests = needed.flatMap(({ targets, addresses: own, links, isMore }) => {
-    const addresses = needsAddresses ? named ?? own : [];
+    const addresses = !needsAddresses
+      ? []
+      : named === null
+      ? own
+      : [...named, ...own.filter((address) => isInNetwork(address, named))];
     if (isListed && addresses.length === 0) return [];
     return chunksOf(addresses).map((addresses, i): PlannedRequest => ({
       fields: {
@@ -189,6 +194,15 @@ function plannedRequests(
   return { requests, warnings };
 }
 
+/**
+ * Whether an address is one of those that networks are listed for: hosts are asked about it by itself,
+ * since nothing can be looked up for a network.
+ */
+function isInNetwork(address: AddressPrefix, listed: readonly AddressPrefix[]): boolean {
+  return listed.some((one) => prefixContains(one, address)) &&
+    !listed.some((one) => samePrefix(one, address));
+}
+
 /** Addresses by as many as a datagram holds; one empty part if there are none. */
 function chunksOf(addresses: readonly AddressPrefix[]): AddressPrefix[][] {
   const count = Math.max(1, Math.ceil(addresses.length / maxAddresses));
@@ -199,8 +213,8 @@ function chunksOf(addresses: readonly AddressPrefix[]): AddressPrefix[][] {
 }
 
 /**
- * Warnings about addresses that this machine doesn't hold: it can't tell whether a link-layer
- * address is right for them.
+ * Warnings about addresses that this machine doesn't hold, of which it can't tell whether a link-layer
+ * address is right, and about networks, of which it asks about its own addresses alone.
  */
 function foreignWarnings(
   addresses: readonly AddressPrefix[],
@@ -210,10 +224,18 @@ function foreignWarnings(
   const foreign = addresses.filter((address) =>
     isWholeAddress(address) && !held.some((own) => samePrefix(own, address))
   );
-  if (foreign.length === 0) return [];
+  const empty = addresses.filter((network) =>
+    !isWholeAddress(network) && !held.some((own) => prefixContains(network, own))
+  );
   return [
-    `This machine does not hold ${listText(foreign.map(formatPrefix), 3)}: ` +
-    "any link-layer address reported for it counts as STUCK",
+    ...foreign.length === 0 ? [] : [
+      `This machine does not hold ${listText(foreign.map(formatPrefix), 3)}: ` +
+      "any link-layer address reported for it counts as STUCK",
+    ],
+    ...empty.length === 0 ? [] : [
+      `This machine holds no address in ${listText(empty.map(formatPrefix), 3)}: ` +
+      "nobody is asked what is true of it",
+    ],
   ];
 }
 

@@ -287,7 +287,7 @@ Deno.test("arpflush-router remembers whom it heard, and probes them after the ke
 });
 
 Deno.test({
-  name: "--ask under 145,000 foreign packets a second judges as without, within 1 s",
+  name: "--ask under up to 145,000 foreign packets a second judges as without, within 1 s",
   ignore: withoutCompiler,
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -331,8 +331,9 @@ Deno.test({
     await flood;
     await Deno.remove(folder, { recursive: true });
     const text = JSON.stringify({ quiet, flooded });
-    // Beside other tests the flood may not get the processor it needs.
-    if (flooded.perSecond < 145_000) return console.error(`The flood was too slow: ${text}`);
+    console.log(text);
+    // Beside other tests the flood may not get the processor that all of it needs.
+    assert.ok(flooded.perSecond > 20_000, text);
     assert.ok(flooded.last <= 1_000 && flooded.processor <= 0.3, text);
   },
 });

@@ -3,7 +3,7 @@
  * good host bad.
  */
 import assert from "node:assert/strict";
-import { isInstalled, run } from "../support/command.ts";
+import { isInstalled, run, until } from "../support/command.ts";
 import { ip } from "../support/namespaces.ts";
 import { startServiceProcess } from "../support/programs.ts";
 import {
@@ -266,6 +266,35 @@ for (const [what, content, code, said] of files) {
       await isRight(host, "192.0.2.1");
     }));
 }
+
+Deno.test("a network that is listed hides no stuck address of this router in it", () =>
+  withHost(async (segment, host) => {
+    await entry(host, "192.0.2.1", deadMac, "permanent");
+    for (const args of [["--probe"], ["--only"], []]) {
+      await reports(
+        segment,
+        ["-a", "-A", "192.0.2.0/24", ...args],
+        3,
+        /^host0 .* STUCK 192\.0\.2\.1/m,
+      );
+    }
+  }));
+
+Deno.test("a run whose address leaves this router ends then, and says so", () =>
+  withHost(async (segment, host) => {
+    await host.goStale();
+    const running = segment.send("-a", "-c", "60", "--json");
+    await until(
+      async () => await host.linkLayerAddressOf("192.0.2.1") === routerMac,
+      "healed",
+      5_000,
+    );
+    await ip(null, ["addr del 192.0.2.1/32 dev br0"]);
+    const { code, stdout } = await running;
+    const { hindrances, copies } = JSON.parse(stdout);
+    assert.deepEqual([code, hindrances], [4, ["ended early: 192.0.2.1 has left this router"]]);
+    assert.ok(copies < 60, `${copies} copies`);
+  }));
 
 Deno.test("of two links with one network each gets the request, and --interface means its own", () =>
   withHost(async (segment) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { AskerOptions } from "../../../lib/ask/asker.ts";
 import type { Question } from "../../../lib/ask/inquiry.ts";
+import { parseAddress } from "../../../lib/wire/addresses.ts";
 import { askOn, macOf, oldMac, question, type SentFrame } from "./virtual_link.ts";
 
 const host = (n: number) => `192.0.2.${n}`;
@@ -90,6 +91,25 @@ Deno.test("ask() tells a stuck host from a firewall by the control", async () =>
   assert.deepEqual(at, [oldMac, undefined, oldMac]);
   const alone = await askOn(hosts, questions, { addressesAt: () => ["192.0.2.1/32"] });
   assert.ok(alone.sent.every(({ from }) => from === "c0000201"));
+});
+
+Deno.test("ask() tells a stuck host by another address in question where there is no other", async () => {
+  const addresses = ["192.0.2.1", "192.0.2.2"].flatMap((text) => parseAddress(text) ?? []);
+  const hosts = [
+    { address: host(10), entry: oldMac, permanent: true },
+    { address: host(11), firewalled: true },
+    { address: host(12), entry: oldMac },
+  ];
+  const questions = hosts.flatMap((one) =>
+    addresses.map((address) => question(one.address, { address }))
+  );
+  const { results } = await askOn(hosts, questions);
+  const of = (n: number) => results.filter((one) => one.host === host(n)).map((one) => one.verdict);
+  assert.deepEqual(of(10).toSorted(), ["healed", "stuck"]);
+  assert.deepEqual(of(11), ["asked", "asked"]);
+  assert.deepEqual(of(12), ["healed", "healed"]);
+  const drill = await askOn(hosts, questions, { probeOnly: true });
+  assert.deepEqual(requests(drill.sent), []);
 });
 
 Deno.test("ask() with probeOnly asks nobody from the address in question", async () => {

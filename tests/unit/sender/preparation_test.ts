@@ -82,8 +82,13 @@ Deno.test("prepare() lists addresses exactly when the request's format wants the
 });
 
 Deno.test("prepare() takes given addresses on each link, and warns of those not held", async () => {
+  // Nothing can be looked up for a network, but for what this router has in it.
   const given = ["192.0.2.1", "192.0.2.0/24"];
-  assert.deepEqual(await asked("-a -A 192.0.2.1 -A 192.0.2.0/24"), [given, given]);
+  const wanted = [...given, "192.0.2.2"];
+  assert.deepEqual(await asked("-a -A 192.0.2.1 -A 192.0.2.0/24"), [wanted, wanted]);
+  assert.deepEqual((await prepared("-a -A 203.0.113.0/24")).warnings, [
+    "This machine holds no address in 203.0.113.0/24: nobody is asked what is true of it",
+  ]);
   assert.deepEqual((await prepared("-a -A 203.0.113.1")).warnings, [
     "This machine does not hold 203.0.113.1: any link-layer address reported for it counts as STUCK",
   ]);
