@@ -26,11 +26,10 @@ type Figures = ReadonlyMap<string, Measured>;
 const title = "# Figures";
 const introduction = [
   "Written by `deno task measure --write`; `deno task measure NAME` measures the section that begins " +
-  "with this name. A figure is the median, with the middle half of the repetitions. The machine is a " +
-  "small virtual one whose speed changes by a third within minutes, so look at ratios: the peer is " +
-  "measured in turn in the same run, the ratio is the median of each turn's. A limit is the ratio's " +
-  "where there is one. A goal is met unless it says `missed`; a broken promise ends the tool with " +
-  "status 1, and is tested in small with every change.",
+  "with this name. A figure is the median, with the middle half of the repetitions. Look at ratios, " +
+  "the machine's speed changes: the peer is measured in turn in the same run. A limit is the ratio's " +
+  "where there is one. A goal is met unless it says `missed`; a broken promise is status 1, and is " +
+  "tested in small with every change.",
 ];
 /** Before what most sections have in common of their line about a measurement. */
 const commonly = "Unless a section says otherwise: ";
