@@ -314,14 +314,15 @@ Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile",
   assert.match(String(saidOf("flushed").at(-1)?.values.who), / and 4091 more$/);
 });
 
-Deno.test("Flusher tells which addresses a flush removed, a failing one none", async () => {
+Deno.test("Flusher tells what a flush was of and which addresses it removed, a failing one none", async () => {
   const forgotten = [parsePrefix("192.0.2.1")];
-  const { flusher, request, removed } = startFlusher(createTestTime(), {
+  const { flusher, request, removed, saidOf } = startFlusher(createTestTime(), {
     flush: () => Promise.resolve({ removed: 2, forgotten, micros: 1, notes: [] }),
   });
   await request("all", "a").ended;
   await flusher.delete([parsePrefix("192.0.2.2")], "a");
   assert.deepEqual(removed, [...forgotten, ...forgotten]);
+  assert.deepEqual(saidOf("flushed").map(({ values }) => values.scope), ["all", "192.0.2.2"]);
   const failing = startFlusher(createTestTime(), {
     flush: () => Promise.reject(new NeighborCacheError("Not permitted", 1)),
   });
