@@ -113,6 +113,8 @@ export interface ExchangeRecord {
   endedEarly: string | null;
   /** It was ended since addresses left that it asks about: what is wrong about them is no fault now. */
   hasLostAddresses: boolean;
+  /** Addresses in question that left this router while the run went on to its end. */
+  left: readonly string[];
   /** What asking hosts that run no service came to, which goes on beside the exchange. */
   asked: AskReport;
   /** ms from the first copy to the end. */
@@ -198,6 +200,7 @@ export async function exchange(
     strayPorts: [],
     endedEarly: null,
     hasLostAddresses: false,
+    left: [],
     asked: noAsk,
     elapsedMs: 0,
   };

@@ -8,6 +8,7 @@ import {
   askVerdicts,
   weightOf,
 } from "../ask/verdicts.ts";
+import { listText } from "../text.ts";
 import type { Action } from "../wire/request.ts";
 import type { TargetOutcome } from "./copies.ts";
 import type { ExchangeRecord } from "./exchange.ts";
@@ -83,7 +84,7 @@ export function outcomeOf(
   hindrances: readonly string[] = [],
 ): Outcome {
   const all = record.hosts.all()
-    .map((host) => hostResult(host, record.hosts, plan.isOwnLinkLayerAddress))
+    .map((host) => hostResult(host, record.hosts, plan.isOwnLinkLayerAddress, record.left))
     // Whatever is wrong about an address that has left is the next router's affair.
     .filter(({ state }) => isGood(state) || state === "failed" || !record.hasLostAddresses)
     .sort((a, b) => hostStates.indexOf(a.state) - hostStates.indexOf(b.state));
@@ -106,6 +107,7 @@ export function outcomeOf(
     hindrances: [
       ...plan.hindrances,
       ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],
+      ...record.left.length === 0 ? [] : [`no longer on this router: ${listText(record.left, 3)}`],
       ...hindrances,
     ],
   };

@@ -6,12 +6,11 @@
 import { noAsk } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { systemTime } from "../time.ts";
-import { listText } from "../text.ts";
 import { formatAddress, isWholeAddress, ownInterfaces } from "../wire/addresses.ts";
 import { verifySignature } from "../wire/ed25519_web.ts";
 import type { SendOptions } from "./arguments.ts";
 import { datagramPortOpener } from "./datagram_port.ts";
-import { AddressesLeft, exchange, type ExchangeRecord, noteEnd, type Watch } from "./exchange.ts";
+import { exchange, type ExchangeRecord, noteEnd, type Watch } from "./exchange.ts";
 import type { Noted } from "./hosts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { say } from "./output.ts";
@@ -27,16 +26,13 @@ export const joinedReason = "a later run does its work";
  * host name that the machine has now. From the moment that `signal` is aborted nothing is sent, and
  * the run ends; its report gives the signal's reason. Rejects with a RunError if it can't be prepared.
  */
-export async function run(options: SendOptions, ending?: AbortSignal): Promise<Outcome> {
+export async function run(options: SendOptions, signal?: AbortSignal): Promise<Outcome> {
   const plan = await preparePlan(options);
-  const leaving = watchLeaving(plan);
-  const signal = ending === undefined ? leaving.signal : AbortSignal.any([ending, leaving.signal]);
   let reporter: Promise<Reporter | null> | undefined;
   const report = () => reporter ??= loadReporter(options, plan);
   const crypt = { sign: signWith(plan), verify: verifySignature };
   const openPort = datagramPortOpener(options.sourcePorts);
   const watch: Watch = (event, soFar) => {
-    if (event.kind === "copy" && event.copy === 1) leaving.begin();
     if (event.kind === "copy") asking ??= askBeside(options, plan, soFar, watch, signal);
     if (event.kind === "ack" && learning === undefined && isAtUnknown(plan, soFar, event.noted)) {
       learning = learnLinkLayerAddresses(plan);
@@ -48,8 +44,7 @@ export async function run(options: SendOptions, ending?: AbortSignal): Promise<O
   let learning: Promise<void> | undefined;
   const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
   await (asking ?? askBeside(options, plan, record, watch, signal));
-  leaving.end();
-  if (record.endedEarly === null && signal.aborted) noteEnd(record, signal);
+  if (record.endedEarly === null) record.left = lostAddresses(plan);
   await learning;
   if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
   const loaded = await report();
@@ -67,7 +62,7 @@ async function askBeside(
   plan: Plan,
   record: ExchangeRecord,
   watch: Watch,
-  signal: AbortSignal,
+  signal = new AbortController().signal,
 ): Promise<void> {
   const { ask } = options;
   if (ask === null || signal.aborted) return;
@@ -92,55 +87,19 @@ async function askBeside(
   record.elapsedMs = Math.max(record.elapsedMs, systemTime.monotonic() - start);
 }
 
-/** How often a run looks whether this router still has the addresses in question. */
-const lookMs = 100;
-/** Addresses that a report names before it counts the rest. */
-const maxNamed = 3;
-
 /**
- * Looks, from `begin` to `end`, whether addresses in question that this router had when the run was
- * planned have left it; then the signal is aborted. Another router's hosts are no affair of the run.
+ * Addresses in question that this router had when the run was planned and has no more: another router's
+ * hosts are no affair of the run. None where that can't be told.
  */
-function watchLeaving({ exchange: { content, isOwnAddress } }: Plan) {
-  const ending = new AbortController();
-  const questioned = content.kind === "signed"
-    ? content.requests.flatMap(({ fields }) => fields.addresses).filter(isWholeAddress)
-    : [];
-  const held = [...new Set(questioned.map(formatAddress))].filter(isOwnAddress);
-  let cancel = () => {};
-  function look() {
-    const left = lostAddresses(held);
-    if (left.length === 0) return;
-    const verb = left.length === 1 ? "has" : "have";
-    ending.abort(new AddressesLeft(`${listText(left, maxNamed)} ${verb} left this router`));
-  }
-  function lookAgain() {
-    cancel = systemTime.after(lookMs, () => {
-      look();
-      if (!ending.signal.aborted) lookAgain();
-    });
-  }
-  return {
-    signal: ending.signal,
-    begin() {
-      if (held.length > 0) lookAgain();
-    },
-    /** Looks a last time. */
-    end() {
-      cancel();
-      look();
-    },
-  };
-}
-
-/** Those of some addresses that no interface of this machine has now; none where that can't be told. */
-function lostAddresses(held: readonly string[]): string[] {
-  if (held.length === 0) return [];
+function lostAddresses({ exchange: { content, isOwnAddress } }: Plan): string[] {
+  if (content.kind !== "signed") return [];
+  const questioned = content.requests.flatMap(({ fields }) => fields.addresses)
+    .filter(isWholeAddress).map(formatAddress);
   try {
     const own = ownInterfaces(Deno.networkInterfaces()).flatMap(({ addresses }) =>
       addresses.map(({ address }) => formatAddress(address))
     );
-    return held.filter((address) => !own.includes(address));
+    return [...new Set(questioned).difference(new Set(own))].filter(isOwnAddress);
   } catch {
     return [];
   }

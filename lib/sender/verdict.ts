@@ -4,7 +4,12 @@
  */
 import type { FlushAck, NeighborReport } from "../wire/ack.ts";
 import { listText } from "../text.ts";
-import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
+import {
+  type AddressPrefix,
+  formatAddress,
+  formatLinkLayerAddress,
+  formatPrefix,
+} from "../wire/addresses.ts";
 import { printableName } from "../wire/datagram.ts";
 import {
   type Answer,
@@ -171,8 +176,14 @@ export function compareAnswers(
   return placeOf(a) - placeOf(b);
 }
 
-/** The result of a host, from those of its answers that count. */
-export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddress): HostResult {
+/** The result of a host, from those of its answers that count; nothing is said of `left` addresses. */
+export function hostResult(
+  host: Host,
+  hosts: Hosts,
+  isOwn: IsOwnLinkLayerAddress,
+  left: readonly string[] = [],
+): HostResult {
+  const isHere = (address: AddressPrefix) => !left.includes(formatAddress(address));
   const findings: Finding[] = [];
   const states: HostState[] = [];
   const answers: Answer[] = [];
@@ -183,10 +194,11 @@ export function hostResult(host: Host, hosts: Hosts, isOwn: IsOwnLinkLayerAddres
     if (answer !== null) answers.push(answer);
     if (answer === null) {
       if (!request.report) continue;
-      findings.push(...request.addresses.map(unanswered));
+      findings.push(...request.addresses.filter(isHere).map(unanswered));
       states.push("unverified");
     } else if (isDecided(answer.ack, request)) {
-      const found = findingsOf(answer.ack, request, isOwn, place);
+      const found = findingsOf(answer.ack, request, isOwn, place)
+        .filter(({ address }) => isHere(address));
       findings.push(...found);
       states.push(stateOf(found, request.action === "probe"));
     } else {

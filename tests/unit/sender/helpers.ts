@@ -116,6 +116,7 @@ function recordOf(
     strayPorts: [],
     endedEarly: null,
     hasLostAddresses: false,
+    left: [],
     asked: noAsk,
     elapsedMs: 6000.1234,
     ...fields,

@@ -62,6 +62,8 @@ const codes: [what: string, answers: readonly Answered[], code: number, Plan?, F
   ["it was ended before somebody answered", [healed], 4, count(2), { endedEarly: "stopped" }],
   ["it was ended and a host is stuck", [stuck], 3, {}, { endedEarly: "stopped" }],
   ["addresses left that a host had elsewhere", [stuck, pending], 4, count(3), left],
+  ["an address left and nothing else is wrong", [stuck], 4, {}, { left: ["192.0.2.1"] }],
+  ["another address left than the stuck one", [stuck], 3, {}, { left: ["192.0.2.77"] }],
   ["a host failed before addresses left", [failed], 3, {}, left],
   ["the report was hindered", [healed], 4, { hindrances: ["No file"] }],
   ["the report was hindered and a host is stuck", [stuck], 3, { hindrances: ["No file"] }],
