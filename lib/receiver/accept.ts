@@ -27,9 +27,14 @@ import {
   requestMessage,
   requestSignatureOf,
 } from "../wire/request.ts";
-import { AckSources } from "./ack_sources.ts";
-import { type Challenges, createChallenges } from "./challenges.ts";
-import { ReplayWindows, type SeenRequest, type StaleReason } from "./replay_window.ts";
+import {
+  AckSources,
+  type Challenges,
+  createChallenges,
+  ReplayWindows,
+  type SeenRequest,
+  type StaleReason,
+} from "./replay_window.ts";
 
 /**
  * Why a datagram is met with silence, in the order of the checks. "content" and "window full" come

@@ -13,7 +13,7 @@ import {
   parseSource,
   type Refusal,
 } from "../../../lib/receiver/accept.ts";
-import { createChallenges } from "../../../lib/receiver/challenges.ts";
+import { createChallenges } from "../../../lib/receiver/replay_window.ts";
 import type { Clock } from "../../../lib/time.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { allowNetworks } from "../../../lib/receiver/accept.ts";
-import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import {
   Receiver,
   type ReceiverParts,

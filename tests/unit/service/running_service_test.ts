@@ -4,7 +4,7 @@ import { defaultSettings } from "../../../lib/config/settings.ts";
 import { events } from "../../../lib/log/events.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import type { NetworkChanges } from "../../../lib/service/network_changes.ts";
 import {
   deafToBroadcasts,
