@@ -92,6 +92,7 @@ export class Receiver {
   readonly #refusals: RefusalLog;
   readonly #reportBroken: ReturnType<typeof createLimitedReport>;
   readonly #reportOffset: ReturnType<typeof createLimitedReport>;
+  readonly #reportEarlier: ReturnType<typeof createLimitedReport>;
   readonly #reportFull: ReturnType<typeof createLimitedReport>;
   /** What is being done for requests; `stop` waits for it. */
   readonly #working = new Set<Promise<void>>();
@@ -111,6 +112,7 @@ export class Receiver {
     this.#refusals = new RefusalLog(report, time);
     this.#reportBroken = createLimitedReport(report, "brokenRequest", time);
     this.#reportOffset = createLimitedReport(report, "clockOffset", time);
+    this.#reportEarlier = createLimitedReport(report, "earlierRequest", time);
     this.#reportFull = createLimitedReport(report, "replayWindowFull", time);
     this.#listeners = this.#listen();
     const shared = { ...parts, counters: this.counters };
@@ -247,12 +249,13 @@ export class Receiver {
     this.#reportBroken(() => ({ key: key.idText, source: formatAddress(source), reason }));
   }
 
-  #onStale({ request, seen, wall }: StaleRequest, from: Peer): void {
-    this.counters.countAuthentic("stale", request.created, seen.key.idText);
-    this.#reportOffset(() => ({
-      who: senderText(request, seen.key, from),
-      seconds: Math.round((request.created - wall) / 1_000),
-    }));
+  #onStale({ request, seen, reason, wall }: StaleRequest, from: Peer): void {
+    this.counters.countStale(reason, request.created);
+    const who = () => senderText(request, seen.key, from);
+    if (reason === "clock") {
+      const seconds = Math.round((request.created - wall) / 1_000);
+      this.#reportOffset(() => ({ who: who(), seconds }));
+    } else this.#reportEarlier(() => ({ who: who(), than: earlierThan[reason] }));
     this.#acknowledge(seen, from);
   }
 
@@ -288,7 +291,7 @@ export class Receiver {
     if (request.acknowledge) seen.sources.wait(from);
     // The flush first: what is counted and logged can wait for it.
     this.#work(seen, { request, source, who });
-    this.counters.countAuthentic("accepted", request.created, seen.key.idText);
+    this.counters.countAccepted(request.created, seen.key.idText);
     this.#parts.report("accepted", { action: request.action, who });
     if (!isRemembered) {
       this.counters.count("unremembered");
@@ -416,6 +419,12 @@ export class Receiver {
     return { ...common, ...nothing, status: "stale", challenge, host: "" };
   }
 }
+
+/** For the log: what a request was not created after. */
+const earlierThan = {
+  start: "this service's start",
+  floor: "requests done and forgotten",
+} as const;
 
 /** Who asks, for the log: `r1 (192.0.2.1, key 3a9c5e34)`. */
 function senderText(request: FlushRequest, key: RouterKey, from: Peer): string {

@@ -34,6 +34,13 @@ export interface SeenRequest
   retries: number;
 }
 
+/**
+ * Why an authentic request isn't fresh: by its own clock it was created too long before or after the
+ * host's time, no later than the service's start, or no later than requests that are forgotten.
+ */
+export const staleReasons = ["clock", "start", "floor"] as const;
+export type StaleReason = typeof staleReasons[number];
+
 const maxIds = 4_096;
 const maxStaleIds = 64;
 
@@ -51,6 +58,7 @@ interface Remembered {
 
 /** The memory of one key. All times are monotonic ms, but `created` and `wall` are Unix ms. */
 export class ReplayWindow {
+  readonly #startedAt: number;
   readonly #capacity: number;
   /** By tolerance, of which there are several after a reload: each in the order of forgetting. */
   readonly #accepted = new Map<number, Map<string, Remembered>>();
@@ -59,6 +67,7 @@ export class ReplayWindow {
 
   /** The window of a service that started at this Unix time in ms. */
   constructor(startedAt: number, capacity = maxIds) {
+    this.#startedAt = startedAt;
     this.#capacity = capacity;
     this.#floor = startedAt;
   }
@@ -81,9 +90,11 @@ export class ReplayWindow {
     return this.#stale.get(text)?.seen;
   }
 
-  /** Whether a request that isn't remembered was created within the tolerance and after the floor. */
-  isFresh(created: number, wall: number, toleranceMs: number): boolean {
-    return created > this.#floor && Math.abs(wall - created) <= toleranceMs;
+  /** Why a request that isn't remembered is stale, or null if it is fresh. */
+  staleness(created: number, wall: number, toleranceMs: number): StaleReason | null {
+    if (Math.abs(wall - created) > toleranceMs) return "clock";
+    if (created > this.#floor) return null;
+    return created <= this.#startedAt ? "start" : "floor";
   }
 
   /**

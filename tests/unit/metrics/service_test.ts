@@ -104,7 +104,7 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
   const of = (name: string) => samples.get(name) ?? NaN;
   assert.equal(of(requests("accepted")), 2);
   assert.equal(of(requests("repeated")), 1);
-  assert.equal(of(requests("stale")), 1);
+  assert.equal(of(requests("stale", "clock")), 1);
   assert.equal(of(requests("refused", "filter")), 1);
   assert.equal(of(requests("refused", "key")), 1);
   assert.equal(of(requests("refused", "length")), 1);

@@ -44,7 +44,7 @@ Deno.test("ReplayWindow refuses nothing genuine while the clock is not stepped",
     const now = i * 500;
     const created = started + now + (i % 2 === 0 ? -tolerance : tolerance);
     assert.equal(window.find(idOf(i), now), undefined);
-    assert.ok(window.isFresh(created, started + now, tolerance), `request ${i}`);
+    assert.equal(window.staleness(created, started + now, tolerance), null, `request ${i}`);
     assert.equal(window.accept(seenOf(i, created), false, now, tolerance), "remembered");
   }
 });
@@ -61,15 +61,16 @@ Deno.test("ReplayWindow evicts no live id when full and takes only what is creat
   assert.equal(accept(11, started + 20, true), "refused");
   for (const created of [started + 1, started + 10]) {
     assert.equal(accept(12, created), "refused");
-    assert.ok(window.isFresh(created, started, tolerance), "a refused one moves nothing");
+    assert.equal(
+      window.staleness(created, started, tolerance),
+      null,
+      "a refused one moves nothing",
+    );
   }
   assert.equal(accept(13, started + 11), "unremembered");
   assert.equal(window.find(idOf(13), 10), undefined);
-  assert.equal(
-    window.isFresh(started + 11, started, tolerance),
-    false,
-    "its later copies are stale",
-  );
+  const ofCopies = window.staleness(started + 11, started, tolerance);
+  assert.equal(ofCopies, "floor", "its later copies are stale");
   assert.equal(accept(14, started + 12), "unremembered");
   assert.equal(window.size, 10);
   for (let i = 0; i < 10; i++) assert.ok(window.find(idOf(i), 10), `id ${i} is live`);
@@ -115,7 +116,7 @@ Deno.test("ReplayWindow accepts nothing twice, whatever clock and tolerance do",
         const hasChallenge = challengedUntil > 0;
         if (hasChallenge && challengedUntil <= now) return;
         const wall = started + now + stepped;
-        if (!hasChallenge && !window.isFresh(seen.created, wall, toleranceMs)) return;
+        if (!hasChallenge && window.staleness(seen.created, wall, toleranceMs)) return;
         const outcome = window.accept(seen, hasChallenge, now, toleranceMs);
         if (outcome === "refused") return void full++;
         assert.equal(one.accepted, false, "accepted twice");
