@@ -10,7 +10,7 @@ import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
 import { type AddressInfo, allowNetworks, OnLinkSources } from "../receiver/accept.ts";
 import type { Counters } from "../receiver/counters.ts";
-import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
+import { type OpenSocket, openUdpSocket } from "../receiver/listeners.ts";
 import { Receiver, type ReceiverRules } from "../receiver/receiver.ts";
 import { systemTime, type Time } from "../time.ts";
 import { arpflushVersion } from "../version.ts";

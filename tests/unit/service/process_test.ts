@@ -1,6 +1,6 @@
 /** The service as a process, started as `deno task service` does, over the simulated cache. */
 import assert from "node:assert/strict";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { runProgram } from "../../../lib/service/program.ts";
 import { versionText } from "../../../lib/version.ts";
 import type { Action } from "../../../lib/wire/request.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { defaultSettings } from "../../../lib/config/settings.ts";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import type { NetworkChanges } from "../../../lib/service/network_changes.ts";
 import {
   type ServiceParts,
