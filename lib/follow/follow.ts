@@ -204,8 +204,8 @@ async function probe(
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
   if (options.secret.kind !== "key file" && options.ask === null) return new Map();
-  // The metrics' drill is a longer one, with hosts by name: this one doesn't take its place.
-  const quick = { ...quickProbe, output: "line", metricsFile: null } as const;
+  // A drill is a longer one, with hosts by name: metrics and history don't take this one for it.
+  const quick = { ...quickProbe, output: "line", metricsFile: null, historyFile: null } as const;
   const outcome = await run({ ...options, ...quick }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);

@@ -27,9 +27,14 @@ import {
   requestMessage,
   requestSignatureOf,
 } from "../wire/request.ts";
-import { AckSources } from "./ack_sources.ts";
-import { type Challenges, createChallenges } from "./challenges.ts";
-import { ReplayWindows, type SeenRequest } from "./replay_window.ts";
+import {
+  AckSources,
+  type Challenges,
+  createChallenges,
+  ReplayWindows,
+  type SeenRequest,
+  type StaleReason,
+} from "./replay_window.ts";
 
 /**
  * Why a datagram is met with silence, in the order of the checks. "content" and "window full" come
@@ -113,11 +118,12 @@ export interface CopiedRequest {
   readonly seen: SeenRequest;
 }
 
-/** Not fresh by the host's clock at `wall` (Unix ms), and without a challenge. */
+/** Not fresh, at `wall` by the host's clock (Unix ms), and without a challenge. */
 export interface StaleRequest {
   readonly kind: "stale";
   readonly request: FlushRequest;
   readonly seen: SeenRequest;
+  readonly reason: StaleReason;
   readonly wall: number;
 }
 
@@ -166,8 +172,8 @@ export function accept(
   }
   const created = requestCreatedOf(bytes);
   const wall = clock.wall();
-  const isStale = !hasChallenge && !window.isFresh(created, wall, toleranceMs);
-  if (isStale && !window.hasRoomForStale(created)) return refusal("stale table full");
+  const staleness = hasChallenge ? null : window.staleness(created, wall, toleranceMs);
+  if (staleness !== null && !window.hasRoomForStale(created)) return refusal("stale table full");
 
   if (!rules.isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes))) {
     return refusal("signature");
@@ -175,10 +181,10 @@ export function accept(
   const request = parseRequest(bytes);
   if (request === null) return refusal("content", key);
 
-  const seen = seenOf(request, key, requestFilterOf(bytes).slice(), isStale);
-  if (isStale) {
+  const seen = seenOf(request, key, requestFilterOf(bytes).slice(), staleness !== null);
+  if (staleness !== null) {
     window.rememberStale(seen, now, toleranceMs);
-    return { kind: "stale", request, seen, wall };
+    return { kind: "stale", request, seen, reason: staleness, wall };
   }
   const memory = window.accept(seen, hasChallenge, now, toleranceMs);
   if (memory === "refused") return refusal("window full", key);

@@ -35,10 +35,9 @@ import {
 } from "./accept.ts";
 import { Acknowledger, failedResult, LookUps, type ReceivedRequest, Reporter } from "./answers.ts";
 import { Counters } from "./counters.ts";
-import type { OpenSocket } from "./datagram_loop.ts";
 import { type Flush, Flusher } from "./flusher.ts";
-import { Listeners, type Peer, type Place } from "./listeners.ts";
-import { createLimitedReport, RefusalLog } from "./rate_limits.ts";
+import { Listeners, type OpenSocket, type Peer, type Place } from "./listeners.ts";
+import { createLimitedReport, type LimitedReport, RefusalLog } from "./limited_reports.ts";
 import type { RequestResult, SeenRequest } from "./replay_window.ts";
 import { Resolutions } from "./resolutions.ts";
 
@@ -90,9 +89,7 @@ export class Receiver {
   readonly #lookUps: LookUps;
   readonly #acknowledger: Acknowledger;
   readonly #refusals: RefusalLog;
-  readonly #reportBroken: ReturnType<typeof createLimitedReport>;
-  readonly #reportOffset: ReturnType<typeof createLimitedReport>;
-  readonly #reportFull: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   /** What is being done for requests; `stop` waits for it. */
   readonly #working = new Set<Promise<void>>();
   #rules: ReceiverRules;
@@ -109,9 +106,7 @@ export class Receiver {
     this.counters = new Counters(time.wall);
     this.#state = createAcceptanceState(time.wall(), parts.challengeSecret);
     this.#refusals = new RefusalLog(report, time);
-    this.#reportBroken = createLimitedReport(report, "brokenRequest", time);
-    this.#reportOffset = createLimitedReport(report, "clockOffset", time);
-    this.#reportFull = createLimitedReport(report, "replayWindowFull", time);
+    this.#report = createLimitedReport(report, time);
     this.#listeners = this.#listen();
     const shared = { ...parts, counters: this.counters };
     this.#resolutions = new Resolutions(shared);
@@ -189,7 +184,6 @@ export class Receiver {
   #listen(): Listeners {
     const { report, time, open } = this.#parts;
     const { counters } = this;
-    const reportFailed = createLimitedReport(report, "receiveFailed", time);
     const about = ({ address, port }: Place, error: unknown) => ({
       address,
       port,
@@ -201,9 +195,9 @@ export class Receiver {
       port,
       {
         datagram: (bytes, from, local) => this.#onDatagram(bytes, from, local),
-        receiveFailed(error: unknown) {
+        receiveFailed: (error) => {
           counters.count("receiveErrors");
-          reportFailed(() => ({ error: systemReason(error) }));
+          this.#report("receiveFailed", () => ({ error: systemReason(error) }));
         },
         missing: (place, error) => report("addressMissing", about(place, error)),
         lost: (place, error) => report("socketLost", about(place, error)),
@@ -244,15 +238,19 @@ export class Receiver {
     this.counters.countRefused(reason);
     this.#refusals.refused(refusal, source);
     if (key === undefined) return;
-    this.#reportBroken(() => ({ key: key.idText, source: formatAddress(source), reason }));
+    this.#report(
+      "brokenRequest",
+      () => ({ key: key.idText, source: formatAddress(source), reason }),
+    );
   }
 
-  #onStale({ request, seen, wall }: StaleRequest, from: Peer): void {
-    this.counters.countAuthentic("stale", request.created, seen.key.idText);
-    this.#reportOffset(() => ({
-      who: senderText(request, seen.key, from),
-      seconds: Math.round((request.created - wall) / 1_000),
-    }));
+  #onStale({ request, seen, reason, wall }: StaleRequest, from: Peer): void {
+    this.counters.countStale(reason, request.created);
+    const who = () => senderText(request, seen.key, from);
+    if (reason === "clock") {
+      const seconds = Math.round((request.created - wall) / 1_000);
+      this.#report("clockOffset", () => ({ who: who(), seconds }));
+    } else this.#report("earlierRequest", () => ({ who: who(), than: earlierThan[reason] }));
     this.#acknowledge(seen, from);
   }
 
@@ -288,11 +286,14 @@ export class Receiver {
     if (request.acknowledge) seen.sources.wait(from);
     // The flush first: what is counted and logged can wait for it.
     this.#work(seen, { request, source, who });
-    this.counters.countAuthentic("accepted", request.created, seen.key.idText);
+    this.counters.countAccepted(request.created, seen.key.idText);
     this.#parts.report("accepted", { action: request.action, who });
     if (!isRemembered) {
       this.counters.count("unremembered");
-      this.#reportFull(() => ({ capacity: this.#state.windows.of(seen.key).size, who }));
+      this.#report(
+        "replayWindowFull",
+        () => ({ capacity: this.#state.windows.of(seen.key).size, who }),
+      );
     }
   }
 
@@ -416,6 +417,12 @@ export class Receiver {
     return { ...common, ...nothing, status: "stale", challenge, host: "" };
   }
 }
+
+/** For the log: what a request was not created after. */
+const earlierThan = {
+  start: "this service's start",
+  floor: "requests done and forgotten",
+} as const;
 
 /** Who asks, for the log: `r1 (192.0.2.1, key 3a9c5e34)`. */
 function senderText(request: FlushRequest, key: RouterKey, from: Peer): string {

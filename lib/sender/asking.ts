@@ -213,6 +213,9 @@ export function addressesInQuestion(
     ...absent.length > 0
       ? [`nobody is asked for ${listText(absent.map(formatAddress), maxNamed)}: not on this router`]
       : [],
+    ...named === null && asked.length === 0 && skipped.size === 0
+      ? ["nobody is asked: no link has an address besides the router's own, give --address"]
+      : [],
   ];
   return { addresses: new Map(found.filter(([, addresses]) => addresses.length > 0)), remarks };
 }

@@ -257,7 +257,7 @@ export const macLength = 16;
  * Computes the MAC over the concatenation of its parts: 16 bytes, which the next call of the same
  * function overwrites.
  */
-type Mac = (...parts: Uint8Array[]) => Uint8Array;
+export type Mac = (...parts: Uint8Array[]) => Uint8Array;
 
 /** A MAC function for one key of any length. Its keyed state is computed once. */
 export function createMac(key: Uint8Array): Mac {

@@ -13,7 +13,7 @@ import process from "node:process";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import { allowNetworks } from "../../../lib/receiver/accept.ts";
-import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";

@@ -1,4 +1,4 @@
-import { createChallenges } from "../../../lib/receiver/challenges.ts";
+import { createChallenges } from "../../../lib/receiver/replay_window.ts";
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";

@@ -36,8 +36,7 @@ function createDaemon() {
     } = {}) => {
       const { names, early = null, asked, elsewhere } = how;
       const expected = names === undefined ? null : expectedOf(names);
-      const result = outcome(answers, { exchange: { expected } }, {}, asked);
-      result.record.endedEarly = early;
+      const result = outcome(answers, { exchange: { expected } }, { endedEarly: early }, asked);
       const expect = { kind: "file", path: "hosts", elsewhere: new Set(elsewhere) } as const;
       return failover.end(link, result, { ...on(link), expect });
     },

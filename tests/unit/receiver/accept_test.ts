@@ -13,7 +13,7 @@ import {
   parseSource,
   type Refusal,
 } from "../../../lib/receiver/accept.ts";
-import { createChallenges } from "../../../lib/receiver/challenges.ts";
+import { createChallenges } from "../../../lib/receiver/replay_window.ts";
 import type { Clock } from "../../../lib/time.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
@@ -52,7 +52,7 @@ function startHost(startedAgo = 3_600_000) {
     state,
     configure: (changes: Partial<AcceptanceRules>) => void (inForce = { ...inForce, ...changes }),
     present: judge,
-    /** The verdict in a word: its kind, or the reason of a refusal. */
+    /** The verdict in words: its kind, or the reason of a refusal. */
     judge: (bytes: Uint8Array) => word(judge(bytes)),
     /** A fresh request. */
     fresh: (changes: Partial<FlushRequest> = {}) => signed({ created: time.wall(), ...changes }),
@@ -70,6 +70,7 @@ function challengeOf({ challenges }: AcceptanceState, time: TestTime): Uint8Arra
 }
 
 function word(verdict: Refusal | Accepted): string {
+  if (verdict.kind === "stale") return `stale by ${verdict.reason}`;
   return verdict.kind === "refused" ? verdict.reason : verdict.kind;
 }
 
@@ -154,7 +155,7 @@ Deno.test("accept() checks no signature of a copy, fresh or not any more, accept
   const { present, judge, fresh, late, time, configure } = startHost();
   const [accepted, stale] = [fresh(), late()];
   const first = present(accepted);
-  assert.equal(judge(stale), "stale");
+  assert.equal(judge(stale), "stale by clock");
   configure({ isSignedBy: () => false });
   time.pass(61_000);
   time.step(86_400_000);
@@ -222,20 +223,21 @@ Deno.test("accept() calls a request stale outside the tolerance on either side, 
   for (const sign of [-1, 1]) {
     const { judge, fresh, time } = startHost();
     assert.equal(judge(fresh({ created: time.wall() + sign * 60_000 })), "new");
-    assert.equal(judge(fresh({ created: time.wall() + sign * 60_001 })), "stale");
+    assert.equal(judge(fresh({ created: time.wall() + sign * 60_001 })), "stale by clock");
   }
 });
 
 Deno.test("accept() calls a request stale that was created no later than the service's start", () => {
   const { judge, fresh, time } = startHost(10);
-  assert.equal(judge(fresh({ created: time.wall() - 10 })), "stale");
+  assert.equal(judge(fresh({ created: time.wall() - 10 })), "stale by start");
+  assert.equal(judge(fresh({ created: time.wall() - 60_001 })), "stale by clock");
   assert.equal(judge(fresh({ created: time.wall() - 9 })), "new");
 });
 
 Deno.test("accept() forgets a stale request after a while, and takes it if it is fresh then", () => {
   const { judge, fresh, time } = startHost();
   const bytes = fresh({ created: time.wall() + 121_000 });
-  assert.equal(judge(bytes), "stale");
+  assert.equal(judge(bytes), "stale by clock");
   time.pass(120_999);
   assert.equal(judge(bytes), "copy");
   time.pass(1);
@@ -248,13 +250,13 @@ Deno.test("accept() remembers 64 stale requests, then only what is created no ea
   const table = Array.from({ length: 64 }, (_, i) => late({ created: base + i }));
   // The earliest isn't the one that came first.
   for (const bytes of [...table.slice(32), ...table.slice(0, 32)]) {
-    assert.equal(judge(bytes), "stale");
+    assert.equal(judge(bytes), "stale by clock");
   }
   const early = late({ created: base + 62 });
   assert.equal(judge(early), "stale table full");
   assert.equal(judge(forged(early, 48)), "stale table full", "before the signature");
   // As late as the latest: it takes the place of the earliest.
-  assert.equal(judge(late({ created: base + 63 })), "stale");
+  assert.equal(judge(late({ created: base + 63 })), "stale by clock");
   assert.equal(judge(table[1]), "copy");
   assert.equal(judge(table[0]), "stale table full");
 });
@@ -264,7 +266,7 @@ Deno.test("accept() remembers nothing stale that isn't signed", () => {
   for (let i = 0; i < 200; i++) {
     assert.equal(judge(forged(late({ created: time.wall() + 86_400_000 }), 48)), "signature");
   }
-  assert.equal(judge(late()), "stale");
+  assert.equal(judge(late()), "stale by clock");
 });
 
 Deno.test("accept() takes fresh requests and repairs while its stale table is full", () => {
@@ -324,11 +326,11 @@ Deno.test("accept() remembers an id for twice the tolerance and a second, by the
   time.pass(60_999);
   assert.equal(judge(short), "copy", "a minute at least");
   time.pass(1);
-  assert.equal(judge(short), "stale");
+  assert.equal(judge(short), "stale by clock");
   time.pass(601_000 - 61_001);
   assert.equal(judge(long), "copy");
   time.pass(1);
-  assert.equal(judge(long), "stale");
+  assert.equal(judge(long), "stale by clock");
 });
 
 Deno.test("accept() calls what it has forgotten stale, wherever the clock was stepped", () => {
@@ -339,10 +341,10 @@ Deno.test("accept() calls what it has forgotten stale, wherever the clock was st
     assert.equal(judge(bytes), "new");
     time.pass(121_000);
     time.step(step);
-    assert.equal(judge(bytes), "stale");
+    assert.match(judge(bytes), /^stale/);
     time.step(-step - 121_000);
     // Under the floor, though its own id was never seen.
-    assert.equal(judge(earlier), "stale");
+    assert.equal(judge(earlier), "stale by floor");
     assert.equal(judge(fresh({ created: time.wall() + 1 })), "new");
   }
 });
@@ -361,7 +363,7 @@ Deno.test("accept() takes out a key and puts it in again: its ids and its floor 
   const { judge, fresh, late, time, configure } = startHost();
   const [bytes, stale] = [fresh(), late()];
   assert.equal(judge(bytes), "new");
-  assert.equal(judge(stale), "stale");
+  assert.equal(judge(stale), "stale by clock");
   configure({ routerKeys: parseRouterKeys([otherRouter.publicText]) });
   assert.equal(judge(bytes), "key");
   configure({ routerKeys: parseRouterKeys([router.publicText]) });
@@ -371,7 +373,7 @@ Deno.test("accept() takes out a key and puts it in again: its ids and its floor 
   time.pass(121_000);
   time.step(-121_000);
   configure({ routerKeys: parseRouterKeys([formatKey("public", router.key.publicKey)]) });
-  assert.equal(judge(bytes), "stale", "the floor rose when it was forgotten");
+  assert.equal(judge(bytes), "stale by floor", "the floor rose when it was forgotten");
 });
 
 Deno.test("accept() changes nothing for what it refuses", () => {
@@ -402,7 +404,7 @@ Deno.test("accept() reads no clock for what is refused unsigned, and each once a
     ["filter", "", genuine.with(-1, genuine[genuine.length - 1] ^ 1)],
     ["new", "mw", genuine],
     ["copy", "m", genuine],
-    ["stale", "mw", late()],
+    ["stale by clock", "mw", late()],
   ];
   for (const [expected, read, bytes, changes] of cases) {
     readings = "";
