@@ -12,7 +12,7 @@ import {
   NeighborCacheError,
 } from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
-import { encodeAck, type FlushAck, type HostSigner, type NeighborReport } from "../wire/ack.ts";
+import { encodeAck, type FlushAck, type NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -20,7 +20,7 @@ import {
   isWholeAddress,
 } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
-import type { RouterKey } from "../wire/keys.ts";
+import type { RouterKey, SyncSigner } from "../wire/keys.ts";
 import { type FlushRequest, parseRequest } from "../wire/request.ts";
 import {
   accept,
@@ -29,7 +29,6 @@ import {
   type CopiedRequest,
   createAcceptanceState,
   type NewRequest,
-  parseSource,
   type Refusal,
   type StaleRequest,
 } from "./accept.ts";
@@ -40,6 +39,7 @@ import { Listeners, type OpenSocket, type Peer, type Place } from "./listeners.t
 import { createLimitedReport, type LimitedReport, RefusalLog } from "./limited_reports.ts";
 import type { RequestResult, SeenRequest } from "./replay_window.ts";
 import { Resolutions } from "./resolutions.ts";
+import { parseSource } from "./sources.ts";
 
 /** What the receiver works with; tests hand in their own. */
 export interface ReceiverParts {
@@ -52,7 +52,7 @@ export interface ReceiverParts {
   /** The name in acks, as it is now. */
   readonly hostName: () => string;
   /** Signs the acks. */
-  readonly signer: HostSigner;
+  readonly signer: SyncSigner;
   /** 8 random bytes that tell this start of the service from all others. */
   readonly instance: Uint8Array;
   /** 32 random bytes that nobody else has. */
