@@ -8,7 +8,7 @@ import { keyLength } from "./keys.ts";
 const pkcs8Head = Uint8Array.fromHex("302e020100300506032b657004220420");
 
 /** Signs by one seed. */
-export interface Signer {
+interface Signer {
   /** The 32 bytes that verify what it signs. */
   readonly publicKey: Uint8Array;
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
