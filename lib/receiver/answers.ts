@@ -19,7 +19,7 @@ import {
 import type { FlushRequest } from "../wire/request.ts";
 import type { Counters } from "./counters.ts";
 import type { Peer } from "./listeners.ts";
-import { createLimitedReport } from "./rate_limits.ts";
+import { createLimitedReport, type LimitedReport } from "./limited_reports.ts";
 import type { RequestResult } from "./replay_window.ts";
 
 /** Delayed acks; one more is dropped, which is counted. */
@@ -41,7 +41,7 @@ interface AcknowledgerParts {
 export class Acknowledger {
   readonly #parts: AcknowledgerParts;
   readonly #send: (bytes: Uint8Array, to: Peer) => Promise<void>;
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   /** What sends each delayed ack, and what cancels its timer. */
   readonly #delayed = new Map<() => Promise<void>, () => void>();
 
@@ -51,7 +51,7 @@ export class Acknowledger {
   ) {
     this.#parts = parts;
     this.#send = send;
-    this.#reportFailure = createLimitedReport(parts.report, "ackFailed", parts.time);
+    this.#report = createLimitedReport(parts.report, parts.time);
   }
 
   /** Sends what `encode` makes when its time has come, so that the ack's clock is right. */
@@ -82,7 +82,7 @@ export class Acknowledger {
     } catch (error) {
       counters.count("acksFailed");
       const destination = `${to.hostname} port ${to.port}`;
-      this.#reportFailure(() => ({ destination, error: systemReason(error) }));
+      this.#report("ackFailed", () => ({ destination, error: systemReason(error) }));
     }
   }
 }
@@ -128,7 +128,7 @@ const maxRoutesAgeMs = 1_000;
 export class Reporter {
   readonly #cache: NeighborCache;
   readonly #time: Time;
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   readonly #removed = new RemovedAddresses();
   /** Null while the routes can't be read. */
   #nextHops: Promise<ReadonlySet<string> | null> = Promise.resolve(null);
@@ -137,7 +137,7 @@ export class Reporter {
   constructor({ cache, report, time }: LookUpParts) {
     this.#cache = cache;
     this.#time = time;
-    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
+    this.#report = createLimitedReport(report, time);
   }
 
   /** Notes addresses whose entries a flush has removed. */
@@ -178,7 +178,7 @@ export class Reporter {
       (error) => {
         this.#readAt = -Infinity;
         const { message } = toCacheError(error);
-        this.#reportFailure(() => ({ who: "this host's routes", error: message }));
+        this.#report("lookFailed", () => ({ who: "this host's routes", error: message }));
         return null;
       },
     );
@@ -210,14 +210,12 @@ export class LookUps {
   readonly #cache: NeighborCache;
   readonly #reporter: Reporter;
   readonly #run = createJobQueue<RequestResult>(maxRunning, maxWaiting);
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
-  readonly #reportOverload: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
 
   constructor({ cache, report, time }: LookUpParts, reporter: Reporter) {
     this.#cache = cache;
     this.#reporter = reporter;
-    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
-    this.#reportOverload = createLimitedReport(report, "lookOverload", time);
+    this.#report = createLimitedReport(report, time);
   }
 
   /** The cache as it is, for the addresses that a report is asked on. Never rejects. */
@@ -231,7 +229,7 @@ export class LookUps {
       reports: request.report ? await this.#look(addresses, source) : [],
     }));
     if (result === null) {
-      this.#reportOverload(() => ({ who }));
+      this.#report("lookOverload", () => ({ who }));
       const unknown = { ...foundWithout("unknown"), gateway: false };
       return { ...alive, entries: 0, reports: addresses.map(() => unknown) };
     }
@@ -239,7 +237,7 @@ export class LookUps {
       return await result;
     } catch (error) {
       const failure = toCacheError(error);
-      this.#reportFailure(() => ({ who, error: failure.message }));
+      this.#report("lookFailed", () => ({ who, error: failure.message }));
       return failedResult(failure);
     }
   }

@@ -12,7 +12,7 @@ import {
   NeighborCacheError,
 } from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
-import { encodeAck, type FlushAck, type HostSigner, type NeighborReport } from "../wire/ack.ts";
+import { encodeAck, type FlushAck, type NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -20,7 +20,7 @@ import {
   isWholeAddress,
 } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
-import type { RouterKey } from "../wire/keys.ts";
+import type { RouterKey, SyncSigner } from "../wire/keys.ts";
 import { type FlushRequest, parseRequest } from "../wire/request.ts";
 import {
   accept,
@@ -29,18 +29,17 @@ import {
   type CopiedRequest,
   createAcceptanceState,
   type NewRequest,
-  parseSource,
   type Refusal,
   type StaleRequest,
 } from "./accept.ts";
 import { Acknowledger, failedResult, LookUps, type ReceivedRequest, Reporter } from "./answers.ts";
 import { Counters } from "./counters.ts";
-import type { OpenSocket } from "./datagram_loop.ts";
 import { type Flush, Flusher } from "./flusher.ts";
-import { Listeners, type Peer, type Place } from "./listeners.ts";
-import { createLimitedReport, RefusalLog } from "./rate_limits.ts";
+import { Listeners, type OpenSocket, type Peer, type Place } from "./listeners.ts";
+import { createLimitedReport, type LimitedReport, RefusalLog } from "./limited_reports.ts";
 import type { RequestResult, SeenRequest } from "./replay_window.ts";
 import { Resolutions } from "./resolutions.ts";
+import { parseSource } from "./sources.ts";
 
 /** What the receiver works with; tests hand in their own. */
 export interface ReceiverParts {
@@ -53,7 +52,7 @@ export interface ReceiverParts {
   /** The name in acks, as it is now. */
   readonly hostName: () => string;
   /** Signs the acks. */
-  readonly signer: HostSigner;
+  readonly signer: SyncSigner;
   /** 8 random bytes that tell this start of the service from all others. */
   readonly instance: Uint8Array;
   /** 32 random bytes that nobody else has. */
@@ -90,10 +89,7 @@ export class Receiver {
   readonly #lookUps: LookUps;
   readonly #acknowledger: Acknowledger;
   readonly #refusals: RefusalLog;
-  readonly #reportBroken: ReturnType<typeof createLimitedReport>;
-  readonly #reportOffset: ReturnType<typeof createLimitedReport>;
-  readonly #reportEarlier: ReturnType<typeof createLimitedReport>;
-  readonly #reportFull: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   /** What is being done for requests; `stop` waits for it. */
   readonly #working = new Set<Promise<void>>();
   #rules: ReceiverRules;
@@ -110,10 +106,7 @@ export class Receiver {
     this.counters = new Counters(time.wall);
     this.#state = createAcceptanceState(time.wall(), parts.challengeSecret);
     this.#refusals = new RefusalLog(report, time);
-    this.#reportBroken = createLimitedReport(report, "brokenRequest", time);
-    this.#reportOffset = createLimitedReport(report, "clockOffset", time);
-    this.#reportEarlier = createLimitedReport(report, "earlierRequest", time);
-    this.#reportFull = createLimitedReport(report, "replayWindowFull", time);
+    this.#report = createLimitedReport(report, time);
     this.#listeners = this.#listen();
     const shared = { ...parts, counters: this.counters };
     this.#resolutions = new Resolutions(shared);
@@ -191,7 +184,6 @@ export class Receiver {
   #listen(): Listeners {
     const { report, time, open } = this.#parts;
     const { counters } = this;
-    const reportFailed = createLimitedReport(report, "receiveFailed", time);
     const about = ({ address, port }: Place, error: unknown) => ({
       address,
       port,
@@ -203,9 +195,9 @@ export class Receiver {
       port,
       {
         datagram: (bytes, from, local) => this.#onDatagram(bytes, from, local),
-        receiveFailed(error: unknown) {
+        receiveFailed: (error) => {
           counters.count("receiveErrors");
-          reportFailed(() => ({ error: systemReason(error) }));
+          this.#report("receiveFailed", () => ({ error: systemReason(error) }));
         },
         missing: (place, error) => report("addressMissing", about(place, error)),
         lost: (place, error) => report("socketLost", about(place, error)),
@@ -246,7 +238,10 @@ export class Receiver {
     this.counters.countRefused(reason);
     this.#refusals.refused(refusal, source);
     if (key === undefined) return;
-    this.#reportBroken(() => ({ key: key.idText, source: formatAddress(source), reason }));
+    this.#report(
+      "brokenRequest",
+      () => ({ key: key.idText, source: formatAddress(source), reason }),
+    );
   }
 
   #onStale({ request, seen, reason, wall }: StaleRequest, from: Peer): void {
@@ -254,8 +249,8 @@ export class Receiver {
     const who = () => senderText(request, seen.key, from);
     if (reason === "clock") {
       const seconds = Math.round((request.created - wall) / 1_000);
-      this.#reportOffset(() => ({ who: who(), seconds }));
-    } else this.#reportEarlier(() => ({ who: who(), than: earlierThan[reason] }));
+      this.#report("clockOffset", () => ({ who: who(), seconds }));
+    } else this.#report("earlierRequest", () => ({ who: who(), than: earlierThan[reason] }));
     this.#acknowledge(seen, from);
   }
 
@@ -295,7 +290,10 @@ export class Receiver {
     this.#parts.report("accepted", { action: request.action, who });
     if (!isRemembered) {
       this.counters.count("unremembered");
-      this.#reportFull(() => ({ capacity: this.#state.windows.of(seen.key).size, who }));
+      this.#report(
+        "replayWindowFull",
+        () => ({ capacity: this.#state.windows.of(seen.key).size, who }),
+      );
     }
   }
 

@@ -9,13 +9,68 @@
  * - a challenge is right for a minute at most, which is less than an id is remembered. So a request
  *   that carries one doesn't need the floor, and never moves it: the clock it was created by is wrong.
  */
-import type { FlushAck } from "../wire/ack.ts";
-import type { RouterKey } from "../wire/keys.ts";
+import type { AckStatus, FlushAck } from "../wire/ack.ts";
+import { challengeLength } from "../wire/datagram.ts";
+import { equalConstantTime, type Mac, type RouterKey } from "../wire/keys.ts";
 import type { FlushRequest } from "../wire/request.ts";
-import type { AckSources } from "./ack_sources.ts";
+import type { Peer } from "./listeners.ts";
 
 /** How a request stands, as its acks tell it. */
 export type RequestResult = Pick<FlushAck, "status" | "error" | "entries" | "micros" | "reports">;
+
+/** Acks of each status to each source of one request. */
+const maxAcks = 8;
+/** Sources of one request that get acks. */
+const maxAckedSources = 64;
+
+/** An address and port that copies of a request came from, by one of our sockets. */
+interface AckedSource {
+  readonly to: Peer;
+  readonly sent: Record<AckStatus, number>;
+  /** It is told the result when there is one. */
+  isWaiting: boolean;
+}
+
+/**
+ * Who gets the acks of one request: the first 64 sources, 8 acks of each status. Whoever repeats a
+ * request can forge any number of sources.
+ */
+export class AckSources {
+  /** Null before the first: most requests of a flood never get that far. */
+  #sources: Map<string, AckedSource> | null = null;
+
+  /** Tells a source the next results. */
+  wait(to: Peer): void {
+    const source = this.#of(to);
+    if (source !== null) source.isWaiting = true;
+  }
+
+  /** Those who wait; they go on waiting if the result isn't the end. */
+  waiting(isEnd: boolean): Peer[] {
+    const waiting = [...this.#sources?.values() ?? []].filter((source) => source.isWaiting);
+    if (isEnd) { for (const source of waiting) source.isWaiting = false; }
+    return waiting.map(({ to }) => to);
+  }
+
+  /** Counts an ack of this status to a source; false if it has had enough. */
+  mayAck(status: AckStatus, to: Peer): boolean {
+    const source = this.#of(to);
+    if (source === null || source.sent[status] >= maxAcks) return false;
+    source.sent[status]++;
+    return true;
+  }
+
+  #of(to: Peer): AckedSource | null {
+    this.#sources ??= new Map();
+    const text = `${to.hostname} ${to.port} ${to.local}`;
+    let source = this.#sources.get(text) ?? null;
+    if (source === null && this.#sources.size < maxAckedSources) {
+      const sent = { alive: 0, flushed: 0, stale: 0, failed: 0, pending: 0 };
+      this.#sources.set(text, source = { to, sent, isWaiting: false });
+    }
+    return source;
+  }
+}
 
 /** What is known of a request. The receive path changes it, the window only keeps it. */
 export interface SeenRequest
@@ -188,4 +243,44 @@ export class ReplayWindows {
     }
     return window;
   }
+}
+
+/** A challenge is right in its slot and the next one. */
+const slotMs = 30_000;
+
+/**
+ * The challenges of one start of one host: 8 bytes that it tells a router whose clock it doesn't
+ * share, in a stale ack. The router's repair carries them back, so it is for this host alone, and
+ * fresh by the host's own clock: no signature ever covers a time that another machine named. Times
+ * are monotonic, in ms.
+ */
+export interface Challenges {
+  /** The present challenge for a router's key: 8 bytes, never all zero. */
+  present(keyId: Uint8Array, now: number): Uint8Array;
+  /** Whether bytes are the present challenge or the last one. Takes constant time. */
+  isRight(challenge: Uint8Array, keyId: Uint8Array, now: number): boolean;
+}
+
+/** Challenges by a MAC of 32 random bytes that nobody else has and that live as long as the service. */
+export function createChallenges(mac: Mac): Challenges {
+  const slotBytes = new Uint8Array(8);
+  const slotView = new DataView(slotBytes.buffer);
+
+  function ofSlot(keyId: Uint8Array, slot: number): Uint8Array {
+    slotView.setBigUint64(0, BigInt(slot));
+    const challenge = mac(keyId, slotBytes).slice(0, challengeLength);
+    // Zero means that a request answers no challenge.
+    if (!challenge.some(Boolean)) challenge[challengeLength - 1] = 1;
+    return challenge;
+  }
+
+  return {
+    present: (keyId, now) => ofSlot(keyId, Math.floor(now / slotMs)),
+    isRight(challenge, keyId, now) {
+      const slot = Math.floor(now / slotMs);
+      const isPresent = equalConstantTime(challenge, ofSlot(keyId, slot));
+      const isLast = slot > 0 && equalConstantTime(challenge, ofSlot(keyId, slot - 1));
+      return isPresent || isLast;
+    },
+  };
 }

@@ -10,7 +10,6 @@ import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wi
 import { isLinkLocal, parseAddress, prefixContains } from "../wire/addresses.ts";
 import { challengeLength, idLength, offsets } from "../wire/datagram.ts";
 import type { RouterKey } from "../wire/keys.ts";
-import { encodeLegacyRequest } from "../wire/legacy.ts";
 import {
   encodeRequest,
   type FlushRequest,
@@ -183,7 +182,7 @@ export async function exchange(
     compare: plan.compare,
   });
   const copies = content.kind === "password"
-    ? [copiesOf(encodeLegacyRequest(content.password), content.targets)]
+    ? [copiesOf(new TextEncoder().encode(content.password), content.targets)]
     : signed.map((sent) => sent.copies = copiesOf(sent.bytes, sent.planned.targets));
   const record: WritableRecord = {
     created,

@@ -32,17 +32,14 @@ import { openServiceControl } from "../win32/winsvc.ts";
 import { keyLength } from "../wire/keys.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
-import type { HostKeyStore } from "./keys.ts";
+import type { HostKeyStore } from "./host_key.ts";
 import type { NetworkChanges } from "./network_changes.ts";
-import { printHostKey, runProgram } from "./program.ts";
-import { type ServiceParts, startService } from "./running_service.ts";
-import { type ServiceExit, serviceExit, StartError } from "./start_error.ts";
+import { runProgram } from "./program.ts";
+import { type ServiceParts, StartError, startService } from "./running_service.ts";
 import { runAsService } from "./windows_service.ts";
 
-/** Runs the command; resolves with the exit status. */
-export function runWindowsProgram(
-  command: ServiceCommand & { readonly kind: "run" | "check" },
-): Promise<number> {
+/** Runs the service, or does what else the command asks for; resolves with the exit status. */
+export function runWindowsProgram(command: ServiceCommand): Promise<number> {
   // Started by hand it reports on the console alone; the event log is for the service.
   let isService = false;
   const logToEventLog = createEventLogSink((error) =>
@@ -85,11 +82,10 @@ async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   return { ...parts, ...network, openCache: () => cache };
 }
 
-/** Reports why the service can't start; returns what the manager is told. */
-function reportStartFailure(report: Report, error: unknown): ServiceExit {
+/** Reports why the service can't start. */
+function reportStartFailure(report: Report, error: unknown): void {
   if (error instanceof StartError) report(error.event, error.values);
   else report("unexpectedError", { error: systemReason(error) });
-  return serviceExit(error);
 }
 
 /** Nothing where iphlpapi.dll can't be opened, which ends the start with the cache's own error. */
@@ -182,9 +178,4 @@ export function createHostKeyRegistry(
       }
     },
   };
-}
-
-/** Prints this host's public key; returns the exit status. */
-export function printWindowsHostKey(): number {
-  return printHostKey(createHostKeyRegistry());
 }

@@ -3,6 +3,7 @@
  * functions of the service control manager are in winsvc.ts, which opens them before all others.
  */
 import { copyMemory, fromWide, kernel32, systemDll, toWide, withWideCopy } from "./kernel32.ts";
+import { accessAllowedAce, acl, securityAttributes, sid, tokenUser } from "./structures.ts";
 import { describeWin32Error, win32 } from "./win32_error.ts";
 
 const BOOL = "i32";
@@ -154,20 +155,8 @@ const DACL_SECURITY_INFORMATION = 4;
 const TOKEN_QUERY = 8;
 const TokenUser = 1;
 
-/** ACCESS_ALLOWED_ACE: header (type, flags, u16 size), u32 mask, SID. */
 const ACCESS_ALLOWED_ACE_TYPE = 0;
 const INHERIT_ONLY_ACE = 8;
-export const aceLayout = { type: 0, flags: 1, size: 2, mask: 4, sid: 8 } as const;
-/** ACL: u8 revision, u8, u16 size, u16 count, u16; then the ACEs. */
-export const aclLayout = { size: 2, count: 4, aces: 8 } as const;
-/** SID: u8 revision, u8 count, 6 bytes authority (big-endian), then u32 sub-authorities. */
-export const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
-
-/** TOKEN_USER: SID_AND_ATTRIBUTES, whose SID lies behind it in the same buffer. */
-export const tokenUser = { size: 16, sid: 0 } as const;
-
-/** SECURITY_ATTRIBUTES: DWORD nLength, LPVOID lpSecurityDescriptor, BOOL bInheritHandle. */
-export const securityAttributes = { size: 24, securityDescriptor: 8 } as const;
 
 /** An entry that lets somebody in. */
 interface AllowedAccess {
@@ -186,12 +175,12 @@ export interface ObjectAccess {
 
 /** The text of a SID at an offset. */
 export function decodeSid(view: DataView, offset: number): string {
-  const high = view.getUint16(offset + sidLayout.authority);
-  const low = view.getUint32(offset + sidLayout.authority + 2);
+  const high = view.getUint16(offset + sid.authority);
+  const low = view.getUint32(offset + sid.authority + 2);
   const parts = [`S-${view.getUint8(offset)}-${high * 2 ** 32 + low}`];
-  const count = view.getUint8(offset + sidLayout.count);
+  const count = view.getUint8(offset + sid.subAuthorityCount);
   for (let i = 0; i < count; i++) {
-    parts.push(String(view.getUint32(offset + sidLayout.subAuthorities + 4 * i, true)));
+    parts.push(String(view.getUint32(offset + sid.subAuthorities + 4 * i, true)));
   }
   return parts.join("-");
 }
@@ -202,15 +191,15 @@ export function decodeSid(view: DataView, offset: number): string {
  */
 export function decodeAllowed(view: DataView): AllowedAccess[] {
   const allowed: AllowedAccess[] = [];
-  let offset: number = aclLayout.aces;
-  for (let left = view.getUint16(aclLayout.count, true); left > 0; left--) {
-    const isAllowed = view.getUint8(offset + aceLayout.type) === ACCESS_ALLOWED_ACE_TYPE;
-    const isForChildren = (view.getUint8(offset + aceLayout.flags) & INHERIT_ONLY_ACE) !== 0;
+  let offset: number = acl.size;
+  for (let left = view.getUint16(acl.aceCount, true); left > 0; left--) {
+    const isAllowed = view.getUint8(offset + accessAllowedAce.type) === ACCESS_ALLOWED_ACE_TYPE;
+    const isForChildren = (view.getUint8(offset + accessAllowedAce.flags) & INHERIT_ONLY_ACE) !== 0;
     if (isAllowed && !isForChildren) {
-      const mask = view.getUint32(offset + aceLayout.mask, true);
-      allowed.push({ sid: decodeSid(view, offset + aceLayout.sid), mask });
+      const mask = view.getUint32(offset + accessAllowedAce.mask, true);
+      allowed.push({ sid: decodeSid(view, offset + accessAllowedAce.sid), mask });
     }
-    offset += view.getUint16(offset + aceLayout.size, true);
+    offset += view.getUint16(offset + accessAllowedAce.aceSize, true);
   }
   return allowed;
 }
@@ -234,15 +223,15 @@ function readAccess(name: string, call: Call): ObjectAccess {
   }
 }
 
-function allowedAt(acl: bigint): AllowedAccess[] {
-  const size = new DataView(copyMemory(acl, aclLayout.aces).buffer).getUint16(aclLayout.size, true);
-  return decodeAllowed(new DataView(copyMemory(acl, size).buffer));
+function allowedAt(address: bigint): AllowedAccess[] {
+  const size = new DataView(copyMemory(address, acl.size).buffer).getUint16(acl.aclSize, true);
+  return decodeAllowed(new DataView(copyMemory(address, size).buffer));
 }
 
 function sidAt(address: bigint): string {
   if (address === 0n) return "";
-  const count = copyMemory(address, sidLayout.subAuthorities)[sidLayout.count];
-  const size = sidLayout.subAuthorities + 4 * count;
+  const count = copyMemory(address, sid.subAuthorities)[sid.subAuthorityCount];
+  const size = sid.subAuthorities + 4 * count;
   return decodeSid(new DataView(copyMemory(address, size).buffer), 0);
 }
 

@@ -1,7 +1,7 @@
 /** The metrics file of a service over real sockets and files; the test advances the time. */
 import assert from "node:assert/strict";
 import type { Settings } from "../../../lib/config/settings.ts";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { arpflushVersion } from "../../../lib/version.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import type { TestTime } from "../../support/test_time.ts";

@@ -9,7 +9,7 @@ import {
   type NeighborCache,
   NeighborCacheError,
 } from "../../../lib/neighbors/neighbor_cache.ts";
-import { OnLinkSources } from "../../../lib/receiver/accept.ts";
+import { OnLinkSources } from "../../../lib/receiver/sources.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { parseArguments } from "../../../lib/sender/arguments.ts";
 import { exchange } from "../../../lib/sender/exchange.ts";
