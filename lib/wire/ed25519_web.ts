@@ -5,7 +5,7 @@
 import { pkcs8Of } from "./keys.ts";
 
 /** Signs by one seed. */
-export interface Signer {
+interface Signer {
   /** The 32 bytes that verify what it signs. */
   readonly publicKey: Uint8Array;
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
