@@ -22,6 +22,7 @@ import {
 } from "./datagram.ts";
 import {
   equalConstantTime,
+  keyIdLength,
   macLength,
   type RouterKey,
   signatureLength,
@@ -176,8 +177,10 @@ export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
 
 // What acceptance reads of a datagram without a header fault. All are views of its bytes.
 
-/** Where the key id is. */
-export const requestKeyIdOffset = offset.keyId;
+/** The id of the router's key. */
+export function requestKeyIdOf(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(offset.keyId, offset.keyId + keyIdLength);
+}
 
 /** The request id. */
 export function requestIdOf(bytes: Uint8Array): Uint8Array {
