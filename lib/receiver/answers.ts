@@ -106,15 +106,14 @@ class RemovedAddresses {
       this.#removedAt.delete(text);
       this.#removedAt.set(text, now);
     }
-    for (const [text, removedAt] of this.#removedAt) {
-      if (this.#removedAt.size <= maxRemoved && now - removedAt < removedMemoryMs) break;
+    for (const text of this.#removedAt.keys()) {
+      if (this.#removedAt.size <= maxRemoved) break;
       this.#removedAt.delete(text);
     }
   }
 
   has(address: AddressPrefix, now: number): boolean {
-    const removedAt = this.#removedAt.get(formatAddress(address));
-    return removedAt !== undefined && now - removedAt < removedMemoryMs;
+    return now - (this.#removedAt.get(formatAddress(address)) ?? -Infinity) < removedMemoryMs;
   }
 }
 
