@@ -88,8 +88,7 @@ export function questionsOf(
     for (const own of on) add({ link: own.name, address, name, expected: true });
     return on.length === 0 && isHost(address, interfaces);
   });
-  if (addresses.size === 0) remarks.push("no address in question is on this router");
-  else if (elsewhere.length > 0) {
+  if (addresses.size > 0 && elsewhere.length > 0) {
     const names = elsewhere.map(({ address, name }) => name ?? formatAddress(address));
     remarks.push(`on none of the links that are asked: ${listText(names, maxNamed)}`);
   }

@@ -67,9 +67,8 @@ export class LastFailover {
   /** What counts of a run; null: nothing. */
   #runOf(link: string, run: EndedRun, endedEarly: string | null): EndedRun | null {
     if (endedEarly === null) return run;
-    const heard = withoutMissing(run);
     const isKnown = !this.#isOld && this.#links.has(link);
-    return endedEarly === joinedReason || heard.verdicts.length === 0 || isKnown ? null : heard;
+    return endedEarly === joinedReason || run.verdicts.length === 0 || isKnown ? null : run;
   }
 
   #whole(at: number): EndedRun {
@@ -90,17 +89,6 @@ export class LastFailover {
       counts: mergedCounts(runs, verdicts),
     };
   }
-}
-
-/** Who had no time to answer isn't missing. */
-function withoutMissing(run: EndedRun): EndedRun {
-  const counts = run.counts === null ? null : new Map(run.counts);
-  counts?.delete("missing");
-  return {
-    ...run,
-    verdicts: run.verdicts.filter(({ verdict }) => verdict !== "missing"),
-    counts,
-  };
 }
 
 /** The worst verdict on each host; one that answered on a link isn't missing on another. */

@@ -25,8 +25,7 @@ import {
   samePrefix,
 } from "../wire/addresses.ts";
 import type { SendOptions } from "./arguments.ts";
-import type { ExchangePlan } from "./exchange.ts";
-import type { ExpectedHost } from "./expectation.ts";
+import type { ExpectedHosts } from "./expectation.ts";
 import { isVirtualRouters } from "./own_link_layer.ts";
 import { chooseTargets, type Target } from "./targets.ts";
 
@@ -44,7 +43,7 @@ interface Asking {
     & {
       readonly ask: NonNullable<SendOptions["ask"]>;
     };
-  readonly expected: ExchangePlan["expected"];
+  readonly expected: ExpectedHosts;
   readonly interfaces: () => readonly OwnInterface[];
   readonly time: Time;
   /** Whether a host's own service has said that all is well. */
@@ -212,6 +211,9 @@ export function addressesInQuestion(
     ...absent.length > 0
       ? [`nobody is asked for ${listText(absent.map(formatAddress), maxNamed)}: not on this router`]
       : [],
+    ...named === null && asked.length === 0 && skipped.size === 0
+      ? ["nobody is asked: no link has an address besides the router's own, give --address"]
+      : [],
   ];
   return { addresses: new Map(found.filter(([, addresses]) => addresses.length > 0)), remarks };
 }
@@ -267,12 +269,9 @@ async function writeDown(hosts: readonly KnownHost[]): Promise<string[]> {
 /** Hosts that are named by the command line or expected, with all the addresses of their names. */
 async function namedHosts(
   targets: readonly Target[],
-  expected: ExchangePlan["expected"],
+  expected: ExpectedHosts,
   time: Time,
 ): Promise<{ readonly hosts: readonly NamedHost[]; readonly remarks: readonly string[] }> {
-  const lines: readonly ExpectedHost[] = expected !== null && "hosts" in expected
-    ? expected.hosts
-    : [];
   const lost: string[] = [];
   const resolve = async (name: string): Promise<AddressPrefix[]> => {
     const { lookup } = await import("node:dns/promises");
@@ -288,7 +287,7 @@ async function namedHosts(
       if (address !== null) return [{ address, link, name: null }];
       return (await resolve(hostname)).map((address) => ({ address, link, name: hostname }));
     }),
-    ...lines.map(async ({ label, names, addresses }): Promise<NamedHost[]> => {
+    ...expected.hosts.map(async ({ label, names, addresses }): Promise<NamedHost[]> => {
       const known = addresses.flatMap((text) => parseAddress(text) ?? []);
       const found = known.length > 0 || names.length === 0 ? known : await resolve(names[0]);
       return found.map((address) => ({ address, link: null, name: label }));

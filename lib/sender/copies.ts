@@ -1,6 +1,6 @@
 /** The same bytes to every target, again and again: a lost datagram costs an interval, not a host. */
 import { systemReason } from "../errors.ts";
-import { sleep, type Time, within } from "../time.ts";
+import { sleep, type Time } from "../time.ts";
 import type { DatagramPort } from "./datagram_port.ts";
 import type { Target } from "./targets.ts";
 
@@ -68,7 +68,7 @@ export async function sendCopies(
     }
   }
   if (signal?.aborted) return copies;
-  await within(time.after, resolverMs, Promise.all(pending), null);
+  await Promise.race([Promise.all(pending), sleep(time.after, resolverMs, signal)]);
   for (const outcome of requests.flatMap(({ outcomes }) => outcomes)) {
     if (outcome.sent === 0) outcome.error ??= "the resolver has not answered";
   }

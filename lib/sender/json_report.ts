@@ -102,7 +102,10 @@ export function jsonReport(outcome: Outcome): string {
     thisMachine: outcome.own.map(hostDocument),
     asked: outcome.asked.map(askedDocument),
     askRemarks: record.asked.remarks,
-    missing: { count: outcome.missingCount, names: outcome.missing.map(printable) },
+    missing: {
+      count: outcome.missingCount,
+      names: outcome.missing.map(({ label }) => printable(label)),
+    },
     elsewhere: Object.fromEntries(record.elsewhere),
     uncounted: Object.fromEntries(record.uncounted),
     unverified: record.unverified,

@@ -8,6 +8,7 @@ import {
   type ExitCode,
   exitCode,
   hostVerdicts,
+  isListed,
   isProbe,
   type Outcome,
   type Verdict,
@@ -40,13 +41,17 @@ export interface Row {
   readonly tone: Tone;
 }
 
+/** The first of a host's addresses, and how many more there are. */
+function addressCell([address = "", ...others]: Iterable<string>): string {
+  return others.length === 0 ? address : `${address} +${others.length}`;
+}
+
 function hostRow(host: HostResult, showClock: boolean): Row {
   const { name, state, ms, entries, host: { addresses, clock, own } } = host;
-  const [address, ...others] = addresses;
   return {
     cells: [
       name,
-      others.length === 0 ? address : `${address} +${others.length}`,
+      addressCell(addresses),
       ms.toFixed(0),
       state === "failed" || state === "stale" || state === "pending" ? "-" : String(entries),
       ...showClock ? [offsetText(clock)] : [],
@@ -77,16 +82,13 @@ function rowsOf(outcome: Outcome): Row[] {
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
   const heading = ["HOST", "ADDRESS", "MS", isDrill ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
-    .map(({ name, text }): Row => ({
-      cells: [name, ...Array(heading.length - 2).fill(""), text],
-      tone: "bad",
-    }));
+  const missing = outcome.missing.map(({ label, addresses }): Row => ({
+    cells: [printable(label), addressCell(addresses), "", "", ...clock.map(() => ""), "missing"],
+    tone: "bad",
+  }));
   const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
   const asked = Object.groupBy(
-    askedHosts(outcome.asked).filter(({ verdict, expected }) =>
-      expected || verdict !== "not asked"
-    ),
+    askedHosts(outcome.asked).filter(isListed),
     (asked) => wrong(asked) ? "wrong" : "right",
   );
   const answered = Object.groupBy(
@@ -249,7 +251,7 @@ function remarks(outcome: Outcome): string[] {
   const dropped = uncounted.get("too many at once") ?? 0;
   return [
     ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
-        outcome.asked.length === 0 && record.endedEarly === null
+        outcome.asked.length === 0
       ? [
         `no ack came in${own.length > 0 ? " from others" : ""}: ` +
         `a firewall here must let in UDP to ${ports}`,

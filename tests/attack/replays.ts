@@ -133,6 +133,6 @@ export async function attackSteppedClock(wanted: number, random: Random): Promis
   moved.bothMs += forgottenAfterMs;
   moved.wallMs = 0;
   await station("back from a day ahead, ids forgotten");
-  const { repeated, stale } = stage.counters.counted;
-  return stage.outcome("replays, clock stepped", sent, { repeated, stale });
+  const { counted: { repeated }, stale } = stage.counters;
+  return stage.outcome("replays, clock stepped", sent, { repeated, stale: total(stale) });
 }

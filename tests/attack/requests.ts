@@ -12,7 +12,7 @@ const outsidePart = 0.01;
 /** Events of the service that belong to an attack by somebody who has the routers' keys. */
 const usualEvents = [
   ...["started", "stopped", "accepted", "flushed"],
-  ...["refused", "brokenRequest", "clockOffset"],
+  ...["refused", "brokenRequest", "clockOffset", "earlierRequest"],
   // Of the one that is started anew.
   "listenWaiting",
 ];
@@ -53,7 +53,8 @@ export async function attackWithRequests(wanted: number, random: Random): Promis
     source = inside,
     judged = judge,
   ): Promise<ClassOutcome> {
-    const { accepted, stale } = counters.counted;
+    const authentic = () => counters.counted.accepted + total(counters.stale);
+    const before = authentic();
     const answered = inside.receivedBytes + outside.receivedBytes;
     const tried = await stage.flood((function* () {
       for (const bytes of datagrams) yield { bytes: judged(bytes, name), source };
@@ -61,7 +62,7 @@ export async function attackWithRequests(wanted: number, random: Random): Promis
     return {
       name,
       tried,
-      accepted: counters.counted.accepted + counters.counted.stale - accepted - stale,
+      accepted: authentic() - before,
       answered: inside.receivedBytes + outside.receivedBytes - answered,
     };
   }

@@ -21,7 +21,7 @@ Deno.test({
     const counters = new Counters();
     counters.countRefused("id reused");
     counters.countFlushed(7, 12_345);
-    counters.countAuthentic("accepted", Date.now() - 40, "01234567");
+    counters.countAccepted(Date.now() - 40, "01234567");
     const text = metricsText({
       counters,
       keyIds: ["01234567"],

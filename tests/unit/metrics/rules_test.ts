@@ -18,8 +18,8 @@ const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
 function published(): string[] {
   const counters = new Counters();
   counters.countFlushed(1, 1);
-  counters.countAuthentic("accepted", 0, "01234567");
-  counters.countAuthentic("stale", 0, "01234567");
+  counters.countAccepted(0, "01234567");
+  counters.countStale("clock", 0);
   const about = { keyIds: ["01234567"], startedAt: 0, version: "", runtime: "" };
   const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
   const options = { interfaceNames: ["e0"], addresses: null, expect: null };

@@ -5,7 +5,7 @@
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { FlushScope, NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import type { EventName, EventValues, Report } from "../../../lib/log/events.ts";
-import { type DatagramSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { type DatagramSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import {
   Receiver,
   type ReceiverParts,

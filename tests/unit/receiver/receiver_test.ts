@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
-import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
+import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { seal } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import {
@@ -347,8 +347,20 @@ Deno.test("Receiver answers stale with its challenge, copies too, and flushes no
   assert.equal(new Set(challenges.slice(3)).size, 1);
   assert.notEqual(challenges[0], challenges[3]);
   assert.equal(flushes.length, 0);
-  assert.deepEqual([receiver.counters.counted.stale, receiver.counters.counted.repeated], [1, 12]);
+  assert.deepEqual([receiver.counters.stale.clock, receiver.counters.counted.repeated], [1, 12]);
   assert.deepEqual(saidOf("clockOffset").map(({ values }) => values.seconds), [-600]);
+});
+
+Deno.test("Receiver blames no clock for a request from before its start", async () => {
+  const { deliver, pass, saidOf, receiver } = startHarness();
+  await pass(1_000);
+  for (let i = 0; i < 2; i++) await deliver(signed({ created: start - i }));
+  assert.deepEqual(receiver.counters.stale, { clock: 0, start: 2, floor: 0 });
+  assert.equal(receiver.counters.latest.clockOffset.stale, null);
+  assert.deepEqual(saidOf("clockOffset"), []);
+  assert.deepEqual(saidOf("earlierRequest").map(({ values }) => values), [
+    { who: `r1 (192.0.2.1, key ${router.key.idText})`, than: "this service's start" },
+  ]);
 });
 
 Deno.test("Receiver answers a stale request with what is right after the spread", async () => {

@@ -5,6 +5,7 @@ import { answer, reports } from "./answers.ts";
 import {
   type Answered,
   askResult,
+  countOf,
   expectedOf,
   failed,
   healed,
@@ -25,13 +26,16 @@ const broken = (n: number): Answered => ({
 
 Deno.test("tableLines() aligns a row for each host, the worst first, and each missing name", () => {
   const twice = { ...stuck, answer: { ...stuck.answer, address: "198.51.100.8", ms: 650 } };
-  const all = outcome([healed, stuck, twice, failed], expected("web1\ncache9"));
+  const all = outcome(
+    [healed, stuck, twice, failed],
+    expected("web1\ncache9 192.0.2.77 2001:db8::77"),
+  );
   assert.deepEqual(tableLines(all, plain), [
-    "HOST    ADDRESS        MS  REMOVED  STATE",
-    "db1     192.0.2.8 +1  640       12  STUCK 192.0.2.1 at 02:00:00:00:00:01",
-    "win1    192.0.2.9       3        -  FAILED, error 5",
-    "web1    192.0.2.7      12        7  healed",
-    "cache9                              missing",
+    "HOST    ADDRESS         MS  REMOVED  STATE",
+    "db1     192.0.2.8 +1   640       12  STUCK 192.0.2.1 at 02:00:00:00:00:01",
+    "win1    192.0.2.9        3        -  FAILED, error 5",
+    "web1    192.0.2.7       12        7  healed",
+    "cache9  192.0.2.77 +1                missing",
     "Flush: 5 copies to 192.0.2.255; 3 hosts answered: 1 STUCK, 1 failed, 1 healed, 1 missing; " +
     "db1 STUCK 192.0.2.1 at 02:00:00:00:00:01, win1 FAILED, error 5, cache9 missing",
   ]);
@@ -159,7 +163,7 @@ Deno.test("summaryLine() says what hinders the report", () => {
 Deno.test("summaryLine() says of addresses that have left what is good, and of nobody that he is stuck or missing", () => {
   const fields = { endedEarly: "192.0.2.1 has left e0", hasLostAddresses: true };
   for (const [answers, text] of [[[healed, stuck], "1 healed; "], [[], ""]] as const) {
-    const line = summaryLine(outcome(answers, { exchange: { expected: { count: 3 } } }, fields));
+    const line = summaryLine(outcome(answers, { exchange: { expected: countOf(3) } }, fields));
     const end = `${text}ended early: 192.0.2.1 has left e0`;
     assert.ok(line.endsWith(`192.0.2.255; ${end}`), line);
   }
