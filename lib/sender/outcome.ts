@@ -130,7 +130,7 @@ function unheardTexts(
   { exchange: { expected } }: Plan,
   { missing, missingCount }: Pick<Outcome, "missing" | "missingCount">,
 ): string[] {
-  if (expected === null || missingCount === 0) return [];
+  if (expected.count === null || missingCount === 0) return [];
   const names = missing.map(({ label }) => label);
   const unheard = names.length > 0 ? listText(names, 3) : countText(missingCount, "host", "hosts");
   return [`not heard until then: ${unheard}`];
@@ -150,28 +150,23 @@ function callRoll(
   hosts: readonly Host[],
   asked: readonly AskedHost[],
 ): Pick<Outcome, "missingCount" | "missing" | "expectedNames" | "impostors"> {
-  const nobody = { missing: [], expectedNames: new Map<Host, string>(), impostors: [] };
-  if (content.kind === "password") return { missingCount: 0, ...nobody };
-  if (expected !== null && "call" in expected) {
-    const { present, missing: silent, impostors } = expected.call(hosts);
-    const judged = namesOf(asked);
-    const absent = namesOf(asked.filter(({ verdict }) => verdict === "no answer"));
-    const missing = silent.filter(({ label, addresses, pins }) => {
-      const told = pins.length > 0 ? absent : judged;
-      return ![label, ...addresses].some((one) => told.has(one));
-    });
-    return {
-      missingCount: missing.length,
-      missing,
-      expectedNames: new Map(
-        [...present].flatMap(([{ label }, own]) => own.map((host) => [host, label])),
-      ),
-      impostors,
-    };
-  }
+  const { present, missing: silent, impostors } = expected.call(hosts);
+  const judged = namesOf(asked);
+  const absent = namesOf(asked.filter(({ verdict }) => verdict === "no answer"));
+  const missing = silent.filter(({ label, addresses, pins }) => {
+    const told = pins.length > 0 ? absent : judged;
+    return ![label, ...addresses].some((one) => told.has(one));
+  });
+  const wanted = content.kind === "password" ? 0 : expected.count ?? 1;
   const heard = hosts.length + asked.filter(isListed).length;
-  const missingCount = Math.max(0, (expected?.count ?? 1) - heard);
-  return { missingCount, ...nobody };
+  return {
+    missingCount: expected.hosts.length > 0 ? missing.length : Math.max(0, wanted - heard),
+    missing,
+    expectedNames: new Map(
+      [...present].flatMap(([{ label }, own]) => own.map((host) => [host, label])),
+    ),
+    impostors,
+  };
 }
 
 /** The names and addresses of hosts that were asked. */

@@ -35,7 +35,6 @@ export async function run(
   const plan = await preparePlan(options);
   let reporter: Promise<Reporter | null> | undefined;
   const report = () => reporter ??= loadReporter(options, plan);
-  const crypt = { sign: signWith(plan), verify: verifySignature };
   const openPort = datagramPortOpener(options.sourcePorts);
   const watch: Watch = (event, soFar) => {
     if (event.kind === "copy") goOn(soFar);
@@ -51,7 +50,14 @@ export async function run(
     return asking ??= askBeside(options, plan, record, watch, signal);
   };
   let learning: Promise<void> | undefined;
-  const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
+  const record = await exchange(
+    plan.exchange,
+    openPort,
+    systemTime,
+    verifySignature,
+    watch,
+    signal,
+  );
   await goOn(record);
   if (record.endedEarly === null) record.left = lostAddresses(plan);
   await learning;
@@ -154,14 +160,6 @@ async function preparePlan(options: SendOptions): Promise<Plan> {
     }
     throw error;
   }
-}
-
-/** A password's plan has no signer, and nothing to sign. */
-function signWith({ signer }: Plan): (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> {
-  return (message) => {
-    if (signer === null) throw new Error("Cannot sign: this run has no key");
-    return signer.sign(message);
-  };
 }
 
 /** The reporter; null if it can't be loaded: the copies go out all the same. */

@@ -2,8 +2,8 @@
 import { messageOf, systemReason } from "../errors.ts";
 import { readSecretFile } from "../secret_file.ts";
 import { contentLines } from "../text.ts";
-import { createSyncSigner, type SyncSigner } from "../wire/ed25519_node.ts";
-import { formatKey, keyLength } from "../wire/keys.ts";
+import { createSyncSigner } from "../wire/ed25519_node.ts";
+import { formatKey, keyLength, type SyncSigner } from "../wire/keys.ts";
 
 /** Where this host's key is kept. Its methods throw an Error whose message is one whole line. */
 export interface HostKeyStore {

@@ -8,7 +8,7 @@ import type { EventValues, Report } from "../log/events.ts";
 import { MetricsFile } from "../metrics/metrics_file.ts";
 import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import { type AddressInfo, allowNetworks, OnLinkSources } from "../receiver/accept.ts";
+import { type AddressInfo, allowNetworks, OnLinkSources } from "../receiver/sources.ts";
 import type { Counters } from "../receiver/counters.ts";
 import { type OpenSocket, openUdpSocket } from "../receiver/listeners.ts";
 import { Receiver, type ReceiverRules } from "../receiver/receiver.ts";
@@ -16,7 +16,7 @@ import { systemTime, type Time } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
 import { isSignedBy } from "../wire/ed25519_node.ts";
 import { formatKey, parseRouterKeys, type RouterKeys } from "../wire/keys.ts";
-import { createLegacyCheck } from "../wire/legacy.ts";
+import { createLegacyCheck } from "../receiver/accept.ts";
 import { type HostKeyStore, loadHostKey } from "./host_key.ts";
 import {
   deafToBroadcasts,

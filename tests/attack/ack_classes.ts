@@ -3,8 +3,9 @@
  * too, and so makes right MACs. What is called signed is signed by the host itself: it speaks, but
  * nonsense. An invented host that answers as a host would is no forgery: siege.ts has it.
  */
-import { ackStatuses, type HostSigner } from "../../lib/wire/ack.ts";
+import { ackStatuses } from "../../lib/wire/ack.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
+import type { SyncSigner } from "../../lib/wire/keys.ts";
 import { requestFilterOf } from "../../lib/wire/request.ts";
 import { createRouter, hostSigner, signAck, type TestRouter } from "../support/datagrams.ts";
 import { type AttackClass, every, made } from "./classes.ts";
@@ -67,7 +68,7 @@ export function ackClasses({ router, random, now, before }: AckForger): AttackCl
   function inItsName() {
     const status = random.pick(ackStatuses);
     const isStale = status === "stale";
-    const impostor: HostSigner = { publicKey: hostSigner.publicKey, sign: invented.sign };
+    const impostor: SyncSigner = { publicKey: hostSigner.publicKey, sign: invented.sign };
     return signAck(request, router, {
       status,
       challenge: isStale ? random.bytes(8) : null,

@@ -1,8 +1,7 @@
 /** Genuine datagrams of each kind, and the changes that make others of them. */
-import type { HostSigner } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { maxAddresses } from "../../lib/wire/datagram.ts";
-import { signedMessage } from "../../lib/wire/keys.ts";
+import { signedMessage, type SyncSigner } from "../../lib/wire/keys.ts";
 import { type FlushRequest, requestFilterOf } from "../../lib/wire/request.ts";
 import { seededRandom } from "../measure/statistics.ts";
 import { signRequest, type TestRouter } from "../support/datagrams.ts";
@@ -115,7 +114,7 @@ export function withAckSignature(
   bytes: Uint8Array,
   request: Uint8Array,
   router: Pick<TestRouter, "key">,
-  signer: HostSigner,
+  signer: SyncSigner,
 ): Bytes {
   const keyed = replaced(bytes, bytes.length - 112, ...signer.publicKey);
   const signedPart = keyed.subarray(0, -80);

@@ -4,9 +4,9 @@
  * addresses and from one off the link, and call themselves by the honest host's name. The run ends
  * on time and leaves a report, nothing goes off the link, and the pinned host's word stands.
  */
-import { ackStatuses, type FlushAck, type HostSigner } from "../../lib/wire/ack.ts";
+import { ackStatuses, type FlushAck } from "../../lib/wire/ack.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
-import { formatKey } from "../../lib/wire/keys.ts";
+import { formatKey, type SyncSigner } from "../../lib/wire/keys.ts";
 import { outcomeOf } from "../support/command.ts";
 import { createRouter, hostSigner, signAck, type TestRouter } from "../support/datagrams.ts";
 import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
@@ -54,7 +54,7 @@ function openSocket(hostname: string): Deno.DatagramConn {
 function lie(
   request: Bytes,
   router: TestRouter,
-  signer: HostSigner,
+  signer: SyncSigner,
   changes: Partial<FlushAck> & Pick<FlushAck, "status">,
   random: Random,
 ): Bytes {

@@ -18,6 +18,7 @@ import {
 import { Receiver } from "../../lib/receiver/receiver.ts";
 import type { OpenDatagramPort } from "../../lib/sender/datagram_port.ts";
 import { exchange, type ExchangePlan, type ExchangeRecord } from "../../lib/sender/exchange.ts";
+import { ExpectedHosts } from "../../lib/sender/expectation.ts";
 import { compareAnswers, hostResult, hostStates } from "../../lib/sender/verdict.ts";
 import { sleep, type Time } from "../../lib/time.ts";
 import { type AckStatus, ackStatuses } from "../../lib/wire/ack.ts";
@@ -439,23 +440,21 @@ async function carryOut({ steps, fates, lossless, stuck }: Schedule): Promise<vo
         close: () => void ports.delete(from.port),
       };
     };
+    const sign = () => Promise.resolve(signatureOf(key.publicKey));
     const plan: ExchangePlan = {
-      content: { kind: "signed", key, requests },
+      content: { kind: "signed", key, sign, requests },
       udpPort: port,
       schedule: { count: 5, intervalMs: 1_000 },
       waitMs,
-      expected: counts ? { count: hosts.length } : null,
+      expected: new ExpectedHosts([], counts ? hosts.length : null),
       wasSentTo: () => true,
       isOwnAddress: () => false,
       compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
     };
-    const crypt = {
-      sign: () => Promise.resolve(signatureOf(key.publicKey)),
-      verify: (publicKey: Uint8Array, _: Uint8Array, signature: Uint8Array) =>
-        Promise.resolve(isSignature(publicKey, signature)),
-    };
+    const verify = (publicKey: Uint8Array, _: Uint8Array, signature: Uint8Array) =>
+      Promise.resolve(isSignature(publicKey, signature));
     running.push((async () => {
-      run.record = await exchange(plan, open, clocks[number], crypt);
+      run.record = await exchange(plan, open, clocks[number], verify);
       run.endedAt = time.monotonic();
     })());
   }

@@ -1,5 +1,6 @@
 import { datagramPortOpener, defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import { exchange, type ExchangePlan } from "../../../lib/sender/exchange.ts";
+import { ExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { parseHost } from "../../../lib/sender/targets.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { defaultPort } from "../../../lib/wire/datagram.ts";
@@ -21,8 +22,9 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
   await using segment = await openSegment();
   const host = await segment.host();
   await host.serve(["HoldDownSeconds = 1"]);
-  const signer = await createSigner(parseSecretKeyFile(await Deno.readTextFile(keyFile)));
-  const crypt = { sign: signer.sign, verify: verifySignature };
+  const { publicKey, sign } = await createSigner(
+    parseSecretKeyFile(await Deno.readTextFile(keyFile)),
+  );
   // So that nothing of the neighbor discovery is lost.
   await runCommand(["ping", "-c", "1", "-W", "2", "192.0.2.100"]);
   const rules = [
@@ -42,13 +44,14 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
   const plan: ExchangePlan = {
     content: {
       kind: "signed",
-      key: createRouterKey(signer.publicKey),
+      key: createRouterKey(publicKey),
+      sign,
       requests: [{ fields, targets: [parseHost("192.0.2.100")], links: [0] }],
     },
     udpPort: defaultPort,
     schedule,
     waitMs,
-    expected: { count: 1 },
+    expected: new ExpectedHosts([], 1),
     wasSentTo: () => true,
     isOwnAddress: () => false,
     compare: () => 0,
@@ -58,7 +61,7 @@ async function confirmed(perMille: number, trials: number): Promise<number> {
   for (let done = 0; done < trials; done += atOnce) {
     const some = Array.from(
       { length: Math.min(atOnce, trials - done) },
-      () => exchange(plan, openPort, systemTime, crypt),
+      () => exchange(plan, openPort, systemTime, verifySignature),
     );
     reached += (await Promise.all(some)).filter(({ hosts }) => hosts.all().length === 1).length;
   }

@@ -7,6 +7,7 @@ import { joinedReason } from "../../../lib/sender/run.ts";
 import {
   type Answered,
   askResult,
+  countOf,
   expectedOf,
   failed,
   healed,
@@ -35,7 +36,7 @@ function createDaemon() {
       readonly elsewhere?: readonly string[];
     } = {}) => {
       const { names, early = null, asked, elsewhere } = how;
-      const expected = names === undefined ? null : expectedOf(names);
+      const expected = names === undefined ? countOf(null) : expectedOf(names);
       const result = outcome(answers, { exchange: { expected } }, { endedEarly: early }, asked);
       const expect = { kind: "file", path: "hosts", elsewhere: new Set(elsewhere) } as const;
       return failover.end(link, result, { ...on(link), expect });

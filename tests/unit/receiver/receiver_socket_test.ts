@@ -1,7 +1,7 @@
 /** A receiver and its socket: new rules, errors, its end, and real ones on loopback. */
 import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
-import { allowNetworks } from "../../../lib/receiver/accept.ts";
+import { allowNetworks } from "../../../lib/receiver/sources.ts";
 import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import {
   Receiver,

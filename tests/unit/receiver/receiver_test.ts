@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
-import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
+import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { seal } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import {

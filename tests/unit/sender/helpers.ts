@@ -3,7 +3,7 @@ import { type AskResult, noAsk } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
 import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
 import type { TargetOutcome } from "../../../lib/sender/copies.ts";
-import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
+import { ExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
 import { outcomeOf } from "../../../lib/sender/outcome.ts";
 import type { Plan } from "../../../lib/sender/preparation.ts";
@@ -47,14 +47,16 @@ export const router = interfaces(
 );
 
 /** The hosts of an --expect file. */
-export const expectedOf = (text: string) => createExpectedHosts(parseExpectedHosts(text));
+export const expectedOf = (text: string) => new ExpectedHosts(parseExpectedHosts(text));
+
+/** So many hosts, whoever they are; null: as without `--expect`. */
+export const countOf = (count: number | null) => new ExpectedHosts([], count);
 
 /** A plan of five copies, a second apart, to one broadcast address. */
 function planOf(
   changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
 ): Plan {
   return {
-    signer: null,
     isOwnLinkLayerAddress: isOwnMac,
     learned: { known: new Set(), failed: false },
     sourcePorts: defaultSourcePorts,
@@ -68,7 +70,7 @@ function planOf(
       udpPort: 27735,
       schedule: { count: 5, intervalMs: 1_000 },
       waitMs: 2_000,
-      expected: null,
+      expected: countOf(null),
       wasSentTo: () => true,
       isOwnAddress: () => false,
       compare: () => 0,

@@ -5,6 +5,7 @@ import { answer, reports } from "./answers.ts";
 import {
   type Answered,
   askResult,
+  countOf,
   expectedOf,
   failed,
   healed,
@@ -18,7 +19,7 @@ type Plan = Parameters<typeof outcome>[1];
 type Fields = Parameters<typeof outcome>[2];
 
 const expected = (text: string): Plan => ({ exchange: { expected: expectedOf(text) } });
-const count = (count: number): Plan => ({ exchange: { expected: { count } } });
+const count = (count: number): Plan => ({ exchange: { expected: countOf(count) } });
 const password: Plan = {
   exchange: { content: { kind: "password", password: "x", targets: [] } },
 };

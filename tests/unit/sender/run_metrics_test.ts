@@ -7,7 +7,7 @@ import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
 import { answer, reports } from "./answers.ts";
-import { type Answered, expectedOf, healed, outcome, stuck } from "./helpers.ts";
+import { type Answered, countOf, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
 const everywhere = { interfaceNames: [], addresses: null, expect: null };
@@ -25,7 +25,7 @@ function ran(
     outcome(answers, {
       exchange: {
         ...isDrill ? { content: signed(planned({ action: "probe" })) } : {},
-        expected: names === null ? null : expectedOf(names),
+        expected: names === null ? countOf(null) : expectedOf(names),
       },
     }),
     scope,

@@ -5,6 +5,7 @@ import { answer, reports } from "./answers.ts";
 import {
   type Answered,
   askResult,
+  countOf,
   expectedOf,
   failed,
   healed,
@@ -162,7 +163,7 @@ Deno.test("summaryLine() says what hinders the report", () => {
 Deno.test("summaryLine() says of addresses that have left what is good, and of nobody that he is stuck or missing", () => {
   const fields = { endedEarly: "192.0.2.1 has left e0", hasLostAddresses: true };
   for (const [answers, text] of [[[healed, stuck], "1 healed; "], [[], ""]] as const) {
-    const line = summaryLine(outcome(answers, { exchange: { expected: { count: 3 } } }, fields));
+    const line = summaryLine(outcome(answers, { exchange: { expected: countOf(3) } }, fields));
     const end = `${text}ended early: 192.0.2.1 has left e0`;
     assert.ok(line.endsWith(`192.0.2.255; ${end}`), line);
   }
