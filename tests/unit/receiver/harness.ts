@@ -16,6 +16,7 @@ import {
   type ReceiverRules,
 } from "../../../lib/receiver/receiver.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
+import { type AddressPrefix, prefixContains, prefixOf } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { type FlushRequest, requestIdOf } from "../../../lib/wire/request.ts";
@@ -134,6 +135,20 @@ export function createQueueSocket(send: (bytes: Uint8Array, to: Deno.Addr) => vo
       else take([bytes, from]);
     },
   };
+}
+
+/** So many addresses, each another one: 10.0.0.0 and so on. */
+export function manyAddresses(count: number): AddressPrefix[] {
+  return Array.from(
+    { length: count },
+    (_, i) => prefixOf(4, 32, 10, i >> 16, i >> 8 & 255, i & 255),
+  );
+}
+
+/** Whether a flush of one scope does what another asks for. */
+export function covers(flushed: FlushScope, asked: FlushScope): boolean {
+  if (flushed === "all" || asked === "all") return flushed === "all";
+  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
 }
 
 /** What a flush of these tests' caches gives that removed so many entries. */
