@@ -9,12 +9,12 @@ import {
   weightOf,
 } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
+import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
 import type { TargetOutcome } from "./copies.ts";
 import type { ExchangeRecord } from "./exchange.ts";
 import type { ExpectedHost } from "./expectation.ts";
-import type { Host } from "./hosts.ts";
-import { formatPrefix } from "../wire/addresses.ts";
+import type { ClockOffset, Host } from "./hosts.ts";
 import { printable } from "../wire/datagram.ts";
 import type { Plan } from "./preparation.ts";
 import {
@@ -136,8 +136,8 @@ function unheardTexts(
   return [`not heard until then: ${unheard}`];
 }
 
-/** Whether it is shown as a host: of others that were not asked nothing is known but their number. */
-export function isListed({ verdict, expected }: AskedHost): boolean {
+/** Whether it counts as a host: at another address that was not asked there may be none. */
+function isListed({ verdict, expected }: AskedHost): boolean {
   return expected || verdict !== "not asked";
 }
 
@@ -208,6 +208,8 @@ export interface HostVerdict {
   readonly id: string;
   /** The name that it gives or, if it is missing, that it was expected under; fit for a terminal. */
   readonly name: string;
+  /** Those it answered from, was asked at, or is expected at. */
+  readonly addresses: readonly string[];
   /** The name it was expected under; null if nobody expected it by name. */
   readonly expectedName: string | null;
   readonly verdict: Verdict;
@@ -216,7 +218,38 @@ export interface HostVerdict {
   readonly isGood: boolean;
   /** The addresses in question that it has at another's link-layer address. */
   readonly stuck: readonly string[];
+  /** ms until that was known; null if nothing came. */
+  readonly ms: number | null;
+  /** Entries removed, or in the cache if it was probed; null if it didn't tell. */
+  readonly entries: number | null;
+  /** How far its clock is from this machine's; null if it didn't tell. */
+  readonly clock: ClockOffset | null;
 }
+
+/** The verdict on a host by what its service said. */
+export function verdictOf(result: HostResult, expectedName: string | null): HostVerdict {
+  const { host, name, state, findings, ms, entries } = result;
+  return {
+    id: `${host.key} ${host.instance}`,
+    name,
+    addresses: [...host.addresses],
+    expectedName,
+    verdict: state,
+    text: stateText(result),
+    isGood: isGood(state),
+    stuck: stuckAddresses(findings.filter(({ finding }) => finding === "stuck")),
+    ms,
+    entries: state === "failed" || state === "stale" || state === "pending" ? null : entries,
+    clock: host.clock,
+  };
+}
+
+function stuckAddresses(stuck: readonly { readonly address: AddressPrefix }[]): string[] {
+  return stuck.map(({ address }) => formatPrefix(address));
+}
+
+/** Nobody told. */
+const untold = { entries: null, clock: null };
 
 /**
  * The verdict on each host that counts: those that answered, the worst first, those that were asked by
@@ -224,34 +257,30 @@ export interface HostVerdict {
  */
 export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome): HostVerdict[] {
   return [
-    ...hosts.map((result): HostVerdict => ({
-      id: `${result.host.key} ${result.host.instance}`,
-      name: result.name,
-      expectedName: expectedNames.get(result.host) ?? null,
-      verdict: result.state,
-      text: stateText(result),
-      isGood: isGood(result.state),
-      stuck: result.findings.filter(({ finding }) => finding === "stuck")
-        .map(({ address }) => formatPrefix(address)),
-    })),
+    ...hosts.map((result) => verdictOf(result, expectedNames.get(result.host) ?? null)),
     ...askedHosts(asked).filter(isListed).map((one): HostVerdict => ({
+      ...untold,
       id: one.name ?? one.host,
       name: printable(one.name ?? one.host),
+      addresses: [one.host],
       expectedName: one.name,
       verdict: one.verdict,
       text: askedText(one),
       isGood: weightOf(one) === "none",
-      stuck: one.results.filter(({ verdict }) => verdict === "stuck")
-        .map(({ address }) => formatPrefix(address)),
+      stuck: stuckAddresses(one.results.filter(({ verdict }) => verdict === "stuck")),
+      ms: one.ms,
     })),
-    ...missing.map(({ label }): HostVerdict => ({
+    ...missing.map(({ label, addresses }): HostVerdict => ({
+      ...untold,
       id: label,
       name: printable(label),
+      addresses,
       expectedName: label,
       verdict: "missing",
       text: "missing",
       isGood: false,
       stuck: [],
+      ms: null,
     })),
   ];
 }

@@ -1,20 +1,20 @@
 /** The outcome as a table for people. */
-import { type AskedHost, askedHosts, askedText, weightOf } from "../ask/verdicts.ts";
+import { askedHosts } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
-import { printable } from "../wire/datagram.ts";
 import {
   actionOf,
   type ExitCode,
   exitCode,
+  type HostVerdict,
   hostVerdicts,
-  isListed,
   isProbe,
   type Outcome,
   type Verdict,
   verdictCounts,
+  verdictOf,
 } from "./outcome.ts";
-import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
+import { offsetText } from "./verdict.ts";
 
 /** How a line stands out on a terminal that knows colors. */
 type Tone = "plain" | "good" | "doubtful" | "bad" | "heading";
@@ -27,9 +27,9 @@ const tones: Record<Tone, string> = {
   heading: "\x1b[1m",
 };
 
-function toneOf(state: HostState): Tone {
-  if (state === "stuck" || state === "failed") return "bad";
-  return isGood(state) ? "good" : "doubtful";
+function toneOf({ verdict, isGood }: HostVerdict): Tone {
+  if (verdict === "stuck" || verdict === "failed" || verdict === "missing") return "bad";
+  return isGood && verdict !== "asked" ? "good" : "doubtful";
 }
 
 /** A clock that is off by less is not worth a column, unless the clock was asked for. */
@@ -41,67 +41,42 @@ export interface Row {
   readonly tone: Tone;
 }
 
-/** The first of a host's addresses, and how many more there are. */
-function addressCell([address = "", ...others]: Iterable<string>): string {
-  return others.length === 0 ? address : `${address} +${others.length}`;
-}
-
-function hostRow(host: HostResult, showClock: boolean): Row {
-  const { name, state, ms, entries, host: { addresses, clock, own } } = host;
+function rowOf(host: HostVerdict, showClock: boolean): Row {
+  const { name, addresses: [address = "", ...others], ms, entries, clock, text } = host;
+  const none = ms === null ? "" : "-";
   return {
     cells: [
       name,
-      addressCell(addresses),
-      ms.toFixed(0),
-      state === "failed" || state === "stale" || state === "pending" ? "-" : String(entries),
-      ...showClock ? [offsetText(clock)] : [],
-      own ? `${stateText(host)} (this machine)` : stateText(host),
+      others.length === 0 ? address : `${address} +${others.length}`,
+      ms === null ? none : ms.toFixed(0),
+      entries === null ? none : String(entries),
+      ...showClock ? [clock === null ? none : offsetText(clock)] : [],
+      text,
     ],
-    tone: own ? "plain" : toneOf(state),
+    tone: toneOf(host),
   };
 }
 
-/** The row of a host that runs no service: nobody tells how many entries it has. */
-function askedRow(asked: AskedHost, showClock: boolean): Row {
-  const { name, host, ms, verdict } = asked;
-  const tone = verdict === "stuck"
-    ? "bad"
-    : verdict === "healed" || verdict === "ok"
-    ? "good"
-    : "doubtful";
-  const label = printable(name ?? host);
-  return {
-    cells: [label, host, ms.toFixed(0), "-", ...showClock ? ["-"] : [], askedText(asked)],
-    tone,
-  };
-}
-
+/** The worst first, then this machine, then who is missing. */
 function rowsOf(outcome: Outcome): Row[] {
-  const isDrill = isProbe(outcome);
   const showClock = actionOf(outcome) === "probe" ||
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
-  const heading = ["HOST", "ADDRESS", "MS", isDrill ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = outcome.missing.map(({ label, addresses }): Row => ({
-    cells: [printable(label), addressCell(addresses), "", "", ...clock.map(() => ""), "missing"],
-    tone: "bad",
-  }));
-  const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
-  const asked = Object.groupBy(
-    askedHosts(outcome.asked).filter(isListed),
-    (asked) => wrong(asked) ? "wrong" : "right",
+  const entries = isProbe(outcome) ? "ENTRIES" : "REMOVED";
+  const heading = ["HOST", "ADDRESS", "MS", entries, ...clock, "STATE"];
+  const { wrong = [], right = [], missing = [] } = Object.groupBy(
+    hostVerdicts(outcome),
+    ({ verdict, isGood }) => isGood ? "right" : verdict === "missing" ? "missing" : "wrong",
   );
-  const answered = Object.groupBy(
-    outcome.hosts,
-    ({ state }) => isGood(state) ? "right" : "wrong",
-  );
+  const own = outcome.own.map((result): Row => {
+    const verdict = verdictOf(result, null);
+    const text = `${verdict.text} (this machine)`;
+    return { ...rowOf({ ...verdict, text }, showClock), tone: "plain" };
+  });
   const rows = [
-    ...answered.wrong?.map((host) => hostRow(host, showClock)) ?? [],
-    ...asked.wrong?.map((host) => askedRow(host, showClock)) ?? [],
-    ...answered.right?.map((host) => hostRow(host, showClock)) ?? [],
-    ...asked.right?.map((host) => askedRow(host, showClock)) ?? [],
-    ...outcome.own.map((host) => hostRow(host, showClock)),
-    ...missing,
+    ...[...wrong, ...right].map((host) => rowOf(host, showClock)),
+    ...own,
+    ...missing.map((host) => rowOf(host, showClock)),
   ];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
