@@ -106,15 +106,14 @@ class RemovedAddresses {
       this.#removedAt.delete(text);
       this.#removedAt.set(text, now);
     }
-    for (const [text, removedAt] of this.#removedAt) {
-      if (this.#removedAt.size <= maxRemoved && now - removedAt < removedMemoryMs) break;
+    for (const text of this.#removedAt.keys()) {
+      if (this.#removedAt.size <= maxRemoved) break;
       this.#removedAt.delete(text);
     }
   }
 
   has(address: AddressPrefix, now: number): boolean {
-    const removedAt = this.#removedAt.get(formatAddress(address));
-    return removedAt !== undefined && now - removedAt < removedMemoryMs;
+    return now - (this.#removedAt.get(formatAddress(address)) ?? -Infinity) < removedMemoryMs;
   }
 }
 
@@ -209,7 +208,9 @@ interface LookUpParts {
 export class LookUps {
   readonly #cache: NeighborCache;
   readonly #reporter: Reporter;
-  readonly #run = createJobQueue<RequestResult>(maxRunning, maxWaiting);
+  /** By what they look up. */
+  readonly #waiting = new Map<string, { result: Promise<RequestResult>; begin: () => void }>();
+  #running = 0;
   readonly #report: LimitedReport;
 
   constructor({ cache, report, time }: LookUpParts, reporter: Reporter) {
@@ -223,7 +224,7 @@ export class LookUps {
     const { addresses } = request;
     const key = [formatAddress(source), ...addresses.map(formatPrefix)].join(" ");
     const alive = { status: "alive", error: 0, micros: 0 } as const;
-    const result = this.#run(key, async () => ({
+    const result = this.#queue(key, async () => ({
       ...alive,
       entries: (await this.#cache.list()).length,
       reports: request.report ? await this.#look(addresses, source) : [],
@@ -249,44 +250,35 @@ export class LookUps {
     const found = await this.#cache.look(addresses, source);
     return this.#reporter.reports(addresses, found, false);
   }
+
+  /** Runs a job when its turn comes, or joins the waiting one with this key; null: too many wait. */
+  #queue(key: string, job: () => Promise<RequestResult>): Promise<RequestResult> | null {
+    const same = this.#waiting.get(key);
+    if (same !== undefined) return same.result;
+    const beginsNow = this.#running < maxRunning;
+    if (!beginsNow && this.#waiting.size >= maxWaiting) return null;
+    const { promise: turn, resolve } = Promise.withResolvers<void>();
+    const begin = () => {
+      this.#running++;
+      resolve();
+    };
+    const result = turn.then(job).finally(() => this.#next());
+    if (beginsNow) begin();
+    else this.#waiting.set(key, { result, begin });
+    return result;
+  }
+
+  #next(): void {
+    this.#running--;
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    const [key, { begin }] = first;
+    this.#waiting.delete(key);
+    begin();
+  }
 }
 
 /** The result of a request whose flush or look-up failed. */
 export function failedResult({ code }: NeighborCacheError): RequestResult {
   return { status: "failed", error: code, entries: 0, micros: 0, reports: [] };
-}
-
-/**
- * A queue that runs some jobs at a time and holds some more. What it returns runs a job, or joins the
- * waiting one with the same key; it gives null when too many are waiting.
- */
-function createJobQueue<Result>(
-  maxRunning: number,
-  maxWaiting: number,
-): (key: string, job: () => Promise<Result>) => Promise<Result> | null {
-  const waiting = new Map<string, { result: Promise<Result>; begin: () => void }>();
-  let running = 0;
-
-  function next(): void {
-    running--;
-    for (const [key, { begin }] of waiting) {
-      waiting.delete(key);
-      return begin();
-    }
-  }
-  return (key, job) => {
-    const same = waiting.get(key);
-    if (same !== undefined) return same.result;
-    const beginsNow = running < maxRunning;
-    if (!beginsNow && waiting.size >= maxWaiting) return null;
-    const { promise: turn, resolve } = Promise.withResolvers<void>();
-    const begin = () => {
-      running++;
-      resolve();
-    };
-    const result = turn.then(job).finally(next);
-    if (beginsNow) begin();
-    else waiting.set(key, { result, begin });
-    return result;
-  };
 }

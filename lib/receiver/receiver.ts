@@ -76,6 +76,8 @@ const maxRetries = 8;
 const maxLastLookMs = 500;
 /** Links that an ack to a link-local source goes out on. */
 const maxAckedLinks = 8;
+/** What a deletion of no address does. */
+const nothing = { removed: 0, micros: 0 };
 
 /** A running receiver. */
 export class Receiver {
@@ -139,10 +141,8 @@ export class Receiver {
   /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
   async configure(rules: ReceiverRules): Promise<void> {
     const { addresses, port, holdDownMs } = rules;
-    const old = this.#rules;
-    if (port !== old.port || addresses.join() !== old.addresses.join()) {
-      await this.#listeners.move(addresses, port === old.port ? this.port : port);
-    }
+    // Any port stays the one that it is.
+    await this.#listeners.move(addresses, port === this.#rules.port ? this.port : port);
     this.#rules = rules;
     this.#flusher.setHoldDown(holdDownMs);
   }
@@ -263,7 +263,7 @@ export class Receiver {
     this.counters.count("repeated");
     const isEnd = seen.result !== null && seen.result.status !== "pending";
     if (seen.isStale || isEnd && !this.#mayRetry(seen)) return this.#acknowledge(seen, from);
-    if (seen.acknowledge) seen.sources.wait(from);
+    seen.sources.wait(from);
     // Its bytes are those that were accepted, so they can be parsed.
     const request = isEnd ? parseRequest(bytes) : null;
     if (request === null) return this.#acknowledge(seen, from);
@@ -283,7 +283,7 @@ export class Receiver {
     source: AddressPrefix,
   ): void {
     const who = senderText(request, seen.key, from);
-    if (request.acknowledge) seen.sources.wait(from);
+    seen.sources.wait(from);
     // The flush first: what is counted and logged can wait for it.
     this.#work(seen, { request, source, who });
     this.counters.countAccepted(request.created, seen.key.idText);
@@ -315,17 +315,17 @@ export class Receiver {
     const whole = request.addresses.filter(isWholeAddress);
     const flush = this.#requestFlush(request, who);
     const isHeldDown = flush !== null && !flush.hasStarted;
-    const deleted = whole.length === 0 ? null : await this.#flusher.delete(whole, who);
+    const result = whole.length === 0 ? nothing : await this.#flusher.delete(whole, who);
+    const [failure, deleted] = result instanceof NeighborCacheError
+      ? [result, nothing]
+      : [null, result];
     let found = await this.#resolutions.resolve(whole, source);
-    // Held down it could not be told for seconds that nothing was flushed; a copy tries again.
-    if (isHeldDown && deleted instanceof NeighborCacheError) {
-      return this.#setResult(seen, failedResult(deleted));
-    }
-    const entries = deleted instanceof NeighborCacheError ? 0 : deleted?.removed ?? 0;
     if (isHeldDown) {
+      // It could not be told for seconds that nothing was flushed; a copy tries again.
+      if (failure !== null) return this.#setResult(seen, failedResult(failure));
       const reports = await this.#reports(request, found);
       if (!flush.hasStarted) {
-        this.#setResult(seen, this.#pendingResult(flush, entries, reports));
+        this.#setResult(seen, this.#pendingResult(flush, deleted.removed, reports));
       }
       await flush.ended;
       // The end of the service doesn't wait another second.
@@ -334,15 +334,14 @@ export class Receiver {
     const flushed = flush === null ? null : await flush.ended;
     if (flushed instanceof NeighborCacheError) return this.#setResult(seen, failedResult(flushed));
     // A flush of everything has done what the deletion could not.
-    if (deleted instanceof NeighborCacheError && request.action !== "flush all") {
-      return this.#setResult(seen, failedResult(deleted));
+    if (failure !== null && request.action !== "flush all") {
+      return this.#setResult(seen, failedResult(failure));
     }
-    const micros = deleted instanceof NeighborCacheError ? 0 : deleted?.micros ?? 0;
     this.#setResult(seen, {
       status: "flushed",
       error: 0,
-      entries: (flushed?.removed ?? 0) + entries,
-      micros: flushed?.micros ?? micros,
+      entries: (flushed?.removed ?? 0) + deleted.removed,
+      micros: (flushed ?? deleted).micros,
       reports: await this.#reports(request, found),
     });
   }
@@ -374,9 +373,8 @@ export class Receiver {
     reports: readonly NeighborReport[],
   ): RequestResult {
     const microsUntilDue = () => {
-      const { due } = this.#flusher;
-      if (flush.hasStarted || due === null) return 0;
-      return Math.max(0, due - this.#parts.time.monotonic()) * 1_000;
+      if (flush.hasStarted) return 0;
+      return Math.max(0, this.#flusher.nextStart - this.#parts.time.monotonic()) * 1_000;
     };
     return {
       status: "pending",

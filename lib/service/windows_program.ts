@@ -17,17 +17,15 @@ import {
   readOwnAddresses,
   readPortOwners,
 } from "../neighbors/windows_network.ts";
+import { accessOfFile, aclapi, ownSid } from "../win32/aclapi.ts";
 import {
-  accessOfFile,
   advapi32,
   createProtectedKey,
-  ownSid,
   readLocalMachineKey,
   REG_BINARY,
-  type RegistryResult,
+  type RegistryContents,
 } from "../win32/advapi32.ts";
 import { openChangeNotifications, openIpHelper } from "../win32/iphlpapi.ts";
-import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
 import { keyLength } from "../wire/keys.ts";
 import type { ServiceCommand } from "./arguments.ts";
@@ -75,6 +73,7 @@ export function runWindowsProgram(command: ServiceCommand): Promise<number> {
  */
 async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   advapi32();
+  aclapi();
   const network = openNetwork();
   const cache = parts.openCache();
   await cache.catch(() => {}); // Reported when the service starts.
@@ -99,10 +98,7 @@ function openNetwork(): Pick<ServiceParts, "network" | "readAddresses" | "portOw
       told();
     });
     const network: NetworkChanges = {
-      register() {
-        const failure = register();
-        return failure && `${failure.call}: ${describeWin32Error(failure.code)}`;
-      },
+      register,
       onChange: (given) => void (told = given),
       changed,
     };
@@ -135,7 +131,7 @@ const seedName = "Seed";
 
 /** What keeping the host's key needs of Windows. */
 interface HostKeyParts {
-  readonly read: (path: string) => RegistryResult;
+  readonly read: (path: string) => RegistryContents | null;
   /** Makes a key that only these accounts may use, with one value; throws if it is there already. */
   readonly createProtectedKey: (
     path: string,
@@ -157,13 +153,15 @@ export function createHostKeyRegistry(
   return {
     read() {
       const cannot = (reason: string) => new Error(`Cannot read host key ${place}: ${reason}`);
-      const result = parts.read(hostKeyPath);
-      if ("code" in result) {
-        if (result.code === win32.fileNotFound) return null;
-        throw cannot(describeWin32Error(result.code));
+      let contents: RegistryContents | null;
+      try {
+        contents = parts.read(hostKeyPath);
+      } catch (error) {
+        throw cannot(systemReason(error));
       }
-      const { values, access } = result.contents;
-      const fault = accessFault(access(), parts.ownSid());
+      if (contents === null) return null;
+      const { values, access } = contents;
+      const fault = accessFault(access, parts.ownSid());
       if (fault !== null) throw cannot(`refused, ${fault}; delete it`);
       const seed = values.find(({ name }) => name === seedName);
       if (seed?.type !== REG_BINARY || seed.data.length !== keyLength) throw cannot("it is broken");

@@ -24,7 +24,7 @@ import {
   unicastRows,
 } from "./netioapi.ts";
 import { mibTable, mibUdpTable, mibUnicastIpAddressRow } from "./structures.ts";
-import { win32 } from "./win32_error.ts";
+import { win32, win32Error } from "./win32_error.ts";
 
 const NETIO_STATUS = "u32";
 
@@ -230,15 +230,15 @@ const kept: unknown[] = [];
 /**
  * Makes a function that has the system call `changed` when an IP interface or an address of the host
  * comes, goes or changes, for as long as the process lives; with the interface's index when an address
- * came, else with null. The function returns the call that failed and its error number, or
- * null; called again it makes the calls that have failed. There is no way to end it:
+ * came, else with null. The function returns the call that failed and its error, or null;
+ * called again it makes the calls that have failed. There is no way to end it:
  * CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed` runs on the
  * system's time and must not throw. Needs the whole FFI permission, for the callbacks; what it makes
  * needs none.
  */
 export function openChangeNotifications(
   changed: (interfaceIndex: number | null) => void,
-): () => { readonly call: string; readonly code: number } | null {
+): () => string | null {
   const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
   kernel32();
   const calls = ["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const;
@@ -254,7 +254,7 @@ export function openChangeNotifications(
     for (const [call, pointer] of missing) {
       const handle = new BigUint64Array(1);
       const code = dll[call]?.(AF_UNSPEC, pointer, 0n, 0, handle) ?? win32.procNotFound;
-      if (code !== win32.success) return { call, code };
+      if (code !== win32.success) return win32Error(call, code).message;
       missing.delete(call);
     }
     return null;

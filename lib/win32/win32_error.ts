@@ -46,3 +46,8 @@ export function describeWin32Error(code: number): string {
   const entry = errors[code];
   return entry === undefined ? `error ${code}` : `${entry[0]} (${code}): ${entry[1]}`;
 }
+
+/** The error of a call that failed: `RegOpenKeyExW: ERROR_ACCESS_DENIED (5): Access is denied`. */
+export function win32Error(call: string, code: number): Error {
+  return new Error(`${call}: ${describeWin32Error(code)}`);
+}

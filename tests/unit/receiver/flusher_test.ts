@@ -90,6 +90,11 @@ Deno.test("Flusher merges what is pending: all wins, what is covered is left out
     ["all", prefixes("192.0.2.1"), "all"],
     [prefixes("192.0.2.1"), "all", "all"],
     [
+      prefixes("192.0.2.1", "192.0.2.2"),
+      prefixes("192.0.2.2", "192.0.2.3"),
+      prefixes("192.0.2.1", "192.0.2.2", "192.0.2.3"),
+    ],
+    [
       prefixes("192.0.2.0/24"),
       prefixes("192.0.2.1", "2001:db8::1"),
       prefixes("192.0.2.0/24", "2001:db8::1"),

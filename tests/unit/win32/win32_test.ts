@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { decodeAllowed, decodeSid } from "../../../lib/win32/advapi32.ts";
+import { decodeAllowed, decodeSid } from "../../../lib/win32/aclapi.ts";
 import { fromWide, systemDll, toWide } from "../../../lib/win32/kernel32.ts";
 import { describeWin32Error } from "../../../lib/win32/win32_error.ts";
 import { encodeServiceStatus } from "../../../lib/win32/winsvc.ts";
