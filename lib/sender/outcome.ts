@@ -11,7 +11,7 @@ import {
 import { countText, listText } from "../text.ts";
 import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
-import type { TargetOutcome } from "./copies.ts";
+import type { TargetOutcome } from "./datagram_port.ts";
 import type { ExchangeRecord } from "./exchange.ts";
 import type { ExpectedHost } from "./expectation.ts";
 import type { ClockOffset, Host } from "./hosts.ts";

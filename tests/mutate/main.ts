@@ -37,7 +37,7 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/ask/inquiry.ts": ["inquiry", "asker", "forged"].map((one) =>
     `tests/unit/ask/${one}_test.ts`
   ),
-  "lib/sender/run_metrics.ts": ["tests/unit/sender/run_metrics_test.ts"],
+  "lib/sender/run_files.ts": ["tests/unit/sender/run_files_test.ts"],
 };
 
 /** Of Stryker's report, what is read of it. Columns and lines count from 1. */
