@@ -4,13 +4,8 @@
  */
 import { type EndedRun, endedRun } from "../sender/history.ts";
 import type { SendOptions } from "../sender/arguments.ts";
-import {
-  exitCode,
-  type HostVerdict,
-  type Outcome,
-  type Verdict,
-  verdictNames,
-} from "../sender/outcome.ts";
+import { exitCode, type Outcome } from "../sender/outcome.ts";
+import { type HostVerdict, type Verdict, verdictNames } from "../sender/summary.ts";
 import { joinedReason } from "../sender/run.ts";
 import type { Time } from "../time.ts";
 

@@ -9,19 +9,18 @@ import { arpflushVersion } from "../version.ts";
 import { formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
+import { actionOf, exitCode, isProbe, type Outcome } from "./outcome.ts";
+import { say, write } from "./output.ts";
 import {
-  actionOf,
-  exitCode,
   type HostVerdict,
   hostVerdicts,
-  isProbe,
-  type Outcome,
+  summaryLine,
   type Verdict,
   verdictCounts,
   verdictNames,
-} from "./outcome.ts";
-import { say, write } from "./output.ts";
-import { type Row, rowLines, summaryLine, verdictWord } from "./table.ts";
+  verdictWord,
+} from "./summary.ts";
+import { type Row, rowLines } from "./table.ts";
 
 /** A run that has ended, or that could not begin. */
 export interface EndedRun {

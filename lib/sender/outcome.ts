@@ -1,30 +1,13 @@
 /** How a run ended: every host's result, who is missing, the exit code. */
-import {
-  type AskedHost,
-  askedHosts,
-  askedText,
-  type AskResult,
-  type AskVerdict,
-  askVerdicts,
-  weightOf,
-} from "../ask/verdicts.ts";
+import { type AskedHost, askedHosts, type AskResult, weightOf } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
-import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
 import type { TargetOutcome } from "./datagram_port.ts";
 import type { ExchangeRecord } from "./exchange.ts";
 import type { ExpectedHost } from "./expectation.ts";
-import type { ClockOffset, Host } from "./hosts.ts";
-import { printable } from "../wire/datagram.ts";
+import type { Host } from "./hosts.ts";
 import type { Plan } from "./preparation.ts";
-import {
-  type HostResult,
-  hostResult,
-  type HostState,
-  hostStates,
-  isGood,
-  stateText,
-} from "./verdict.ts";
+import { type HostResult, hostResult, hostStates, isGood } from "./verdict.ts";
 
 /** The sender's exit codes; `--help` has them too. */
 export const exitCode = {
@@ -137,7 +120,7 @@ function unheardTexts(
 }
 
 /** Whether it counts as a host: at another address that was not asked there may be none. */
-function isListed({ verdict, expected }: AskedHost): boolean {
+export function isListed({ verdict, expected }: AskedHost): boolean {
   return expected || verdict !== "not asked";
 }
 
@@ -186,113 +169,11 @@ function codeOf(
     actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
   if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
+  const isUnverified = record.unverified > 0 && record.endedEarly === null;
   const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
-    record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
+    isUnverified || hosts.some(({ state }) => !isGood(state)) ||
     asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;
   const isWhole = hindrances.length === 0 && asked.every((one) => weightOf(one) === "none");
   return isWhole ? exitCode.good : exitCode.hindered;
-}
-
-/** A service's word on its host, what asking by ARP came to, or neither. */
-export type Verdict = HostState | AskVerdict | "missing";
-
-/** All verdicts. */
-export const verdictNames: readonly Verdict[] = [
-  ...new Set<Verdict>([...hostStates, ...askVerdicts, "missing"]),
-];
-
-/** What a run says of one host. */
-export interface HostVerdict {
-  /** What tells it from other hosts, in other runs of this process too. */
-  readonly id: string;
-  /** The name that it gives or, if it is missing, that it was expected under; fit for a terminal. */
-  readonly name: string;
-  /** Those it answered from, was asked at, or is expected at. */
-  readonly addresses: readonly string[];
-  /** The name it was expected under; null if nobody expected it by name. */
-  readonly expectedName: string | null;
-  readonly verdict: Verdict;
-  /** The verdict in a few words, with the addresses that it is about. */
-  readonly text: string;
-  readonly isGood: boolean;
-  /** The addresses in question that it has at another's link-layer address. */
-  readonly stuck: readonly string[];
-  /** ms until that was known; null if nothing came. */
-  readonly ms: number | null;
-  /** Entries removed, or in the cache if it was probed; null if it didn't tell. */
-  readonly entries: number | null;
-  /** How far its clock is from this machine's; null if it didn't tell. */
-  readonly clock: ClockOffset | null;
-}
-
-/** The verdict on a host by what its service said. */
-export function verdictOf(result: HostResult, expectedName: string | null): HostVerdict {
-  const { host, name, state, findings, ms, entries } = result;
-  return {
-    id: `${host.key} ${host.instance}`,
-    name,
-    addresses: [...host.addresses],
-    expectedName,
-    verdict: state,
-    text: stateText(result),
-    isGood: isGood(state),
-    stuck: stuckAddresses(findings.filter(({ finding }) => finding === "stuck")),
-    ms,
-    entries: state === "failed" || state === "stale" || state === "pending" ? null : entries,
-    clock: host.clock,
-  };
-}
-
-function stuckAddresses(stuck: readonly { readonly address: AddressPrefix }[]): string[] {
-  return stuck.map(({ address }) => formatPrefix(address));
-}
-
-/** Nobody told. */
-const untold = { entries: null, clock: null };
-
-/**
- * The verdict on each host that counts: those that answered, the worst first, those that were asked by
- * ARP, the worst first, then those that are missing by name.
- */
-export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome): HostVerdict[] {
-  return [
-    ...hosts.map((result) => verdictOf(result, expectedNames.get(result.host) ?? null)),
-    ...askedHosts(asked).filter(isListed).map((one): HostVerdict => ({
-      ...untold,
-      id: one.name ?? one.host,
-      name: printable(one.name ?? one.host),
-      addresses: [one.host],
-      expectedName: one.name,
-      verdict: one.verdict,
-      text: askedText(one),
-      isGood: weightOf(one) === "none",
-      stuck: stuckAddresses(one.results.filter(({ verdict }) => verdict === "stuck")),
-      ms: one.ms,
-    })),
-    ...missing.map(({ label, addresses }): HostVerdict => ({
-      ...untold,
-      id: label,
-      name: printable(label),
-      addresses,
-      expectedName: label,
-      verdict: "missing",
-      text: "missing",
-      isGood: false,
-      stuck: [],
-      ms: null,
-    })),
-  ];
-}
-
-/** How many hosts got each verdict, those that are missing without a name too. */
-export function verdictCounts(outcome: Outcome): Map<Verdict, number> {
-  const counts = new Map<Verdict, number>();
-  const verdicts = [
-    ...outcome.hosts.map(({ state }) => state),
-    ...askedHosts(outcome.asked).map(({ verdict }) => verdict),
-  ];
-  for (const verdict of verdicts) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
-  if (outcome.missingCount > 0) counts.set("missing", outcome.missingCount);
-  return counts;
 }

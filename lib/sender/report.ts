@@ -1,5 +1,5 @@
 /** Tells a person, a program and the system log how a run goes and ends. */
-import { askedText, type AskResult } from "../ask/verdicts.ts";
+import type { AskResult } from "../ask/verdicts.ts";
 import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable, printableName } from "../wire/datagram.ts";
@@ -10,8 +10,9 @@ import { actionOf, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
 import { logToSystem } from "./syslog.ts";
-import { LiveTable, severityOf, summaryLine, tableLines } from "./table.ts";
-import { type HostResult, offsetText, stateText } from "./verdict.ts";
+import { askedText, offsetText, severityOf, stateText, summaryLine } from "./summary.ts";
+import { LiveTable, tableLines } from "./table.ts";
+import type { HostResult } from "./verdict.ts";
 
 /** A terminal that moves its cursor; "dumb" ones (an editor's shell) don't. */
 function isScreen(): boolean {

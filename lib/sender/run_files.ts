@@ -9,7 +9,8 @@ import { appendLine, updateFile } from "../files.ts";
 import { printable } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import { type EndedRun, endedRun, historyLine, maxHistoryBytes } from "./history.ts";
-import { exitCode, type Outcome, verdictNames } from "./outcome.ts";
+import { exitCode, type Outcome } from "./outcome.ts";
+import { verdictNames } from "./summary.ts";
 
 /**
  * Keeps a run where the options say. Resolves with what went wrong, a line each; never rejects.

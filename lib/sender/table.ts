@@ -1,20 +1,7 @@
 /** The outcome as a table for people. */
-import { askedHosts } from "../ask/verdicts.ts";
-import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
-import {
-  actionOf,
-  type ExitCode,
-  exitCode,
-  type HostVerdict,
-  hostVerdicts,
-  isProbe,
-  type Outcome,
-  type Verdict,
-  verdictCounts,
-  verdictOf,
-} from "./outcome.ts";
-import { offsetText } from "./verdict.ts";
+import { actionOf, isProbe, type Outcome } from "./outcome.ts";
+import { type HostVerdict, hostVerdicts, offsetText, summaryLine, verdictOf } from "./summary.ts";
 
 /** How a line stands out on a terminal that knows colors. */
 type Tone = "plain" | "good" | "doubtful" | "bad" | "heading";
@@ -141,123 +128,6 @@ export function tableLines(outcome: Outcome, style: TableStyle): string[] {
     ...rowLines(rowsOf(outcome), numberColumns, style),
     cutLine(summaryLine(outcome), style.columns),
   ];
-}
-
-/** Hosts or targets that a line names before it counts the rest. */
-const maxNamed = 8;
-
-/** What a count of hosts with a verdict is called. */
-export const verdictWord: Record<Verdict, string> = {
-  stuck: "STUCK",
-  failed: "failed",
-  "no answer": "without answer",
-  unverified: "unverified",
-  stale: "refused as stale",
-  pending: "pending",
-  healed: "healed",
-  flushed: "flushed",
-  alive: "alive",
-  missing: "missing",
-  ok: "ok",
-  asked: "asked without proof",
-  "not asked": "not asked",
-};
-
-/** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
-function sentText(outcome: Outcome): string {
-  const { targets, copies } = outcome.record;
-  const reached = targets.filter(({ sent, error }) => sent > 0 || error === null)
-    .map(({ target }) => target.hostname);
-  const action = actionOf(outcome);
-  if (action === "none") return "No datagram";
-  const subject = {
-    probe: "Probe",
-    "flush all": "Flush",
-    "flush listed": "Flush of listed addresses",
-    password: "Password",
-  }[action];
-  return reached.length === 0
-    ? `${subject} not sent`
-    : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
-}
-
-/**
- * The outcome as a line without a line break: what was sent, how many hosts are in which state, and
- * by name those that something is wrong with.
- */
-export function summaryLine(outcome: Outcome): string {
-  const { hosts, record, plan } = outcome;
-  const parts = [sentText(outcome)];
-  const counts = Array.from(
-    verdictCounts(outcome),
-    ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
-  );
-  const isSigned = plan.exchange.content.kind === "signed";
-  const asked = askedHosts(outcome.asked).length;
-  const tallies = [
-    ...isSigned && !record.hasLostAddresses
-      ? [`${countText(hosts.length, "host", "hosts")} answered`]
-      : [],
-    ...asked > 0 ? [`${countText(asked, "host was", "hosts were")} asked`] : [],
-  ];
-  const told = [tallies, counts].filter((list) => list.length > 0).map((list) => list.join(", "));
-  if (told.length > 0 && outcome.exitCode !== exitCode.nothingSent) parts.push(told.join(": "));
-  const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
-    .map(({ name, text }) => `${name} ${text}`);
-  if (named.length > 0) parts.push(listText(named, maxNamed));
-  for (const { target, sent, error } of record.targets) {
-    if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
-  }
-  const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...record.asked.remarks]
-    .join("; ");
-}
-
-/** What else should be known of a run that asked for acks. */
-function remarks(outcome: Outcome): string[] {
-  const { hosts, own, missingCount, impostors, record } = outcome;
-  const { elsewhere, uncounted, unverified, strayPorts } = record;
-  const { first, last } = outcome.plan.sourcePorts;
-  const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
-  const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
-  const names = Map.groupBy(hosts, ({ name }) => name);
-  const twice = [...names].filter(([, all]) => new Set(all.map(({ host }) => host.key)).size > 1);
-  const tooMany = uncounted.get("too many hosts") ?? 0;
-  const dropped = uncounted.get("too many at once") ?? 0;
-  return [
-    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
-        outcome.asked.length === 0
-      ? [
-        `no ack came in${own.length > 0 ? " from others" : ""}: ` +
-        `a firewall here must let in UDP to ${ports}`,
-      ]
-      : [],
-    ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
-    ...impostors.length > 0
-      ? [
-        `a pinned name was used by another key at ${
-          listText(impostors.flatMap(({ addresses }) => [...addresses]), maxNamed)
-        }`,
-      ]
-      : [],
-    ...twice.length > 0
-      ? [`several hosts are named ${listText(twice.map(([name]) => name), maxNamed)}`]
-      : [],
-    ...elsewhere.size > 0
-      ? [`acks from where nothing was sent to: ${listText([...elsewhere.keys()], maxNamed)}`]
-      : [],
-    ...unverified > 0
-      ? [`${countText(unverified, "ack was", "acks were")} not verified in time`]
-      : [],
-    ...tooMany > 0 ? [`${countText(tooMany, "ack", "acks")} of further hosts not counted`] : [],
-    ...dropped > 0 ? [`${countText(dropped, "ack", "acks")} came too fast to be verified`] : [],
-  ];
-}
-
-/** How loud the system log should be about an exit code. */
-export function severityOf(code: ExitCode): "info" | "warning" | "error" {
-  if (code === exitCode.good) return "info";
-  return code === exitCode.notGood || code === exitCode.hindered ? "warning" : "error";
 }
 
 /** The shortest time from one drawing to the next, in ms: hosts may answer by the hundred. */
