@@ -3,7 +3,7 @@
  * requests that follow from it. It outlives what goes wrong around it: a FIFO that is not there yet or
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
-import { askedHosts, askedText } from "../ask/verdicts.ts";
+import { askedHosts } from "../ask/verdicts.ts";
 import { messageOf, RunError } from "../errors.ts";
 import { createSdNotify } from "../unix_datagram.ts";
 import type { HostMemory } from "../sender/asking.ts";
@@ -13,8 +13,9 @@ import { readPassword, readSeed } from "../sender/preparation.ts";
 import { run } from "../sender/run.ts";
 import type { Outcome } from "../sender/outcome.ts";
 import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
+import { askedText, stateText } from "../sender/summary.ts";
 import { logToSystem } from "../sender/syslog.ts";
-import { type HostResult, stateText } from "../sender/verdict.ts";
+import type { HostResult } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { sleep, systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";
@@ -204,8 +205,8 @@ async function probe(
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
   if (options.secret.kind !== "key file" && options.ask === null) return new Map();
-  // The metrics' drill is a longer one, with hosts by name: this one doesn't take its place.
-  const quick = { ...quickProbe, output: "line", metricsFile: null } as const;
+  // A drill is a longer one, with hosts by name: metrics and history don't take this one for it.
+  const quick = { ...quickProbe, output: "line", metricsFile: null, historyFile: null } as const;
   const outcome = await run({ ...options, ...quick }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);

@@ -46,8 +46,8 @@ const maxFrameBytes = 2048;
 /** Frames that are read without letting others run. */
 const maxFramesAtOnce = 512;
 
-/** An instruction of a filter, as `struct sock_filter` has it. */
-interface FilterInstruction {
+/** An instruction of a classic BPF program: `jt` and `jf` count instructions to skip. */
+export interface FilterInstruction {
   readonly code: number;
   readonly jt: number;
   readonly jf: number;

@@ -6,8 +6,9 @@
  * right MACs. What is called signed is signed by the host itself: it speaks, but nonsense. An invented
  * host that answers as a host would is no forgery: siege.ts has it.
  */
-import { ackStatuses, type HostSigner } from "../../lib/wire/ack.ts";
+import { ackStatuses } from "../../lib/wire/ack.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
+import type { SyncSigner } from "../../lib/wire/keys.ts";
 import { requestFilterOf } from "../../lib/wire/request.ts";
 import { inFolder, outcomeOf, run } from "../support/command.ts";
 import { hostSigner, signAck } from "../support/datagrams.ts";
@@ -67,7 +68,7 @@ function ackClasses(now: Answered, before: Answered, random: Random): AttackClas
   const others = (name: string, offset: number, isRight: (value: number) => boolean) =>
     every(name, () => otherBytes(ack, offset, isRight).map(signed));
   /** Signed by somebody else in the host's name: its key stands in the ack. */
-  const impostor: HostSigner = { publicKey: hostSigner.publicKey, sign: invented.sign };
+  const impostor: SyncSigner = { publicKey: hostSigner.publicKey, sign: invented.sign };
   const inItsName = () => answerOf(request, random.pick(ackStatuses), random, {}, impostor);
   function smallOrderHost() {
     const point = random.pick(smallOrderPoints);

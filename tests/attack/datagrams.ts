@@ -1,8 +1,8 @@
 /** Genuine datagrams of each kind, and the changes that make others of them. */
-import type { AckStatus, FlushAck, HostSigner } from "../../lib/wire/ack.ts";
+import type { AckStatus, FlushAck } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { maxAddresses } from "../../lib/wire/datagram.ts";
-import { signedMessage } from "../../lib/wire/keys.ts";
+import { signedMessage, type SyncSigner } from "../../lib/wire/keys.ts";
 import { type FlushRequest, requestFilterOf } from "../../lib/wire/request.ts";
 import { seededRandom } from "../measure/statistics.ts";
 import { createRouter, hostSigner, signAck, signRequest } from "../support/datagrams.ts";
@@ -114,7 +114,7 @@ export function withAckMac(bytes: Uint8Array, request: Uint8Array, { key } = rou
 export function withAckSignature(
   bytes: Uint8Array,
   request: Uint8Array,
-  signer: HostSigner,
+  signer: SyncSigner,
 ): Bytes {
   const keyed = replaced(bytes, bytes.length - 112, ...signer.publicKey);
   const signedPart = keyed.subarray(0, -80);

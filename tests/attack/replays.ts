@@ -138,6 +138,6 @@ export async function attackSteppedClock(part: number, random: Random): Promise<
   moved.bothMs += forgottenAfterMs;
   moved.wallMs = 0;
   await station("back from a day ahead, ids forgotten");
-  const { repeated, stale } = stage.counters.counted;
-  return stage.finish({ sent, repeated, stale });
+  const { counted: { repeated }, stale } = stage.counters;
+  return stage.finish({ sent, repeated, stale: total(stale) });
 }

@@ -4,9 +4,9 @@
  * addresses and from one off the link, and call themselves by the honest host's name. The run ends
  * on time and leaves a report, nothing goes off the link, and the pinned host's word stands.
  */
-import { ackStatuses, type FlushAck, type HostSigner } from "../../lib/wire/ack.ts";
+import { ackStatuses, type FlushAck } from "../../lib/wire/ack.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
-import { formatKey } from "../../lib/wire/keys.ts";
+import { formatKey, type SyncSigner } from "../../lib/wire/keys.ts";
 import { inFolder, outcomeOf } from "../support/command.ts";
 import { hostSigner, signAck } from "../support/datagrams.ts";
 import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
@@ -65,7 +65,7 @@ function lie(
   request: Bytes,
   random: Random,
   { status, ...changes }: Partial<FlushAck> & Pick<FlushAck, "status">,
-  signer: HostSigner,
+  signer: SyncSigner,
 ): Bytes {
   const host = random.pick(inventedNames);
   const ack = answerOf(request, status, random, { host, ...changes }, signer);

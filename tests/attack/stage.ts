@@ -154,9 +154,9 @@ export class Stage implements AsyncDisposable {
 
   /** Waits until the service has judged everything that was sent, and its acks are here. */
   async settle(): Promise<void> {
-    const { counted, refused } = this.counters;
+    const { counted, refused, stale } = this.counters;
     const isSettled = () =>
-      counted.accepted + counted.repeated + counted.stale + total(refused) ===
+      counted.accepted + counted.repeated + total(stale) + total(refused) ===
         this.#sum("sent") - this.#before.sent &&
       counted.acksSent === this.#sum("received") - this.#before.received;
     const end = performance.now() + timeoutMs;

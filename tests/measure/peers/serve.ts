@@ -12,8 +12,8 @@
 import process from "node:process";
 import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
-import { allowNetworks } from "../../../lib/receiver/accept.ts";
-import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { allowNetworks } from "../../../lib/receiver/sources.ts";
+import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
@@ -21,7 +21,7 @@ import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import {
   hasRightFilter,
   requestHeaderFault,
-  requestKeyIdOffset,
+  requestKeyIdOf,
   requestMessage,
   requestSignatureOf,
 } from "../../../lib/wire/request.ts";
@@ -77,7 +77,7 @@ const routerKeys = parseRouterKeys([sharedRouter.publicText]);
 function serveChecks(withSignature: boolean): Promise<never> {
   return receiveAll((bytes) => {
     if (requestHeaderFault(bytes) !== null) return;
-    const key = routerKeys.find(bytes, requestKeyIdOffset);
+    const key = routerKeys.find(requestKeyIdOf(bytes));
     if (key === undefined || !hasRightFilter(bytes, key)) return;
     if (withSignature) isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes));
     note();

@@ -1,6 +1,6 @@
-import { createChallenges } from "../../../lib/receiver/challenges.ts";
+import { createChallenges } from "../../../lib/receiver/replay_window.ts";
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
-import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
+import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
 import { sharedRouter, signedRequest } from "../requests.ts";
 import { type Context, figure, type Row, type Section } from "../section.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { AskerOptions } from "../../../lib/ask/asker.ts";
-import type { Question } from "../../../lib/ask/inquiry.ts";
+import type { Question } from "../../../lib/ask/questions.ts";
 import { parseAddress } from "../../../lib/wire/addresses.ts";
 import { askOn, macOf, oldMac, question, type SentFrame } from "./virtual_link.ts";
 

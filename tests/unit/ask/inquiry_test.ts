@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { addressKey, type Heard } from "../../../lib/ask/frames.ts";
-import { Inquiry, type Question } from "../../../lib/ask/inquiry.ts";
+import { Inquiry } from "../../../lib/ask/inquiry.ts";
+import type { Question } from "../../../lib/ask/questions.ts";
 import { macOf, oldMac, ownMac, question } from "./virtual_link.ts";
 
 const host = "192.0.2.10";

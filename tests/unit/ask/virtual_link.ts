@@ -4,7 +4,7 @@
  */
 import { ask, type AskerOptions } from "../../../lib/ask/asker.ts";
 import { addressKey, type Heard, readFrame } from "../../../lib/ask/frames.ts";
-import type { Question } from "../../../lib/ask/inquiry.ts";
+import type { Question } from "../../../lib/ask/questions.ts";
 import type { AskReport } from "../../../lib/ask/verdicts.ts";
 import { parseAddress } from "../../../lib/wire/addresses.ts";
 import { sleep } from "../../../lib/time.ts";
@@ -101,6 +101,8 @@ export async function askOn(
     time,
     pace: 1_000,
     probeOnly: false,
+    isTold: () => false,
+    watch: () => {},
     openSocket: () => ({
       linkLayerAddress: ownMac,
       send(frame) {

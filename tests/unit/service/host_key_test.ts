@@ -1,38 +1,12 @@
 import assert from "node:assert/strict";
-import { defaultSettings, type Settings } from "../../../lib/config/settings.ts";
 import {
   createHostKeyFile,
   type HostKeyStore,
-  keysText,
   loadHostKey,
-  loadRouterKeys,
-} from "../../../lib/service/keys.ts";
-import { StartError } from "../../../lib/service/start_error.ts";
+} from "../../../lib/service/host_key.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import { inFolder } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
-
-const [one, two] = [createRouter(1), createRouter(2)];
-
-function withSettings(changes: Partial<Settings>): Settings {
-  return { ...defaultSettings(), ...changes };
-}
-
-Deno.test("loadRouterKeys() gives the keys that RouterKeys lists", () => {
-  const keys = loadRouterKeys(withSettings({ RouterKeys: [one.publicText, two.publicText] }));
-  assert.equal(keysText(keys), `${one.key.idText} ${two.key.idText}`);
-});
-
-Deno.test("loadRouterKeys() needs a key or a Password", () => {
-  const none = loadRouterKeys(withSettings({ Password: "secret" }));
-  assert.equal(keysText(none), "none (legacy only)");
-  assert.throws(() => loadRouterKeys(withSettings({})), (error) => {
-    assert.ok(error instanceof StartError);
-    assert.deepEqual([error.event, error.exitStatus], ["keyMissing", 2]);
-    assert.match(error.message, /^RouterKeys is empty and no Password is set; .*--public-key/);
-    return true;
-  });
-});
 
 /** A store in memory that fails on command. */
 function createStore(kept: Uint8Array | null = null) {
@@ -107,7 +81,9 @@ Deno.test(
           `run chmod 600 ${path}`,
       });
       Deno.chmodSync(path, 0o600);
-      for (const text of ["", "arpflush-host-secret-AA", "AAECAw", `${one.secretText}\n`]) {
+      for (
+        const text of ["", "arpflush-host-secret-AA", "AAECAw", `${createRouter(1).secretText}\n`]
+      ) {
         Deno.writeTextFileSync(path, text);
         assert.throws(() => store.read(), {
           message: `Cannot read host key "${path}": it is broken`,

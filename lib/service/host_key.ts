@@ -1,36 +1,9 @@
-/** The routers' keys that the settings list, and the key of this host. */
-import type { Settings } from "../config/settings.ts";
+/** The key of this host, by which senders know its acks, and where Linux keeps it. */
 import { messageOf, systemReason } from "../errors.ts";
-import { readSecretFile } from "../secret_file.ts";
+import { isMissing, readSecretFile } from "../secret_file.ts";
 import { contentLines } from "../text.ts";
-import { createSyncSigner, type SyncSigner } from "../wire/ed25519_node.ts";
-import { formatKey, keyLength, parseRouterKeys, type RouterKeys } from "../wire/keys.ts";
-import { StartError } from "./start_error.ts";
-
-/**
- * The keys of the routers that this host obeys; none will do with a Password. Throws a `StartError`
- * that says how to list one where there is neither.
- */
-export function loadRouterKeys({ RouterKeys: texts, Password: password }: Settings): RouterKeys {
-  if (texts.length === 0 && password === "") {
-    throw new StartError(
-      "keyMissing",
-      "RouterKeys is empty and no Password is set; " +
-        'list what "arpflush --public-key -k FILE" prints on each router',
-    );
-  }
-  return parseRouterKeys(texts);
-}
-
-/** Key ids for the log. */
-export function keysText(routerKeys: RouterKeys): string {
-  return keyIds(routerKeys).join(" ") || "none (legacy only)";
-}
-
-/** The ids of the routers' keys. */
-export function keyIds({ keys }: RouterKeys): string[] {
-  return keys.map(({ idText }) => idText);
-}
+import { createSyncSigner } from "../wire/ed25519_node.ts";
+import { formatKey, keyLength, type SyncSigner } from "../wire/keys.ts";
 
 /** Where this host's key is kept. Its methods throw an Error whose message is one whole line. */
 export interface HostKeyStore {
@@ -74,11 +47,7 @@ export function createHostKeyFile(
   const path = `${folder}/host-key`;
   return {
     read() {
-      try {
-        Deno.statSync(path);
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound) return null;
-      }
+      if (isMissing(path)) return null;
       const lines = contentLines(readSecretFile(path, "host key"));
       const seed = lines.length === 1 ? parseHostSeed(lines[0].content) : null;
       if (seed === null) throw new Error(`Cannot read host key "${path}": it is broken`);

@@ -1,37 +1,23 @@
-/** Limits on what anybody on the network could cause: log lines, and answers. */
+/** Limits on the log lines that anybody on the network could cause. */
 import type { EventName, EventValues, Report } from "../log/events.ts";
 import type { Clock, Time } from "../time.ts";
 import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
 import type { Refusal, RefusalReason } from "./accept.ts";
 
-/**
- * Lets at most `max` things through in any period of `periodMs`; the caller hands in the monotonic
- * time in ms. True: let it through.
- */
-export function createRateLimit(max: number, periodMs: number): (now: number) => boolean {
-  const passed: number[] = [];
-  return (now) => {
-    while (passed.length > 0 && now - passed[0] >= periodMs) passed.shift();
-    if (passed.length >= max) return false;
-    passed.push(now);
-    return true;
-  };
-}
-
 const minuteMs = 60_000;
 
-/**
- * Reports the first event of its kind, then at most one a minute. Values are computed only for what
- * is reported.
- */
-export function createLimitedReport(
-  report: Report,
-  event: EventName,
-  { monotonic }: Clock,
-): (values: () => EventValues) => void {
-  const passes = createRateLimit(1, minuteMs);
-  return (values) => {
-    if (passes(monotonic())) report(event, values());
+/** A report that drops events; `values` is called only for what is reported. */
+export type LimitedReport = (event: EventName, values: () => EventValues) => void;
+
+/** Reports the first event of each kind, then at most one a minute of that kind. */
+export function createLimitedReport(report: Report, { monotonic }: Clock): LimitedReport {
+  /** Monotonic ms of what was reported last. */
+  const reportedAt = new Map<EventName, number>();
+  return (event, values) => {
+    const now = monotonic();
+    if (now - (reportedAt.get(event) ?? -Infinity) < minuteMs) return;
+    reportedAt.set(event, now);
+    report(event, values());
   };
 }
 

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { type PortOwner, watchPort } from "../../../lib/service/port_watch.ts";
+import { defaultSettings } from "../../../lib/config/settings.ts";
+import {
+  deafToBroadcasts,
+  type ReadPortOwners,
+  watchPort,
+} from "../../../lib/service/listening.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createTestTime } from "../../support/test_time.ts";
 import { keepReport } from "../receiver/harness.ts";
@@ -7,10 +12,10 @@ import { keepReport } from "../receiver/harness.ts";
 function start(listen: readonly string[]) {
   const time = createTestTime();
   const { report, said } = keepReport();
-  const owners: PortOwner[] = [];
+  const owners: ReturnType<ReadPortOwners>[number][] = [];
   let isBroken = false;
   const { look, stop } = watchPort(
-    () => ({ addresses: listen.map(parsePrefix), port: 27_735 }),
+    { addresses: listen, port: 27_735 },
     (port) => {
       if (isBroken) throw new Error("GetExtendedUdpTable returned 8");
       return port === 27_735 ? owners : [];
@@ -70,5 +75,24 @@ for (
     look();
     assert.equal(time.timers, 1);
     assert.equal(texts().length, isReported ? 1 : 0);
+  });
+}
+
+for (
+  const [address, os, hears] of [
+    ["192.0.2.20", "linux", false],
+    ["2001:db8::20", "linux", false],
+    ["0.0.0.0", "linux", true],
+    ["::", "linux", true],
+    ["127.0.0.1", "linux", true],
+    ["192.0.2.20", "windows", true],
+  ] as const
+) {
+  Deno.test(`deafToBroadcasts() says ${!hears} of ${address} on ${os}`, () => {
+    const Listen = ["127.0.0.1", address].map(parsePrefix);
+    assert.deepEqual(
+      deafToBroadcasts({ ...defaultSettings(), Listen }, os),
+      hears ? [] : [address],
+    );
   });
 }
