@@ -3,7 +3,7 @@
  * requests that follow from it. It outlives what goes wrong around it: a FIFO that is not there yet or
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
-import { askedHosts, askedText } from "../ask/verdicts.ts";
+import { askedHosts } from "../ask/verdicts.ts";
 import { messageOf, RunError } from "../errors.ts";
 import { createSdNotify } from "../unix_datagram.ts";
 import type { HostMemory } from "../sender/asking.ts";
@@ -13,8 +13,9 @@ import { readPassword, readSeed } from "../sender/preparation.ts";
 import { run } from "../sender/run.ts";
 import type { Outcome } from "../sender/outcome.ts";
 import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
+import { askedText, stateText } from "../sender/summary.ts";
 import { logToSystem } from "../sender/syslog.ts";
-import { type HostResult, stateText } from "../sender/verdict.ts";
+import type { HostResult } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { sleep, systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";

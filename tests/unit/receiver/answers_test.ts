@@ -11,7 +11,7 @@ import { Counters } from "../../../lib/receiver/counters.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-import { keepReport } from "./harness.ts";
+import { keepReport, manyAddresses } from "./harness.ts";
 
 const to = { transport: "udp", hostname: "192.0.2.1", port: 5, local: "0.0.0.0" } as const;
 const encode = () => new Uint8Array(3);
@@ -177,7 +177,7 @@ Deno.test("Reporter marks what a flush removed within 10 minutes, for flushes al
 
 Deno.test("Reporter remembers the last 4,096 addresses that were removed", async () => {
   const { reporter } = startReporter();
-  const many = Array.from({ length: 4_096 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const many = manyAddresses(4_096);
   reporter.removed(many);
   reporter.removed([many[0]]);
   reporter.removed([parsePrefix("192.0.2.1")]);
