@@ -4,13 +4,13 @@
  */
 import { parseSettingsText } from "../../lib/config/file.ts";
 import { defaultSettings } from "../../lib/config/settings.ts";
-import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { type RunningService, startService } from "../../lib/service/running_service.ts";
 import { systemTime } from "../../lib/time.ts";
 import type { FlushAck } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { idLength, offsets } from "../../lib/wire/datagram.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
+import { emptyCache } from "../support/empty_cache.ts";
 import { readAck, signRequest } from "../support/datagrams.ts";
 import { type Bytes, otherRouter, router } from "./datagrams.ts";
 import { count, Findings, total } from "./findings.ts";
@@ -102,7 +102,7 @@ export class Stage implements AsyncDisposable {
     this.#service = await startService({
       load: () => ({ settings, origins }),
       configureLog: () => (event) => count(this.events, event),
-      openCache: () => Promise.resolve(createMemoryCache()),
+      openCache: () => Promise.resolve(emptyCache),
       // The attacker's address is this machine's own as well, and the host itself is always let in.
       readAddresses: () => [],
       time: {
