@@ -98,9 +98,8 @@ export class Flusher {
     this.#holdDownMs = holdDownMs;
   }
 
-  /** When the pending flush is due (monotonic ms), or null. */
-  get due(): number | null {
-    if (this.#pending === null) return null;
+  /** When the gate allows the next flush (monotonic ms). */
+  get nextStart(): number {
     return this.#starts.length < maxStarts ? -Infinity : this.#starts[0] + this.#holdDownMs;
   }
 
@@ -134,23 +133,20 @@ export class Flusher {
 
   /** Starts the pending flush now; resolves when none is running. */
   async finish(): Promise<void> {
-    this.#start();
+    if (this.#pending !== null) this.#start(this.#pending);
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   #startWhenDue(): void {
     this.#cancelTimer();
-    const { due } = this;
-    if (due === null) return;
+    if (this.#pending === null) return;
     const { monotonic, after } = this.#parts.time;
-    const ms = due - monotonic();
-    if (ms <= 0) this.#start();
+    const ms = this.nextStart - monotonic();
+    if (ms <= 0) this.#start(this.#pending);
     else this.#cancelTimer = after(ms, () => this.#startWhenDue());
   }
 
-  #start(): void {
-    const scope = this.#pending;
-    if (scope === null) return;
+  #start(scope: FlushScope): void {
     this.#cancelTimer();
     this.#starts = [...this.#starts, this.#parts.time.monotonic()].slice(-maxStarts);
     this.#pending = null;

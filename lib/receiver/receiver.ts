@@ -141,10 +141,8 @@ export class Receiver {
   /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
   async configure(rules: ReceiverRules): Promise<void> {
     const { addresses, port, holdDownMs } = rules;
-    const old = this.#rules;
-    if (port !== old.port || addresses.join() !== old.addresses.join()) {
-      await this.#listeners.move(addresses, port === old.port ? this.port : port);
-    }
+    // Any port stays the one that it is.
+    await this.#listeners.move(addresses, port === this.#rules.port ? this.port : port);
     this.#rules = rules;
     this.#flusher.setHoldDown(holdDownMs);
   }
@@ -265,7 +263,7 @@ export class Receiver {
     this.counters.count("repeated");
     const isEnd = seen.result !== null && seen.result.status !== "pending";
     if (seen.isStale || isEnd && !this.#mayRetry(seen)) return this.#acknowledge(seen, from);
-    if (seen.acknowledge) seen.sources.wait(from);
+    seen.sources.wait(from);
     // Its bytes are those that were accepted, so they can be parsed.
     const request = isEnd ? parseRequest(bytes) : null;
     if (request === null) return this.#acknowledge(seen, from);
@@ -285,7 +283,7 @@ export class Receiver {
     source: AddressPrefix,
   ): void {
     const who = senderText(request, seen.key, from);
-    if (request.acknowledge) seen.sources.wait(from);
+    seen.sources.wait(from);
     // The flush first: what is counted and logged can wait for it.
     this.#work(seen, { request, source, who });
     this.counters.countAccepted(request.created, seen.key.idText);
@@ -375,9 +373,8 @@ export class Receiver {
     reports: readonly NeighborReport[],
   ): RequestResult {
     const microsUntilDue = () => {
-      const { due } = this.#flusher;
-      if (flush.hasStarted || due === null) return 0;
-      return Math.max(0, due - this.#parts.time.monotonic()) * 1_000;
+      if (flush.hasStarted) return 0;
+      return Math.max(0, this.#flusher.nextStart - this.#parts.time.monotonic()) * 1_000;
     };
     return {
       status: "pending",

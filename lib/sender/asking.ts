@@ -4,8 +4,7 @@
  * heard. It is loaded when it is used.
  */
 import { ask, type OpenSocket } from "../ask/asker.ts";
-import { addKnownHosts, type KnownHost, readKnownHosts } from "../ask/known_hosts.ts";
-import { HostListener } from "../ask/listener.ts";
+import { addKnownHosts, HostListener, type KnownHost, readKnownHosts } from "../ask/known_hosts.ts";
 import { type NamedHost, questionsOf } from "../ask/questions.ts";
 import type { AskReport, AskResult, Neighbor } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
@@ -59,7 +58,7 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
   const probeOnly = options.action === "probe";
   const { addresses, remarks } = addressesInQuestion(options, now);
   const { libc, lack } = openSockets();
-  const learned = neighborsOf(libc, now);
+  const learned = await neighborsOf(libc, now);
   const named = await namedHosts(options.hosts, asking.expected, time);
   const { questions, remarks: unasked } = questionsOf({
     interfaces: now,
@@ -224,10 +223,10 @@ function uniqueAddresses(addresses: readonly AddressPrefix[]): AddressPrefix[] {
 }
 
 /** Hosts that the kernel knows, then those that were heard before. */
-function neighborsOf(
+async function neighborsOf(
   libc: Libc | null,
   interfaces: readonly OwnInterface[],
-): { readonly neighbors: readonly Neighbor[]; readonly remarks: readonly string[] } {
+): Promise<{ readonly neighbors: readonly Neighbor[]; readonly remarks: readonly string[] }> {
   const neighbors: Neighbor[] = [];
   const remarks: string[] = [];
   try {
@@ -248,7 +247,7 @@ function neighborsOf(
       listening.look();
       neighbors.push(...listening.heard());
     }
-    neighbors.push(...readKnownHosts(knownHostsFile));
+    neighbors.push(...await readKnownHosts(knownHostsFile));
   } catch (error) {
     remarks.push(messageOf(error));
   }

@@ -17,8 +17,16 @@ import {
   requestMessage,
   sealRequest,
 } from "../wire/request.ts";
-import { type Copies, type Schedule, sendCopies, sendOne, type TargetOutcome } from "./copies.ts";
-import type { DatagramPort, OpenDatagramPort, Receive } from "./datagram_port.ts";
+import {
+  type Copies,
+  type DatagramPort,
+  type OpenDatagramPort,
+  type Receive,
+  type Schedule,
+  sendCopies,
+  sendOne,
+  type TargetOutcome,
+} from "./datagram_port.ts";
 import type { ExpectedHosts } from "./expectation.ts";
 import { type FollowUp, FollowUps, pendingPatienceMs } from "./follow_ups.ts";
 import {

@@ -1,30 +1,13 @@
 /** How a run ended: every host's result, who is missing, the exit code. */
-import {
-  type AskedHost,
-  askedHosts,
-  askedText,
-  type AskResult,
-  type AskVerdict,
-  askVerdicts,
-  weightOf,
-} from "../ask/verdicts.ts";
+import { type AskedHost, askedHosts, type AskResult, weightOf } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
 import type { Action } from "../wire/request.ts";
-import type { TargetOutcome } from "./copies.ts";
+import type { TargetOutcome } from "./datagram_port.ts";
 import type { ExchangeRecord } from "./exchange.ts";
 import type { ExpectedHost } from "./expectation.ts";
 import type { Host } from "./hosts.ts";
-import { formatPrefix } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
 import type { Plan } from "./preparation.ts";
-import {
-  type HostResult,
-  hostResult,
-  type HostState,
-  hostStates,
-  isGood,
-  stateText,
-} from "./verdict.ts";
+import { type HostResult, hostResult, hostStates, isGood } from "./verdict.ts";
 
 /** The sender's exit codes; `--help` has them too. */
 export const exitCode = {
@@ -136,7 +119,7 @@ function unheardTexts(
   return [`not heard until then: ${unheard}`];
 }
 
-/** Whether it is shown as a host: of others that were not asked nothing is known but their number. */
+/** Whether it counts as a host: at another address that was not asked there may be none. */
 export function isListed({ verdict, expected }: AskedHost): boolean {
   return expected || verdict !== "not asked";
 }
@@ -186,84 +169,11 @@ function codeOf(
     actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
   if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
+  const isUnverified = record.unverified > 0 && record.endedEarly === null;
   const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
-    record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
+    isUnverified || hosts.some(({ state }) => !isGood(state)) ||
     asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;
   const isWhole = hindrances.length === 0 && asked.every((one) => weightOf(one) === "none");
   return isWhole ? exitCode.good : exitCode.hindered;
-}
-
-/** A service's word on its host, what asking by ARP came to, or neither. */
-export type Verdict = HostState | AskVerdict | "missing";
-
-/** All verdicts. */
-export const verdictNames: readonly Verdict[] = [
-  ...new Set<Verdict>([...hostStates, ...askVerdicts, "missing"]),
-];
-
-/** What a run says of one host. */
-export interface HostVerdict {
-  /** What tells it from other hosts, in other runs of this process too. */
-  readonly id: string;
-  /** The name that it gives or, if it is missing, that it was expected under; fit for a terminal. */
-  readonly name: string;
-  /** The name it was expected under; null if nobody expected it by name. */
-  readonly expectedName: string | null;
-  readonly verdict: Verdict;
-  /** The verdict in a few words, with the addresses that it is about. */
-  readonly text: string;
-  readonly isGood: boolean;
-  /** The addresses in question that it has at another's link-layer address. */
-  readonly stuck: readonly string[];
-}
-
-/**
- * The verdict on each host that counts: those that answered, the worst first, those that were asked by
- * ARP, the worst first, then those that are missing by name.
- */
-export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome): HostVerdict[] {
-  return [
-    ...hosts.map((result): HostVerdict => ({
-      id: `${result.host.key} ${result.host.instance}`,
-      name: result.name,
-      expectedName: expectedNames.get(result.host) ?? null,
-      verdict: result.state,
-      text: stateText(result),
-      isGood: isGood(result.state),
-      stuck: result.findings.filter(({ finding }) => finding === "stuck")
-        .map(({ address }) => formatPrefix(address)),
-    })),
-    ...askedHosts(asked).filter(isListed).map((one): HostVerdict => ({
-      id: one.name ?? one.host,
-      name: printable(one.name ?? one.host),
-      expectedName: one.name,
-      verdict: one.verdict,
-      text: askedText(one),
-      isGood: weightOf(one) === "none",
-      stuck: one.results.filter(({ verdict }) => verdict === "stuck")
-        .map(({ address }) => formatPrefix(address)),
-    })),
-    ...missing.map(({ label }): HostVerdict => ({
-      id: label,
-      name: printable(label),
-      expectedName: label,
-      verdict: "missing",
-      text: "missing",
-      isGood: false,
-      stuck: [],
-    })),
-  ];
-}
-
-/** How many hosts got each verdict, those that are missing without a name too. */
-export function verdictCounts(outcome: Outcome): Map<Verdict, number> {
-  const counts = new Map<Verdict, number>();
-  const verdicts = [
-    ...outcome.hosts.map(({ state }) => state),
-    ...askedHosts(outcome.asked).map(({ verdict }) => verdict),
-  ];
-  for (const verdict of verdicts) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
-  if (outcome.missingCount > 0) counts.set("missing", outcome.missingCount);
-  return counts;
 }

@@ -154,9 +154,10 @@ async function preparePlan(options: SendOptions): Promise<Plan> {
   try {
     return await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
   } catch (error) {
-    if (options.historyFile !== null || options.metricsFile !== null) {
-      const { keepFailure } = await import("./run_files.ts");
-      (await keepFailure(options, error)).forEach(say);
+    const isKept = options.historyFile !== null || options.metricsFile !== null;
+    if (isKept && error instanceof Error) {
+      const { keepRun } = await import("./run_files.ts");
+      (await keepRun(error, options)).forEach(say);
     }
     throw error;
   }

@@ -204,7 +204,7 @@ interface UnverifiedAck {
  * time; the signature is left to the caller. Nothing in it is a view of the bytes.
  */
 export function decodeAck(bytes: Uint8Array, request: SentRequest): UnverifiedAck | AckFault {
-  if (bytes.length < ackLength(0)) return "length";
+  // Undefined in a datagram that is too short, which has no ack's length then.
   const count = bytes[offset.count];
   if (count > maxAddresses || bytes.length !== ackLength(count)) return "length";
   if (

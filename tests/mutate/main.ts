@@ -11,7 +11,7 @@ const stryker = "@stryker-mutator/core@9.6.1";
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
 const ofReceiver = ["tests/unit/receiver", "tests/unit/protocol_model_test.ts"];
-const senderTests = "exchange expectation follow_ups hosts verdict outcome table";
+const senderTests = "exchange expectation follow_ups hosts verdict outcome summary table";
 const ofSender = senderTests.split(" ").map((name) => `tests/unit/sender/${name}_test.ts`);
 const ofService = [...ofReceiver, "tests/unit/service/running_service_test.ts"];
 /** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
@@ -37,7 +37,7 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/ask/inquiry.ts": ["inquiry", "asker", "forged"].map((one) =>
     `tests/unit/ask/${one}_test.ts`
   ),
-  "lib/sender/run_metrics.ts": ["tests/unit/sender/run_metrics_test.ts"],
+  "lib/sender/run_files.ts": ["tests/unit/sender/run_files_test.ts"],
 };
 
 /** Of Stryker's report, what is read of it. Columns and lines count from 1. */

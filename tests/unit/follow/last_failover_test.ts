@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { AskResult } from "../../../lib/ask/verdicts.ts";
 import { LastFailover } from "../../../lib/follow/last_failover.ts";
 import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
-import type { EndedRun } from "../../../lib/sender/ended_run.ts";
+import type { EndedRun } from "../../../lib/sender/history.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
 import {
   type Answered,

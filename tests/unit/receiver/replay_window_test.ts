@@ -1,8 +1,15 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import type { Peer } from "../../../lib/receiver/listeners.ts";
-import { AckSources, ReplayWindow, type SeenRequest } from "../../../lib/receiver/replay_window.ts";
+import {
+  AckSources,
+  createChallenges,
+  ReplayWindow,
+  type SeenRequest,
+} from "../../../lib/receiver/replay_window.ts";
+import { createMac } from "../../../lib/wire/keys.ts";
 import { step } from "../../support/schedules.ts";
+import { routerKey, vectors } from "../wire/vectors.ts";
 import { router } from "./harness.ts";
 
 const started = 1_700_000_000_000;
@@ -171,4 +178,36 @@ Deno.test("AckSources tell who waits, each once, until the end", () => {
   assert.deepEqual(sources.waiting(true), []);
   for (let port = 0; port < 100; port++) sources.wait({ ...to, port });
   assert.equal(sources.waiting(true).length, 64);
+});
+
+const challenges = createChallenges(createMac(Uint8Array.fromHex(vectors.challengeSecret)));
+const otherKeyId = Uint8Array.of(1, 2, 3, 4);
+
+Deno.test("createChallenges() never makes the challenge of zeros, which means none", () => {
+  const unlikely = createChallenges(() => new Uint8Array(16));
+  assert.equal(unlikely.present(routerKey.id, 0).toHex(), "0000000000000001");
+  assert.ok(!unlikely.isRight(new Uint8Array(8), routerKey.id, 0));
+});
+
+Deno.test("createChallenges() makes the golden challenges, one for 30 seconds", () => {
+  for (const { slot, challenge } of vectors.challenges) {
+    for (const now of [30_000 * slot, 30_000 * slot + 29_999.9]) {
+      assert.equal(challenges.present(routerKey.id, now).toHex(), challenge);
+    }
+  }
+});
+
+Deno.test("isRight() takes the present challenge and the last one, of the same key and start", () => {
+  fc.assert(fc.property(fc.nat(1e9), fc.nat(100_000), (then, age) => {
+    const challenge = challenges.present(routerKey.id, then);
+    const slots = Math.floor((then + age) / 30_000) - Math.floor(then / 30_000);
+    assert.equal(challenges.isRight(challenge, routerKey.id, then + age), slots <= 1);
+    assert.ok(challenge.some(Boolean));
+    assert.equal(challenges.isRight(challenge, otherKeyId, then), false);
+    assert.equal(
+      createChallenges(createMac(new Uint8Array(32))).isRight(challenge, routerKey.id, then),
+      false,
+    );
+    assert.equal(challenges.isRight(new Uint8Array(8), routerKey.id, then), false);
+  }));
 });

@@ -240,8 +240,11 @@ Deno.test({
       });
       assert.deepEqual([code, stderr], [4, ""]);
       assert.match(stdout, /^web1 .* flushed$/m);
-      const end = "1 flushed; ended early: interrupted; not heard until then: 1 host\n";
-      assert.ok(stdout.endsWith(end), stdout);
+      // The second copy's ack may be on its way through the check.
+      assert.match(
+        stdout,
+        /: 1 flushed; ended early: interrupted; not heard until then: 1 host(; 1 ack .*)?\n$/,
+      );
     }
   },
 });

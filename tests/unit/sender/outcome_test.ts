@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hostVerdicts, verdictCounts } from "../../../lib/sender/outcome.ts";
+import { verdictCounts } from "../../../lib/sender/summary.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import { answer, reports } from "./answers.ts";
 import {
@@ -61,6 +61,10 @@ const codes: [what: string, answers: readonly Answered[], code: number, Plan?, F
   ["acks were still to be verified", [healed], 3, {}, { unverified: 1 }],
   ["a named interface can't be used", [healed], 3, { faults: ["No e9"] }],
   ["it was ended before somebody answered", [healed], 4, count(2), { endedEarly: "stopped" }],
+  ["it was ended while an ack was verified", [healed], 4, {}, {
+    endedEarly: "stopped",
+    unverified: 1,
+  }],
   ["it was ended and a host is stuck", [stuck], 3, {}, { endedEarly: "stopped" }],
   ["addresses left that a host had elsewhere", [stuck, pending], 4, count(3), left],
   ["an address left and nothing else is wrong", [stuck], 4, {}, { left: ["192.0.2.1"] }],
@@ -171,30 +175,4 @@ Deno.test("outcomeOf() takes nobody for missing in a run that was ended, and say
 Deno.test("outcomeOf() puts the worst host first", () => {
   const { hosts } = outcome([healed, failed, stuck]);
   assert.deepEqual(hosts.map(({ name }) => name), ["db1", "win1", "web1"]);
-});
-
-Deno.test("hostVerdicts() says of each host what it is, under which name, and where it is stuck", () => {
-  const ended = outcome([healed, stuck], expected("WEB1.example.org\ncache9"));
-  const common = { expectedName: null, isGood: false, stuck: [] };
-  const text = "STUCK 192.0.2.1 at 02:00:00:00:00:01";
-  assert.deepEqual(hostVerdicts(ended).map(({ id: _, ...rest }) => rest), [
-    { ...common, name: "db1", verdict: "stuck", text, stuck: ["192.0.2.1"] },
-    {
-      ...common,
-      name: "web1",
-      expectedName: "WEB1.example.org",
-      verdict: "healed",
-      text: "healed",
-      isGood: true,
-    },
-    { ...common, name: "cache9", expectedName: "cache9", verdict: "missing", text: "missing" },
-  ]);
-});
-
-Deno.test("verdictCounts() counts those that are missing without a name", () => {
-  assert.deepEqual([...verdictCounts(outcome([healed, stuck], count(4)))], [
-    ["stuck", 1],
-    ["healed", 1],
-    ["missing", 2],
-  ]);
 });

@@ -2,16 +2,22 @@
 import assert from "node:assert/strict";
 import { RunError } from "../../../lib/errors.ts";
 import { exposition, gauge, parseExposition } from "../../../lib/exposition.ts";
-import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
-import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_files.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { hasPromtool, promtool, samplesOf } from "../metrics/samples.ts";
 import { answer, reports } from "./answers.ts";
-import { type Answered, countOf, expectedOf, healed, outcome, stuck } from "./helpers.ts";
+import {
+  type Answered,
+  countOf,
+  endedAt,
+  expectedOf,
+  healed,
+  outcome,
+  runOf,
+  stuck,
+} from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
-const everywhere = { interfaceNames: [], addresses: null, expect: null };
-const at = 1_767_323_045_006;
 const expected = "web1\ndb1.example.org\ncache9";
 
 /** A failover or drill in which these hosts answered, and these were expected. */
@@ -19,9 +25,9 @@ function ran(
   answers: readonly Answered[],
   names: string | null = expected,
   isDrill = false,
-  scope: Parameters<typeof endedRun>[1] = everywhere,
+  scope: Parameters<typeof runOf>[1] = {},
 ) {
-  return endedRun(
+  return runOf(
     outcome(answers, {
       exchange: {
         ...isDrill ? { content: signed(planned({ action: "probe" })) } : {},
@@ -29,7 +35,6 @@ function ran(
       },
     }),
     scope,
-    at,
   );
 }
 
@@ -41,7 +46,7 @@ Deno.test("metricsAfterRun() has every number of a run, zeros too", () => {
   const samples = samplesOf(metricsAfterRun("", ran([healed, stuck])));
   const of = (name: string, labels = "") =>
     samples.get(`arpflush_${name}{run="failover"${labels}}`);
-  assert.equal(of("run_timestamp_seconds"), at / 1_000);
+  assert.equal(of("run_timestamp_seconds"), endedAt / 1_000);
   assert.equal(of("run_duration_seconds"), 6);
   assert.equal(of("run_exit_code"), 3);
   for (const verdict of ["stuck", "healed", "missing"]) {
@@ -53,19 +58,18 @@ Deno.test("metricsAfterRun() has every number of a run, zeros too", () => {
 });
 
 Deno.test("metricsAfterRun() keeps what the other kind of run and the daemon said", () => {
-  const failover = metricsAfterRun(metricsAfterHeartbeat("", at), ran([healed, stuck]));
+  const failover = metricsAfterRun(metricsAfterHeartbeat("", endedAt), ran([healed, stuck]));
   const drill = metricsAfterRun(failover, ran([healed], null, true));
   const before = samplesOf(failover);
   const after = samplesOf(drill);
   for (const [name, value] of before) assert.equal(after.get(name), value, name);
   assert.equal(after.get('arpflush_run_hosts{run="drill",verdict="healed"}'), 1);
-  assert.equal(after.get("arpflush_router_heartbeat_timestamp_seconds"), at / 1_000);
+  assert.equal(after.get("arpflush_router_heartbeat_timestamp_seconds"), endedAt / 1_000);
   assert.equal(metricsAfterRun(drill, ran([healed], null, true)), drill);
 });
 
 Deno.test("metricsAfterRun() tells runs on one interface apart, not from those on all", () => {
-  const on = (...interfaceNames: string[]) =>
-    ran([healed], null, false, { ...everywhere, interfaceNames });
+  const on = (...interfaceNames: string[]) => ran([healed], null, false, { interfaceNames });
   const codes = (text: string) =>
     [...samplesOf(text).keys()].flatMap((name) =>
       /^arpflush_run_exit_code(.*)$/.exec(name)?.[1] ?? []
@@ -93,7 +97,7 @@ Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwi
   const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
   assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");
   for (const [address, expected] of [["192.0.2.9", true], ["192.0.2.1", false]] as const) {
-    const scope = { ...everywhere, addresses: [parsePrefix(address)] };
+    const scope = { addresses: [parsePrefix(address)] };
     const after = metricsAfterRun(first, ran([mended], undefined, false, scope));
     assert.equal(isStuck(after), expected, `only ${address} was in question`);
   }
@@ -125,7 +129,7 @@ Deno.test("metricsAfterRun() names a thousand stuck hosts at most, and counts th
 
 Deno.test("metricsAfterRun() takes a run that could not be prepared", () => {
   const before = metricsAfterRun("", ran([healed, stuck]));
-  const failed = failedRun({ action: "flush all", ...everywhere }, new RunError("No key", 2), at);
+  const failed = runOf(new RunError("No key", 2));
   const samples = samplesOf(metricsAfterRun(before, failed));
   assert.equal(samples.get('arpflush_run_exit_code{run="failover"}'), 2);
   assert.equal(samples.get(stuckSample("db1.example.org")), 1);
@@ -151,7 +155,7 @@ Deno.test({
   name: "promtool has no complaint about a router's metrics file",
   ignore: !hasPromtool,
   async fn() {
-    const text = metricsAfterRun(metricsAfterHeartbeat("", at), ran([healed, stuck]));
+    const text = metricsAfterRun(metricsAfterHeartbeat("", endedAt), ran([healed, stuck]));
     assert.deepEqual(await promtool(["check", "metrics"], text), { success: true, output: "" });
   },
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { jsonReport, pinLine } from "../../../lib/sender/json_report.ts";
+import { jsonReport, pinLine } from "../../../lib/sender/report.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import { askResult, expectedOf, healed, outcome, stuck } from "./helpers.ts";
 import { hostKey, routerKey } from "./virtual_run.ts";
