@@ -82,7 +82,7 @@ Deno.test("install.ps1 says what it couldn't undo, and undoes the rest", async (
   ]);
   assert.equal(report.exitCode, 1);
   assert.match(textOf(report), /^Failed: Cannot start service/m);
-  assert.match(textOf(report), /^ {2}NOT undone: write settings: injected failure/m);
+  assert.match(textOf(report), /^ {2}NOT undone: write registry: injected failure/m);
   const others = (facts: readonly string[]) => facts.filter((fact) => !fact.includes("NPSL"));
   assert.deepEqual(others(report.after), others(report.before));
   assert.notDeepEqual(report.after, report.before);
