@@ -14,6 +14,10 @@ const service = String.raw`HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\
 const eventSource = String
   .raw`HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\EventLog\Application\ArpFlush`;
 const serviceExe = String.raw`"C:\Program Files\ArpFlush\arpflush-service.exe"`;
+
+const installer = await openInstaller("stand-ins");
+Deno.test.afterAll(async () => await installer[Symbol.asyncDispose]());
+
 /** A run, and what is expected of it. */
 interface Step extends Run {
   readonly ends: number;
@@ -47,13 +51,15 @@ function idle(parameters: Parameters, ends: number, says?: RegExp, more?: Partia
   return { parameters, ends, says, changes: false, ...more };
 }
 
-/** Takes steps by name, in this order on one machine, and holds them to what is expected. */
+/** Takes steps by name, in this order on a fresh machine, and holds them to what is expected. */
 async function live<Name extends string>(
   steps: Readonly<Record<Name, Step>>,
 ): Promise<{ reports: Readonly<Record<Name, Report>>; calls: string[][] }> {
-  await using installer = await openInstaller("stand-ins");
+  await installer.calls();
   const entries = Object.entries<Step>(steps);
-  const list = await installer.run(...entries.map(([, step]) => step));
+  const list = await installer.run(
+    ...entries.map(([, step], i): Run => i === 0 ? { fresh: true, ...step } : step),
+  );
   const reports: Partial<Record<string, Report>> = {};
   for (const [i, [name, { ends, says, changes }]] of entries.entries()) {
     const [report, text] = [list[i], `${name}:\n${textOf(list[i])}`];
@@ -67,7 +73,8 @@ async function live<Name extends string>(
 }
 
 Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't", async () => {
-  const notPublic = /^Failed: Cannot take a key: hosts need the public one.* is the secret key, make/m;
+  const notPublic =
+    /^Failed: Cannot take a key: hosts need the public one.* is the secret key, make/m;
   const noKey = /Cannot install without -RouterKeys/;
   const noSum = /the SHA-256 of C:.*arpflush\.exe is not the one in SHA256SUMS$/m;
   const steps = /"register service".*\n.*"start service".*\n.*"make firewall rule".*Port 27735/;
@@ -312,7 +319,7 @@ Deno.test("install.ps1 leaves alone what an administrator has changed", async ()
 });
 
 Deno.test("install.ps1 takes no folder that somebody else has made, or that leads elsewhere", async () => {
-  await using installer = await openInstaller("stand-ins");
+  await installer.run({ fresh: true });
   const folder = "/prefix/drive_c/Program Files/ArpFlush";
   const first = install({ RouterKeys: [r1] });
   // Wine takes every other user of Unix for one that Windows doesn't know, and a link for a reparse point.
@@ -330,6 +337,7 @@ Deno.test("install.ps1 takes no folder that somebody else has made, or that lead
     assert.match(textOf(report), says);
     if (ends > 0) assert.deepEqual(report.after, report.before, textOf(report));
   }
+  await sh(installer.session, 'rm "$1" && mv "$1 2" "$1"', folder);
 });
 
 Deno.test("install.ps1 leaves alone another product's service of that name", async () => {
