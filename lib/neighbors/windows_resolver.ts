@@ -8,72 +8,19 @@ import type { Time } from "../time.ts";
 import type { IpHelper } from "../win32/iphlpapi.ts";
 import type { IpNetRow } from "../win32/netioapi.ts";
 import { win32 } from "../win32/win32_error.ts";
-import {
-  type AddressPrefix,
-  formatAddress,
-  isLinkLocal,
-  isWholeAddress,
-} from "../wire/addresses.ts";
+import { type AddressPrefix, formatAddress, isLinkLocal } from "../wire/addresses.ts";
 import { type FoundNeighbor, foundWithout, NeighborCacheError } from "./neighbor_cache.ts";
 import {
   callError,
-  chooseLink,
   describeRow,
-  hasForeignAddress,
   isDone,
-  isPermanent,
   type Link,
-  linkLayerAddressOf,
-  readLinks,
-  readRoutes,
+  linksOf,
+  questionRow,
   readRows,
+  reportRow,
   rowKey,
 } from "./windows_tables.ts";
-
-export const notConcerned = foundWithout("not concerned");
-const noNeighbor = foundWithout("no neighbor");
-
-/** What a row of the table says of its address. */
-export function reportRow(row: IpNetRow | undefined): FoundNeighbor {
-  if (row === undefined) return noNeighbor;
-  const linkLayerAddress = linkLayerAddressOf(row);
-  if (linkLayerAddress !== null) {
-    return { state: isPermanent(row) ? "permanent" : "neighbor", cached: true, linkLayerAddress };
-  }
-  return hasForeignAddress(row) ? foundWithout("unknown", true) : noNeighbor;
-}
-
-/** The row that names an address on a link, for the calls that take one. */
-export function questionRow(address: AddressPrefix, link: Link): IpNetRow {
-  return {
-    address,
-    scopeId: isLinkLocal(address) ? link.interfaceIndex : 0,
-    interfaceIndex: link.interfaceIndex,
-    interfaceLuid: link.interfaceLuid,
-    physicalAddress: new Uint8Array(),
-    state: 0,
-    flags: 0,
-  };
-}
-
-/** The link that each address is on, or null for what can't be looked at. */
-export function linksOf(
-  ip: IpHelper,
-  addresses: readonly AddressPrefix[],
-  source?: AddressPrefix,
-): (Link | null)[] {
-  if (addresses.length === 0) return [];
-  const links = readLinks(ip);
-  const routes = readRoutes(ip);
-  return addresses.map((address) =>
-    isWholeAddress(address) ? chooseLink(ip, links, routes, address, source) : null
-  );
-}
-
-/** The neighbor cache's rows by `rowKey`. */
-export function readRowsByKey(ip: IpHelper): ReadonlyMap<string, IpNetRow> {
-  return new Map(readRows(ip).map((row) => [rowKey(row), row]));
-}
 
 /** Datagrams that have Windows ask a link for an address. */
 export interface Datagrams extends Disposable {
@@ -99,10 +46,10 @@ export function openUdpDatagrams(): Datagrams {
   return {
     async send(address, link) {
       // Sent from the link's own address, or to its zone, it leaves through that interface.
-      const zoned = isLinkLocal(address) && address.family === 6;
+      const zoned = isLinkLocal(address);
       const hostname = `${formatAddress(address)}${zoned ? `%${link.interfaceIndex}` : ""}`;
       const to = { transport: "udp", hostname, port: discardPort } as const;
-      await socketAt(zoned ? "::" : formatAddress(link.own)).send(new Uint8Array(1), to);
+      await socketAt(zoned ? "::" : formatAddress(link.address)).send(new Uint8Array(1), to);
     },
     [Symbol.dispose]() {
       for (const socket of sockets.values()) socket.close();
@@ -114,7 +61,6 @@ export function openUdpDatagrams(): Datagrams {
 interface ResolverParts {
   readonly ip: IpHelper;
   readonly openDatagrams: () => Datagrams;
-  readonly resolveMs: number;
   readonly time: Time;
 }
 
@@ -128,10 +74,16 @@ interface Question {
   readonly start: number;
   /** When it is to be asked for anew, ms from its start. */
   askAgain: number[];
+  /** Both end the waiting. */
   readonly settle: (found: FoundNeighbor) => void;
   readonly fail: (error: unknown) => void;
 }
 
+const notConcerned = foundWithout("not concerned");
+
+/** How long an address is waited for. */
+const resolveMs = 1000;
+/** Between two readings of the table: 10 ms, then twice as long each time up to 160 ms. */
 const firstWaitMs = 10;
 const maxWaitMs = 160;
 /** When what nobody has answered is asked for anew: Windows itself would wait a second. */
@@ -178,43 +130,44 @@ export class Resolver {
       for (const older of this.#waiting) {
         if (older.key === key) older.askAgain = older.askAgain.filter((ms) => ms === 0);
       }
-      return new Promise<FoundNeighbor>((resolve, reject) => {
-        const settle = (neighbor: FoundNeighbor) => {
+      const { promise, resolve, reject } = Promise.withResolvers<FoundNeighbor>();
+      const question: Question = {
+        key,
+        link,
+        row,
+        start,
+        askAgain: [0, ...askAgainAfterMs],
+        settle: (neighbor) => {
+          this.#waiting.delete(question);
           settled(index, neighbor);
           resolve(neighbor);
-        };
-        const askAgain = [0, ...askAgainAfterMs];
-        this.#waiting.add({ key, link, row, start, askAgain, settle, fail: reject });
-      });
+        },
+        fail: (error) => {
+          this.#waiting.delete(question);
+          reject(error);
+        },
+      };
+      this.#waiting.add(question);
+      return promise;
     });
     this.#waitMs = firstWaitMs;
     if (this.#waiting.size > 0) this.#lookAndAsk();
     return await Promise.all(found);
   }
 
-  #settle(question: Question, found: FoundNeighbor): void {
-    this.#waiting.delete(question);
-    question.settle(found);
-  }
-
-  #fail(question: Question, error: unknown): void {
-    this.#waiting.delete(question);
-    question.fail(error);
-  }
-
   #lookAndAsk(): void {
     try {
       this.#toAsk = this.#look();
     } catch (error) {
-      for (const question of [...this.#waiting]) this.#fail(question, error);
+      for (const { fail } of [...this.#waiting]) fail(error);
     }
     this.#askOn();
   }
 
   /** Settles what is answered or has waited long enough; gives what is to be asked for. */
   #look(): Question[] {
-    const { ip, time, resolveMs } = this.#parts;
-    const rows = readRowsByKey(ip);
+    const { ip, time } = this.#parts;
+    const rows = readRows(ip);
     return [...this.#waiting].filter((question) => {
       const { key, start, askAgain } = question;
       const waited = time.monotonic() - start;
@@ -222,20 +175,20 @@ export class Resolver {
       const isOld = askAgain[0] === 0;
       const isAnswer = report.state === "permanent" || (!isOld && report.state !== "no neighbor");
       if (!isAnswer && waited < resolveMs) return waited >= askAgain[0] || !rows.has(key);
-      this.#settle(question, report);
+      question.settle(report);
       return false;
     });
   }
 
   /** Asks for what is to be asked for, some at a time, and looks again until nobody waits. */
   #askOn(): void {
-    const { resolveMs, time } = this.#parts;
+    const { time } = this.#parts;
     for (const question of this.#toAsk.splice(0, maxAskedAtOnce)) {
       if (!this.#waiting.has(question)) continue;
       try {
         this.#ask(question);
       } catch (error) {
-        this.#fail(question, error);
+        question.fail(error);
       }
     }
     this.#cancelTimer();
@@ -260,9 +213,9 @@ export class Resolver {
       askAgain.shift();
       const code = ip.deleteIpNetEntry2(row);
       // The interface is gone.
-      if (code === win32.fileNotFound) return this.#settle(question, notConcerned);
+      if (code === win32.fileNotFound) return question.settle(notConcerned);
       if (!isDone(code)) {
-        return this.#fail(question, callError(`DeleteIpNetEntry2(${describeRow(row)})`, code));
+        return question.fail(callError(`DeleteIpNetEntry2(${describeRow(row)})`, code));
       }
     }
     this.#datagrams ??= openDatagrams();
@@ -270,7 +223,7 @@ export class Resolver {
     this.#datagrams.send(row.address, link).catch((error) => {
       if (!(error instanceof Deno.errors.PermissionDenied)) return;
       const text = `Cannot send to ${formatAddress(row.address)}: ${systemReason(error)}`;
-      this.#fail(question, new NeighborCacheError(text, win32.accessDenied));
+      question.fail(new NeighborCacheError(text, win32.accessDenied));
     });
   }
 }

@@ -40,7 +40,8 @@ Deno.test("arpflush --follow heals at the line, when the address has come", asyn
   // Lines of an earlier failover, up to the last byte that the pipe takes: nothing of them counts.
   const stale = 'INSTANCE "lan" MASTER 100\n'.repeat(2_520);
   const filling = run(["sh", "-c", 'exec 3<>"$2"; printf %s "$1" >&3; sleep 5', "sh", stale, fifo]);
-  const daemon = segment.follow(fifo);
+  const history = `${folder}/history.jsonl`;
+  const daemon = segment.follow(fifo, "--history", history);
   await daemon.line(/Following/);
   await daemon.line(/: Probe: /);
   assert.deepEqual(flushed(daemon), []);
@@ -49,6 +50,9 @@ Deno.test("arpflush --follow heals at the line, when the address has come", asyn
   assert.ok([null, routerMac].includes(await segment.linkLayerAddress()));
   assert.equal(reports(daemon).length, 2, daemon.log.join("\n"));
   assert.equal(await daemon.stop(), 0);
+  // The probe at the start is no drill.
+  const kept = (await Deno.readTextFile(history)).trim().split("\n");
+  assert.deepEqual(kept.map((line) => JSON.parse(line).run), ["failover"]);
   await filling;
 });
 

@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { replaceFile, updateFile } from "../../lib/files.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../lib/receiver/counters.ts";
-import { endedRun } from "../../lib/sender/ended_run.ts";
-import { metricsAfterRun } from "../../lib/sender/run_metrics.ts";
+import { metricsAfterRun } from "../../lib/sender/run_files.ts";
 import { isInstalled, until } from "../support/command.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
-import { expectedOf, outcome, stuck } from "../unit/sender/helpers.ts";
+import { expectedOf, outcome, runOf, stuck } from "../unit/sender/helpers.ts";
 
 const program = "prometheus-node-exporter";
 const ignore = !await isInstalled(program);
@@ -21,7 +20,7 @@ Deno.test({
     const counters = new Counters();
     counters.countRefused("id reused");
     counters.countFlushed(7, 12_345);
-    counters.countAuthentic("accepted", Date.now() - 40, "01234567");
+    counters.countAccepted(Date.now() - 40, "01234567");
     const text = metricsText({
       counters,
       keyIds: ["01234567"],
@@ -33,12 +32,7 @@ Deno.test({
     // What a killed service leaves is not read.
     await Deno.writeTextFile(`${folder}/arpflush.prom.tmp`, text.slice(0, 100));
     const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
-    const run = endedRun(
-      ended,
-      { interfaceNames: ["e0"], addresses: null, expect: null },
-      Date.now(),
-    );
-    const routerText = metricsAfterRun("", run);
+    const routerText = metricsAfterRun("", runOf(ended, { interfaceNames: ["e0"] }));
     await Deno.mkdir(`${folder}/router`);
     await updateFile(`${folder}/router/r.prom`, () => routerText);
     await Deno.symlink(`${folder}/router/r.prom`, `${folder}/r.prom`);
