@@ -6,7 +6,7 @@ import { type AddressPrefix, parsePrefix } from "../wire/addresses.ts";
 import { defaultPort } from "../wire/datagram.ts";
 import type { Action } from "../wire/request.ts";
 import { defaultSourcePorts, type PortRange } from "./datagram_port.ts";
-import { parseHost, type Target, uniquePrefixes } from "./targets.ts";
+import { parseHost, type TargetOptions, uniquePrefixes } from "./targets.ts";
 
 /** All options; the help names each. */
 export const senderOptions = {
@@ -54,11 +54,7 @@ type Secret =
   | { readonly kind: "password file"; readonly path: string };
 
 /** Options of a run that sends. */
-export interface SendOptions {
-  readonly all: boolean;
-  /** Names that narrow `all`; empty: every interface. */
-  readonly interfaceNames: readonly string[];
-  readonly hosts: readonly Target[];
+export interface SendOptions extends TargetOptions {
   readonly port: number;
   /** Own ports, of which the first free one is taken. */
   readonly sourcePorts: PortRange;

@@ -135,7 +135,9 @@ export function stateText(result: HostResult): string {
     case "stale":
       return `REFUSED as stale, its clock is ${offsetText(host.clock)}`;
     case "stuck":
-      return `STUCK ${named((one) => placeText(one) + (one.permanent ? " (permanent)" : ""))}`;
+      return `STUCK ${
+        named((one) => placeText(one) + (one.report?.state === "permanent" ? " (permanent)" : ""))
+      }`;
     case "no answer":
     case "unverified":
       return `${state} ${named(({ address }) => formatPrefix(address))}`;
