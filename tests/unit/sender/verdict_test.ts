@@ -9,7 +9,7 @@ import {
   type IsOwnLinkLayerAddress,
 } from "../../../lib/sender/verdict.ts";
 import type { NeighborReport } from "../../../lib/wire/ack.ts";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { answer, asked, isOwnMac, reports } from "./answers.ts";
 
 const vip = parsePrefix("192.0.2.1/32");
@@ -29,6 +29,7 @@ const meanings: readonly [keyof typeof reports, string, string][] = [
 function resultOf(
   given: readonly (readonly [AskedRequest, Answer | null])[],
   isOwn: IsOwnLinkLayerAddress = isOwnMac,
+  left: readonly string[] = [],
 ) {
   const hosts = new Hosts({
     requests: given.map(([request]) => request),
@@ -38,7 +39,7 @@ function resultOf(
     compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
   });
   for (const [request, one] of given) if (one !== null) hosts.note("aa", one, request, false);
-  return hostResult(hosts.all()[0], hosts, isOwn);
+  return hostResult(hosts.all()[0], hosts, isOwn, left);
 }
 
 /** What a host found that reported this, in a probe or after a flush. */
@@ -97,6 +98,17 @@ Deno.test("hostResult() finds nothing where a request with a report isn't answer
   assert.deepEqual(findings[1], { address: vip, finding: "unverified", ...nothing });
   const bare = resultOf([[one, healed], [asked("02", { report: false }), null]]);
   assert.deepEqual([bare.state, bare.findings.length], ["healed", 1]);
+});
+
+Deno.test("hostResult() says nothing of an address that has left, reported or not", () => {
+  const here = asked("03", { addresses: [parsePrefix("192.0.2.9/32")] });
+  const findings = [answer("flushed", [reports.foreign]), null].map((given) =>
+    resultOf([[here, healed], [one, given]], isOwnMac, ["192.0.2.1"]).findings
+  );
+  assert.deepEqual(findings.map((found) => found.map(({ address }) => formatPrefix(address))), [
+    ["192.0.2.9"],
+    ["192.0.2.9"],
+  ]);
 });
 
 Deno.test("hostResult() carries the error of a failed flush, if that is the worst", () => {
