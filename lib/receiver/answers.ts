@@ -87,48 +87,23 @@ export class Acknowledger {
   }
 }
 
-/** How long it is remembered that a flush removed an address's entry. */
+/** How long it is remembered that a flush removed an address's entry; of the last 4,096. */
 const removedMemoryMs = 10 * 60_000;
 const maxRemoved = 4_096;
-
-/**
- * The addresses whose entries, with a link-layer address, flushes have removed within 10 minutes: the
- * last 4,096. So a report tells an address that nobody answers for and this host needs from one that
- * it never used.
- */
-class RemovedAddresses {
-  /** Monotonic ms of the last removal, in its order. */
-  readonly #removedAt = new Map<string, number>();
-
-  remember(addresses: readonly AddressPrefix[], now: number): void {
-    for (const address of addresses) {
-      const text = formatAddress(address);
-      this.#removedAt.delete(text);
-      this.#removedAt.set(text, now);
-    }
-    for (const text of this.#removedAt.keys()) {
-      if (this.#removedAt.size <= maxRemoved) break;
-      this.#removedAt.delete(text);
-    }
-  }
-
-  has(address: AddressPrefix, now: number): boolean {
-    return now - (this.#removedAt.get(formatAddress(address)) ?? -Infinity) < removedMemoryMs;
-  }
-}
-
 /** How long a reading of the routes is good for: one reading for all reports of a failover. */
 const maxRoutesAgeMs = 1_000;
 
 /**
- * Turns what was found at addresses into reports: whether routes go through them, whether flushes
- * removed their entries.
+ * Turns what was found at addresses into reports: whether routes go through them, and whether flushes
+ * have removed their entries, with a link-layer address, within 10 minutes. So a report tells an
+ * address that nobody answers for and this host needs from one that it never used.
  */
 export class Reporter {
   readonly #cache: NeighborCache;
   readonly #time: Time;
   readonly #report: LimitedReport;
-  readonly #removed = new RemovedAddresses();
+  /** Monotonic ms of the last removal, in its order. */
+  readonly #removedAt = new Map<string, number>();
   /** Null while the routes can't be read. */
   #nextHops: Promise<ReadonlySet<string> | null> = Promise.resolve(null);
   #readAt = -Infinity;
@@ -141,7 +116,14 @@ export class Reporter {
 
   /** Notes addresses whose entries a flush has removed. */
   removed(addresses: readonly AddressPrefix[]): void {
-    this.#removed.remember(addresses, this.#time.monotonic());
+    for (const address of addresses.map(formatAddress)) {
+      this.#removedAt.delete(address);
+      this.#removedAt.set(address, this.#time.monotonic());
+    }
+    for (const address of this.#removedAt.keys()) {
+      if (this.#removedAt.size <= maxRemoved) break;
+      this.#removedAt.delete(address);
+    }
   }
 
   /**
@@ -157,13 +139,15 @@ export class Reporter {
     const now = this.#time.monotonic();
     return found.map((one, i) => {
       const isWhole = isWholeAddress(addresses[i]);
-      const cached = one.cached || afterFlush && isWhole && this.#removed.has(addresses[i], now);
+      const text = formatAddress(addresses[i]);
+      const removedAt = this.#removedAt.get(text) ?? -Infinity;
+      const cached = one.cached || afterFlush && isWhole && now - removedAt < removedMemoryMs;
       const isUntold = nextHops === null && afterFlush && !cached && one.state === "no neighbor";
       return {
         ...one,
         state: isUntold ? "unknown" : one.state,
         cached,
-        gateway: isWhole && nextHops !== null && nextHops.has(formatAddress(addresses[i])),
+        gateway: isWhole && nextHops !== null && nextHops.has(text),
       };
     });
   }

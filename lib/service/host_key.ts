@@ -1,6 +1,6 @@
 /** The key of this host, by which senders know its acks, and where Linux keeps it. */
 import { messageOf, systemReason } from "../errors.ts";
-import { readSecretFile } from "../secret_file.ts";
+import { isMissing, readSecretFile } from "../secret_file.ts";
 import { contentLines } from "../text.ts";
 import { createSyncSigner } from "../wire/ed25519_node.ts";
 import { formatKey, keyLength, type SyncSigner } from "../wire/keys.ts";
@@ -47,11 +47,7 @@ export function createHostKeyFile(
   const path = `${folder}/host-key`;
   return {
     read() {
-      try {
-        Deno.statSync(path);
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound) return null;
-      }
+      if (isMissing(path)) return null;
       const lines = contentLines(readSecretFile(path, "host key"));
       const seed = lines.length === 1 ? parseHostSeed(lines[0].content) : null;
       if (seed === null) throw new Error(`Cannot read host key "${path}": it is broken`);

@@ -134,7 +134,7 @@ function checkText(loaded: LoadedSettings): string {
   const { settings, origins } = loaded;
   const lines = settingNames.map((name) => {
     const { unit } = settingTable[name];
-    const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
+    const origin = unit === undefined ? origins[name] : `${unit}; ${origins[name]}`;
     return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
   const remarks = deafToBroadcasts(settings).map((address) =>

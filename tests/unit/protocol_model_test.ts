@@ -27,7 +27,6 @@ import {
   formatPrefix,
   isWholeAddress,
   parsePrefix,
-  prefixContains,
 } from "../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys, type RouterKeys } from "../../lib/wire/keys.ts";
@@ -41,7 +40,13 @@ import {
 import { createRouter } from "../support/datagrams.ts";
 import { type Given, step } from "../support/schedules.ts";
 import { createTestTime, settle, type TestTime } from "../support/test_time.ts";
-import { createQueueSocket, notingCache, testParts, testRules } from "./receiver/harness.ts";
+import {
+  covers,
+  createQueueSocket,
+  notingCache,
+  testParts,
+  testRules,
+} from "./receiver/harness.ts";
 import { foreignMac, isOwnMac, ownMac } from "./sender/answers.ts";
 import { planned } from "./sender/virtual_run.ts";
 
@@ -305,11 +310,6 @@ class Host {
 
 const scopeText = (scope: FlushScope) => scope === "all" ? "all" : scope.map(formatPrefix).join();
 const isHeldDown = (scope: FlushScope) => scope === "all" || !scope.every(isWholeAddress);
-
-function covers(flushed: FlushScope, asked: FlushScope): boolean {
-  if (flushed === "all" || asked === "all") return flushed === "all";
-  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
-}
 
 const knownRouterKeys = new Map<string, RouterKeys>();
 function routerKeysOf(texts: readonly string[]): RouterKeys {

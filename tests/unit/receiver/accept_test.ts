@@ -21,7 +21,7 @@ import {
 } from "../../../lib/wire/request.ts";
 import { seal } from "../../support/datagrams.ts";
 import { createTestTime, type TestTime } from "../../support/test_time.ts";
-import { otherRouter, router, routerKeys, signed } from "./harness.ts";
+import { manyAddresses, otherRouter, router, routerKeys, signed } from "./harness.ts";
 
 const source = parsePrefix("192.0.2.1");
 const secret = new Uint8Array(32).fill(3);
@@ -446,7 +446,7 @@ Deno.test("isLegacyCopy() takes what comes from a source within 5 s of the first
 
 Deno.test("isLegacyCopy() remembers 1,024 sources and calls no other one's request a copy", () => {
   const isCopy = createAcceptanceState(0, secret).isLegacyCopy;
-  for (let i = 0; i < 1_024; i++) isCopy(parsePrefix(`10.0.${i >> 8}.${i & 255}`), 0);
+  for (const other of manyAddresses(1_024)) isCopy(other, 0);
   for (const now of [1, 2]) assert.equal(isCopy(source, now), false);
   assert.equal(isCopy(parsePrefix("10.0.0.0"), 3), true);
   assert.equal(isCopy(source, 5_000), false);

@@ -7,9 +7,9 @@ import {
 } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { Flusher } from "../../../lib/receiver/flusher.ts";
-import { type AddressPrefix, parsePrefix, prefixContains } from "../../../lib/wire/addresses.ts";
+import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createTestTime, settle, type TestTime } from "../../support/test_time.ts";
-import { keepReport, notingCache } from "./harness.ts";
+import { covers, keepReport, manyAddresses, notingCache, removing } from "./harness.ts";
 
 const holdDown = 10_000;
 const maxStarts = 3;
@@ -85,7 +85,7 @@ Deno.test("Flusher.finish() counts as a start at its own time, and as none witho
 });
 
 Deno.test("Flusher merges what is pending: all wins, what is covered is left out, 256 prefixes at most", async () => {
-  const many = Array.from({ length: 256 }, (_, i) => parsePrefix(`10.0.0.${i}`));
+  const many = manyAddresses(256);
   const cases: [FlushScope, FlushScope, FlushScope][] = [
     ["all", prefixes("192.0.2.1"), "all"],
     [prefixes("192.0.2.1"), "all", "all"],
@@ -111,11 +111,6 @@ Deno.test("Flusher merges what is pending: all wins, what is covered is left out
     assert.deepEqual(flushes[maxStarts], merged);
   }
 });
-
-function covers(flushed: FlushScope, asked: FlushScope): boolean {
-  if (flushed === "all" || asked === "all") return flushed === "all";
-  return asked.every((prefix) => flushed.some((other) => prefixContains(other, prefix)));
-}
 
 const scopes = fc.oneof(
   fc.constant("all" as const),
@@ -255,15 +250,10 @@ Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile",
   const { flusher, saidOf } = startFlusher(createTestTime(), {
     flush(scope) {
       scopes.push(scope);
-      return new Promise((resolve) =>
-        turns.push(() => resolve({ removed: 1, forgotten: [], micros: 1, notes: [] }))
-      );
+      return new Promise((resolve) => turns.push(() => resolve(removing(1))));
     },
   });
-  const ended = Array.from(
-    { length: 5_008 },
-    (_, i) => flusher.delete([parsePrefix(`10.0.${i >> 8}.${i & 255}`)], `router ${i}`),
-  );
+  const ended = manyAddresses(5_008).map((one, i) => flusher.delete([one], `router ${i}`));
   assert.equal(scopes.length, 8);
   turns[0]();
   await settle();
@@ -278,7 +268,7 @@ Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile",
 Deno.test("Flusher tells what a flush was of and which addresses it removed, a failing one none", async () => {
   const forgotten = [parsePrefix("192.0.2.1")];
   const { flusher, request, removed, saidOf } = startFlusher(createTestTime(), {
-    flush: () => Promise.resolve({ removed: 2, forgotten, micros: 1, notes: [] }),
+    flush: () => Promise.resolve(removing(2, { forgotten })),
   });
   await request("all", "a").ended;
   await flusher.delete([parsePrefix("192.0.2.2")], "a");

@@ -2,7 +2,6 @@
  * A receiver whose time a test advances and whose socket is a queue. What it receives and sends is
  * bytes, as on a real one.
  */
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type {
   FlushOutcome,
   FlushScope,
@@ -16,9 +15,11 @@ import {
   type ReceiverRules,
 } from "../../../lib/receiver/receiver.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
+import { type AddressPrefix, prefixContains, prefixOf } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { type FlushRequest, requestIdOf } from "../../../lib/wire/request.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRouter, hostSigner, readAck, signRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
@@ -54,7 +55,7 @@ export function notingCache(parts: Partial<NeighborCache> = {}): {
   const flushes: FlushScope[] = [];
   let failure: Error | null = null;
   const cache: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     flush(scope) {
       flushes.push(scope);
       if (failure !== null) return Promise.reject(failure);
@@ -134,6 +135,20 @@ export function createQueueSocket(send: (bytes: Uint8Array, to: Deno.Addr) => vo
       else take([bytes, from]);
     },
   };
+}
+
+/** So many addresses, each another one: 10.0.0.0 and so on. */
+export function manyAddresses(count: number): AddressPrefix[] {
+  return Array.from(
+    { length: count },
+    (_, i) => prefixOf(4, 32, 10, i >> 16, i >> 8 & 255, i & 255),
+  );
+}
+
+/** Whether a flush of one scope does what another asks for. */
+export function covers(flushed: FlushScope, asked: FlushScope): boolean {
+  if (flushed === "all" || asked === "all") return flushed === "all";
+  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
 }
 
 /** What a flush of these tests' caches gives that removed so many entries. */
