@@ -85,7 +85,8 @@ async function askBeside(
   try {
     const { askHosts } = await import("./asking.ts");
     record.asked = await askHosts({
-      options: { ...options, ask },
+      options,
+      how: ask,
       expected: plan.exchange.expected,
       interfaces: () => ownInterfaces(Deno.networkInterfaces()),
       time: systemTime,
