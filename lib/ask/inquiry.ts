@@ -223,7 +223,7 @@ export class Inquiry {
       address,
       verdict,
       linkLayerAddress: mac === null ? null : Uint8Array.fromHex(mac),
-      ms: this.#decidedAt === 0 ? 0 : this.#decidedAt - start,
+      ms: this.#decidedAt - start,
     };
   }
 }

@@ -1,29 +1,32 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type NotifyLine, NotifyLines } from "../../../lib/follow/notify_lines.ts";
+import { type NotifyLine, NotifyLines } from "../../../lib/follow/notify_fifo.ts";
 
 const utf8 = new TextEncoder();
 const read = (text: string) => new NotifyLines().add(utf8.encode(text));
 
-const known: [
-  text: string,
-  type: NotifyLine["type"],
-  name: string,
-  state: string,
-  n: number | null,
-][] = [
-  ['INSTANCE "V1" MASTER 50', "INSTANCE", "V1", "MASTER", 50],
-  ['GROUP "G0" STOP 0', "GROUP", "G0", "STOP", 0],
-  ['INSTANCE "V 1" MASTER_RX_LOWER_PRI 100', "INSTANCE", "V 1", "MASTER_RX_LOWER_PRI", 100],
-  ['INSTANCE "a" BACKUP 1" FAULT 255\r', "INSTANCE", 'a" BACKUP 1', "FAULT", 255],
-  ["INSTANCE V1 BACKUP", "INSTANCE", "V1", "BACKUP", null],
-  ['INSTANCE "" MASTER 1', "INSTANCE", "", "MASTER", 1],
+const known: [text: string, type: NotifyLine["type"], name: string, state: string][] = [
+  ['INSTANCE "V1" MASTER 50', "INSTANCE", "V1", "MASTER"],
+  ['GROUP "G0" STOP 0', "GROUP", "G0", "STOP"],
+  ['INSTANCE "V 1" MASTER_RX_LOWER_PRI 100', "INSTANCE", "V 1", "MASTER_RX_LOWER_PRI"],
+  ['INSTANCE "a" BACKUP 1" FAULT 255\r', "INSTANCE", 'a" BACKUP 1', "FAULT"],
+  ["INSTANCE V1 BACKUP", "INSTANCE", "V1", "BACKUP"],
+  ['INSTANCE "" MASTER 1', "INSTANCE", "", "MASTER"],
 ];
-for (const [text, type, name, state, priority] of known) {
+for (const [text, type, name, state] of known) {
   Deno.test(`NotifyLines reads ${JSON.stringify(text)}`, () => {
-    assert.deepEqual(read(`${text}\n`), [{ type, name, state, priority }]);
+    assert.deepEqual(read(`${text}\n`), [{ type, name, state }]);
   });
 }
+
+Deno.test("NotifyLines takes nothing for true that stood before the mark", () => {
+  const lines = new NotifyLines();
+  lines.add(utf8.encode('INSTANCE "torn'));
+  lines.restart("MARK 7");
+  const text = ['GROUP "old" MASTER 0', "garbage", 'INSTANCE "old', "MARK 7", 'GROUP "g" STOP 0'];
+  const said = lines.add(utf8.encode(text.map((line) => `${line}\n`).join("")));
+  assert.deepEqual([said.map(({ name }) => name), lines.unknown], [["g"], 0]);
+});
 
 Deno.test("NotifyLines counts lines of other words, and says nothing of empty ones", () => {
   const lines = new NotifyLines();
