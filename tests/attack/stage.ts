@@ -217,13 +217,13 @@ export class Stage implements AsyncDisposable {
       // Of a flush that is held down the end is waited for.
       if (ack.status !== "pending") resolve(ack);
     };
-    // In copies, as the host may be busy.
-    const copy = () => void this.#genuine.send(bytes);
-    const copies = setInterval(copy, 1_000);
     const limit = setTimeout(() => reject(new Error("No ack to a genuine request")), timeoutMs);
-    copy();
-    const ack = await promise.finally(() => [copies, limit].forEach(clearTimeout));
+    // Once: a copy of one that can't be remembered would be stale.
+    await this.#genuine.send(bytes);
+    const ack = await promise.finally(() => clearTimeout(limit));
     await this.settle();
+    // A next request has to be of a later millisecond, or a full window calls it stale.
+    await new Promise((resolve) => setTimeout(resolve, 2));
     if (ack.challenge !== null) {
       this.#challenges.add(`${by.key.idText} ${ack.challenge.toHex()}`);
     } else {
