@@ -1,5 +1,9 @@
+<<<<<<< HEAD
 import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { createChallenges } from "../../../lib/receiver/replay_window.ts";
+=======
+import { Challenges } from "../../../lib/receiver/replay_window.ts";
+>>>>>>> trunk
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
 import { signRequest } from "../../support/datagrams.ts";
@@ -84,7 +88,7 @@ function casesOf(): { guarded: Case[]; control: Case } {
   const request = signRequest(sharedRouter);
   const filter = request.subarray(-macLength);
   const { key } = sharedRouter;
-  const challenges = createChallenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
+  const challenges = new Challenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
   // In its first slot a host has no last challenge: both are the present one's guesses.
   const challenge = challenges.present(key.id, 0);
   const isChallenge = (guess: Uint8Array) => challenges.isRight(guess, key.id, 0);
