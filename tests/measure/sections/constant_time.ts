@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
-import { createChallenges } from "../../../lib/receiver/replay_window.ts";
-=======
 import { Challenges } from "../../../lib/receiver/replay_window.ts";
->>>>>>> trunk
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
 import { signRequest } from "../../support/datagrams.ts";
