@@ -1,4 +1,4 @@
-import { createChallenges } from "../../../lib/receiver/replay_window.ts";
+import { Challenges } from "../../../lib/receiver/replay_window.ts";
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
@@ -83,7 +83,7 @@ function casesOf(): { guarded: Case[]; control: Case } {
   const request = signedRequest();
   const filter = request.subarray(-macLength);
   const { key } = sharedRouter;
-  const challenges = createChallenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
+  const challenges = new Challenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
   // In its first slot a host has no last challenge: both are the present one's guesses.
   const challenge = challenges.present(key.id, 0);
   const isChallenge = (guess: Uint8Array) => challenges.isRight(guess, key.id, 0);
