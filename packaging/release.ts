@@ -6,11 +6,9 @@
 import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
 import { run } from "../tests/support/command.ts";
-import { makeTar, makeZip, sumsOf } from "./archive.ts";
-import { compileTargets } from "./compile.ts";
+import { compileTargets, writeSums } from "./compile.ts";
 import { pack } from "./pack.ts";
-import { root } from "./programs.ts";
-import { publisher } from "./publisher.ts";
+import { publisher, root } from "./programs.ts";
 import { billOfMaterials, type Materials, notices, npmPackages } from "./sbom.ts";
 
 /** What every platform's files are made of. */
@@ -127,20 +125,35 @@ ${folded.map((item) => `  * ${item}\n`).join("")}
 `;
 }
 
-/** Makes archive and packages of a folder that `pack()` made; gives their names. */
+/** The archives' tools write no translated text and no local time. */
+const env = { LC_ALL: "C", TZ: "UTC" };
+
+/**
+ * Makes archive and packages of a folder that `pack()` made; gives their names. The archive's bytes
+ * depend on nothing but the files and the time: names are sorted, owners are root.
+ */
 export async function releaseLinux(packed: string, parts: ReleaseParts): Promise<string[]> {
   const { output, version, epoch, documents, compression } = parts;
   const debs = await makeDebs(packed, parts);
   await addTexts(packed, documents);
   const archive = `arpflush-${version}-linux-x64.tar.gz`;
-  await makeTar(`${output}/${archive}`, { folder: packed, epoch, level: levels[compression] });
+  await run([
+    ...["tar", "--create", `--file=${output}/${archive}`, "--format=ustar"],
+    ...["--sort=name", `--mtime=@${epoch}`, "--mode=u=rwX,go=rX"],
+    ...["--owner=root:0", "--group=root:0"],
+    `--use-compress-program=gzip --no-name -${levels[compression]}`,
+    ...[`--directory=${packed}/..`, nameOf(packed)],
+  ], { env });
   return [archive, ...debs];
 }
 
 /** What an administrator of Windows reads, and install.ps1 points to. */
 const pagesForWindows = ["windows.md", "settings.md", "events.md"];
 
-/** Adds to a folder with the executables what goes with them, and makes the archive; gives its name. */
+/**
+ * Adds to a folder with the executables what goes with them, and makes the archive, which has no
+ * entries for folders; gives its name.
+ */
 export async function releaseWindows(compiled: string, parts: ReleaseParts): Promise<string[]> {
   const { output, version, epoch, documents, compression } = parts;
   for (const file of ["install.ps1", "LICENSE", ...pagesForWindows.map((page) => `docs/${page}`)]) {
@@ -148,15 +161,22 @@ export async function releaseWindows(compiled: string, parts: ReleaseParts): Pro
   }
   await addTexts(compiled, documents);
   // The installer trusts only what is listed.
-  const listed = ["arpflush.exe", "arpflush-service.exe", "install.ps1"];
-  await addTexts(compiled, { SHA256SUMS: await sumsOf(compiled, listed) });
-  for await (const { name } of Deno.readDir(compiled)) {
+  await writeSums(compiled, ["arpflush.exe", "arpflush-service.exe", "install.ps1"]);
+  const names = (await Array.fromAsync(Deno.readDir(compiled))).map(({ name }) => name).sort();
+  for (const name of names) {
     await Deno.chmod(`${compiled}/${name}`, name.endsWith(".exe") ? 0o755 : 0o644);
+    await Deno.utime(`${compiled}/${name}`, epoch, epoch);
   }
   const archive = `arpflush-${version}-windows-x64.zip`;
-  await makeZip(`${output}/${archive}`, { folder: compiled, epoch, level: levels[compression] });
+  const input = names.map((name) => `${nameOf(compiled)}/${name}\n`).join("");
+  const options = ["-q", "-X", `-${levels[compression]}`];
+  const cwd = `${compiled}/..`;
+  await run(["zip", ...options, `${output}/${archive}`, "-@"], { cwd, env, input });
   return [archive];
 }
+
+/** The last part of a path: of an archive, its only folder. */
+const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
 async function addTexts(folder: string, texts: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, text] of Object.entries(texts)) {
@@ -196,7 +216,8 @@ async function makeRelease(chosen: readonly Platform[], output: string): Promise
   } finally {
     await Deno.remove(`${output}/stage`, { recursive: true }).catch(() => {});
   }
-  await addTexts(output, { SHA256SUMS: await sumsOf(output, files) });
+  await writeSums(output, files);
+  await Deno.chmod(`${output}/SHA256SUMS`, 0o644);
   return [...files, "SHA256SUMS"];
 }
 

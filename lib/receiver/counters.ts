@@ -2,7 +2,7 @@
  * What the receive path counts since the start of the service. Counting is a few additions; whoever
  * shows the numbers is called once and reads them later.
  */
-import { systemClock } from "../time.ts";
+import { systemTime } from "../time.ts";
 import { type RefusalReason, refusalReasons } from "./accept.ts";
 import { type StaleReason, staleReasons } from "./replay_window.ts";
 
@@ -79,7 +79,7 @@ export class Counters {
   #whenCounted: (() => void) | null = null;
 
   /** Counters at zero; `wall` gives the Unix time in ms. */
-  constructor(wall: () => number = systemClock.wall) {
+  constructor(wall: () => number = systemTime.wall) {
     this.#wall = wall;
   }
 

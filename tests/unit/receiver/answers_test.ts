@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { foundWithout, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import {
   Acknowledger,
@@ -9,6 +8,7 @@ import {
 } from "../../../lib/receiver/answers.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport, manyAddresses } from "./harness.ts";
@@ -73,7 +73,7 @@ function startLookUps() {
   const begun: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
   const cache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     look(addresses: readonly { bytes: Uint8Array }[]) {
       const name = String(addresses[0].bytes[3]);
       begun.push(name);
@@ -151,7 +151,7 @@ function startReporter(nextHops: () => Promise<AddressPrefix[]> = () => Promise.
   const time = createTestTime();
   const kept = keepReport();
   let readings = 0;
-  const cache = { ...createMemoryCache(), nextHops: () => (readings++, nextHops()) };
+  const cache = { ...emptyCache, nextHops: () => (readings++, nextHops()) };
   const reporter = new Reporter({ cache, report: kept.report, time });
   return { ...kept, time, reporter, readings: () => readings };
 }

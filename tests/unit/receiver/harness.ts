@@ -2,7 +2,6 @@
  * A receiver whose time a test advances and whose socket is a queue. What it receives and sends is
  * bytes, as on a real one.
  */
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type {
   FlushOutcome,
   FlushScope,
@@ -20,6 +19,7 @@ import { type AddressPrefix, prefixContains, prefixOf } from "../../../lib/wire/
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import { type FlushRequest, requestIdOf } from "../../../lib/wire/request.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRouter, hostSigner, readAck, signRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
@@ -55,7 +55,7 @@ export function notingCache(parts: Partial<NeighborCache> = {}): {
   const flushes: FlushScope[] = [];
   let failure: Error | null = null;
   const cache: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     flush(scope) {
       flushes.push(scope);
       if (failure !== null) return Promise.reject(failure);

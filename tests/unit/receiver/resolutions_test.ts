@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Resolutions } from "../../../lib/receiver/resolutions.ts";
 import { type AddressPrefix, formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { step } from "../../support/schedules.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport, manyAddresses } from "./harness.ts";
@@ -33,7 +33,7 @@ function start(answersAfter: (address: string, begun: number) => number | null =
   let calls = 0;
   let failure: Error | null = null;
   const cache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     resolve(
       addresses: readonly AddressPrefix[],
       source?: AddressPrefix,

@@ -1,7 +1,6 @@
 /** The service over real sockets, with the cache in memory and time advanced by the test. */
 import assert from "node:assert/strict";
 import { defaultSettings } from "../../../lib/config/settings.ts";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import type { NetworkChanges } from "../../../lib/service/network_changes.ts";
@@ -13,6 +12,7 @@ import {
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import { firstAnswer, signed } from "../receiver/harness.ts";
@@ -182,11 +182,10 @@ Deno.test("startService() reads the host's networks without waiting for a datagr
 Deno.test("startService() flushes an interface that has changed, while FlushOnNetworkChange is set", async () => {
   let changed = () => {};
   const network: NetworkChanges = {
-    register: () => null,
-    onChange: (given) => void (changed = given),
+    register: (told) => (changed = told, null),
     changed: () => [7],
   };
-  const cache = createMemoryCache();
+  const cache = emptyCache;
   const address = parsePrefix("192.0.2.1");
   const entry = { address, interfaceName: "7", linkLayerAddress: null, permanent: false };
   const settings = { FlushOnStart: false, FlushOnNetworkChange: false };
@@ -295,7 +294,7 @@ Deno.test("RunningService.reload() turns the legacy datagram on and off", async 
 Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and says so", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const hanging: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     async flush() {
       await promise;
       return { removed: 0, forgotten: [], micros: 0, notes: [] };
@@ -316,7 +315,7 @@ Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and say
 Deno.test("startService() refreshes addresses as set, and as set anew", async () => {
   const resolved: number[] = [];
   const cache: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     resolve(addresses) {
       resolved.push(addresses.length);
       return Promise.resolve([]);
