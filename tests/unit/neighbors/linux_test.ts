@@ -145,14 +145,17 @@ Deno.test("createLinuxCache().flush() names what it removed that had a link-laye
 
 Deno.test("createLinuxCache().resolve() takes an entry that traffic makes before it asks", async () => {
   const double = createIpDouble();
-  const { states, answer } = createCache(double);
+  const { states, asked, answer, ms } = createCache(double);
   double.before = (command) => {
     if (!command.startsWith("neigh add 192.0.2.1 ")) return;
     double.set({ dst: "192.0.2.1", dev: "e0", lladdr: mac, state: ["REACHABLE"] });
   };
-  answer(10, "2001:db8::1", "e1");
+  answer(20, "2001:db8::1", "e1");
   const found = await states("resolve", ["192.0.2.1", "2001:db8::1"]);
   assert.deepEqual(found, [`neighbor ${mac}`, `neighbor ${mac}`]);
+  // The first was there when it was asked for, which ends the run of ip.
+  assert.deepEqual(asked().map(([, , dst]) => dst), ["192.0.2.1", "2001:db8::1"]);
+  assert.equal(ms(), 30);
 });
 
 Deno.test("createLinuxCache().resolve() takes an entry without a state as one that is not there", async () => {
@@ -179,10 +182,16 @@ Deno.test("createLinuxCache() gives ip names that -batch would misread as argume
       return double.ip(args, input, next);
     };
     const interfaces = interfaceLines([name, "fe80::5/64"]);
-    const { states, answer } = createCache(double, { ip, interfaces });
-    for (const address of ["192.0.2.1", "fe80::1"]) answer(10, address, name);
-    const found = await states("resolve", ["192.0.2.1", "fe80::1"]);
+    const { states, answer, asked } = createCache(double, { ip, interfaces });
+    const addresses = ["192.0.2.1", "fe80::1"];
+    for (const address of addresses) answer(10, address, name);
+    const found = await states("resolve", addresses);
     assert.deepEqual(found, [`neighbor ${mac}`, `neighbor ${mac}`], name);
+    assert.deepEqual(
+      asked().map(([, , dst]) => dst),
+      addresses,
+      "the old entry was taken for an answer",
+    );
     assert.equal(inputs.some((input) => input.includes(name)), false);
   }
 });
