@@ -218,17 +218,14 @@ export function parseOwnAddress(
   return { address, network: networkOf(address, Number(length)) };
 }
 
-/** The interface that a line is about: Linux lists an address with a label under it (`eth0:vip`). */
-function interfaceNameOf({ name }: Pick<InterfaceInfo, "name">): string {
-  return name.split(":")[0];
-}
-
 /**
  * The interfaces behind the lines of `Deno.networkInterfaces()`. An interface without a link-layer
  * address is a tunnel, unless all its lines are labels, which Linux lists without one.
  */
 export function ownInterfaces(infos: readonly InterfaceInfo[]): OwnInterface[] {
-  return Array.from(Map.groupBy(infos, interfaceNameOf), ([name, lines]) => {
+  // Linux lists an address with a label under it (`eth0:vip`).
+  const byInterface = Map.groupBy(infos, ({ name }) => name.split(":")[0]);
+  return Array.from(byInterface, ([name, lines]) => {
     const addresses = lines.map(parseOwnAddress).filter((own) => own !== null);
     const linkLayerAddress = lines.map(({ mac }) =>
       parseLinkLayerAddress(mac)
