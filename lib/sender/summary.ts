@@ -259,7 +259,7 @@ export function summaryLine(outcome: Outcome): string {
 function remarks(outcome: Outcome): string[] {
   const { hosts, own, missingCount, impostors, record } = outcome;
   const { elsewhere, uncounted, unverified, strayPorts } = record;
-  const { first, last } = outcome.plan.sourcePorts;
+  const { first, last } = outcome.plan.options.sourcePorts;
   const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
   const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
   const names = Map.groupBy(hosts, ({ name }) => name);

@@ -203,11 +203,16 @@ export interface OwnInterface {
 /** The fields of a `Deno.NetworkInterfaceInfo` that are read here. */
 export type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "name" | "address" | "cidr" | "mac">;
 
+/** The text of an address without its zone: `fe80::1` of `fe80::1%eth0`. */
+export function withoutZone(text: string): string {
+  return text.replace(/%.*$/, "");
+}
+
 /** One line of `Deno.networkInterfaces()`, its zone left out; null without a prefix length. */
 export function parseOwnAddress(
   { address: text, cidr }: Pick<InterfaceInfo, "address" | "cidr">,
 ): OwnAddress | null {
-  const address = parseAddress(text.replace(/%.*$/, ""));
+  const address = parseAddress(withoutZone(text));
   const length = /\/(\d{1,3})$/.exec(cidr)?.[1];
   if (address === null || !(Number(length) <= address.length)) return null;
   return { address, network: networkOf(address, Number(length)) };
