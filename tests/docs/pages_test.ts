@@ -5,7 +5,7 @@ import { defaultSettings, settingNames } from "../../lib/config/settings.ts";
 import { events } from "../../lib/log/events.ts";
 import { decodeAck } from "../../lib/wire/ack.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
-import { createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { isSignedBy } from "../../lib/wire/ed25519_node.ts";
 import { createRouterKey, parseKey } from "../../lib/wire/keys.ts";
 import {
   hasRightFilter,
@@ -32,8 +32,7 @@ Deno.test("docs/protocol.md: the worked request is genuine and means what it say
   const bytes = example("request");
   assert.equal(requestHeaderFault(bytes), null);
   assert.ok(hasRightFilter(bytes, key));
-  const verify = createVerifier(key.publicKey);
-  assert.ok(verify(requestMessage(bytes), requestSignatureOf(bytes)));
+  assert.ok(isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes)));
   const request = parseRequest(bytes);
   assert.ok(request !== null);
   assert.equal(request.action, "flush all");
@@ -54,7 +53,7 @@ Deno.test("docs/protocol.md: the worked ack answers the worked request", () => {
   });
   assert.ok(typeof decoded === "object");
   const { ack, hostKey, message, signature } = decoded;
-  assert.ok(createVerifier(hostKey)(message, signature));
+  assert.ok(isSignedBy({ publicKey: hostKey }, message, signature));
   assert.equal(ack.status, "flushed");
   assert.equal(ack.host, "SQL01");
   assert.equal(ack.entries, 14);
