@@ -171,8 +171,15 @@ export function startFlags({ v8Flags }: Program): string[] {
   return [`--v8-flags=${v8Flags.join(",")}`, ...unstable];
 }
 
-/** Keeps the runtime from looking for anything outside the folder, on the network included. */
-const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
+/** Keeps the runtime from asking anybody, and from looking for anything, on the network included. */
+export const closed = [
+  "--quiet",
+  "--no-prompt",
+  "--no-config",
+  "--no-lock",
+  "--no-remote",
+  "--no-npm",
+];
 
 /**
  * The POSIX shell script that starts a program of the folder it is in, with the permissions of a set.
