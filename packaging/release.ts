@@ -24,8 +24,6 @@ export interface ReleaseParts {
   readonly documents: Readonly<
     Record<"CHANGELOG.md" | "NOTICES.txt" | "arpflush.spdx.json", string>
   >;
-  /** Small for administrators, fast for tests. */
-  readonly compression: "small" | "fast";
 }
 
 /** The commit that a release is made of. */
@@ -36,9 +34,6 @@ interface Origin {
   /** Whether files that git knows differ from it. */
   readonly changed: boolean;
 }
-
-/** Of gzip and zip. */
-const levels = { small: 9, fast: 1 } as const;
 
 const platforms = ["linux-x64", "windows-x64"] as const;
 type Platform = typeof platforms[number];
@@ -63,6 +58,9 @@ export function changesOf(changelog: string, version: string): string[] {
   throw new Error(`Cannot find "## ${version} (DATE)" in CHANGELOG.md`);
 }
 
+/** Tools write no translated text and no local time. */
+const env = { LC_ALL: "C", TZ: "UTC" };
+
 /** The parts of this commit's release, which goes to `output`. */
 export async function releaseParts(output: string): Promise<ReleaseParts> {
   const { commit, epoch, changed } = await currentCommit();
@@ -76,7 +74,7 @@ export async function releaseParts(output: string): Promise<ReleaseParts> {
   const changelog = await Deno.readTextFile(`${root}/CHANGELOG.md`);
   const license = await Deno.readTextFile(`${root}/LICENSE`);
   return {
-    ...{ output, version, epoch, compression: "small" },
+    ...{ output, version, epoch },
     changes: changesOf(changelog, version),
     documents: {
       "CHANGELOG.md": changelog,
@@ -91,7 +89,7 @@ export async function releaseParts(output: string): Promise<ReleaseParts> {
  * gives their names.
  */
 export async function makeDebs(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, changes, documents, compression } = parts;
+  const { output, version, epoch, changes, documents } = parts;
   const stage = await Deno.makeTempDir({ dir: output, prefix: "deb-" });
   try {
     const source = `${stage}/arpflush`;
@@ -102,8 +100,6 @@ export async function makeDebs(packed: string, parts: ReleaseParts): Promise<str
       "debian/copyright": documents["NOTICES.txt"],
       "arpflush.spdx.json": documents["arpflush.spdx.json"],
     });
-    const fast = { DPKG_DEB_COMPRESSOR_TYPE: "gzip", DPKG_DEB_COMPRESSOR_LEVEL: "1" };
-    const env = { LC_ALL: "C", ...compression === "fast" ? fast : {} };
     await run(["dpkg-buildpackage", "--build=binary", "--no-sign"], { cwd: source, env });
     const files = ["arpflush", "arpflush-service"].map((name) => `${name}_${version}_amd64.deb`);
     for (const file of files) await Deno.rename(`${stage}/${file}`, `${output}/${file}`);
@@ -125,15 +121,12 @@ ${folded.map((item) => `  * ${item}\n`).join("")}
 `;
 }
 
-/** The archives' tools write no translated text and no local time. */
-const env = { LC_ALL: "C", TZ: "UTC" };
-
 /**
  * Makes archive and packages of a folder that `pack()` made; gives their names. The archive's bytes
  * depend on nothing but the files and the time: names are sorted, owners are root.
  */
 export async function releaseLinux(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, documents, compression } = parts;
+  const { output, version, epoch, documents } = parts;
   const debs = await makeDebs(packed, parts);
   await addTexts(packed, documents);
   const archive = `arpflush-${version}-linux-x64.tar.gz`;
@@ -141,7 +134,7 @@ export async function releaseLinux(packed: string, parts: ReleaseParts): Promise
     ...["tar", "--create", `--file=${output}/${archive}`, "--format=ustar"],
     ...["--sort=name", `--mtime=@${epoch}`, "--mode=u=rwX,go=rX"],
     ...["--owner=root:0", "--group=root:0"],
-    `--use-compress-program=gzip --no-name -${levels[compression]}`,
+    `--use-compress-program=gzip --no-name -9`,
     ...[`--directory=${packed}/..`, nameOf(packed)],
   ], { env });
   return [archive, ...debs];
@@ -155,7 +148,7 @@ const pagesForWindows = ["windows.md", "settings.md", "events.md"];
  * entries for folders; gives its name.
  */
 export async function releaseWindows(compiled: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, documents, compression } = parts;
+  const { output, version, epoch, documents } = parts;
   for (const file of ["install.ps1", "LICENSE", ...pagesForWindows.map((page) => `docs/${page}`)]) {
     await Deno.copyFile(`${root}/${file}`, `${compiled}/${file.replace("docs/", "")}`);
   }
@@ -169,9 +162,8 @@ export async function releaseWindows(compiled: string, parts: ReleaseParts): Pro
   }
   const archive = `arpflush-${version}-windows-x64.zip`;
   const input = names.map((name) => `${nameOf(compiled)}/${name}\n`).join("");
-  const options = ["-q", "-X", `-${levels[compression]}`];
-  const cwd = `${compiled}/..`;
-  await run(["zip", ...options, `${output}/${archive}`, "-@"], { cwd, env, input });
+  const line = ["zip", "-q", "-X", "-9", `${output}/${archive}`, "-@"];
+  await run(line, { cwd: `${compiled}/..`, env, input });
   return [archive];
 }
 

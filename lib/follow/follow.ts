@@ -5,7 +5,7 @@
  */
 import { askedHosts } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
-import { createSdNotify } from "../unix_datagram.ts";
+import { createSdNotify, logToSystem } from "../unix_datagram.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
@@ -13,7 +13,6 @@ import { run } from "../sender/run.ts";
 import type { Outcome } from "../sender/outcome.ts";
 import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
 import { askedText, stateText } from "../sender/summary.ts";
-import { logToSystem } from "../sender/syslog.ts";
 import type { HostResult } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { systemTime } from "../time.ts";

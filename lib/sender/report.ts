@@ -2,14 +2,13 @@
 import type { AskResult } from "../ask/verdicts.ts";
 import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
-import { printable, printableName } from "../wire/datagram.ts";
+import { printable, printableName } from "../text.ts";
 import { formatKey } from "../wire/keys.ts";
-import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
 import { actionOf, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
-import { logToSystem } from "./syslog.ts";
+import { logToSystem } from "../unix_datagram.ts";
 import { askedText, offsetText, severityOf, stateText, summaryLine } from "./summary.ts";
 import { LiveTable, tableLines } from "./table.ts";
 import type { HostResult } from "./verdict.ts";
@@ -43,13 +42,8 @@ export class Reporter {
   /** What hindered the report, beside what the plan knows. */
   readonly #hindrances: string[] = [];
 
-  constructor(
-    readonly options: SendOptions,
-    readonly plan: Plan,
-    readonly record: ExchangeRecord,
-  ) {
-    const { quiet, verbose, output } = options;
-    const { faults, hindrances, warnings, opening } = plan;
+  constructor(readonly plan: Plan, readonly record: ExchangeRecord) {
+    const { options: { quiet, verbose, output }, faults, hindrances, warnings, opening } = plan;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
     // They are in the one line, too.
     if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
@@ -63,7 +57,7 @@ export class Reporter {
 
   /** Something happened in the exchange. */
   event(event: ExchangeEvent): void {
-    if (this.options.verbose) this.#sayEvent(event);
+    if (this.plan.options.verbose) this.#sayEvent(event);
     if (!this.#isLive) return;
     if (this.#table !== undefined) return this.#table.update();
     this.#table = new LiveTable(() => this.#outcome(), {
@@ -86,7 +80,7 @@ export class Reporter {
 
   /** The run is over: reports it, and resolves with what it came to. */
   async end(): Promise<Outcome> {
-    const { quiet, verbose, output } = this.options;
+    const { quiet, verbose, output } = this.plan.options;
     const isLogged = await this.#keep();
     if (verbose) lossTexts(this.record).forEach(say);
     const outcome = this.#outcome();
@@ -112,10 +106,10 @@ export class Reporter {
    * Resolves with whether the system log has it.
    */
   async #keep(): Promise<boolean> {
-    const { historyFile, metricsFile, syslog } = this.options;
+    const { historyFile, metricsFile, syslog } = this.plan.options;
     if (historyFile !== null || metricsFile !== null) {
       const { keepRun } = await import("./run_files.ts");
-      this.#hinder(await keepRun(this.#outcome(), this.options));
+      this.#hinder(await keepRun(this.#outcome(), this.plan.options));
     }
     if (!syslog) return false;
     const outcome = this.#outcome();

@@ -34,7 +34,7 @@ export async function run(
 ): Promise<Outcome> {
   const plan = await preparePlan(options);
   let reporter: Promise<Reporter | null> | undefined;
-  const report = (record: ExchangeRecord) => reporter ??= loadReporter(options, plan, record);
+  const report = (record: ExchangeRecord) => reporter ??= loadReporter(plan, record);
   const openPort = datagramPortOpener(options.sourcePorts);
   const watch: Watch = (event, soFar) => {
     if (event.kind === "copy") goOn(soFar);
@@ -47,7 +47,7 @@ export async function run(
   let asking: Promise<void> | undefined;
   const goOn = (record: ExchangeRecord) => {
     if (asking === undefined) onSent();
-    return asking ??= askBeside(options, plan, record, watch, signal);
+    return asking ??= askBeside(plan, record, watch, signal);
   };
   let learning: Promise<void> | undefined;
   const record = await exchange(
@@ -73,13 +73,12 @@ export async function run(
  * What comes of it stands in the record. Never rejects.
  */
 async function askBeside(
-  options: SendOptions,
   plan: Plan,
   record: ExchangeRecord,
   watch: Watch,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ask } = options;
+  const { options, options: { ask } } = plan;
   if (ask === null || signal.aborted) return;
   const start = systemTime.monotonic();
   try {
@@ -165,13 +164,9 @@ async function preparePlan(options: SendOptions): Promise<Plan> {
 }
 
 /** The reporter; null if it can't be loaded: the copies go out all the same. */
-async function loadReporter(
-  options: SendOptions,
-  plan: Plan,
-  record: ExchangeRecord,
-): Promise<Reporter | null> {
+async function loadReporter(plan: Plan, record: ExchangeRecord): Promise<Reporter | null> {
   try {
-    return new (await import("./report.ts")).Reporter(options, plan, record);
+    return new (await import("./report.ts")).Reporter(plan, record);
   } catch (error) {
     say(`Cannot load the report: ${messageOf(error)}`);
     return null;

@@ -10,9 +10,8 @@ import {
   askVerdicts,
   weightOf,
 } from "../ask/verdicts.ts";
-import { countText, listText } from "../text.ts";
+import { countText, listText, printable } from "../text.ts";
 import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
 import type { ClockOffset } from "./hosts.ts";
 import { actionOf, type ExitCode, exitCode, isListed, type Outcome } from "./outcome.ts";
 import { type HostResult, type HostState, hostStates, isGood } from "./verdict.ts";
@@ -259,7 +258,7 @@ export function summaryLine(outcome: Outcome): string {
 function remarks(outcome: Outcome): string[] {
   const { hosts, own, missingCount, impostors, record } = outcome;
   const { elsewhere, uncounted, unverified, strayPorts } = record;
-  const { first, last } = outcome.plan.sourcePorts;
+  const { first, last } = outcome.plan.options.sourcePorts;
   const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
   const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
   const names = Map.groupBy(hosts, ({ name }) => name);

@@ -1,8 +1,9 @@
+import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { Challenges } from "../../../lib/receiver/replay_window.ts";
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
-import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
-import { sharedRouter, signedRequest } from "../requests.ts";
+import { signRequest } from "../../support/datagrams.ts";
+import { sharedRouter } from "../requests.ts";
 import { type Context, figure, type Row, type Section } from "../section.ts";
 import { quantile, seededRandom, welchT } from "../statistics.ts";
 
@@ -80,7 +81,7 @@ function casesOf(): { guarded: Case[]; control: Case } {
   const password = "correct horse battery staple";
   const bytes = new TextEncoder().encode(password);
   const ofPassword = ["password", bytes, createLegacyCheck(password)] as const;
-  const request = signedRequest();
+  const request = signRequest(sharedRouter);
   const filter = request.subarray(-macLength);
   const { key } = sharedRouter;
   const challenges = new Challenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
