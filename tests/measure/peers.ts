@@ -1,17 +1,22 @@
 /** Starts what is measured: ArpFlush and its peers, each a process of its own. */
+import { judgedKey } from "../attack/judge.ts";
 import { type CommandLine, linesOf, run } from "../support/command.ts";
 import { programLine, type ServiceProcess } from "../support/programs.ts";
 import { type Host, openSegment } from "../net/chain.ts";
 import { type FaultyHost, keyFile, openFaultyHost } from "../net/faulty_host.ts";
-import { derivedKeys, openRequestSocket, type RequestSocket } from "./requests.ts";
+import { openRequestSocket, type RequestSocket, sharedRouter } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;
 const programs = ["serve", "ask", "flood", "first", "resolve"] as const;
 
-/** Compiles the peers in C into a folder. */
-export async function compilePeers(folder: string): Promise<void> {
-  for (const name of programs) {
-    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`]);
+/** Compiles the peers in C, or those named, into a folder. The receiver is OpenSSL's. */
+export async function compilePeers(
+  folder: string,
+  names: readonly (typeof programs[number])[] = programs,
+): Promise<void> {
+  for (const name of names) {
+    const libraries = name === "serve" ? ["-lcrypto"] : [];
+    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`, ...libraries]);
   }
 }
 
@@ -55,7 +60,7 @@ export async function startReceiverProcess(
 ): Promise<RunningReceiver> {
   const [program, ...args] = [...receiver, ...numbers.map(String)];
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped" }).spawn();
-  const { filter, ack } = derivedKeys();
+  const { filter, ack } = judgedKey(sharedRouter.key.publicKey);
   const keys = new Blob([`${filter.toHex()}\n${ack.toHex()}\n`]);
   // A receiver that checks nothing may end without reading its keys.
   await keys.stream().pipeTo(child.stdin).catch(() => {});

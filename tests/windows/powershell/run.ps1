@@ -1,8 +1,22 @@
-# Runs install.ps1 as often as a plan says, in one PowerShell, with the doubles in place, and writes what came
-# of each run: exit code, lines by stream, the machine's state before and after, faults.
-param([string] $Plan, [string] $Result)
+# Runs install.ps1 as often as each plan says, with the doubles in place, and tells what came of each run: exit
+# code, lines, the machine's state before and after, faults.
 $ErrorActionPreference = 'Stop'
+. "$PSScriptRoot\plans.ps1"
 . "$PSScriptRoot\doubles\doubles.ps1"
+
+# Takes away all that earlier runs have left.
+function Clear-Machine {
+    Set-Location C:\
+    $global:Held | Where-Object { $_ } | ForEach-Object { $_.Dispose() }
+    if (Get-Service ArpFlush -ErrorAction Ignore) {
+        Stop-Service ArpFlush
+        Remove-Service ArpFlush
+    }
+    Get-Process arpflush-service -ErrorAction Ignore | Wait-Process
+    $paths = 'HKLM:\SOFTWARE\NPSL', 'HKLM:\SOFTWARE\Double', 'C:\firewall.json', 'C:\Program Files\ArpFlush*',
+    'HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\ArpFlush'
+    Remove-Item $paths -Recurse -Force -ErrorAction Ignore
+}
 
 # What install.ps1 may change, a line a fact; nothing that changes by itself.
 function Get-Machine {
@@ -54,32 +68,8 @@ function Invoke-InRunspace($run) {
     $runspace.Dispose()
 }
 
-# As somebody whose token has Administrators only for what they are refused.
-function Invoke-Unelevated([string] $script) {
-    $native = Add-Type -PassThru -Name Native -Namespace Tests -MemberDefinition '
-        [StructLayout(LayoutKind.Sequential)] public struct Group { public IntPtr Sid; public uint Attributes; }
-        [DllImport("advapi32.dll")] public static extern bool CreateRestrictedToken(IntPtr token, uint flags,
-            uint count, ref Group groups, uint none, IntPtr privileges, uint no, IntPtr restricted, out IntPtr made);
-        [DllImport("advapi32.dll")] public static extern bool ImpersonateLoggedOnUser(IntPtr token);
-        [DllImport("advapi32.dll")] public static extern bool RevertToSelf();' | Select-Object -First 1
-    $sid = [Security.Principal.SecurityIdentifier] 'S-1-5-32-544'
-    $bytes = [byte[]]::new($sid.BinaryLength)
-    $sid.GetBinaryForm($bytes, 0)
-    $group = [Activator]::CreateInstance($native.GetNestedType('Group'))
-    $group.Sid = [Runtime.InteropServices.Marshal]::AllocHGlobal($bytes.Length)
-    [Runtime.InteropServices.Marshal]::Copy($bytes, 0, $group.Sid, $bytes.Length)
-    $token = [IntPtr]::Zero
-    $own = [Security.Principal.WindowsIdentity]::GetCurrent(
-        [Security.Principal.TokenAccessLevels]::MaximumAllowed).Token
-    if (-not $native::CreateRestrictedToken($own, 0, 1, [ref] $group, 0, 0, 0, 0, [ref] $token) -or
-        -not $native::ImpersonateLoggedOnUser($token)) { throw 'no restricted token' }
-    try {
-        $output = @(& $script install *>&1)
-        $output, $LASTEXITCODE
-    } finally { $null = $native::RevertToSelf() }
-}
-
-$results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtable) {
+function Invoke-Run($run) {
+    if ($run.fresh) { Clear-Machine }
     if ($run.before) { $null = Invoke-Expression $run.before }
     $global:Events = @($run.events | Where-Object { $_ })
     $parameters = @{}
@@ -96,7 +86,6 @@ $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtab
     $WarningPreference = 'Continue'
     try {
         if ($run.constrained -or $run.positions) { $output, $exitCode = Invoke-InRunspace $run }
-        elseif ($run.unelevated) { $output, $exitCode = Invoke-Unelevated $run.script }
         else {
             $output = & $run.script @parameters *>&1
             $exitCode = $LASTEXITCODE
@@ -113,4 +102,5 @@ $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtab
         faults = @(foreach ($one in $found) { @{ met = $one.Met; count = $one.Count; errors = $one.Errors; refused = $one.Refused } })
     }
 }
-ConvertTo-Json @($results) -Depth 6 -Compress | Set-Content $Result
+
+while ($runs = Receive-Plan) { Send-Answer @(foreach ($run in $runs) { Invoke-Run $run }) }
