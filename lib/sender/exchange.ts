@@ -21,6 +21,7 @@ import {
   type Copies,
   type DatagramPort,
   type OpenDatagramPort,
+  type PortNotes,
   type Receive,
   type Schedule,
   sendCopies,
@@ -100,7 +101,7 @@ export type Uncounted =
   | "too many at once";
 
 /** What has happened so far; the exchange goes on writing into it. */
-export interface ExchangeRecord {
+export interface ExchangeRecord extends PortNotes {
   /** Unix time in ms. */
   readonly created: number;
   readonly requests: readonly AskedRequest[];
@@ -112,10 +113,6 @@ export interface ExchangeRecord {
   readonly elsewhere: Map<string, number>;
   /** Acks that were still to be verified when the run ended. */
   unverified: number;
-  /** Addresses that names on the command line were found at. */
-  readonly named: Set<string>;
-  /** Own ports outside the range that was asked for, which a firewall's rule may not know. */
-  readonly strayPorts: number[];
   /** Why the run was ended before its time; null if it wasn't. */
   endedEarly: string | null;
   /** It was ended since addresses left that it asks about: what is wrong about them is no fault now. */
@@ -205,7 +202,7 @@ export async function exchange(
     elsewhere: new Map(),
     unverified: 0,
     named: new Set(),
-    strayPorts: [],
+    strayPorts: new Set(),
     endedEarly: null,
     hasLostAddresses: false,
     left: [],
@@ -303,7 +300,7 @@ class Run {
   async carryOut(copies: readonly Copies[], openPort: OpenDatagramPort) {
     const { plan: { udpPort, schedule }, record, time, signal } = this;
     const receive: Receive = (bytes, address, source) => void this.#receive(bytes, address, source);
-    const port = openPort(receive, record.named);
+    const port = openPort(receive, record);
     this.#start = time.monotonic();
     const end = () => this.#end();
     signal?.addEventListener("abort", end);
@@ -319,7 +316,6 @@ class Run {
     await following;
     signal?.removeEventListener("abort", end);
     if (signal?.aborted) noteEnd(record, signal);
-    for (const stray of port.strayPorts) record.strayPorts.push(stray);
     port.close();
     record.elapsedMs = time.monotonic() - this.#start;
   }
