@@ -4,7 +4,6 @@
  * makes it throw; it ends at the latest at the last copy + 2 x `waitMs` + 15 s.
  */
 import { type AskReport, type AskResult, noAsk } from "../ask/verdicts.ts";
-import { messageOf } from "../errors.ts";
 import { sleep, type Time } from "../time.ts";
 import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wire/ack.ts";
 import { isLinkLocal, parseAddress, prefixContains } from "../wire/addresses.ts";
@@ -123,15 +122,6 @@ export interface ExchangeRecord extends PortNotes {
   asked: AskReport;
   /** ms from the first copy to the end. */
   elapsedMs: number;
-}
-
-/** Ends a run that asks about addresses which this router answers for no more. */
-export class AddressesLeft extends Error {}
-
-/** Notes that a run was ended by its signal. */
-export function noteEnd(record: ExchangeRecord, { reason }: AbortSignal): void {
-  record.endedEarly = messageOf(reason);
-  record.hasLostAddresses = reason instanceof AddressesLeft;
 }
 
 /** What a live report or a log wants to know when it happens. */
@@ -315,7 +305,6 @@ class Run {
     this.#end();
     await following;
     signal?.removeEventListener("abort", end);
-    if (signal?.aborted) noteEnd(record, signal);
     port.close();
     record.elapsedMs = time.monotonic() - this.#start;
   }
