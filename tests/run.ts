@@ -70,10 +70,12 @@ function anywhere(): Promise<Isolation> {
   return Promise.resolve({ argv: [] });
 }
 
-/** A machine where this is run as root on Linux, with these programs. */
+/** A machine where this is run as root on Linux, with these programs and new namespaces. */
 function rootWith(...programs: readonly string[]): () => Promise<Isolation> {
   return async () => {
     if (Deno.build.os !== "linux" || Deno.uid() !== 0) return { missing: "root on Linux" };
+    const isolation = await findIsolation();
+    if ("missing" in isolation) return isolation;
     const script = 'for name in "$@"; do command -v "$name" >/dev/null || echo "$name"; done';
     const missing = (await run(["sh", "-c", script, "sh", ...programs])).trim();
     return missing === "" ? { argv: [] } : { missing: missing.replaceAll("\n", ", ") };

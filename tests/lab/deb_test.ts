@@ -5,7 +5,7 @@ import { pack } from "../../packaging/pack.ts";
 import { makeDebs, releaseParts } from "../../packaging/release.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
 import { isInstalled, outcomeOf } from "../support/command.ts";
-import { sectionsOf } from "./machines.ts";
+import { runScript, sectionsOf } from "./apart.ts";
 
 /** Packages of an older version with other settings, whose runtime is a stand-in. */
 async function makeOlder(output: string): Promise<void> {
@@ -31,11 +31,7 @@ Deno.test({ name, ignore }, async (t) => {
     await makeOlder(`${folder}/older`);
     await makeNewer(`${folder}/newer`);
 
-    const script = `${import.meta.dirname}/deb_life.sh`;
-    const { code, stdout, stderr } = await outcomeOf([
-      ...["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"],
-      ...["--mount-proc", "bash", script, folder],
-    ], { signal: AbortSignal.timeout(120_000) });
+    const { code, stdout, stderr } = await runScript("deb_life.sh", [folder], 120);
     const sections = sectionsOf(stdout);
 
     await t.step("installed: commands are found, the service is enabled", () => {

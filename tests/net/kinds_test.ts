@@ -1,20 +1,18 @@
 /** Kinds of networks, hosts and routers that a report once was wrong about, one test each. */
 import assert from "node:assert/strict";
 import { isInstalled, run } from "../support/command.ts";
-import { connect, ip } from "../support/namespaces.ts";
+import { connect, ip, plug } from "../support/namespaces.ts";
 import {
   deadMac,
   entry,
   type Host,
   isRight,
   openSegment,
-  plugIn,
   reports,
   routerMac,
   withHost,
 } from "./chain.ts";
 
-const withoutNft = !await isInstalled("nft");
 const withoutPython = !await isInstalled("python3");
 
 /** The one host that is expected ends the waiting. */
@@ -28,34 +26,6 @@ async function secondLink(host: Host, router: readonly string[], addresses: read
   );
   return { [Symbol.asyncDispose]: async () => void await ip(null, ["link del x1"]) };
 }
-
-const nft = (host: Host, rules: string) =>
-  run([...host.namespace.argv, "nft", "-f", "-"], { input: rules });
-
-Deno.test({
-  name: "a host on two links that is heard on one alone is judged by what it has on both",
-  ignore: withoutNft,
-  fn: () =>
-    withHost(async (segment, host) => {
-      await using _link = await secondLink(host, ["198.51.100.2/24", "198.51.100.7/32"], [
-        "198.51.100.20/24",
-      ]);
-      await nft(
-        host,
-        `table inet f { chain in { type filter hook input priority 0;
-          iifname e1 udp dport 27735 drop; }; }`,
-      );
-      await entry(host, "198.51.100.7", deadMac, "permanent", "e1");
-      const stuck = /^host0 .* STUCK 198\.51\.100\.7 at 02:00:00:00:00:99 \(permanent\)$/m;
-      await reports(segment, all, 3, stuck);
-      await reports(segment, [...all, "--probe"], 3, stuck);
-      // Who asks about one link alone gets an answer on it alone.
-      await reports(segment, [...all, "--interface", "br0"], 0, /^host0 .* healed/m);
-      await entry(host, "198.51.100.7", deadMac, "reachable", "e1");
-      await reports(segment, all, 0, /^host0 .* healed/m);
-      await isRight(host, "198.51.100.7", "02:00:00:00:00:11");
-    }),
-});
 
 Deno.test("one address on two links is asked about on each", () =>
   withHost(async (segment, host) => {
@@ -97,12 +67,7 @@ Deno.test("the router's link-layer address of another link is no proof", () =>
 Deno.test("the router's link-layer address of a second interface on the host's link is right", () =>
   withHost(async (segment, host) => {
     const router = { linkLayerAddress: "02:00:00:00:00:11", addresses: ["198.51.100.2/24"] };
-    await connect({ namespace: null, name: "x1", ...router }, {
-      namespace: null,
-      name: "p9",
-      addresses: [],
-    });
-    await plugIn("p9");
+    await plug({ namespace: null, name: "x1", ...router }, "p9", "br0");
     await run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/br0/arp_ignore"]);
     await ip(host.namespace, ["route add 198.51.100.2 dev e0 scope link"]);
     await entry(host, "198.51.100.2", deadMac, "reachable");

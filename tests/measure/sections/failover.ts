@@ -1,5 +1,4 @@
-import { pack } from "../../../packaging/pack.ts";
-import { labLacks, runLab, type Way } from "../../lab/failover.ts";
+import { runLab, type Way } from "../../lab/failover.ts";
 import { pictureOf } from "../../lab/picture.ts";
 import { faultsOf, type Lane, outageOf, type RunResult, timelineText } from "../../lab/result.ts";
 import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
@@ -29,9 +28,6 @@ function delaysOf(
 }
 
 async function run({ quick, write, progress }: Context): Promise<Row[]> {
-  const lack = await labLacks();
-  if (lack !== null) throw new Error(`this machine lacks ${lack}`);
-  await pack("dist/arpflush");
   const runs: Record<Way, RunResult[]> = { "arpflush-router": [], "notify_master": [] };
   for (let i = 0; i < (quick ? 1 : 5); i++) {
     for (const way of ["arpflush-router", "notify_master"] as const) {

@@ -1,6 +1,5 @@
 import { decodeAck } from "../../../lib/wire/ack.ts";
-import { openSegment } from "../../net/chain.ts";
-import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
+import { keyFile, openFaultyHost, openSegment } from "../../net/chain.ts";
 import { outcomeOf, run as runCommand } from "../../support/command.ts";
 import { sentRequest, type TestRouter } from "../../support/datagrams.ts";
 import { readProcessState } from "../../support/linux.ts";

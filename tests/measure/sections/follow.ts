@@ -1,13 +1,8 @@
-import { pack } from "../../../packaging/pack.ts";
-import { labLacks } from "../../lab/failover.ts";
 import { type Helper, type Round, runFollowLab } from "../../lab/follow.ts";
 import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 import { quantile } from "../statistics.ts";
 
 async function run({ quick, progress }: Context): Promise<Row[]> {
-  const lack = await labLacks();
-  if (lack !== null) throw new Error(`this machine lacks ${lack}`);
-  await pack("dist/arpflush");
   const pair: readonly Helper[] = ["nothing", "daemon"];
   const helpers = quick ? pair : [...pair, ...pair.toReversed(), ...pair, ...pair.toReversed()];
   const rounds: Round[] = [];

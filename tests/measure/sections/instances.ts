@@ -1,12 +1,7 @@
-import { pack } from "../../../packaging/pack.ts";
-import { labLacks } from "../../lab/failover.ts";
 import { count, measureInstances } from "../../lab/instances.ts";
 import { type Context, type Row, rowOf, type Section } from "../section.ts";
 
 async function run({ quick, progress }: Context): Promise<Row[]> {
-  const lack = await labLacks();
-  if (lack !== null) throw new Error(`this machine lacks ${lack}`);
-  await pack("dist/arpflush");
   const [alone, ...others] = await measureInstances(quick ? 1 : 5);
   for (const { what, values } of [alone, ...others]) progress(`${what}: ${values.join(", ")} ms`);
   return [rowOf(alone, "ms"), ...others.map((one) => rowOf(one, "ms", alone))];

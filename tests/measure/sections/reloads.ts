@@ -1,5 +1,4 @@
-import { openSegment } from "../../net/chain.ts";
-import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
+import { keyFile, openFaultyHost, openSegment } from "../../net/chain.ts";
 import { readProcessState } from "../../support/linux.ts";
 import type { ServiceProcess } from "../../support/programs.ts";
 import { openRequestSocket } from "../requests.ts";

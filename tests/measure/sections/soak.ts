@@ -1,8 +1,7 @@
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
-import { openSegment } from "../../net/chain.ts";
-import { keyFile, openFaultyHost } from "../../net/faulty_host.ts";
+import { keyFile, openFaultyHost, openSegment } from "../../net/chain.ts";
 import { droppedDatagrams, type ProcessState, readProcessState } from "../../support/linux.ts";
 import {
   forged,
