@@ -12,12 +12,6 @@ async function main(args: readonly string[]): Promise<number> {
     case "version":
       console.log(versionText("arpflush-service").trimEnd());
       return 0;
-    case "host-key": {
-      if (Deno.build.os === "windows") {
-        return (await import("./lib/service/windows_program.ts")).printWindowsHostKey();
-      }
-      return (await import("./lib/service/program.ts")).printHostKey();
-    }
     default:
       // Asked for here, so that a missing permission is one line and not a failure further in.
       Deno.hostname();

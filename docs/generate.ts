@@ -12,7 +12,7 @@ export const pages: Readonly<Record<string, () => string>> = {
 function settingsPage(): string {
   const sections = settingNames.map((name) => {
     const { description, allowed, documented = allowed, unit } = settingTable[name];
-    const measure = unit === "" ? "" : ` ${unit}`;
+    const measure = unit === undefined ? "" : ` ${unit}`;
     const limits = `Default \`${defaultText(name)}\`${measure}; allowed: ${documented}`;
     return [`## ${name}`, wrap(`${description}.`), wrap(limits)].join("\n\n");
   });
@@ -57,7 +57,7 @@ ${sections.join("\n\n")}
 function exampleSettings(): string {
   const settings = settingNames.map((name) => {
     const { description, allowed, documented = allowed, unit } = settingTable[name];
-    const measure = unit === "" ? "" : ` (${unit})`;
+    const measure = unit === undefined ? "" : ` (${unit})`;
     const limits = wrap(`Allowed${measure}: ${documented}`, "# ");
     return `# ${description}\n${limits}\n#${name} = ${defaultText(name)}\n`;
   });

@@ -12,6 +12,16 @@ const others = { any: 0o077, read: 0o044, write: 0o022 } as const;
  */
 const credentials = { folder: "/run/credentials/", any: 0o037 } as const;
 
+/** Whether there is no file at a path; what can't be told is for who reads it to say. */
+export function isMissing(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
+
 /**
  * The text of a secret file, in UTF-8. Throws an Error whose message is one whole line that names
  * what the file is for, the path and the reason, and nothing of the content. On systems with file

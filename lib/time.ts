@@ -16,9 +16,6 @@ export interface Time extends Clock {
   readonly after: After;
 }
 
-/** The process's own clocks. */
-export const systemClock: Clock = { monotonic: () => performance.now(), wall: () => Date.now() };
-
 /** The runtime's timers, which take whole ms. They may be early by less than 1 ms. */
 export const systemAfter: After = (ms, run) => {
   const timer = setTimeout(run, Math.max(0, Math.ceil(ms)));
@@ -26,7 +23,11 @@ export const systemAfter: After = (ms, run) => {
 };
 
 /** The process's own clocks and timers. */
-export const systemTime: Time = { ...systemClock, after: systemAfter };
+export const systemTime: Time = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+  after: systemAfter,
+};
 
 /** Resolves after a time in ms, or as soon as the signal is aborted. Never rejects. */
 export function sleep(after: After, ms: number, signal?: AbortSignal): Promise<void> {

@@ -8,16 +8,14 @@
  * the very entries that it is to heal. Whether it holds it is looked up before each batch.
  */
 import { messageOf } from "../errors.ts";
-import type { PacketSocket } from "../libc/packet_socket.ts";
+import type { FilterInstruction, PacketSocket } from "../libc/packet_socket.ts";
 import type { Time } from "../time.ts";
-import { type AddressPrefix, type OwnInterface } from "../wire/addresses.ts";
-import { type AskItem, createItem, rank, requestFrames, triesOf } from "./ask_item.ts";
-import { filterProgram, type Instruction } from "./filter.ts";
+import type { AddressPrefix, OwnInterface } from "../wire/addresses.ts";
+import { filterProgram } from "./filter.ts";
 import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
-import { controlAddresses, controlFor, createHolding, type Holding } from "./holding.ts";
-import { Inquiry, type Question, remarksOn } from "./inquiry.ts";
-import { Pace } from "./pace.ts";
-import { maxSteps, Patience, stepAt, stepOfSolicited } from "./patience.ts";
+import { Inquiry, remarksOn } from "./inquiry.ts";
+import { controlFor, createHolding, type Question } from "./questions.ts";
+import { AskItem, maxSteps, Pace, Patience, stepAt, stepOfSolicited } from "./schedule.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
 import {
   answeredStep,
@@ -28,7 +26,7 @@ import {
 } from "./witnesses.ts";
 
 /** Opens a socket that hears a link's frames by a filter; throws an Error of one line. */
-export type OpenSocket = (link: string, filter: readonly Instruction[]) => PacketSocket;
+export type OpenSocket = (link: string, filter: readonly FilterInstruction[]) => PacketSocket;
 
 /** How an asker asks. */
 export interface AskerOptions {
@@ -40,10 +38,10 @@ export interface AskerOptions {
   readonly pace: number;
   /** Nobody is asked: only what is true is found out. */
   readonly probeOnly: boolean;
-  /** Whether a host's own service has said by now what is true. @default nobody has one */
-  readonly isTold?: (host: AddressPrefix) => boolean;
-  /** Called with each host that has a verdict, idle addresses left out. @default nothing */
-  readonly watch?: (result: AskResult) => void;
+  /** Whether a host's own service has said by now what is true. */
+  readonly isTold: (host: AddressPrefix) => boolean;
+  /** Called with each host that has a verdict, idle addresses left out. */
+  readonly watch: (result: AskResult) => void;
 }
 
 /** Echo requests a second to known hosts: they are no ARP, which switches count. */
@@ -88,17 +86,17 @@ export async function ask(
 
 class LinkAsker {
   readonly #time: Time;
+  /** Null if there is none to be had. */
   readonly #socket: PacketSocket | null = null;
   readonly #items: readonly AskItem[];
-  /** By host and address, and by host: what frames are about. */
-  readonly #byWay = new Map<string, AskItem>();
   readonly #byHost: ReadonlyMap<string, readonly AskItem[]>;
   readonly #ids: WitnessIds = createWitnessIds();
   readonly #remarks: string[] = [];
-  readonly #holding: Holding;
+  /** Whether an address that packets on a link come from is this machine's right now. */
+  readonly #isHeld: ReturnType<typeof createHolding>;
   /** Those that are still to be probed. */
   readonly #probes: AskItem[];
-  #nextProbeAt: number;
+  readonly #probePace = new Pace(probesPerSecond);
   readonly #pace: Pace;
   readonly #patience = new Patience();
   /** All that had come in by then has been read. */
@@ -115,35 +113,31 @@ class LinkAsker {
     readonly start: number,
   ) {
     this.#time = options.time;
-    this.#askFrom = this.#nextProbeAt = start;
+    this.#askFrom = start;
     this.#pace = new Pace(options.pace);
+    this.#isHeld = createHolding(options.interfaces, options.time);
     const addresses = [
       ...new Map(questions.map(({ address }) => [addressKey(address), address])).values(),
     ];
-    const interfaces = options.interfaces();
-    const controls = controlAddresses(link, addresses, interfaces);
-    const heard = [...addresses, ...controls.map(({ address }) => address)];
+    const own = options.interfaces();
+    const controls = questions.map((question) => {
+      const control = controlFor(question, addresses, own);
+      // If there is none: another address in question, unless nobody is to be asked for that.
+      if (control !== null || options.probeOnly) return control;
+      return controlFor(question, [question.address], own);
+    });
     try {
+      const heard = [...addresses, ...controls.filter((control) => control !== null)];
       this.#socket = options.openSocket(link, filterProgram(heard));
     } catch (error) {
       this.#remarks.push(messageOf(error));
     }
     const mac = this.#socket?.linkLayerAddress ?? "";
-    this.#items = questions.map((question) => {
-      const control = controlFor(question, addresses, interfaces, options.probeOnly);
-      return createItem(new Inquiry(question, mac), control, start);
-    });
-    const sources = [
-      ...questions,
-      ...this.#items.flatMap(({ control }) => control === null ? [] : { link, address: control }),
-    ];
-    this.#holding = createHolding(sources, options.interfaces, options.time);
-    for (const item of this.#items) {
-      this.#byWay.set(`${item.inquiry.hostKey} ${item.inquiry.addressKey}`, item);
-    }
+    this.#items = questions.map((question, i) =>
+      new AskItem(new Inquiry(question, mac), controls[i], start)
+    );
     this.#byHost = Map.groupBy(this.#items, ({ inquiry }) => inquiry.hostKey);
     this.#probes = this.#items.filter(({ inquiry }) => inquiry.mac !== null);
-    for (const item of this.#probes) item.askAt = Infinity;
   }
 
   async run(signal: AbortSignal): Promise<AskReport> {
@@ -152,7 +146,7 @@ class LinkAsker {
       try {
         while (!signal.aborted && this.#open().length > 0) {
           for (let batch = 1;; batch++) {
-            this.#act(socket);
+            this.#act();
             this.#read(socket);
             const isIdle = this.#nextAt() > this.#now() || this.#refusedSince < Infinity;
             if (isIdle || batch >= maxBatches) break;
@@ -168,7 +162,7 @@ class LinkAsker {
     for (const { inquiry } of this.#items) inquiry.abandon(this.#now());
     this.#watch();
     this.#remarks.push(...remarksOn(this.#items.map(({ inquiry }) => inquiry)));
-    const counted = this.#items.filter(isCounted).map(({ inquiry }) => inquiry);
+    const counted = this.#items.filter(({ isCounted }) => isCounted).map(({ inquiry }) => inquiry);
     return {
       results: counted.map((inquiry) => inquiry.resultSince(this.start)),
       remarks: this.#remarks,
@@ -183,7 +177,7 @@ class LinkAsker {
   /** Takes in what has come. */
   #read(socket: PacketSocket) {
     const now = this.#now();
-    if (socket.receive((frame) => this.#hear(socket, frame))) this.#readUntil = now;
+    if (socket.receive((frame) => this.#hear(frame))) this.#readUntil = now;
   }
 
   /** Those without a verdict. */
@@ -192,13 +186,13 @@ class LinkAsker {
   }
 
   #watch() {
-    for (const item of this.options.watch === undefined ? [] : this.#items) {
+    for (const item of this.#items) {
       const { verdict, question } = item.inquiry;
-      if (item.isWatched || verdict === null || !isCounted(item)) continue;
+      if (item.isWatched || verdict === null || !item.isCounted) continue;
       // Idle addresses are no event.
       if (verdict === "no answer" && !question.expected) continue;
       item.isWatched = true;
-      this.options.watch?.(item.inquiry.resultSince(this.start));
+      this.options.watch(item.inquiry.resultSince(this.start));
     }
   }
 
@@ -208,37 +202,35 @@ class LinkAsker {
    */
   #mayUse(item: AskItem): boolean {
     const { inquiry, control } = item;
-    if (control !== null && !this.#holding.isHeld({ link: this.link, address: control })) {
-      item.control = null;
-    }
-    const isHeld = this.#holding.isHeld(inquiry.question);
+    if (control !== null && !this.#isHeld(this.link, control)) item.control = null;
+    const isHeld = this.#isHeld(this.link, inquiry.question.address);
     if (!isHeld) inquiry.abandon(this.#now());
     return isHeld;
   }
 
   /** Does what is due. */
-  #act(socket: PacketSocket) {
-    this.#sendProbes(socket);
+  #act() {
+    this.#sendProbes();
     for (const item of this.#open()) {
-      if (item.stepAt <= this.#now()) this.#takeStep(socket, item);
+      if (item.stepAt <= this.#now()) this.#takeStep(item);
       // An answer that waits to be read counts.
       if (item.concludeAt <= this.#readUntil) this.#conclude(item, this.#now());
     }
-    this.#sendPaced(socket);
+    this.#sendPaced();
   }
 
   /** A probe is one packet from the address in question; where nobody will be asked, all witnesses. */
-  #sendProbes(socket: PacketSocket) {
+  #sendProbes() {
     for (let i = 0; i < maxBatch && this.#probes.length > 0; i++) {
       const now = this.#now();
-      if (now < this.#nextProbeAt) return;
-      this.#nextProbeAt = Math.max(this.#nextProbeAt, now - maxWaitMs) + 1_000 / probesPerSecond;
+      if (now < this.#probePace.nextAt) return;
+      this.#probePace.note(now, 1);
       const [item] = this.#probes.splice(0, 1);
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       if (this.options.probeOnly) {
         this.#begin(item, now);
       } else {
-        for (const frame of this.#witnesses("echo", item, null)) socket.send(frame);
+        this.#sendWitness("echo", item, null);
         item.askAt = now + probePatienceMs;
       }
       this.#askFrom = now + probePatienceMs;
@@ -247,11 +239,11 @@ class LinkAsker {
 
   /** Whether nothing has to be found out about a host any more. */
   #isOver(item: AskItem): boolean {
-    item.isTold ||= this.options.isTold?.(item.inquiry.question.host) ?? false;
+    item.isTold ||= this.options.isTold(item.inquiry.question.host);
     return item.isTold || item.inquiry.verdict !== null;
   }
 
-  #takeStep(socket: PacketSocket, item: AskItem) {
+  #takeStep(item: AskItem) {
     if (!this.#mayUse(item)) return;
     const { kinds, patience, isLast } = stepAt(item.step);
     // Who was kept waiting by a busy machine has as much time for an answer as everybody.
@@ -259,9 +251,8 @@ class LinkAsker {
     item.stepAt = isLast ? Infinity : next;
     if (isLast && item.isBegun) item.concludeAt = next;
     for (const kind of kinds) {
-      if (kind !== "request") {
-        for (const frame of this.#witnesses(kind, item, item.control)) socket.send(frame);
-      } else if (item.inquiry.isAnswered && !this.options.probeOnly) {
+      if (kind !== "request") this.#sendWitness(kind, item, item.control);
+      else if (item.inquiry.isAnswered && !this.options.probeOnly) {
         item.askAt = this.#now();
         item.isUnicast = true;
       }
@@ -269,12 +260,13 @@ class LinkAsker {
     item.step++;
   }
 
-  #witnesses(kind: Witness, { inquiry, step }: AskItem, control: AddressPrefix | null) {
+  #sendWitness(kind: Witness, { inquiry, step }: AskItem, control: AddressPrefix | null) {
     const { host, address } = inquiry.question;
-    return inquiry.destinations.flatMap((destinationMac) => {
+    for (const destinationMac of inquiry.destinations) {
       const ends = { sourceMac: inquiry.ownMac, destinationMac, host, address };
-      return witnessFrames(kind, ends, control, this.#ids, step);
-    });
+      const frames = witnessFrames(kind, ends, control, this.#ids, step);
+      for (const frame of frames) this.#socket?.send(frame);
+    }
   }
 
   #conclude(item: AskItem, now: number) {
@@ -282,7 +274,7 @@ class LinkAsker {
     item.concludeAt = Infinity;
     const isIpv6 = inquiry.question.host.family === 6;
     const isSilent = !inquiry.isAnswered && !inquiry.isControlAnswered;
-    if (isIpv6 && isSilent && !this.options.probeOnly && item.tries < triesOf(inquiry)) {
+    if (isIpv6 && isSilent && !this.options.probeOnly && item.tries < item.maxTries) {
       item.askAt = Math.max(now, item.triedAt + retryMs);
     } else if (inquiry.isDoubtful && item.step < maxSteps) {
       item.isBegun = true;
@@ -295,15 +287,15 @@ class LinkAsker {
   }
 
   /** Sends broadcasts: to those seen wrong first, then to the known, the named and the idle. */
-  #sendPaced(socket: PacketSocket) {
+  #sendPaced() {
     const ready = this.#open().filter((item) => this.#askAt(item) <= this.#now());
-    ready.sort((a, b) => rank(a) - rank(b) || a.askAt - b.askAt);
+    ready.sort((a, b) => a.rank - b.rank || a.askAt - b.askAt);
     for (const item of ready.slice(0, maxBatch)) {
       const now = this.#now();
       if (now < this.#pace.nextAt) return;
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
-      const frames = requestFrames(item, this.options.probeOnly, this.#ids);
-      if (!frames.every((frame) => socket.send(frame))) return this.#noteRefused(now);
+      const frames = item.requestFrames(this.options.probeOnly);
+      if (!frames.every((frame) => this.#socket?.send(frame))) return this.#noteRefused(now);
       this.#refusedSince = Infinity;
       this.#pace.note(now, frames.length);
       this.#noteAsked(item, now);
@@ -325,74 +317,76 @@ class LinkAsker {
   }
 
   #noteAsked(item: AskItem, now: number) {
-    const { inquiry } = item;
+    const { inquiry, isUnicast, isSecond } = item;
+    const { probeOnly } = this.options;
     item.askedAt = now;
-    if (!this.options.probeOnly) inquiry.asks++;
-    if (item.isUnicast) {
-      item.isUnicast = false;
-      item.askAt = Infinity;
-      return;
-    }
-    const isTry = inquiry.question.host.family === 4 || item.isSecond || this.options.probeOnly;
-    if (!item.isSecond) item.triedAt = now;
-    if (isTry) item.tries++;
     item.askAt = Infinity;
-    if (!isTry) {
+    item.isUnicast = item.isSecond = false;
+    if (!probeOnly) inquiry.asks++;
+    if (isUnicast) return;
+    if (!isSecond) item.triedAt = now;
+    if (inquiry.question.host.family === 6 && !isSecond && !probeOnly) {
       item.isSecond = true;
       item.askAt = now + this.#patience.ms;
-    } else if (item.isSecond) {
-      item.isSecond = false;
-      item.concludeAt = now + solicitedPatience * this.#patience.ms;
-    } else if (item.tries < triesOf(inquiry)) item.askAt = now + retryMs;
-    else item.concludeAt = now + retryMs;
+    } else {
+      item.tries++;
+      if (isSecond) item.concludeAt = now + solicitedPatience * this.#patience.ms;
+      else if (item.tries < item.maxTries) item.askAt = now + retryMs;
+      else item.concludeAt = now + retryMs;
+    }
     // It may have taken the request though its reply doesn't come.
-    if (inquiry.mac !== null && !this.options.probeOnly && item.stepAt === Infinity) {
+    if (inquiry.mac !== null && !probeOnly && item.stepAt === Infinity) {
       item.step = 0;
       item.stepAt = now;
     }
   }
 
-  #hear(socket: PacketSocket, frame: Uint8Array) {
+  #hear(frame: Uint8Array) {
     const heard = readFrame(frame);
     const step = heard === null ? null : answeredStep(heard, this.#ids);
     if (heard === null || step === null) return;
     const now = this.#now();
     const host = heard.kind === "neighbor advertisement" ? heard.target : heard.from;
-    const item = this.#byWay.get(`${host} ${heard.to}`);
-    if (item !== undefined) {
-      const wasAnswered = item.inquiry.isAnswered;
-      const wasWrong = item.inquiry.isSeenWrong;
-      const wasJudged = item.inquiry.verdict !== null;
-      item.inquiry.hear(heard, now);
-      // Nothing more has to be waited for.
-      const isFirst = !wasWrong && item.inquiry.isSeenWrong && item.inquiry.asks === 0;
-      if (isFirst && !this.options.probeOnly) item.askAt = now;
-      const isTakenBack = wasJudged && item.inquiry.verdict === null;
-      if (isTakenBack) item.isWatched = false;
-      if (!wasAnswered && item.inquiry.isAnswered) {
-        this.#patience.note(Math.max(0, now - item.askedAt));
-        this.#begin(item, now);
-      } else if (isTakenBack) this.#begin(item, now);
-      this.#reset(socket, heard, item.inquiry.question.host, item.inquiry.question.address);
-    }
-    for (const one of this.#byHost.get(host) ?? []) {
+    const items = this.#byHost.get(host) ?? [];
+    const item = items.find(({ inquiry }) => inquiry.addressKey === heard.to);
+    if (item !== undefined) this.#hearAnswer(item, heard, now);
+    for (const one of items) {
       if (one.control === null || addressKey(one.control) !== heard.to) continue;
-      if (item !== undefined) {
-        // Its control is in question itself: it has its own requests.
-        one.inquiry.hearControl(heard, true, step);
-        continue;
-      }
-      const wasUnknown = one.inquiry.mac === null;
-      const wasAnswered = one.inquiry.isControlAnswered;
-      one.inquiry.hearControl(heard, !this.options.probeOnly, step);
-      const isFound = wasUnknown && one.inquiry.mac !== null;
-      if (isFound && (heard.kind === "arp reply" || this.options.probeOnly)) this.#begin(one, now);
-      else if (!wasAnswered && heard.kind === "neighbor advertisement") {
-        this.#begin(one, now, stepOfSolicited);
-      }
-      this.#reset(socket, heard, one.inquiry.question.host, one.control);
+      // A control that is in question itself has its own requests.
+      if (item === undefined) this.#hearControl(one, one.control, heard, step, now);
+      else one.inquiry.hearControl(heard, true, step);
     }
     if (item === undefined && heard.kind === "echo reply") this.#noteHolder(heard);
+  }
+
+  /** Takes in a frame to the address in question. */
+  #hearAnswer(item: AskItem, heard: Heard, now: number) {
+    const { inquiry } = item;
+    const { isAnswered, isSeenWrong, verdict } = inquiry;
+    inquiry.hear(heard, now);
+    const isFirstWrong = !isSeenWrong && inquiry.isSeenWrong && inquiry.asks === 0;
+    // Nothing more has to be waited for.
+    if (isFirstWrong && !this.options.probeOnly) item.askAt = now;
+    const isFirstAnswer = !isAnswered && inquiry.isAnswered;
+    const isTakenBack = verdict !== null && inquiry.verdict === null;
+    if (isTakenBack) item.isWatched = false;
+    if (isFirstAnswer) this.#patience.note(Math.max(0, now - item.askedAt));
+    if (isFirstAnswer || isTakenBack) this.#begin(item, now);
+    this.#reset(heard, inquiry.question.host, inquiry.question.address);
+  }
+
+  /** Takes in a frame to the control. */
+  #hearControl(item: AskItem, control: AddressPrefix, heard: Heard, step: number, now: number) {
+    const { inquiry } = item;
+    const { probeOnly } = this.options;
+    const { mac, isControlAnswered } = inquiry;
+    inquiry.hearControl(heard, !probeOnly, step);
+    const isFound = mac === null && inquiry.mac !== null;
+    if (isFound && (heard.kind === "arp reply" || probeOnly)) this.#begin(item, now);
+    else if (!isControlAnswered && heard.kind === "neighbor advertisement") {
+      this.#begin(item, now, stepOfSolicited);
+    }
+    this.#reset(heard, inquiry.question.host, control);
   }
 
   /** The host is there: it is asked no more, and has to prove itself. */
@@ -405,13 +399,13 @@ class LinkAsker {
   }
 
   /** A connection that was half opened is given up; this machine's own kernel may not have heard of it. */
-  #reset(socket: PacketSocket, heard: Heard, host: AddressPrefix, from: AddressPrefix) {
+  #reset(heard: Heard, host: AddressPrefix, from: AddressPrefix) {
     if (heard.kind !== "tcp" || (heard.flags & tcpFlags.rst) !== 0) return;
     const { sourceMac: destinationMac, destinationMac: sourceMac } = heard;
-    const isHeld = this.#holding.isHeld({ link: this.link, address: from });
-    if (sourceMac !== socket.linkLayerAddress || !isHeld) return;
+    const isOurs = sourceMac === this.#socket?.linkLayerAddress;
+    if (!isOurs || !this.#isHeld(this.link, from)) return;
     const { sourcePort, destinationPort, acknowledgment } = heard;
-    socket.send(tcpSegment({ sourceMac, destinationMac, from, to: host }, {
+    this.#socket?.send(tcpSegment({ sourceMac, destinationMac, from, to: host }, {
       sourcePort: destinationPort,
       destinationPort: sourcePort,
       sequence: acknowledgment,
@@ -429,15 +423,11 @@ class LinkAsker {
 
   /** When something is due next. */
   #nextAt(): number {
-    let next = this.#probes.length > 0 ? this.#nextProbeAt : Infinity;
+    let next = this.#probes.length > 0 ? this.#probePace.nextAt : Infinity;
     for (const item of this.#open()) {
       const ask = Math.max(this.#askAt(item), this.#pace.nextAt);
       next = Math.min(next, item.stepAt, item.concludeAt, ask);
     }
     return next;
   }
-}
-
-function isCounted({ isTold, inquiry }: AskItem): boolean {
-  return !isTold && !inquiry.holdsAddress;
 }

@@ -11,8 +11,7 @@ import {
   isLinkLocal,
   type OwnInterface,
 } from "../wire/addresses.ts";
-import { controlFor, createHolding } from "./holding.ts";
-import type { Question } from "./inquiry.ts";
+import { controlFor, createHolding, type Question } from "./questions.ts";
 import type { AskReport, AskResult, AskVerdict } from "./verdicts.ts";
 import { tcpPorts } from "./witnesses.ts";
 
@@ -37,11 +36,11 @@ export async function askByConnecting(
   signal: AbortSignal,
 ): Promise<AskReport> {
   const start = time.monotonic();
-  const holding = createHolding(questions, interfaces, time);
+  const isHeld = createHolding(interfaces, time);
   const results: Promise<AskResult | null>[] = [];
   for (const [i, question] of questions.slice(0, maxQuestions).entries()) {
     await sleep(time.after, start + i * 1_000 / pace - time.monotonic(), signal);
-    const judged = signal.aborted || !holding.isHeld(question)
+    const judged = signal.aborted || !isHeld(question.link, question.address)
       ? Promise.resolve<AskVerdict>("not asked")
       : judge(question, interfaces());
     results.push(judged.then((verdict) =>
@@ -67,7 +66,7 @@ export async function askByConnecting(
 
 async function judge(question: Question, interfaces: readonly OwnInterface[]): Promise<AskVerdict> {
   const { host, address, expected } = question;
-  const control = controlFor(question, [address], interfaces, true);
+  const control = controlFor(question, [address], interfaces);
   const answers = (from: AddressPrefix | null) =>
     from === null ? false : answersAny(host, from, question.link);
   const [isRight, isControlAnswered] = await Promise.all([answers(address), answers(control)]);

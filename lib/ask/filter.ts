@@ -3,17 +3,10 @@
  * packets would be copied to this process. It takes untagged frames for the addresses in question
  * and the control: ARP, ICMP, TCP and ICMPv6, whatever link-layer address they were sent to.
  */
+import type { FilterInstruction } from "../libc/packet_socket.ts";
 import type { AddressPrefix } from "../wire/addresses.ts";
 import { readU32 } from "../wire/datagram.ts";
 import { etherTypes, protocols } from "./frames.ts";
-
-/** One instruction, as linux/filter.h has it: `jt` and `jf` count instructions to skip. */
-export interface Instruction {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-}
 
 /** Codes of linux/bpf_common.h: class, size and mode in one. */
 const ldWord = 0x20;
@@ -28,55 +21,56 @@ const vlanTagPresent = 0xfffff000 + 48;
 /** More than any frame. */
 const wholeFrame = 0x40000;
 
-const load = (code: number, k: number): Instruction => ({ code, jt: 0, jf: 0, k });
-/** The next instruction if the accumulator is `k`, else the one after it. */
-const unlessEqualSkip = (k: number): Instruction => ({ code: jumpIfEqual, jt: 0, jf: 1, k });
+/** BPF_MAXINSNS */
+const maxInstructions = 4096;
+
+const load = (code: number, k: number): FilterInstruction => ({ code, jt: 0, jf: 0, k });
 const jump = (k: number) => load(jumpAlways, k);
 const accept = load(ret, wholeFrame);
 const drop = load(ret, 0);
+/** The next instruction if the accumulator is `k`, else the one after it. */
+const unlessEqualSkip = (k: number): FilterInstruction => ({ code: jumpIfEqual, jt: 0, jf: 1, k });
+/** Drops the frame unless the accumulator is one of these. */
+const oneOf = (...values: readonly number[]) => [
+  ...values.flatMap((k, i) => [unlessEqualSkip(k), jump(2 * (values.length - 1 - i) + 1)]),
+  drop,
+];
+/** Skips a block unless the accumulator is `k`. */
+const onlyIf = (k: number, block: readonly FilterInstruction[]) => [
+  { code: jumpIfEqual, jt: 1, jf: 0, k },
+  jump(block.length),
+  ...block,
+];
+/** Leaves the type of an untagged frame in the accumulator. */
+const typeOfUntagged = [load(ldByte, vlanTagPresent), ...oneOf(0), load(ldHalf, 12)];
 
 /**
  * The program for these addresses, with two instructions for each. IPv6 addresses are told apart by
  * their last four bytes; who reads the frames looks at the rest. Throws a RangeError for more addresses
- * than a program may be long (BPF_MAXINSNS).
+ * than a program may be long.
  */
-export function filterProgram(addresses: readonly AddressPrefix[]): Instruction[] {
+export function filterProgram(addresses: readonly AddressPrefix[]): FilterInstruction[] {
   const matches = (family: 4 | 6) => {
     const words = addresses.filter((address) => address.family === family)
       .map(({ bytes }) => readU32(bytes, family === 4 ? 0 : 12));
     return [...new Set(words)].flatMap((word) => [unlessEqualSkip(word), accept]).concat(drop);
   };
-  const [ipv4, ipv6] = [matches(4), matches(6)];
-  // Offsets from the frame's start: target protocol address, protocol, destination.
-  const ip = [
+  // Offsets from the frame's start: protocol, destination; target protocol address.
+  const ipv6 = [load(ldByte, 20), ...oneOf(protocols.icmpv6), load(ldWord, 50), ...matches(6)];
+  const ipv4 = [
+    ...oneOf(etherTypes.ipv4),
     load(ldByte, 23),
-    unlessEqualSkip(protocols.icmp),
-    jump(3),
-    unlessEqualSkip(protocols.tcp),
-    jump(1),
-    drop,
+    ...oneOf(protocols.icmp, protocols.tcp),
     load(ldWord, 30),
   ];
-  // On to the matches of IPv4's destinations.
-  const arp = [load(ldWord, 38), jump(ip.length)];
-  const ip6 = [
-    load(ldByte, 20),
-    unlessEqualSkip(protocols.icmpv6),
-    jump(1),
-    drop,
-    load(ldWord, 50),
-    ...ipv6,
+  const program = [
+    ...typeOfUntagged,
+    ...onlyIf(etherTypes.ipv6, ipv6),
+    // ARP and IPv4 share the matches.
+    ...onlyIf(etherTypes.arp, [load(ldWord, 38), jump(ipv4.length)]),
+    ...ipv4,
+    ...matches(4),
   ];
-  const blocks = [arp, [...ip, ...ipv4], ip6];
-  const types = [etherTypes.arp, etherTypes.ipv4, etherTypes.ipv6];
-  const head = [load(ldByte, vlanTagPresent), unlessEqualSkip(0), jump(1), drop, load(ldHalf, 12)];
-  let before = 0;
-  blocks.forEach((block, i) => {
-    // Behind this jump come the heads of later types, the drop, and the blocks before.
-    head.push(unlessEqualSkip(types[i]), jump(2 * (blocks.length - 1 - i) + 1 + before));
-    before += block.length;
-  });
-  const program = [...head, drop, ...blocks.flat()];
   if (program.length > maxInstructions) {
     throw new RangeError(`Cannot filter by ${addresses.length} addresses`);
   }
@@ -84,18 +78,6 @@ export function filterProgram(addresses: readonly AddressPrefix[]): Instruction[
 }
 
 /** The program that takes every untagged ARP packet. */
-export function arpFilterProgram(): Instruction[] {
-  return [
-    load(ldByte, vlanTagPresent),
-    unlessEqualSkip(0),
-    jump(1),
-    drop,
-    load(ldHalf, 12),
-    unlessEqualSkip(etherTypes.arp),
-    accept,
-    drop,
-  ];
+export function arpFilterProgram(): FilterInstruction[] {
+  return [...typeOfUntagged, ...oneOf(etherTypes.arp), accept];
 }
-
-/** BPF_MAXINSNS */
-const maxInstructions = 4096;

@@ -289,13 +289,13 @@ function readIpv4(macs: Macs, ip: Uint8Array): Heard | null {
   return body[0] === 3 && body[1] === 3 ? readQuoted(way, body.subarray(lengths.icmp)) : null;
 }
 
-function echoReply(way: Omit<HeardPacket, "kind">, body: Uint8Array): Heard {
+function echoReply(way: HeardPacket, body: Uint8Array): Heard {
   const view = viewOf(body);
   const data = body.subarray(lengths.icmp, lengths.icmp + echoDataLength).toHex();
   return { ...way, kind: "echo reply", id: view.getUint16(4), sequence: view.getUint16(6), data };
 }
 
-function readTcp(way: Omit<HeardPacket, "kind">, body: Uint8Array): Heard | null {
+function readTcp(way: HeardPacket, body: Uint8Array): Heard | null {
   if (body.length < lengths.tcp) return null;
   const view = viewOf(body);
   return {
@@ -310,7 +310,7 @@ function readTcp(way: Omit<HeardPacket, "kind">, body: Uint8Array): Heard | null
 }
 
 /** The UDP datagram that an ICMP error quotes, if it went from where the error goes to its sender. */
-function readQuoted(way: Omit<HeardPacket, "kind">, quoted: Uint8Array): Heard | null {
+function readQuoted(way: HeardPacket, quoted: Uint8Array): Heard | null {
   if (quoted.length < lengths.ipv4 || quoted[0] >> 4 !== 4) return null;
   const header = (quoted[0] & 0x0f) * 4;
   const isOurs = header >= lengths.ipv4 && quoted.length >= header + 4 &&

@@ -8,23 +8,10 @@
  * advertisement is sent by the host's own entry, so its arrival is a proof.
  */
 import { listText } from "../text.ts";
-import { type AddressPrefix, formatAddress, formatLinkLayerAddress } from "../wire/addresses.ts";
+import { formatAddress, formatLinkLayerAddress } from "../wire/addresses.ts";
 import { addressKey, type Heard } from "./frames.ts";
+import type { Question } from "./questions.ts";
 import type { AskResult, AskVerdict, Neighbor } from "./verdicts.ts";
-
-/** One address in question at one host on a link. */
-export interface Question {
-  readonly link: string;
-  readonly host: AddressPrefix;
-  /** The address in question. */
-  readonly address: AddressPrefix;
-  /** Where the host was last, 12 hex digits; null if that isn't known. */
-  readonly linkLayerAddress: string | null;
-  /** The name that it is expected under. */
-  readonly name: string | null;
-  /** Somebody named it, so that its silence is a fault. */
-  readonly expected: boolean;
-}
 
 /** Link-layer addresses that are believed to be one host's: bonds and failover pairs have some. */
 const maxMacs = 4;
@@ -236,23 +223,23 @@ export class Inquiry {
       address,
       verdict,
       linkLayerAddress: mac === null ? null : Uint8Array.fromHex(mac),
-      ms: this.#decidedAt === 0 ? 0 : this.#decidedAt - start,
+      ms: this.#decidedAt - start,
     };
   }
 }
 
 /** What is to be said of hosts besides their verdicts, a line each. */
 export function remarksOn(inquiries: readonly Inquiry[]): string[] {
-  const named = (some: readonly Inquiry[], text: (one: Inquiry) => string) =>
-    some.length === 0 ? null : listText(some.map(text), maxNamed);
+  const remark = (what: string, some: readonly Inquiry[], text: (one: Inquiry) => string) =>
+    some.length === 0 ? [] : [`${what}: ${listText(some.map(text), maxNamed)}`];
   const host = ({ question }: Inquiry) => formatAddress(question.host);
-  const holders = named(inquiries.filter(({ holdsAddress }) => holdsAddress), host);
-  const contested = named(inquiries.filter(({ isContested }) => isContested), (one) => {
-    const macs = one.destinations.toSorted().map((mac) => Uint8Array.fromHex(mac));
-    return `${host(one)} at ${macs.map(formatLinkLayerAddress).join(" and ")}`;
-  });
+  const holders = inquiries.filter(({ holdsAddress }) => holdsAddress);
+  const contested = inquiries.filter(({ isContested }) => isContested);
   return [
-    ...holders === null ? [] : [`not judged, they hold the address themselves: ${holders}`],
-    ...contested === null ? [] : [`several machines have one address: ${contested}`],
+    ...remark("not judged, they hold the address themselves", holders, host),
+    ...remark("several machines have one address", contested, (one) => {
+      const macs = one.destinations.toSorted().map((mac) => Uint8Array.fromHex(mac));
+      return `${host(one)} at ${macs.map(formatLinkLayerAddress).join(" and ")}`;
+    }),
   ];
 }

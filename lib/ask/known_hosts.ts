@@ -1,90 +1,127 @@
 /**
- * The file of hosts that were seen on this router's links, so that a router that was backup for weeks
- * knows whom to probe: a line for each, `192.0.2.7 02:00:00:00:00:07 eth0 2026-01-02T03:04:05Z`. Its
- * text is anybody's: what isn't such a line is left out.
+ * Hosts that are known on a router's links, master or not: whoever broadcasts an ARP packet says where
+ * it is. A router that was backup for weeks knows whom to probe then; its kernel knows hardly anybody.
+ *
+ * They are kept in a file, a line for each: `192.0.2.7 02:00:00:00:00:07 eth0 2026-01-02T03:04:05Z`.
+ * Its text is anybody's: what isn't such a line is left out.
  */
 import { systemReason } from "../errors.ts";
-import { updateFile } from "../files.ts";
+import { readTail, updateFile } from "../files.ts";
+import type { PacketSocket } from "../libc/packet_socket.ts";
 import { contentLines } from "../text.ts";
 import {
+  addressBits,
   type AddressPrefix,
   formatAddress,
   formatLinkLayerAddress,
+  type OwnInterface,
   parseAddress,
   parseLinkLayerAddress,
+  prefixContains,
 } from "../wire/addresses.ts";
+import type { OpenSocket } from "./asker.ts";
+import { arpFilterProgram } from "./filter.ts";
+import { broadcastMac, readFrame } from "./frames.ts";
+import type { Neighbor } from "./verdicts.ts";
 
 /** A host on a link, and where it was. */
-export interface KnownHost {
-  readonly address: AddressPrefix;
-  /** 12 hex digits. */
-  readonly linkLayerAddress: string;
-  /** The name of the interface. */
-  readonly link: string;
+export interface KnownHost extends Neighbor {
   /** Unix time in ms. */
   readonly lastSeen: number;
 }
 
 /** Hosts that are kept: those seen last. */
-export const maxKnownHosts = 4_096;
+const maxKnownHosts = 4_096;
 /** More than so many lines of the longest kind. */
 const maxFileBytes = maxKnownHosts * 128;
 
-/** The hosts in a file's text; never throws. */
-export function parseKnownHosts(text: string): KnownHost[] {
-  const hosts = contentLines(text).map(({ content }): KnownHost | null => {
-    const [address, mac, link, time, ...more] = content.split(/\s+/);
-    const parsed = parseAddress(address);
-    const bytes = parseLinkLayerAddress(mac ?? "");
-    const lastSeen = Date.parse(time ?? "");
-    const isHost = parsed !== null && bytes !== null && (bytes[0] & 1) === 0 && more.length === 0 &&
-      /^[\w.@-]{1,15}$/.test(link) && !Number.isNaN(lastSeen);
-    return isHost ? { address: parsed, linkLayerAddress: bytes.toHex(), link, lastSeen } : null;
-  }).filter((host) => host !== null);
-  return latest(hosts);
+/** How a listener listens. */
+interface ListenerOptions {
+  readonly openSocket: OpenSocket;
+  readonly interfaces: () => readonly OwnInterface[];
+  /** Unix time in ms. */
+  readonly wall: () => number;
 }
 
-/** One row for each address on a link, the one seen last; the latest `maxKnownHosts` of them. */
-function latest(hosts: readonly KnownHost[]): KnownHost[] {
-  const sorted = hosts.toSorted((a, b) => b.lastSeen - a.lastSeen);
-  const seen = new Map<string, KnownHost>();
-  for (const host of sorted) {
-    const key = `${host.link} ${formatAddress(host.address)}`;
-    if (!seen.has(key)) seen.set(key, host);
-    if (seen.size === maxKnownHosts) break;
+/** Sockets that fill in the kernel until somebody looks: nothing wakes this process for them. */
+export class HostListener {
+  readonly #options: ListenerOptions;
+  readonly #sockets = new Map<string, PacketSocket>();
+  readonly #heard = new Map<string, KnownHost>();
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
   }
-  return [...seen.values()];
-}
 
-/** The text of a file with these hosts, those seen last first. */
-export function formatKnownHosts(hosts: readonly KnownHost[]): string {
-  return latest(hosts).map(({ address, linkLayerAddress, link, lastSeen }) =>
-    [
-      formatAddress(address),
-      formatLinkLayerAddress(Uint8Array.fromHex(linkLayerAddress)),
-      link,
-      `${new Date(lastSeen).toISOString().slice(0, 19)}Z`,
-    ].join(" ") + "\n"
-  ).join("");
-}
-
-/** The hosts in a file: none if there is no file. Throws an Error of one line if it can't be read. */
-export function readKnownHosts(path: string): KnownHost[] {
-  const cannot = (reason: string) => new Error(`Cannot read known hosts from "${path}": ${reason}`);
-  let size: number;
-  try {
-    const info = Deno.statSync(path);
-    if (!info.isFile) throw new Error("it is not a regular file");
-    size = info.size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw cannot(systemReason(error));
+  /**
+   * Takes in what has come since the last look, some 500 packets a link, and opens what there is to
+   * open; a link that can't be heard is tried again.
+   */
+  look(): void {
+    const interfaces = this.#options.interfaces().filter(({ hasNeighbors }) => hasNeighbors);
+    for (const [link, socket] of this.#sockets) {
+      if (interfaces.some(({ name }) => name === link)) continue;
+      this.#sockets.delete(link);
+      void socket.close();
+    }
+    for (const own of interfaces) {
+      const socket = this.#sockets.get(own.name) ?? this.#open(own.name);
+      socket?.receive((frame) => this.#hear(own, frame));
+    }
   }
-  if (size > maxFileBytes) throw cannot(`it is larger than ${maxFileBytes / 1024} KiB`);
+
+  /** The hosts that were heard since they were taken. */
+  heard(): KnownHost[] {
+    return [...this.#heard.values()];
+  }
+
+  /** The same, and forgets them. */
+  take(): KnownHost[] {
+    const hosts = this.heard();
+    this.#heard.clear();
+    return hosts;
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.values()) void socket.close();
+    this.#sockets.clear();
+  }
+
+  #open(link: string): PacketSocket | null {
+    try {
+      const socket = this.#options.openSocket(link, arpFilterProgram());
+      this.#sockets.set(link, socket);
+      return socket;
+    } catch {
+      return null;
+    }
+  }
+
+  #hear({ name, addresses }: OwnInterface, frame: Uint8Array) {
+    const heard = readFrame(frame);
+    if (heard?.kind !== "arp request" && heard?.kind !== "arp reply") return;
+    const { destinationMac, sourceMac, senderMac, from } = heard;
+    // What is for another host says nothing to this one, and who speaks for others is no host.
+    if (destinationMac !== broadcastMac || sourceMac !== senderMac) return;
+    const bytes = new Uint8Array(16);
+    bytes.setFromHex(from);
+    const address: AddressPrefix = { family: 4, length: 32, bytes };
+    const isOnLink = addresses.some(({ network }) =>
+      network.length < addressBits(4) && prefixContains(network, address)
+    );
+    const key = `${name} ${from}`;
+    if (!isOnLink || this.#heard.size >= maxKnownHosts && !this.#heard.has(key)) return;
+    const lastSeen = this.#options.wall();
+    this.#heard.set(key, { address, linkLayerAddress: sourceMac, link: name, lastSeen });
+  }
+}
+
+/** The hosts in a file: none if there is no file. Rejects with an Error of one line. */
+export async function readKnownHosts(path: string): Promise<KnownHost[]> {
   try {
-    return parseKnownHosts(Deno.readTextFileSync(path));
+    return latest(parse(await readTail(path, maxFileBytes) ?? ""));
   } catch (error) {
-    throw cannot(systemReason(error));
+    throw new Error(`Cannot read known hosts from "${path}": ${systemReason(error)}`);
   }
 }
 
@@ -95,10 +132,41 @@ export function readKnownHosts(path: string): KnownHost[] {
 export async function addKnownHosts(path: string, hosts: readonly KnownHost[]): Promise<void> {
   if (hosts.length === 0) return;
   try {
-    await updateFile(path, (text) => formatKnownHosts([...hosts, ...parseKnownHosts(text)]));
+    await updateFile(path, (text) => format([...hosts, ...parse(text)]));
   } catch (error) {
     // The folder is made with the daemon's unit: a router without it has nothing to remember in.
     if (error instanceof Deno.errors.NotFound) return;
     throw new Error(`Cannot write known hosts to "${path}": ${systemReason(error)}`);
   }
+}
+
+function parse(text: string): KnownHost[] {
+  return contentLines(text).flatMap(({ content }) => {
+    const [address, mac, link, time, ...more] = content.split(/\s+/);
+    const parsed = parseAddress(address);
+    const bytes = parseLinkLayerAddress(mac ?? "");
+    const lastSeen = Date.parse(time ?? "");
+    const isHost = parsed !== null && bytes !== null && (bytes[0] & 1) === 0 && more.length === 0 &&
+      /^[\w.@-]{1,15}$/.test(link) && !Number.isNaN(lastSeen);
+    return isHost ? [{ address: parsed, linkLayerAddress: bytes.toHex(), link, lastSeen }] : [];
+  });
+}
+
+/** One row for each address on a link, as it was seen last; the latest `maxKnownHosts` of them. */
+function latest(hosts: readonly KnownHost[]): KnownHost[] {
+  const seen = new Map<string, KnownHost>();
+  for (const host of hosts.toSorted((a, b) => b.lastSeen - a.lastSeen)) {
+    const key = `${host.link} ${formatAddress(host.address)}`;
+    if (!seen.has(key)) seen.set(key, host);
+    if (seen.size === maxKnownHosts) break;
+  }
+  return [...seen.values()];
+}
+
+function format(hosts: readonly KnownHost[]): string {
+  return latest(hosts).map(({ address, linkLayerAddress, link, lastSeen }) => {
+    const mac = formatLinkLayerAddress(Uint8Array.fromHex(linkLayerAddress));
+    const time = `${new Date(lastSeen).toISOString().slice(0, 19)}Z`;
+    return `${formatAddress(address)} ${mac} ${link} ${time}\n`;
+  }).join("");
 }

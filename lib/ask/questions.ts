@@ -1,17 +1,36 @@
-/** Whom to ask for what: from what the command line names and what is known of a router's links. Pure. */
+/**
+ * Whom to ask for what, and from which of this router's addresses: from what the command line names
+ * and what is known of a router's links.
+ */
 import { listText } from "../text.ts";
+import type { Time } from "../time.ts";
 import {
-  addressBits,
   type AddressPrefix,
   formatAddress,
   formatPrefix,
   isLinkLocal,
+  isWholeAddress,
   type OwnInterface,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
-import type { Question } from "./inquiry.ts";
+import { readU32 } from "../wire/datagram.ts";
+import { addressKey } from "./frames.ts";
 import type { Neighbor } from "./verdicts.ts";
+
+/** One address in question at one host on a link. */
+export interface Question {
+  readonly link: string;
+  readonly host: AddressPrefix;
+  /** The address in question. */
+  readonly address: AddressPrefix;
+  /** Where the host was last, 12 hex digits; null if that isn't known. */
+  readonly linkLayerAddress: string | null;
+  /** The name that it is expected under. */
+  readonly name: string | null;
+  /** Somebody named it, so that its silence is a fault. */
+  readonly expected: boolean;
+}
 
 /** A host that somebody named. */
 export interface NamedHost {
@@ -69,8 +88,7 @@ export function questionsOf(
     for (const own of on) add({ link: own.name, address, name, expected: true });
     return on.length === 0 && isHost(address, interfaces);
   });
-  if (addresses.size === 0) remarks.push("no address in question is on this router");
-  else if (elsewhere.length > 0) {
+  if (addresses.size > 0 && elsewhere.length > 0) {
     const names = elsewhere.map(({ address, name }) => name ?? formatAddress(address));
     remarks.push(`on none of the links that are asked: ${listText(names, maxNamed)}`);
   }
@@ -107,7 +125,7 @@ export function questionsOf(
 
 function isOnLink({ addresses }: OwnInterface, address: AddressPrefix): boolean {
   return addresses.some(({ network }) =>
-    network.length < addressBits(network.family) && prefixContains(network, address)
+    !isWholeAddress(network) && prefixContains(network, address)
   );
 }
 
@@ -117,21 +135,17 @@ function isHost(address: AddressPrefix, interfaces: readonly OwnInterface[]): bo
   if (family === 6 ? bytes[0] === 0xff : bytes[0] >= 224 || bytes[0] === 0 || bytes[0] === 127) {
     return false;
   }
-  return !interfaces.some((own) =>
-    own.addresses.some((one) =>
-      samePrefix(one.address, address) ||
-      family === 4 && one.network.length < 31 && prefixContains(one.network, address) &&
-        [0, -1].includes(hostNumber(address, one.network.length))
-    )
+  return !interfaces.flatMap(({ addresses }) => addresses).some((own) =>
+    samePrefix(own.address, address) ||
+    family === 4 && prefixContains(own.network, address) && isAtEdge(address, own.network.length)
   );
 }
 
-/** The bits behind a prefix as a number: 0 is the network's own address, -1 its broadcast address. */
-function hostNumber({ bytes }: AddressPrefix, length: number): number {
-  const value = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-  const mask = 2 ** (32 - length) - 1;
-  const number = (value & mask) >>> 0;
-  return number === mask ? -1 : number;
+/** Whether an IPv4 address is its network's own or broadcast address; /31 and /32 have none. */
+function isAtEdge({ bytes }: AddressPrefix, length: number): boolean {
+  const hostBits = 2 ** (32 - length) - 1;
+  const number = (readU32(bytes, 0) & hostBits) >>> 0;
+  return length < 31 && (number === 0 || number === hostBits);
 }
 
 /** A host's link-local address says nothing more where another of its addresses is asked. */
@@ -169,7 +183,7 @@ function addNetworks(
       return `${text} on ${own.name} is larger than a /${shortest}: only known and named hosts ` +
         `are asked${option}`;
     }
-    const first = new DataView(network.bytes.buffer, network.bytes.byteOffset).getUint32(0);
+    const first = readU32(network.bytes, 0);
     for (let i = 0; i < 2 ** (32 - network.length); i++) {
       const bytes = new Uint8Array(16);
       new DataView(bytes.buffer).setUint32(0, first + i);
@@ -191,11 +205,65 @@ function addressesFor(
 ): AddressPrefix[] {
   const networks = links.filter(({ name }) => name === link).flatMap((own) => own.addresses)
     .map(({ network }) => network)
-    .filter((network) => network.length < addressBits(network.family) && !isLinkLocal(network));
+    .filter((network) => !isWholeAddress(network) && !isLinkLocal(network));
   return addresses.filter((address) => {
     if (address.family !== host.family) return false;
     const holding = networks.filter((network) => prefixContains(network, address));
     return holding.length === 0 || isLinkLocal(host) || isLinkLocal(address) ||
       holding.some((network) => prefixContains(network, host));
   });
+}
+
+/**
+ * The address of this router's own that a host answers on its link itself, for the control; null if
+ * there is none but those left out.
+ */
+export function controlFor(
+  { link, host }: Pick<Question, "link" | "host">,
+  leftOut: readonly AddressPrefix[],
+  interfaces: readonly OwnInterface[],
+): AddressPrefix | null {
+  const keys = new Set(leftOut.map(addressKey));
+  const controls = interfaces.filter(({ name }) => name === link)
+    .flatMap(({ addresses }) => addresses)
+    .filter(({ address }) => address.family === host.family && !keys.has(addressKey(address)));
+  const near = controls.find(({ network }) => prefixContains(network, host)) ??
+    // IPv6 hosts answer link-local addresses whatever theirs is.
+    controls.find(({ address }) => isLinkLocal(address) && host.family === 6);
+  return near?.address ?? null;
+}
+
+/** How old a look at this machine's addresses may be when something is sent from one. */
+const maxAgeMs = 10;
+
+/**
+ * Looks where this machine's addresses are, and gives what tells whether one that packets on a link
+ * come from is still there. Nobody is asked for an address that isn't this router's at that moment: such
+ * a request would make the very entries that it is to heal. That an address can be bound proves
+ * nothing: with `ip_nonlocal_bind` any can.
+ */
+export function createHolding(
+  interfaces: () => readonly OwnInterface[],
+  time: Time,
+): (link: string, address: AddressPrefix) => boolean {
+  const holders = () =>
+    Map.groupBy(
+      interfaces().flatMap(({ name, addresses }) => addresses.map((own) => ({ name, ...own }))),
+      ({ address }) => addressKey(address),
+    );
+  const namesOf = (all: ReturnType<typeof holders>, address: AddressPrefix) =>
+    (all.get(addressKey(address)) ?? []).map(({ name }) => name);
+  const first = holders();
+  let now = first;
+  let lookedAt = time.monotonic();
+  return (link, address) => {
+    if (time.monotonic() - lookedAt > maxAgeMs) {
+      now = holders();
+      lookedAt = time.monotonic();
+    }
+    const were = namesOf(first, address);
+    // On the link itself, else where addresses of several links are: on lo or a dummy.
+    const place = were.includes(link) ? link : were[0];
+    return namesOf(now, address).includes(place);
+  };
 }

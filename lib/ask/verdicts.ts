@@ -2,8 +2,7 @@
  * What asking a host that runs no service comes to, and what that means for a run. Pure; the one
  * module of this room that a run without `--ask` loads.
  */
-import { listText } from "../text.ts";
-import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
+import type { AddressPrefix } from "../wire/addresses.ts";
 
 /**
  * Worst first. "stuck": it sends what is for the address elsewhere. "no answer": it is off, isolated,
@@ -95,32 +94,5 @@ export function weightOf(
       return expected ? "untold" : "none";
     default:
       return "none";
-  }
-}
-
-/** Addresses that a line names before it counts the rest. */
-const maxAddresses = 3;
-
-/** A host's verdict in a few words: `STUCK 192.0.2.1 at 02:00:00:00:00:01`. */
-export function askedText({ verdict, results }: Pick<AskedHost, "verdict" | "results">): string {
-  const found = results.filter((one) => one.verdict === verdict);
-  const named = listText(
-    found.map(({ address, linkLayerAddress }) => {
-      const at = linkLayerAddress === null ? "" : ` at ${formatLinkLayerAddress(linkLayerAddress)}`;
-      return formatPrefix(address) + (verdict === "stuck" ? at : "");
-    }),
-    maxAddresses,
-  );
-  switch (verdict) {
-    case "stuck":
-      return `STUCK ${named}`;
-    case "no answer":
-      return "no answer when asked";
-    case "not asked":
-      return "not asked";
-    case "asked":
-      return "asked, took it, proved nothing";
-    default:
-      return verdict;
   }
 }

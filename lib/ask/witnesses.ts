@@ -1,24 +1,13 @@
 /**
  * Packets whose answers prove where a host sends what is for an address: from the address in question,
  * and the same from this router's own address as the control, which tells a stuck host from a
- * firewall. None of them changes the host's neighbor cache but "request".
+ * firewall. None of them changes the host's neighbor cache.
  */
 import type { AddressPrefix } from "../wire/addresses.ts";
-import {
-  arpRequest,
-  echoRequest,
-  type Heard,
-  neighborSolicitation,
-  tcpFlags,
-  tcpSegment,
-  udpDatagram,
-} from "./frames.ts";
+import { echoRequest, type Heard, tcpFlags, tcpSegment, udpDatagram } from "./frames.ts";
 
-/**
- * "request": once more for the host alone. "holder": does the host hold the address itself? Whoever
- * does answers a packet to it.
- */
-export type Witness = "echo" | "tcp" | "udp" | "request" | "holder";
+/** "holder": does the host hold the address itself? Whoever does answers a packet to it. */
+export type Witness = "echo" | "tcp" | "udp" | "holder";
 
 /**
  * Ports of which most hosts have one open or refuse one: SMB, Remote Desktop, SSH, HTTPS, discard.
@@ -68,7 +57,8 @@ export function witnessFrames(
 ): Uint8Array<ArrayBuffer>[] {
   const ways = [address, ...control === null ? [] : [control]]
     .map((from) => ({ ...macs, from, to: host }));
-  const { identification } = ids;
+  const ipv4Ways = host.family === 4 ? ways : [];
+  const { identification, sequence } = ids;
   const echo = { id: ids.echo, sequence: 1 + step, data: ids.data };
   const sourcePort = ids.ownPort + step;
   switch (kind) {
@@ -76,28 +66,17 @@ export function witnessFrames(
       return ways.map((way) => echoRequest(way, echo));
     case "holder":
       return control === null ? [] : [echoRequest({ ...macs, from: control, to: address }, echo)];
-    case "request":
-      return host.family === 4 ? [arpRequest(ways[0])] : [neighborSolicitation(ways[0], host)];
     case "udp":
-      return host.family === 4
-        ? ways.map((way) =>
-          udpDatagram(way, { sourcePort, destinationPort: udpPort, identification })
-        )
-        : [];
+      return ipv4Ways.map((way) =>
+        udpDatagram(way, { sourcePort, destinationPort: udpPort, identification })
+      );
     case "tcp":
-      return host.family === 4
-        ? ways.flatMap((way) =>
-          tcpPorts.map((destinationPort) =>
-            tcpSegment(way, {
-              sourcePort,
-              destinationPort,
-              sequence: ids.sequence,
-              acknowledgment: 0,
-              flags: tcpFlags.syn,
-            })
-          )
-        )
-        : [];
+      return ipv4Ways.flatMap((way) =>
+        tcpPorts.map((destinationPort) => {
+          const syn = { sequence, acknowledgment: 0, flags: tcpFlags.syn };
+          return tcpSegment(way, { sourcePort, destinationPort, ...syn });
+        })
+      );
   }
 }
 

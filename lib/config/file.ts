@@ -1,7 +1,7 @@
 /** Settings from a TOML file. */
 import { parse, TomlError } from "smol-toml";
 import { messageOf, systemReason } from "../errors.ts";
-import { readSecretFile, readTrustedFile } from "../secret_file.ts";
+import { isMissing, readSecretFile, readTrustedFile } from "../secret_file.ts";
 import { type LoadedSettings, parseSettings, SettingsError } from "./settings.ts";
 
 /** Where the service looks when no file is named. */
@@ -14,24 +14,14 @@ const defaultConfigPath = "/etc/arpflush/arpflush.toml";
 export function loadSettingsFile(path?: string): LoadedSettings {
   const name = path ?? defaultConfigPath;
   if (path === undefined && isMissing(name)) return parseSettings([], "default");
-  let text: string;
   try {
     // Who can change it can list a router of his own.
-    text = readTrustedFile(name, "settings");
+    const loaded = parseSettingsText(readTrustedFile(name, "settings"), name);
+    // With a password in it the file is a secret, and is read as one.
+    if (loaded.settings.Password !== "") readSecretFile(name, "settings with a Password");
+    return loaded;
   } catch (error) {
-    throw new SettingsError([messageOf(error)]);
-  }
-  const loaded = parseSettingsText(text, name);
-  if (loaded.settings.Password !== "") guardPassword(name);
-  return loaded;
-}
-
-function isMissing(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
+    throw error instanceof SettingsError ? error : new SettingsError([messageOf(error)]);
   }
 }
 
@@ -45,15 +35,6 @@ export function parseSettingsText(text: string, path: string): LoadedSettings {
     throw new SettingsError([`${fileName}: ${syntaxFault(error)}`]);
   }
   return parseSettings(Object.entries(values), fileName, path);
-}
-
-/** A file with a password in it is a secret, and is read as one. */
-function guardPassword(path: string): void {
-  try {
-    readSecretFile(path, "settings with a Password");
-  } catch (error) {
-    throw new SettingsError([systemReason(error)]);
-  }
 }
 
 /** The line, column and reason of a syntax error, in one line without the file's content. */

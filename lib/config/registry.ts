@@ -1,19 +1,16 @@
 /** Settings from the registry, Windows only; and who may read or change an object there. */
 import { messageOf } from "../errors.ts";
+import { type ObjectAccess, ownSid } from "../win32/aclapi.ts";
 import {
-  type ObjectAccess,
-  ownSid,
   readLocalMachineKey,
   REG_DWORD,
   REG_EXPAND_SZ,
   REG_MULTI_SZ,
   REG_SZ,
   type RegistryContents,
-  type RegistryResult,
   type RegistryValue,
 } from "../win32/advapi32.ts";
 import { expandEnvironment } from "../win32/kernel32.ts";
-import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import {
   type LoadedSettings,
   parseSettings,
@@ -30,7 +27,8 @@ export const registryName = `HKLM\\${registryPath}`;
 
 /** What reading the registry needs of Windows. */
 export interface RegistryParts {
-  readonly read: (path: string) => RegistryResult;
+  /** A key's contents, or null without such a key; throws where it can't be read. */
+  readonly read: (path: string) => RegistryContents | null;
   /** Replaces `%NAME%`s. */
   readonly expand: (text: string) => string;
   /** The SID of the account this process runs as. */
@@ -48,17 +46,19 @@ const windowsParts: RegistryParts = {
  * `SettingsError` with every problem, each line starting with the key's name.
  */
 export function loadSettingsRegistry(parts: RegistryParts = windowsParts): LoadedSettings {
-  const result = parts.read(registryPath);
-  if ("code" in result && result.code !== win32.fileNotFound) {
-    throw new SettingsError([
-      `Cannot read settings ${registryName}: ${describeWin32Error(result.code)}`,
-    ]);
-  }
-  const contents = "contents" in result ? result.contents : null;
+  const contents = readSettingsKey(parts);
   const values = contents?.values.map((value) => readValue(value, parts.expand)) ?? [];
   const loaded = parseSettings(values, registryName);
   if (contents !== null) guard(contents, loaded.settings.Password !== "", parts.ownSid());
   return loaded;
+}
+
+function readSettingsKey(parts: RegistryParts): RegistryContents | null {
+  try {
+    return parts.read(registryPath);
+  } catch (error) {
+    throw new SettingsError([`Cannot read settings ${registryName}: ${messageOf(error)}`]);
+  }
 }
 
 /**
@@ -66,12 +66,7 @@ export function loadSettingsRegistry(parts: RegistryParts = windowsParts): Loade
  * password that others can read.
  */
 function guard({ access }: RegistryContents, hasPassword: boolean, own: string): void {
-  let fault: string | null;
-  try {
-    fault = hasPassword ? accessFault(access(), own) : changeFault(access(), own);
-  } catch (error) {
-    fault = `its permissions cannot be read: ${messageOf(error)}`;
-  }
+  const fault = hasPassword ? accessFault(access, own) : changeFault(access, own);
   if (fault === null) return;
   const reason = hasPassword ? `it holds a Password and ${fault}` : fault;
   throw new SettingsError([

@@ -29,10 +29,10 @@ interface Setting<Value = unknown> {
   readonly documented?: string;
   /** One line for people. */
   readonly description: string;
-  /** Empty for what has none. */
-  readonly unit: string;
-  /** A secret's value is never shown. */
-  readonly secret: boolean;
+  /** Of a number, if it has one. */
+  readonly unit?: string;
+  /** A secret's value is never shown. @default false */
+  readonly secret?: boolean;
   /**
    * The value of what a file or the registry holds; undefined if that isn't allowed. Throws an Error
    * that says more than `allowed` does.
@@ -40,18 +40,15 @@ interface Setting<Value = unknown> {
   readonly parse: (given: unknown) => Value | undefined;
 }
 
-const plain = { unit: "", secret: false };
-
 /** A whole number within limits, both allowed. */
 function wholeNumber(
   least: number,
   most: number,
   standard: number,
-  unit: string,
   description: string,
+  unit?: string,
 ): Setting<number> {
   return {
-    ...plain,
     kind: "number",
     default: standard,
     allowed: `a whole number from ${least} to ${most}`,
@@ -66,7 +63,6 @@ function wholeNumber(
 
 function trueOrFalse(standard: boolean, description: string): Setting<boolean> {
   return {
-    ...plain,
     kind: "boolean",
     default: standard,
     allowed: "true or false",
@@ -81,7 +77,6 @@ function oneOf<const Word extends string>(
   description: string,
 ): Setting<Word> {
   return {
-    ...plain,
     kind: "text",
     default: standard,
     allowed: `one of ${words.map((word) => `"${word}"`).join(", ")}`,
@@ -97,7 +92,6 @@ function text(
   about: Pick<Setting, "allowed" | "description"> & Partial<Setting<string>>,
 ): Setting<string> {
   return {
-    ...plain,
     ...about,
     kind: "text",
     default: standard,
@@ -105,23 +99,26 @@ function text(
   };
 }
 
-/**
- * A keyword, or a list of `items` that `parseItem` reads; one text may hold several, with commas or
- * blanks between them. `parseItem` throws an Error that names the text, as `fault` says what is wrong
- * with the list.
- */
-function listOf<Item, const Keyword extends string = never>(
-  items: string,
-  max: number,
-  parseItem: (text: string) => Item,
-  standard: NoInfer<Keyword | readonly Item[]>,
-  description: string,
-  keywords: readonly Keyword[] = [],
-  fault: (items: readonly Item[]) => string | null = () => null,
-): Setting<Keyword | readonly Item[]> {
+/** What a list setting may hold: addresses, or one of the keywords. */
+interface ListRules<Keyword extends string> {
+  readonly standard: NoInfer<Keyword | readonly AddressPrefix[]>;
+  readonly keywords?: readonly Keyword[];
+  readonly max: number;
+  /** What an item is called. */
+  readonly items: string;
+  /** Throws an Error that names the text. */
+  readonly parseItem: (text: string) => AddressPrefix;
+  /** What is wrong with the list as a whole, or null. @default nothing */
+  readonly fault?: (items: readonly AddressPrefix[]) => string | null;
+  readonly description: string;
+}
+
+/** A keyword or a list; one text may hold several items, with commas or blanks between them. */
+function keywordOrList<const Keyword extends string = never>(
+  { standard, keywords = [], max, items, parseItem, fault, description }: ListRules<Keyword>,
+): Setting<Keyword | readonly AddressPrefix[]> {
   const isText = (one: unknown) => typeof one === "string";
   return {
-    ...plain,
     kind: "list",
     default: standard,
     allowed: [...keywords.map((word) => `"${word}"`), `or a list of 1 to ${max} ${items}`]
@@ -137,8 +134,8 @@ function listOf<Item, const Keyword extends string = never>(
       if (keyword !== undefined) return keyword;
       if (texts.length < 1 || texts.length > max || !texts.every(isText)) return undefined;
       const list = texts.map(parseItem);
-      const wrong = fault(list);
-      if (wrong !== null) throw new Error(wrong);
+      const wrong = fault?.(list);
+      if (wrong) throw new Error(wrong);
       return list;
     },
   };
@@ -166,7 +163,6 @@ function listenFault(addresses: readonly AddressPrefix[]): string | null {
 
 /** The texts of routers' public keys; one text counts as a list of one. */
 const routerKeys: Setting<readonly string[]> = {
-  ...plain,
   kind: "list",
   default: [],
   allowed: `a list of at most ${maxRouterKeys} texts arpflush-public-…`,
@@ -228,24 +224,21 @@ function isFileName(name: string): boolean {
 }
 
 const maxPasswordBytes = 1_000;
-const maxAllowedSources = 256;
-const maxListenAddresses = 16;
-const maxRefreshAddresses = 61;
 
 const utf8Length = (text: string) => new TextEncoder().encode(text).length;
 
 /** The settings by name, in the order in which they are shown. */
 const table = {
-  Port: wholeNumber(1, 65_535, defaultPort, "", "UDP port of requests"),
-  Listen: listOf(
-    "IPv4 or IPv6 addresses",
-    maxListenAddresses,
-    parseWholeAddress,
-    [parseWholeAddress("0.0.0.0")],
-    'Addresses to listen on; "0.0.0.0" is all of IPv4, "::" all of IPv6, on Linux of IPv4 as well',
-    [],
-    listenFault,
-  ),
+  Port: wholeNumber(1, 65_535, defaultPort, "UDP port of requests"),
+  Listen: keywordOrList({
+    standard: [parseWholeAddress("0.0.0.0")],
+    max: 16,
+    items: "IPv4 or IPv6 addresses",
+    parseItem: parseWholeAddress,
+    fault: listenFault,
+    description:
+      'Addresses to listen on; "0.0.0.0" is all of IPv4, "::" all of IPv6, on Linux of IPv4 as well',
+  }),
   RouterKeys: routerKeys,
   Password: text("", (text) => utf8Length(text) <= maxPasswordBytes, {
     allowed: `a text of at most ${maxPasswordBytes} bytes`,
@@ -256,25 +249,26 @@ const table = {
     1,
     10,
     10,
-    "s",
     "At most 3 flushes of more than single addresses start in any period of this length; more " +
       "become one pending flush",
+    "s",
   ),
   ClockToleranceSeconds: wholeNumber(
     1,
     3_600,
     60,
-    "s",
     "How far a request's clock may be from the host's",
+    "s",
   ),
-  AllowedSources: listOf(
-    "addresses and networks",
-    maxAllowedSources,
-    parsePrefix,
-    "on-link",
-    'Whose requests are looked at; "on-link": networks the host has an address in. Loopback always is',
-    ["on-link"],
-  ),
+  AllowedSources: keywordOrList({
+    standard: "on-link",
+    keywords: ["on-link"],
+    max: 256,
+    items: "addresses and networks",
+    parseItem: parsePrefix,
+    description:
+      'Whose requests are looked at; "on-link": networks the host has an address in. Loopback always is',
+  }),
   FlushOnStart: trueOrFalse(
     true,
     "Flush when the service starts; requests created before its start are stale anyway",
@@ -283,15 +277,15 @@ const table = {
     true,
     "Windows: flush an interface that was added, connected or got an address",
   ),
-  RefreshAddresses: listOf(
-    "addresses",
-    maxRefreshAddresses,
-    parseWholeAddress,
-    "none",
-    'Addresses resolved anew regularly; "gateway": the default gateways',
-    ["none", "gateway"],
-  ),
-  RefreshSeconds: wholeNumber(1, 86_400, 30, "s", "How often RefreshAddresses are resolved"),
+  RefreshAddresses: keywordOrList({
+    standard: "none",
+    keywords: ["none", "gateway"],
+    max: 61,
+    items: "addresses",
+    parseItem: parseWholeAddress,
+    description: 'Addresses resolved anew regularly; "gateway": the default gateways',
+  }),
+  RefreshSeconds: wholeNumber(1, 86_400, 30, "How often RefreshAddresses are resolved", "s"),
   MetricsFile: text("", (path) => path === "" || isMetricsPlace(path), {
     allowed: metricsPlaces(),
     documented: metricsPlacesEverywhere,

@@ -3,7 +3,7 @@
  * requests that follow from it. It outlives what goes wrong around it: a FIFO that is not there yet or
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
-import { askedHosts, askedText } from "../ask/verdicts.ts";
+import { askedHosts } from "../ask/verdicts.ts";
 import { messageOf, RunError } from "../errors.ts";
 import { createSdNotify } from "../unix_datagram.ts";
 import type { HostMemory } from "../sender/asking.ts";
@@ -13,17 +13,16 @@ import { readPassword, readSeed } from "../sender/preparation.ts";
 import { run } from "../sender/run.ts";
 import type { Outcome } from "../sender/outcome.ts";
 import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
+import { askedText, stateText } from "../sender/summary.ts";
 import { logToSystem } from "../sender/syslog.ts";
-import { type HostResult, stateText } from "../sender/verdict.ts";
+import type { HostResult } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { sleep, systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";
-import { type Link, type Links, linksOf, optionsOn } from "./address_changes.ts";
-import { Fifo, FifoTakenError, openFifo } from "./fifo.ts";
 import { Follower, type FollowerParts } from "./follower.ts";
-import { HostLinks } from "./host_links.ts";
 import { LastFailover } from "./last_failover.ts";
-import { NotifyLines } from "./notify_lines.ts";
+import { HostLinks, type Link, type Links, linksOf, optionsOn } from "./links.ts";
+import { Fifo, FifoTakenError, NotifyLines, openFifo } from "./notify_fifo.ts";
 import { openPresence } from "./presence.ts";
 
 type Log = FollowerParts["log"];
@@ -204,8 +203,8 @@ async function probe(
 ): Promise<ReadonlyMap<string, string>> {
   // Nobody answers a password.
   if (options.secret.kind !== "key file" && options.ask === null) return new Map();
-  // The metrics' drill is a longer one, with hosts by name: this one doesn't take its place.
-  const quick = { ...quickProbe, output: "line", metricsFile: null } as const;
+  // A drill is a longer one, with hosts by name: metrics and history don't take this one for it.
+  const quick = { ...quickProbe, output: "line", metricsFile: null, historyFile: null } as const;
   const outcome = await run({ ...options, ...quick }, signal);
   const names = [...links.keys()];
   hostLinks.note(outcome, names);
@@ -232,8 +231,8 @@ class Following {
   readonly #path: string;
   readonly #log: Log;
   readonly #ending: AbortSignal;
+  readonly #lines = new NotifyLines();
   #fifo: Fifo | null = null;
-  #rest = new Uint8Array(0);
 
   constructor(path: string, log: Log, ending: AbortSignal) {
     this.#path = path;
@@ -253,16 +252,16 @@ class Following {
   }
 
   /**
-   * Opens the FIFO as soon as there is one, and empties it; false at the end. Rejects with a RunError
-   * if another process reads it, unless it has been read here before.
+   * Opens the FIFO as soon as there is one; false at the end. Rejects with a RunError if another process
+   * reads it, unless it has been read here before.
    */
   async open(isAgain = false): Promise<boolean> {
     let said = "";
     while (!this.#ending.aborted) {
       try {
         this.#fifo = openFifo(this.#path);
-        this.#rest = await this.#fifo.drain();
-        return !this.#ending.aborted;
+        this.#lines.restart(this.#fifo.mark);
+        return true;
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw error;
         const message = messageOf(error);
@@ -277,13 +276,11 @@ class Following {
 
   /** Reads until the end, and hands on what keepalived says. */
   async read(follower: Follower): Promise<void> {
-    const lines = new NotifyLines();
+    const lines = this.#lines;
     let unknownToSay = 1;
     while (!this.#ending.aborted && this.#fifo !== null) {
-      const bytes = this.#rest.length > 0 ? this.#rest : await this.#fifo.read();
-      this.#rest = new Uint8Array(0);
       // What is unknown is a bell, too: lines that a full pipe had no room for are lost.
-      follower.note(lines.add(bytes));
+      follower.note(lines.add(await this.#fifo.read()));
       if (lines.unknown >= unknownToSay) {
         this.#log("warning", `${lines.unknown} unknown lines, the last: ${lines.lastUnknown}`);
         unknownToSay = 10 * lines.unknown;

@@ -10,8 +10,8 @@ import { joinedReason } from "../sender/run.ts";
 import { listText } from "../text.ts";
 import { type Time, within } from "../time.ts";
 import { printable } from "../wire/datagram.ts";
-import { addressChanges, type Link, type Links } from "./address_changes.ts";
-import type { NotifyLine } from "./notify_lines.ts";
+import { addressChanges, type Link, type Links } from "./links.ts";
+import type { NotifyLine } from "./notify_fifo.ts";
 
 /** The shortest time from one request on a link to the next while lines come. */
 const requestIntervalMs = 250;

@@ -2,15 +2,10 @@
  * What the runs of one failover came to, all links together: its metrics count each host once. Runs
  * that go on side by side are of one failover.
  */
-import { type EndedRun, endedRun, failedRun } from "../sender/ended_run.ts";
+import { type EndedRun, endedRun } from "../sender/history.ts";
 import type { SendOptions } from "../sender/arguments.ts";
-import {
-  exitCode,
-  type HostVerdict,
-  type Outcome,
-  type Verdict,
-  verdictNames,
-} from "../sender/outcome.ts";
+import { exitCode, type Outcome } from "../sender/outcome.ts";
+import { type HostVerdict, type Verdict, verdictNames } from "../sender/summary.ts";
 import { joinedReason } from "../sender/run.ts";
 import type { Time } from "../time.ts";
 
@@ -54,22 +49,19 @@ export class LastFailover {
   end(link: string, result: Outcome | Error, options: SendOptions): EndedRun | null {
     this.#running--;
     const at = this.#time.wall();
-    const run = result instanceof Error
-      ? failedRun(options, result, at)
-      : this.#runOf(link, endedRun(result, options, at), result.record.endedEarly);
-    if (run === null) return null;
+    const run = endedRun(result, options, at);
+    const endedEarly = result instanceof Error ? null : result.record.endedEarly;
+    if (endedEarly !== null && !this.#isNews(link, run, endedEarly)) return null;
     if (this.#isOld) this.#links.clear();
     this.#isOld = false;
     this.#links.set(link, run);
     return this.#whole(at);
   }
 
-  /** What counts of a run; null: nothing. */
-  #runOf(link: string, run: EndedRun, endedEarly: string | null): EndedRun | null {
-    if (endedEarly === null) return run;
-    const heard = withoutMissing(run);
+  /** Whether a run that was ended early says what isn't known better. */
+  #isNews(link: string, { verdicts }: EndedRun, endedEarly: string): boolean {
     const isKnown = !this.#isOld && this.#links.has(link);
-    return endedEarly === joinedReason || heard.verdicts.length === 0 || isKnown ? null : heard;
+    return endedEarly !== joinedReason && verdicts.length > 0 && !isKnown;
   }
 
   #whole(at: number): EndedRun {
@@ -90,17 +82,6 @@ export class LastFailover {
       counts: mergedCounts(runs, verdicts),
     };
   }
-}
-
-/** Who had no time to answer isn't missing. */
-function withoutMissing(run: EndedRun): EndedRun {
-  const counts = run.counts === null ? null : new Map(run.counts);
-  counts?.delete("missing");
-  return {
-    ...run,
-    verdicts: run.verdicts.filter(({ verdict }) => verdict !== "missing"),
-    counts,
-  };
 }
 
 /** The worst verdict on each host; one that answered on a link isn't missing on another. */

@@ -13,9 +13,9 @@ const answerMs = 250;
 const acceptPauseMs = 100;
 
 /** Whether a follower answers. Never rejects. */
-export async function isFollowed(path = followSocket): Promise<boolean> {
+export async function isFollowed(): Promise<boolean> {
   try {
-    const connection = await Deno.connect({ transport: "unix", path });
+    const connection = await Deno.connect({ transport: "unix", path: followSocket });
     try {
       const buffer = new Uint8Array(answer.length);
       const read = connection.read(buffer).then((count) => count === answer.length, () => false);
@@ -36,16 +36,15 @@ export async function isFollowed(path = followSocket): Promise<boolean> {
 export function openPresence(
   isFollowing: () => boolean,
   asked: () => void,
-  path = followSocket,
 ): { close(): void } {
   try {
-    if (Deno.lstatSync(path).isSocket === true) Deno.removeSync(path);
+    if (Deno.lstatSync(followSocket).isSocket === true) Deno.removeSync(followSocket);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const listener = Deno.listen({ transport: "unix", path });
+  const listener = Deno.listen({ transport: "unix", path: followSocket });
   // Scripts are other users; connecting needs the right to write.
-  Deno.chmodSync(path, 0o666);
+  Deno.chmodSync(followSocket, 0o666);
   let isClosed = false;
   (async () => {
     while (!isClosed) {
@@ -65,7 +64,7 @@ export function openPresence(
       isClosed = true;
       listener.close();
       try {
-        Deno.removeSync(path);
+        Deno.removeSync(followSocket);
       } catch {
         // The folder may be gone already.
       }

@@ -102,12 +102,12 @@ let opened: Libc | undefined;
  * Opens the library once, and gives the FFI permission up: what is open works on. Throws an Error
  * of one line when that isn't permitted or none is found.
  */
-export function openLibc(paths: readonly string[] = libcPaths): Libc {
+export function openLibc(): Libc {
   if (opened !== undefined) return opened;
   if (Deno.build.os !== "linux") throw new Error("Cannot open packet sockets: this is not Linux");
   const isPermitted = (path: string) =>
     Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
-  const permitted = paths.filter(isPermitted);
+  const permitted = libcPaths.filter(isPermitted);
   if (permitted.length === 0) {
     throw new Error("Cannot open the C library: this program has no FFI permission");
   }

@@ -46,8 +46,8 @@ const maxFrameBytes = 2048;
 /** Frames that are read without letting others run. */
 const maxFramesAtOnce = 512;
 
-/** An instruction of a filter, as `struct sock_filter` has it. */
-interface FilterInstruction {
+/** An instruction of a classic BPF program: `jt` and `jf` count instructions to skip. */
+export interface FilterInstruction {
   readonly code: number;
   readonly jt: number;
   readonly jf: number;
@@ -80,8 +80,8 @@ export function checkPacketSockets(libc: Libc): void {
 
 /**
  * Opens a socket that hears what a filter takes of a link's incoming frames, other machines' too if it
- * is promiscuous, for as long as it is open; a link that refuses that is heard without. It is bound to a protocol once the filter is attached, so that no other frame gets in. Throws an Error
- * of one line.
+ * is promiscuous, for as long as it is open; a link that refuses that is heard without. It is bound to
+ * a protocol once the filter is attached, so that no other frame gets in. Throws an Error of one line.
  */
 export function openPacketSocket(
   libc: Libc,
@@ -95,17 +95,16 @@ export function openPacketSocket(
   try {
     const index = libc.if_nametoindex(cString(link));
     if (index === 0) throw cannot("no such device");
-    const set = (level: number, name: number, value: Uint8Array<ArrayBuffer>) =>
-      libc.setsockopt(fd, level, name, value, value.length) === 0;
+    const set = (
+      level: number,
+      name: number,
+      value: Uint8Array<ArrayBuffer>,
+      length = value.length,
+    ) => libc.setsockopt(fd, level, name, value, length) === 0;
     const program = encodeProgram(libc, filter);
-    const isAttached = libc.setsockopt(
-      fd,
-      c.SOL_SOCKET,
-      c.SO_ATTACH_FILTER,
-      program,
-      sockFprog.size,
-    );
-    if (isAttached !== 0) throw cannot(errorReason(libc));
+    if (!set(c.SOL_SOCKET, c.SO_ATTACH_FILTER, program, sockFprog.size)) {
+      throw cannot(errorReason(libc));
+    }
     // Linux before 4.20 has no such option: the asker's own frames are read, and mean nothing.
     set(c.SOL_PACKET, c.PACKET_IGNORE_OUTGOING, intBytes(1));
     set(c.SOL_SOCKET, c.SO_RCVBUF, intBytes(receiveBufferBytes));

@@ -135,7 +135,7 @@ const catalogue = {
     severity: "warning",
     text: "The request of {who} was created {seconds} s away from this host's clock",
     advice:
-      "Set both clocks (NTP); nothing is lost, as the sender answers this host's challenge. A request from before the service's start, or one that somebody repeats, is stale too.",
+      "Set both clocks (NTP); nothing is lost, as the sender answers this host's challenge. Or somebody repeats an old request.",
   },
   replayWindowFull: {
     id: 23,
@@ -151,6 +151,13 @@ const catalogue = {
     advice: "",
   },
 
+  earlierRequest: {
+    id: 25,
+    severity: "info",
+    text: "The request of {who} was not created after {than}",
+    advice:
+      "Nothing is lost, as the sender answers this host's challenge. Start: usual when the service starts during a failover. Forgotten: this host's clock was set back, or its memory is full (23).",
+  },
   receiveFailed: {
     id: 30,
     severity: "warning",

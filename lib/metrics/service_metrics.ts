@@ -43,29 +43,30 @@ function about({ version, runtime, startedAt, keyIds, counters }: MeasuredServic
 }
 
 function ofRequests({ counters }: MeasuredService): Family[] {
-  const { counted, refused, latest: { clockOffset } } = counters;
+  const { counted, refused, stale, latest: { clockOffset } } = counters;
   const outcomes = {
     accepted: counted.accepted,
     repeated: counted.repeated,
-    stale: counted.stale,
     legacy: counted.legacy,
     legacy_copy: counted.legacyCopies,
   };
   const { acksSent: sent, acksFailed: failed, acksDropped: dropped } = counted;
   return [
-    counter("requests_total", "Datagrams received, by outcome and reason of a refusal.", [
-      ...Object.entries(outcomes).map(([outcome, value]) => ({
-        labels: { outcome, reason: "" },
-        value,
-      })),
-      ...Object.entries(refused).map(([reason, value]) => ({
-        labels: { outcome: "refused", reason },
-        value,
-      })),
-    ]),
+    counter(
+      "requests_total",
+      "Datagrams received, by outcome and why they were stale or refused.",
+      [
+        ...Object.entries(outcomes).map(([outcome, value]) => ({
+          labels: { outcome, reason: "" },
+          value,
+        })),
+        ...byReason("stale", stale),
+        ...byReason("refused", refused),
+      ],
+    ),
     gauge(
       "clock_offset_seconds",
-      "Sender's clock minus this host's when the last request came, by outcome.",
+      "Sender's clock minus this host's when the last request came that was accepted or stale by it.",
       [
         ...secondsOrNone(clockOffset.accepted, { outcome: "accepted" }),
         ...secondsOrNone(clockOffset.stale, { outcome: "stale" }),
@@ -111,6 +112,10 @@ function ofFlushes({ counters }: MeasuredService): Family[] {
 
 function byResult(results: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(results).map(([result, value]) => ({ labels: { result }, value }));
+}
+
+function byReason(outcome: string, reasons: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(reasons).map(([reason, value]) => ({ labels: { outcome, reason }, value }));
 }
 
 function seconds(ms: number, labels: Sample["labels"] = {}): Sample {

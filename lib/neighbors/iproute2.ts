@@ -3,14 +3,14 @@
  * values. A row of JSON that can't be read costs that row alone.
  */
 import { messageOf } from "../errors.ts";
-import { systemTime, type Time } from "../time.ts";
+import { systemAfter } from "../time.ts";
 import {
   type AddressPrefix,
   formatAddress,
   parseAddress,
   parseLinkLayerAddress,
 } from "../wire/addresses.ts";
-import { EIO, NeighborCacheError } from "./neighbor_cache.ts";
+import { EIO, type Neighbor, NeighborCacheError } from "./neighbor_cache.ts";
 
 /** What a run of `ip` left behind. */
 interface IpResult {
@@ -20,16 +20,20 @@ interface IpResult {
 }
 
 /**
- * Runs `ip` with arguments and a text on its standard input. `next`, if given, gets the first line
- * that `ip` prints and says how the input goes on: each text is written before it is asked for the
- * next one, so that it can work while `ip` does. Rejects with a `NeighborCacheError` if `ip` can't
+ * Gets the first line that `ip` prints and says how its input goes on: each text is written before it
+ * is asked for the next one, so that it can work while `ip` does.
+ */
+type NextInput = (line: string) => Iterable<string>;
+
+/**
+ * Runs `ip` with arguments and a text on its standard input. Rejects with a `NeighborCacheError` if `ip` can't
  * be started (2 missing, 13 not executable) or doesn't end in time (110), and with what `next`
  * throws; a run that ends with an error is no rejection.
  */
 export type IpCommand = (
   args: readonly string[],
   input: string,
-  next?: (line: string) => Iterable<string>,
+  next?: NextInput,
 ) => Promise<IpResult>;
 
 /** Where `ip` is and how long it may take. */
@@ -38,8 +42,6 @@ interface IpCommandOptions {
   readonly program?: string;
   /** After this time it is killed. @default 5000 */
   readonly timeoutMs?: number;
-  /** @default the process's own */
-  readonly time?: Time;
 }
 
 /** errno numbers (errno-base.h). */
@@ -53,14 +55,15 @@ export const ETIMEDOUT = 110;
 export const EHOSTUNREACH = 113;
 
 /** An `IpCommand` that starts a process each time. */
-export function createIpCommand(options: IpCommandOptions = {}): IpCommand {
-  const { program = "ip", timeoutMs = 5000, time = systemTime } = options;
+export function createIpCommand(
+  { program = "ip", timeoutMs = 5000 }: IpCommandOptions = {},
+): IpCommand {
   return async (args, input, next) => {
     const child = spawn(program, args);
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
     let late = false;
-    const cancel = time.after(timeoutMs, () => {
+    const cancel = systemAfter(timeoutMs, () => {
       late = true;
       kill(child);
       // What it started itself may hold the pipes open for longer than it lives.
@@ -201,41 +204,61 @@ const firstSignalCode = 128;
 interface IpOutput {
   /** Its lines on standard output, empty ones left out. */
   readonly lines: string[];
-  /** The first line of standard error that isn't tolerated, if it failed. */
-  readonly failure: NeighborCacheError | null;
   /** Complaints that are tolerated. */
   readonly tolerated: number;
 }
 
-/** Reads the result of a run; complaints with a `tolerable` errno are no failure. */
-export function readIpResult(result: IpResult, tolerable: readonly number[] = []): IpOutput {
-  const lines = nonEmptyLines(result.stdout);
-  if (result.code === 0) return { lines, failure: null, tolerated: 0 };
-  const complaints = nonEmptyLines(result.stderr).filter((line) =>
+/**
+ * Reads the result of a run; `failure` is the first complaint that isn't tolerated, if it failed.
+ * Complaints with a `tolerable` errno are no failure.
+ */
+export function readIpResult(
+  { code, stdout, stderr }: IpResult,
+  tolerable: readonly number[] = [],
+): IpOutput & { readonly failure: NeighborCacheError | null } {
+  const lines = nonEmptyLines(stdout);
+  if (code === 0) return { lines, tolerated: 0, failure: null };
+  const complaints = nonEmptyLines(stderr).filter((line) =>
     !batchLine.test(line) && !remark.test(line)
   );
   const failed = complaints.filter((line) => !tolerable.includes(errnoOf(line)));
   const tolerated = complaints.length - failed.length;
   const isExplained = tolerated > 0 || lines.some(bailsOut);
-  if (failed.length === 0 && isExplained && result.code < firstSignalCode) {
-    return { lines, failure: null, tolerated };
+  if (failed.length === 0 && isExplained && code < firstSignalCode) {
+    return { lines, tolerated, failure: null };
   }
-  const complaint = failed[0] ?? `it ended with code ${result.code}`;
-  const message = `Cannot run "ip": ${complaint}`;
-  return { lines, failure: new NeighborCacheError(message, errnoOf(complaint)), tolerated };
+  const complaint = failed[0] ?? `it ended with code ${code}`;
+  const failure = new NeighborCacheError(`Cannot run "ip": ${complaint}`, errnoOf(complaint));
+  return { lines, tolerated, failure };
 }
 
-/**
- * Whether a flush stopped because an entry or an interface that it had just listed was gone when it
- * came to it: something else removed it, another flush for one. What was behind is still there.
- */
-export function wasOvertaken({ message, code }: NeighborCacheError): boolean {
-  return message.includes("Failed to send flush request") && (code === ENOENT || code === ENODEV);
+/** Runs `ip` once. Rejects with its first complaint that isn't tolerable, too. */
+export async function runIp(
+  ip: IpCommand,
+  args: readonly string[],
+  tolerable?: readonly number[],
+  input = "",
+  next?: NextInput,
+): Promise<IpOutput> {
+  const { failure, ...output } = readIpResult(await ip(args, input, next), tolerable);
+  if (failure !== null) throw failure;
+  return output;
 }
 
-/** Whether the kernel had nothing to delete where a command said. */
-export function isNothingThere({ message, code }: NeighborCacheError): boolean {
-  return message.includes("RTNETLINK answers") && code === ENOENT;
+/** `-force` goes on after a command that failed, but for those that change a neighbor. */
+export const batchOptions = ["-force", "-json", "-batch", "-"];
+
+export const lines = (commands: readonly string[]) =>
+  commands.map((command) => `${command}\n`).join("");
+
+/** Runs commands by one `ip`; otherwise as `runIp`. */
+export function runBatch(
+  ip: IpCommand,
+  commands: readonly string[],
+  tolerable?: readonly number[],
+  next?: NextInput,
+): Promise<IpOutput> {
+  return runIp(ip, batchOptions, tolerable, lines(commands), next);
 }
 
 function nonEmptyLines(text: string): string[] {
@@ -243,11 +266,7 @@ function nonEmptyLines(text: string): string[] {
 }
 
 /** One entry of the kernel's table. */
-export interface KernelNeighbor {
-  readonly address: AddressPrefix;
-  readonly device: string;
-  /** Null while the kernel knows none, or if it isn't an Ethernet address. */
-  readonly linkLayerAddress: Uint8Array | null;
+export interface KernelNeighbor extends Neighbor {
   /** It has a link-layer address that isn't an Ethernet address. */
   readonly foreign: boolean;
   /**
@@ -255,8 +274,6 @@ export interface KernelNeighbor {
    * empty for none, as a router has that announced itself without its link-layer address.
    */
   readonly state: string;
-  /** Set by an administrator or by a routing program (extern_learn): not the kernel's to change. */
-  readonly permanent: boolean;
 }
 
 /** Whether the entries at an address, in the kernel's words, are wanted. */
@@ -276,36 +293,20 @@ export function wantedAt(addresses: readonly AddressPrefix[]): Wanted {
 export function parseNeighbors(line: string, isWanted: Wanted = () => true): KernelNeighbor[] {
   return rowsOf(line).flatMap((row) => {
     const { dst, dev, lladdr } = row;
+    const states = Array.isArray(row.state) ? row.state : [];
     const address = typeof dst === "string" && isWanted(dst) ? parseAddress(dst) : null;
     if (address === null || typeof dev !== "string" || dev === "") return [];
     const linkLayerAddress = typeof lladdr === "string" ? parseLinkLayerAddress(lladdr) : null;
     return [{
       address,
-      device: dev,
+      interfaceName: dev,
       linkLayerAddress,
       foreign: typeof lladdr === "string" && linkLayerAddress === null,
-      state: statesOf(row).join(" "),
-      permanent: isPermanent(row),
+      state: states.join(" "),
+      // NOARP: no neighbor is asked for; extern_learn: a routing program's. Neither is the kernel's to change.
+      permanent: states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row,
     }];
   });
-}
-
-/** The addresses of the entries that a flush of everything forgets: with a link-layer address. */
-export function parseForgotten(line: string): AddressPrefix[] {
-  return rowsOf(line).flatMap((row) => {
-    const { dst, lladdr } = row;
-    const isForgotten = typeof lladdr === "string" && typeof dst === "string" && !isPermanent(row);
-    return isForgotten ? parseAddress(dst) ?? [] : [];
-  });
-}
-
-function statesOf({ state }: Record<string, unknown>): readonly unknown[] {
-  return Array.isArray(state) ? state : [];
-}
-
-function isPermanent(row: Record<string, unknown>): boolean {
-  const states = statesOf(row);
-  return states.includes("PERMANENT") || states.includes("NOARP") || "extern_learn" in row;
 }
 
 /** The objects in an array of JSON. Throws a `NeighborCacheError` for anything else. */
@@ -363,9 +364,3 @@ export function readFlushes(lines: readonly string[]): FlushCount {
   }
   return { removed, ended };
 }
-
-/** `-force` goes on after a command that failed, but for those that change a neighbor. */
-export const batchOptions = ["-force", "-json", "-batch", "-"];
-
-export const lines = (commands: readonly string[]) =>
-  commands.map((command) => `${command}\n`).join("");

@@ -17,17 +17,16 @@ import {
   ENOENT,
   ETIMEDOUT,
   type IpCommand,
-  isNothingThere,
   type KernelNeighbor,
   lines,
-  parseForgotten,
   parseNeighbors,
   readFlushes,
   readIpResult,
+  runBatch,
+  runIp,
   unreadable,
   type Wanted,
   wantedAt,
-  wasOvertaken,
 } from "./iproute2.ts";
 import { createPlacesOf, type Place, readGateways } from "./linux_routes.ts";
 import {
@@ -44,53 +43,35 @@ interface LinuxCacheOptions {
   readonly ip?: IpCommand;
   /** @default Deno.networkInterfaces */
   readonly interfaces?: () => readonly InterfaceInfo[];
-  /** How long `resolve` waits for answers. @default 1000 */
-  readonly resolveMs?: number;
   /** @default the process's own */
   readonly time?: Time;
 }
 
 /** The cache over iproute2. Changing it needs CAP_NET_ADMIN. */
 export function createLinuxCache(options: LinuxCacheOptions = {}): NeighborCache {
-  const {
-    ip = createIpCommand(),
-    interfaces = Deno.networkInterfaces,
-    resolveMs = 1000,
-    time = systemTime,
-  } = options;
-  const placesOf = createPlacesOf({ ip, interfaces, time });
+  const { ip = createIpCommand(), interfaces = Deno.networkInterfaces, time = systemTime } =
+    options;
+  const placesOf = createPlacesOf(ip, interfaces, time);
 
   return {
     description: "iproute2 (ip)",
-    async list() {
-      const neighbors = await readTable(ip, ["neigh show"]);
-      return neighbors.map(({ address, device, linkLayerAddress, permanent }) => ({
-        address,
-        interfaceName: device,
-        linkLayerAddress,
-        permanent,
-      }));
-    },
+    list: () => readTable(ip, "neigh show"),
     async flush(scope) {
       const start = time.monotonic();
       const flushed = await flushScope(ip, scope);
       return { ...flushed, micros: Math.round((time.monotonic() - start) * 1000), notes: [] };
     },
     async resolve(addresses, source, settled) {
-      return await resolveAnew(ip, await placesOf(addresses, source), time, resolveMs, settled);
+      return await resolveAnew(ip, await placesOf(addresses, source), time, settled);
     },
     async look(addresses, source) {
       const places = await placesOf(addresses, source);
       const isSomewhere = places.some((all) => all !== null && all.length > 0);
-      const neighbors = isSomewhere ? await readTable(ip, [showAll], wantedAt(addresses)) : [];
+      const neighbors = isSomewhere ? await readTable(ip, showAll, wantedAt(addresses)) : [];
       return places.map((all) => findAt(neighbors, all));
     },
-    async gateways() {
-      return await readGateways(ip, true);
-    },
-    async nextHops() {
-      return await readGateways(ip, false);
-    },
+    gateways: () => readGateways(ip, true),
+    nextHops: () => readGateways(ip, false),
   };
 }
 
@@ -114,33 +95,33 @@ function findAt(
 
 function entryAt(
   neighbors: readonly KernelNeighbor[],
-  { address, device }: Place,
+  { address, interfaceName }: Place,
 ): KernelNeighbor | undefined {
   return neighbors.find((neighbor) =>
-    neighbor.device === device && samePrefix(neighbor.address, address)
+    neighbor.interfaceName === interfaceName && samePrefix(neighbor.address, address)
   );
 }
 
-function placeText({ address, device }: Place): string {
-  return `${formatAddress(address)} dev ${device}`;
+function placeText({ address, interfaceName }: Place): string {
+  return `${formatAddress(address)} dev ${interfaceName}`;
 }
 
-/** Whether `ip -batch` takes a name as it is: no blank, quote, backslash or # in it. */
-function isBatchWord(name: string): boolean {
-  return /^[!$-&(-[\]-~]{1,15}$/.test(name);
+/** Whether `ip -batch` takes an interface's name as it is: no blank, quote, backslash or # in it. */
+function isForBatch({ interfaceName }: Place): boolean {
+  return /^[!$-&(-[\]-~]{1,15}$/.test(interfaceName);
 }
 
 /** Every entry, those that need no resolution (NOARP: the kernel's own for multicast) too. */
 const showAll = "neigh show nud all";
-/** Runs commands of which one, `neigh show`, prints a table: what is wanted of it. */
+
+/** The entries that a \`neigh show\` prints, those that are wanted. */
 async function readTable(
   ip: IpCommand,
-  commands: readonly string[],
+  command: string,
   isWanted?: Wanted,
 ): Promise<KernelNeighbor[]> {
-  const output = readIpResult(await ip(batchOptions, lines(commands)));
-  if (output.failure !== null) throw output.failure;
-  return parseNeighbors(onlyLine(output.lines), isWanted);
+  const { lines } = await runBatch(ip, [command]);
+  return parseNeighbors(onlyLine(lines), isWanted);
 }
 
 function onlyLine(printed: readonly string[]): string {
@@ -179,12 +160,12 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
     ? ["neigh flush all"]
     : scope.map((prefix) => `neigh flush to ${formatPrefix(prefix)}`);
   let oneByOne = false;
-  let forgotten: AddressPrefix[] = [];
+  let before: KernelNeighbor[] = [];
   const result = await ip(["-statistics", ...batchOptions], "neigh show\n", function* (line) {
-    oneByOne = line.includes("extern_learn") &&
-      parseNeighbors(line).some((entry) => entry.permanent && isChosen(entry));
+    const chosen = () => parseNeighbors(line).filter(isChosen);
+    oneByOne = line.includes("extern_learn") && chosen().some(({ permanent }) => permanent);
     yield lines([...oneByOne ? [] : flushes, takeNothing]);
-    if (!oneByOne) forgotten = parseForgotten(line).filter(isInScope);
+    if (!oneByOne) before = chosen().filter(({ permanent }) => !permanent);
   });
   const { failure: first, lines: printed } = readIpResult(result);
   const failure = first !== null && isNothingThere(first) ? null : first;
@@ -192,17 +173,39 @@ async function flushScope(ip: IpCommand, scope: FlushScope): Promise<Removed> {
   if (failure !== null && !wasOvertaken(failure)) throw failure;
   if (oneByOne || failure !== null) {
     const rest = await removeEntries(ip, isChosen);
-    const all = new Map([...forgotten, ...rest.forgotten].map((one) => [formatAddress(one), one]));
-    return { removed: removed + rest.removed, forgotten: [...all.values()] };
+    const all = [...forgottenOf(before), ...rest.forgotten];
+    const forgotten = new Map(all.map((address) => [formatAddress(address), address]));
+    return { removed: removed + rest.removed, forgotten: [...forgotten.values()] };
   }
   if (ended !== flushes.length) {
     throw unreadable(`${ended} flushes instead of ${flushes.length}`);
   }
-  return { removed, forgotten };
+  return { removed, forgotten: forgottenOf(before) };
+}
+
+/** The addresses of entries with a link-layer address, whatever its length. */
+function forgottenOf(removed: readonly KernelNeighbor[]): AddressPrefix[] {
+  return removed.filter(({ linkLayerAddress, foreign }) => linkLayerAddress !== null || foreign)
+    .map(({ address }) => address);
+}
+
+/**
+ * Whether a flush stopped because an entry or an interface that it had just listed was gone when it
+ * came to it: something else removed it, another flush for one. What was behind is still there.
+ */
+function wasOvertaken({ message, code }: NeighborCacheError): boolean {
+  return message.includes("Failed to send flush request") && (code === ENOENT || code === ENODEV);
+}
+
+/** Whether the kernel had nothing to delete where a command said. */
+function isNothingThere({ message, code }: NeighborCacheError): boolean {
+  return message.includes("RTNETLINK answers") && code === ENOENT;
 }
 
 /** Runs of `ip` in one deletion: each but the last ends at an entry that was gone before its turn. */
 const maxDeletions = 20;
+/** What a deletion says of an entry or an interface that is gone. */
+const mayBeGone = [ENOENT, ENODEV];
 /** Prints a line where every deletion before it has been done. */
 const showNothing = "link show dev lo";
 
@@ -221,34 +224,31 @@ async function removeEntries(
   let gone = 0;
   for (let times = 1; times <= maxDeletions; times++) {
     let chosen: KernelNeighbor[] = [];
-    const result = await ip(batchOptions, lines([showAll]), (line) => {
+    const { lines: printed, tolerated } = await runBatch(ip, [showAll], mayBeGone, (line) => {
       chosen = parseNeighbors(line, isWanted).filter((one) => !one.permanent && isChosen(one));
-      const named = chosen.filter(({ device }) => isBatchWord(device));
-      return [lines([...named.map((entry) => `neigh del ${placeText(entry)}`), ...end])];
+      const deletions = chosen.filter(isForBatch).map((entry) => `neigh del ${placeText(entry)}`);
+      return [lines([...deletions, ...end])];
     });
-    const { lines: printed, failure, tolerated } = readIpResult(result, [ENOENT, ENODEV]);
-    if (failure !== null) throw failure;
     for (const entry of chosen) all.set(placeText(entry), entry);
     const isWhole = printed.length > 1;
     // With the line of the end there, complaints are the end's own, not of entries that were gone.
     gone += isWhole ? 0 : tolerated;
     if (!isWhole && tolerated > 0) continue;
-    for (const { address, device } of chosen.filter(({ device }) => !isBatchWord(device))) {
-      const args = ["neigh", "del", formatAddress(address), "dev", device];
-      const { failure } = readIpResult(await ip(args, ""), [ENOENT, ENODEV]);
-      if (failure !== null) throw failure;
+    for (const { address, interfaceName } of chosen.filter((one) => !isForBatch(one))) {
+      await runIp(ip, ["neigh", "del", formatAddress(address), "dev", interfaceName], mayBeGone);
     }
-    const removed = [...all.values()];
     return {
-      removed: removed.length - gone,
-      forgotten: removed.filter(({ linkLayerAddress }) => linkLayerAddress !== null)
-        .map(({ address }) => address),
+      removed: all.size - gone,
+      forgotten: forgottenOf([...all.values()]),
       lastLine: onlyLine(printed.slice(1)),
     };
   }
   throw unreadable(`entries were gone ${maxDeletions} times when they were to be deleted`);
 }
 
+/** How long answers are waited for. */
+const resolveMs = 1_000;
+/** Between two looks at the table. */
 const firstWaitMs = 10;
 const maxWaitMs = 160;
 /**
@@ -256,9 +256,9 @@ const maxWaitMs = 160;
  * not to answer who wasn't given this time since he was last asked, however long `ip` takes.
  */
 const answerMs = 300;
-/** How often the caller's time is enough to ask: at 0, 0.3 and 0.6 s. */
+/** How often the time is enough to ask: at 0, 0.3 and 0.6 s. */
 const maxAsks = 3;
-/** Beyond the caller's time: who flushes all the while, or an `ip` that takes so long, hinders it. */
+/** Beyond the time: who flushes all the while, or an `ip` that takes so long, hinders it. */
 const maxExtraMs = 3_000;
 
 /**
@@ -272,7 +272,6 @@ async function resolveAnew(
   ip: IpCommand,
   placesOf: readonly (readonly Place[] | null)[],
   time: Time,
-  resolveMs: number,
   settled: (index: number, found: FoundNeighbor) => void = () => {},
 ): Promise<FoundNeighbor[]> {
   const start = time.monotonic();
@@ -324,7 +323,7 @@ async function resolveAnew(
     readAt = time.monotonic();
     const isTime = asks < maxAsks && readAt - askedAt >= answerMs && readAt < start + resolveMs;
     if (isTime) await forget();
-    else neighbors = await readTable(ip, [showAll], isWanted);
+    else neighbors = await readTable(ip, showAll, isWanted);
   }
   for (const index of waiting) settle(index, neighbors);
   return found;
@@ -342,20 +341,17 @@ async function solicit(
   places: readonly Place[],
   isWanted: Wanted,
 ): Promise<KernelNeighbor[]> {
-  for (const { address, device } of places.filter(({ device }) => !isBatchWord(device))) {
-    const args = ["neigh", "add", formatAddress(address), "dev", device, "nud", "none", "use"];
-    const { failure } = readIpResult(await ip(args, ""), [EEXIST]);
-    if (failure !== null) throw failure;
+  for (const { address, interfaceName } of places.filter((one) => !isForBatch(one))) {
+    const where = [formatAddress(address), "dev", interfaceName];
+    await runIp(ip, ["neigh", "add", ...where, "nud", "none", "use"], [EEXIST]);
   }
-  for (let missing = places.filter(({ device }) => isBatchWord(device));;) {
+  for (let missing = places.filter(isForBatch);;) {
     const commands = missing.map((place) => `neigh add ${placeText(place)} nud none use`);
-    const result = await ip(batchOptions, lines([...commands, showAll]));
-    const { lines: printed, failure, tolerated } = readIpResult(result, [EEXIST]);
-    if (failure !== null) throw failure;
+    const { lines: printed, tolerated } = await runBatch(ip, [...commands, showAll], [EEXIST]);
     if (printed.length > 0 || tolerated === 0) {
       return parseNeighbors(onlyLine(printed), isWanted);
     }
-    const neighbors = await readTable(ip, [showAll], isWanted);
+    const neighbors = await readTable(ip, showAll, isWanted);
     const left = missing.filter((place) => entryAt(neighbors, place) === undefined);
     // What is there and gone again the caller asks for when it looks next.
     if (left.length === 0 || left.length === missing.length) return neighbors;

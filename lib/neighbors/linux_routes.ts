@@ -20,16 +20,14 @@ import {
   samePrefix,
 } from "../wire/addresses.ts";
 import {
-  batchOptions,
   EACCES,
   EHOSTUNREACH,
   EINVAL,
   ENETUNREACH,
   type IpCommand,
   isRecord,
-  lines,
-  readIpResult,
   rowsOf,
+  runBatch,
 } from "./iproute2.ts";
 import { NeighborCacheError } from "./neighbor_cache.ts";
 
@@ -37,14 +35,7 @@ import { NeighborCacheError } from "./neighbor_cache.ts";
 export interface Place {
   /** A whole address. */
   readonly address: AddressPrefix;
-  readonly device: string;
-}
-
-/** What places are found with. */
-interface PlaceParts {
-  readonly ip: IpCommand;
-  readonly interfaces: () => readonly InterfaceInfo[];
-  readonly time: Time;
+  readonly interfaceName: string;
 }
 
 /**
@@ -57,7 +48,11 @@ type PlacesOf = (
 ) => Promise<(Place[] | null)[]>;
 
 /** Finds places anew each time. It rejects with a `NeighborCacheError`. */
-export function createPlacesOf({ ip, interfaces, time }: PlaceParts): PlacesOf {
+export function createPlacesOf(
+  ip: IpCommand,
+  interfaces: () => readonly InterfaceInfo[],
+  time: Time,
+): PlacesOf {
   let tables: Promise<TableRoute[]> = Promise.resolve([]);
   let tablesReadAt = -Infinity;
   /** The routes of further tables: one reading for all requests of a failover. */
@@ -65,8 +60,8 @@ export function createPlacesOf({ ip, interfaces, time }: PlaceParts): PlacesOf {
     const now = time.monotonic();
     if (now - tablesReadAt < maxTablesAgeMs) return tables;
     tablesReadAt = now;
-    tables = readRoutes(ip).then((printed) => {
-      const routes = printed.flatMap(parseTableRoutes);
+    tables = readRoutes(ip).then((all) => {
+      const routes = all.flatMap((route) => tableRouteOf(route) ?? []);
       return routes.length > maxTableRoutes ? [] : routes;
     });
     tables.catch(() => tablesReadAt = -Infinity);
@@ -76,8 +71,8 @@ export function createPlacesOf({ ip, interfaces, time }: PlaceParts): PlacesOf {
   return async (addresses, source) => {
     const own = readInterfaces(interfaces);
     const isRouted = (address: AddressPrefix) => isWholeAddress(address) && !isLinkLocal(address);
-    const hasNeighbors = ({ device }: Place) =>
-      own.find(({ name }) => name === device)?.hasNeighbors !== false;
+    const hasNeighbors = ({ interfaceName }: Place) =>
+      own.find(({ name }) => name === interfaceName)?.hasNeighbors !== false;
     const routed = (await routesTo(ip, addresses.filter(isRouted))).filter(hasNeighbors);
     const isOwn = (address: AddressPrefix) =>
       own.some(({ addresses }) => addresses.some((held) => samePrefix(held.address, address)));
@@ -92,7 +87,7 @@ export function createPlacesOf({ ip, interfaces, time }: PlaceParts): PlacesOf {
       if (tables === null && off.includes(address)) return null;
       if (isRouted(address)) return routed.filter((one) => samePrefix(one.address, address));
       if (!isWholeAddress(address)) return [];
-      return linksOf(own, address, source).map((device) => ({ address, device }));
+      return linksOf(own, address, source).map((interfaceName) => ({ address, interfaceName }));
     });
   };
 }
@@ -114,18 +109,18 @@ const maxTableRoutes = 10_000;
  * source or in a VRF: as the gateway of a route, or in a network that is on the link.
  */
 function placesInTables(routes: readonly TableRoute[], address: AddressPrefix): Place[] {
-  const devices = new Set<string>();
+  const names = new Set<string>();
   for (const inTable of Map.groupBy(routes, ({ table }) => table).values()) {
     const leading = inTable.filter(({ network }) => prefixContains(network, address));
     const longest = Math.max(...leading.map(({ network }) => network.length));
-    for (const { gateway, device } of inTable) {
-      if (gateway !== null && samePrefix(gateway, address)) devices.add(device);
+    for (const { gateway, interfaceName } of inTable) {
+      if (gateway !== null && samePrefix(gateway, address)) names.add(interfaceName);
     }
-    for (const { network, gateway, device } of leading) {
-      if (network.length === longest && gateway === null) devices.add(device);
+    for (const { network, gateway, interfaceName } of leading) {
+      if (network.length === longest && gateway === null) names.add(interfaceName);
     }
   }
-  return Array.from(devices, (device) => ({ address, device }));
+  return Array.from(names, (interfaceName) => ({ address, interfaceName }));
 }
 
 /** What the kernel says where no route, or one that refuses, leads to an address. */
@@ -135,12 +130,8 @@ const noRoute = [EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH];
 async function routesTo(ip: IpCommand, addresses: readonly AddressPrefix[]): Promise<Place[]> {
   if (addresses.length === 0) return [];
   const commands = addresses.map((address) => `route get ${formatAddress(address)}`);
-  const { failure, lines: printed } = readIpResult(
-    await ip(batchOptions, lines(commands)),
-    noRoute,
-  );
-  if (failure !== null) throw failure;
-  return printed.flatMap(parseOnLink);
+  const { lines } = await runBatch(ip, commands, noRoute);
+  return lines.flatMap(parseOnLink);
 }
 
 /**
@@ -174,88 +165,93 @@ const defaults: readonly unknown[] = [
   "2000::/3",
 ];
 
-/** The gateways in a line of JSON from `route show`, each once; `ofDefaults`: of default routes alone. */
-export function parseGateways(line: string, ofDefaults: boolean): AddressPrefix[] {
-  const texts = new Set<unknown>();
-  for (const route of rowsOf(line)) {
-    if (ofDefaults && !defaults.includes(route.dst)) continue;
-    const hops = Array.isArray(route.nexthops) ? route.nexthops.filter(isRecord) : [];
-    for (const { gateway, via } of [route, ...hops]) {
-      // `via` is an IPv6 gateway of an IPv4 route (RFC 5549).
-      texts.add(gateway ?? (isRecord(via) ? via.host : undefined));
-    }
-  }
-  return Array.from(texts, (text) => typeof text === "string" ? parseAddress(text) : null)
-    .filter((address) => address !== null);
-}
-
-/** A route that is in a table besides main and local, which rules or a VRF lead to. */
-interface TableRoute {
-  readonly table: string;
-  readonly network: AddressPrefix;
+/** One next hop of a route, with the values of `route show` that are checked where they are used. */
+interface Route {
+  /** Of tables besides main and local, which rules or a VRF lead to. */
+  readonly table: unknown;
+  readonly dst: unknown;
+  /** Undefined: a unicast route. */
+  readonly type: unknown;
+  readonly dev: unknown;
   /** Null: the network is on the link. */
   readonly gateway: AddressPrefix | null;
-  readonly device: string;
 }
 
-/** The routes of such tables in a line of JSON from `route show table all`, one for each next hop. */
-function parseTableRoutes(line: string): TableRoute[] {
-  return rowsOf(line).flatMap(({ table, dst, type, dev, gateway, via, nexthops }) => {
-    if (type !== undefined || (typeof table !== "string" && typeof table !== "number")) return [];
-    const hops = Array.isArray(nexthops) ? nexthops.filter(isRecord) : [{ dev, gateway, via }];
-    return hops.flatMap((hop) => {
-      const next = hop.gateway ?? (isRecord(hop.via) ? hop.via.host : undefined);
-      const address = typeof next === "string" ? parseAddress(next) : null;
-      const network = networkOfRoute(dst, next);
-      if (network === null || typeof hop.dev !== "string" || (next !== undefined && !address)) {
-        return [];
-      }
-      return [{ table: String(table), network, gateway: address, device: hop.dev }];
+/** The routes in a line of JSON from `route show`, one for each next hop that can be read. */
+function parseRoutes(line: string): Route[] {
+  // Thousands of routes may go through the same few gateways.
+  const addresses = new Map<unknown, AddressPrefix | null>();
+  function addressOf(next: unknown): AddressPrefix | null {
+    let address = addresses.get(next);
+    if (address === undefined) {
+      address = typeof next === "string" ? parseAddress(next) : null;
+      addresses.set(next, address);
+    }
+    return address;
+  }
+  return rowsOf(line).flatMap(({ table, dst, type, nexthops, ...hop }) => {
+    const hops = Array.isArray(nexthops) ? nexthops.filter(isRecord) : [hop];
+    return hops.flatMap(({ dev, gateway, via }) => {
+      // `via` is an IPv6 gateway of an IPv4 route (RFC 5549).
+      const next = gateway ?? (isRecord(via) ? via.host : via);
+      const address = addressOf(next);
+      return next !== undefined && address === null
+        ? []
+        : [{ table, dst, type, dev, gateway: address }];
     });
   });
 }
 
+/** A route that is in a table besides main and local. */
+interface TableRoute extends Pick<Route, "gateway"> {
+  readonly table: string;
+  readonly network: AddressPrefix;
+  readonly interfaceName: string;
+}
+
+/** Null for a route of another table, and for one that can't be used. */
+function tableRouteOf({ table, dst, type, dev, gateway }: Route): TableRoute | null {
+  if (type !== undefined || (typeof table !== "string" && typeof table !== "number")) return null;
+  const network = networkOfRoute(dst, gateway);
+  if (network === null || typeof dev !== "string") return null;
+  return { table: String(table), network, gateway, interfaceName: dev };
+}
+
 /** `default` has the family of its gateway; without one it says nothing of a link. */
-function networkOfRoute(dst: unknown, gateway: unknown): AddressPrefix | null {
-  if (typeof dst !== "string") return null;
-  if (dst !== "default") {
-    try {
-      return parsePrefix(dst);
-    } catch {
-      return null;
-    }
+function networkOfRoute(dst: unknown, gateway: AddressPrefix | null): AddressPrefix | null {
+  if (dst === "default") return gateway && networkOf(gateway, 0);
+  try {
+    return typeof dst === "string" ? parsePrefix(dst) : null;
+  } catch {
+    return null;
   }
-  const address = typeof gateway === "string" ? parseAddress(gateway) : null;
-  return address && networkOf(address, 0);
 }
 
 /**
  * The destinations in a line of JSON from `route get` that are on the link of their interface: there
  * is no gateway, or the address is its own, as on a route that is `onlink`.
  */
-function parseOnLink(
-  line: string,
-): { readonly address: AddressPrefix; readonly device: string }[] {
+function parseOnLink(line: string): Place[] {
   return rowsOf(line).flatMap(({ dst, dev, gateway = dst, via, type }) => {
     const address = typeof dst === "string" ? parseAddress(dst) : null;
     const isOnLink = gateway === dst && via === undefined && type === undefined;
     return isOnLink && address !== null && typeof dev === "string"
-      ? [{ address, device: dev }]
+      ? [{ address, interfaceName: dev }]
       : [];
   });
 }
 
-/** The gateways of all routes, or of the default ones, of both families and all tables. */
+/** The gateways of all routes, or of the default ones alone, of both families and all tables. */
 export async function readGateways(ip: IpCommand, ofDefaults: boolean): Promise<AddressPrefix[]> {
-  const all = (await readRoutes(ip)).flatMap((line) => parseGateways(line, ofDefaults));
-  return [...new Map(all.map((one) => [formatAddress(one), one])).values()];
+  const gateways = new Set<AddressPrefix>();
+  for (const { dst, gateway } of await readRoutes(ip)) {
+    if (gateway !== null && (!ofDefaults || defaults.includes(dst))) gateways.add(gateway);
+  }
+  return [...new Map(Array.from(gateways, (one) => [formatAddress(one), one])).values()];
 }
 
-/** The lines of JSON that the routes of all tables are in. */
-async function readRoutes(ip: IpCommand): Promise<string[]> {
-  const { failure, lines: printed } = readIpResult(
-    await ip(batchOptions, "route show table all\n"),
-  );
-  if (failure !== null) throw failure;
-  return printed;
+/** The routes of all tables. */
+async function readRoutes(ip: IpCommand): Promise<Route[]> {
+  const { lines } = await runBatch(ip, ["route show table all"]);
+  return lines.flatMap(parseRoutes);
 }

@@ -5,7 +5,7 @@
  */
 import { messageOf } from "../errors.ts";
 import type { NeighborReport } from "../wire/ack.ts";
-import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
+import type { AddressPrefix } from "../wire/addresses.ts";
 
 /** One entry of the cache. */
 export interface Neighbor {
@@ -93,18 +93,4 @@ export class NeighborCacheError extends Error {
 /** Whatever a cache threw as a failure of the cache. */
 export function toCacheError(error: unknown): NeighborCacheError {
   return error instanceof NeighborCacheError ? error : new NeighborCacheError(messageOf(error));
-}
-
-/** How many entries of a table are gone from the later one, or at another link-layer address. */
-export function countRemoved(before: readonly Neighbor[], after: readonly Neighbor[]): number {
-  const left = new Map(after.map((neighbor) => [keyOf(neighbor), linkLayerText(neighbor)]));
-  return before.filter((neighbor) => left.get(keyOf(neighbor)) !== linkLayerText(neighbor)).length;
-}
-
-function keyOf({ address, interfaceName }: Neighbor): string {
-  return `${formatAddress(address)} ${interfaceName}`;
-}
-
-function linkLayerText({ linkLayerAddress }: Neighbor): string {
-  return linkLayerAddress?.toHex() ?? "";
 }

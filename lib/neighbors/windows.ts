@@ -6,35 +6,28 @@ import { AF_INET, AF_INET6, AF_UNSPEC, type IpNetRow } from "../win32/netioapi.t
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { type AddressPrefix, prefixContains } from "../wire/addresses.ts";
 import {
-  countRemoved,
   type FlushOutcome,
   type FlushScope,
   type FoundNeighbor,
+  foundWithout,
   type NeighborCache,
   NeighborCacheError,
 } from "./neighbor_cache.ts";
-import {
-  type Datagrams,
-  linksOf,
-  notConcerned,
-  openUdpDatagrams,
-  questionRow,
-  readRowsByKey,
-  reportRow,
-  Resolver,
-} from "./windows_resolver.ts";
+import { type Datagrams, openUdpDatagrams, Resolver } from "./windows_resolver.ts";
 import {
   callError,
-  defaultGateways,
   describeRow,
-  hasForeignAddress,
   isDone,
   isPermanent,
+  isResolved,
   isSystemRow,
   linkLayerAddressOf,
+  linksOf,
   nextHops,
+  questionRow,
   readRoutes,
   readRows,
+  reportRow,
   rowKey,
   toNeighbor,
 } from "./windows_tables.ts";
@@ -64,12 +57,13 @@ export function openWindowsNeighborCache(
   const flush = ip.hasFlushIpNetTable2 ? "FlushIpNetTable2" : "FlushIpNetTable";
   return {
     description: `iphlpapi.dll (${flush})`,
-    list: () => attempt(() => readRows(ip).map(toNeighbor)),
+    list: () => attempt(() => [...readRows(ip).values()].map(toNeighbor)),
     flush: (scope) => attempt(() => flushRows(ip, scope, time.monotonic)),
     resolve: (addresses, source, settled) =>
       attempt(() => resolver.resolve(addresses, source, settled)),
     look: (addresses, source) => attempt(() => lookAt(ip, addresses, source)),
-    gateways: () => attempt(() => defaultGateways(readRoutes(ip))),
+    gateways: () =>
+      attempt(() => nextHops(readRoutes(ip).filter((route) => route.destinationLength === 0))),
     nextHops: () => attempt(() => nextHops(readRoutes(ip))),
   };
 }
@@ -95,88 +89,71 @@ function asCacheError(error: unknown): NeighborCacheError {
   return new NeighborCacheError(`Cannot use iphlpapi.dll: ${messageOf(error)}`, win32.procNotFound);
 }
 
-/** A call that failed, and whether the failure still matters once the table is read again. */
+/** A call that failed. */
 interface Failure {
   readonly call: string;
   readonly code: number;
-  /** The one row it was about; its failure is moot when the row is gone afterwards. */
-  readonly row?: IpNetRow;
+  /** What it was to remove; the failure is moot when none of it is there afterwards. */
+  readonly rows?: readonly IpNetRow[];
 }
 
 const everyInterface = 0;
 
 /** FlushIpNetTable2 for both families; where one is absent (50), for each on its own. */
 function flushEveryInterface(ip: IpHelper): Failure[] {
-  const both = ip.flushIpNetTable2(AF_UNSPEC, everyInterface);
-  if (isDone(both)) return [];
-  const bothFailed = { call: "FlushIpNetTable2(AF_UNSPEC, 0)", code: both };
-  if (both !== win32.notSupported) return [bothFailed];
-  const ipv4 = ip.flushIpNetTable2(AF_INET, everyInterface);
-  const ipv6 = ip.flushIpNetTable2(AF_INET6, everyInterface);
-  if (ipv4 === win32.notSupported && ipv6 === win32.notSupported) return [bothFailed];
-  return [
-    { call: "FlushIpNetTable2(AF_INET, 0)", code: ipv4 },
-    { call: "FlushIpNetTable2(AF_INET6, 0)", code: ipv6 },
-  ].filter(({ code }) => !isDone(code) && code !== win32.notSupported);
-}
-
-/** The interfaces that have an IPv4 address, as FlushIpNetTable wants them. */
-function ipv4Interfaces(ip: IpHelper): number[] {
-  const { code, rows } = ip.getUnicastIpAddressTable(AF_INET);
-  if (code !== win32.success) throw callError("GetUnicastIpAddressTable(AF_INET)", code);
-  return [...new Set(rows.map((row) => row.interfaceIndex))];
+  const flush = (name: string, family: number) => ({
+    call: `FlushIpNetTable2(${name}, ${everyInterface})`,
+    code: ip.flushIpNetTable2(family, everyInterface),
+  });
+  const both = flush("AF_UNSPEC", AF_UNSPEC);
+  if (both.code !== win32.notSupported) return isDone(both.code) ? [] : [both];
+  const present = [flush("AF_INET", AF_INET), flush("AF_INET6", AF_INET6)]
+    .filter(({ code }) => code !== win32.notSupported);
+  return present.length === 0 ? [both] : present.filter(({ code }) => !isDone(code));
 }
 
 /** The way without FlushIpNetTable2: IPv4 an interface at a time, IPv6 a row at a time. */
 function flushEachInterface(ip: IpHelper, rows: readonly IpNetRow[]): Failure[] {
-  const failures: Failure[] = [];
-  const withRows = rows.filter((row) => row.address.family === 4).map((row) => row.interfaceIndex);
-  for (const index of new Set([...ipv4Interfaces(ip), ...withRows])) {
-    const code = ip.flushIpNetTable(index);
-    // An interface may go between its listing and its flush, and takes its rows with it.
-    if (isDone(code) || !ipv4Interfaces(ip).includes(index)) continue;
-    failures.push({ call: `FlushIpNetTable(${index})`, code });
-  }
-  return [...failures, ...deleteRows(ip, rows.filter((row) => row.address.family === 6))];
+  const ipv4 = rows.filter((row) => row.address.family === 4);
+  const ofInterface = Map.groupBy(ipv4, (row) => row.interfaceIndex);
+  const flushed = [...ofInterface].map(([index, rows]) => ({
+    call: `FlushIpNetTable(${index})`,
+    code: ip.flushIpNetTable(index),
+    rows,
+  }));
+  const ipv6 = rows.filter((row) => row.address.family === 6);
+  return [...flushed.filter(({ code }) => !isDone(code)), ...deleteRows(ip, ipv6)];
 }
 
-/** DeleteIpNetEntry2 for each row that no administrator set. */
+/** DeleteIpNetEntry2 for each row. */
 function deleteRows(ip: IpHelper, rows: readonly IpNetRow[]): Failure[] {
-  const failures: Failure[] = [];
-  for (const row of rows) {
-    if (isPermanent(row)) continue;
-    const code = ip.deleteIpNetEntry2(row);
-    if (isDone(code)) continue;
-    failures.push({ call: `DeleteIpNetEntry2(${describeRow(row)})`, code, row });
-  }
-  return failures;
+  return rows.map((row) => ({
+    call: `DeleteIpNetEntry2(${describeRow(row)})`,
+    code: ip.deleteIpNetEntry2(row),
+    rows: [row],
+  })).filter(({ code }) => !isDone(code));
 }
 
-/** Puts back each permanent row that is missing; one line for each. */
-function putBackPermanent(
-  ip: IpHelper,
-  before: readonly IpNetRow[],
-  after: ReadonlyMap<string, IpNetRow>,
-): string[] {
-  const notes: string[] = [];
-  for (const row of before) {
-    if (!isPermanent(row) || isSystemRow(row)) continue;
-    const now = after.get(rowKey(row));
-    if (now !== undefined && isPermanent(now)) continue;
-    const code = ip.createIpNetEntry2(row);
-    if (code === win32.objectAlreadyExists) continue; // Another flush was first.
-    notes.push(
-      code === win32.success
-        ? `permanent entry ${describeRow(row)} was removed and put back`
-        : `permanent entry ${describeRow(row)} was removed and cannot be put back: ` +
-          `CreateIpNetEntry2 returned ${describeWin32Error(code)}`,
-    );
+/** Makes the calls that flush, given all rows that aren't permanent; those that failed. */
+function callFlushes(ip: IpHelper, scope: FlushScope, learned: readonly IpNetRow[]): Failure[] {
+  if (scope === "all") {
+    return ip.hasFlushIpNetTable2 ? flushEveryInterface(ip) : flushEachInterface(ip, learned);
   }
-  return notes;
+  const isListed = ({ address }: IpNetRow) =>
+    scope.some((prefix) => prefixContains(prefix, address));
+  return deleteRows(ip, learned.filter(isListed));
 }
 
-function sameLinkLayerAddress(a: IpNetRow, b: IpNetRow): boolean {
-  return (linkLayerAddressOf(a)?.toHex() ?? "") === (linkLayerAddressOf(b)?.toHex() ?? "");
+/** Puts back a permanent row that is missing; a line that says so. */
+function putBack(ip: IpHelper, row: IpNetRow): string[] {
+  const code = ip.createIpNetEntry2(row);
+  if (code === win32.objectAlreadyExists) return []; // Another flush was first.
+  const removed = `permanent entry ${describeRow(row)} was removed`;
+  return [
+    code === win32.success
+      ? `${removed} and put back`
+      : `${removed} and cannot be put back: CreateIpNetEntry2 returned ${describeWin32Error(code)}`,
+  ];
 }
 
 /**
@@ -186,35 +163,30 @@ function sameLinkLayerAddress(a: IpNetRow, b: IpNetRow): boolean {
  * flush is still there.
  */
 function flushRows(ip: IpHelper, scope: FlushScope, now: () => number): FlushOutcome {
-  const before = readRows(ip);
-  const listed = scope === "all"
-    ? []
-    : before.filter((row) => scope.some((prefix) => prefixContains(prefix, row.address)));
+  const before = [...readRows(ip).values()];
+  const learned = before.filter((row) => !isPermanent(row));
   const start = now();
-  const failures = scope !== "all"
-    ? deleteRows(ip, listed)
-    : ip.hasFlushIpNetTable2
-    ? flushEveryInterface(ip)
-    : flushEachInterface(ip, before);
+  const failures = callFlushes(ip, scope, learned);
   const micros = Math.max(0, Math.round((now() - start) * 1000));
 
-  const rowsAfter = readRows(ip);
-  const after = new Map(rowsAfter.map((row) => [rowKey(row), row]));
-  const notes = putBackPermanent(ip, before, after);
-  const failure = failures.find(({ row }) => {
-    if (row === undefined) return true;
-    const still = after.get(rowKey(row));
-    return still !== undefined && sameLinkLayerAddress(row, still);
-  });
-  if (failure !== undefined) throw callError(failure.call, failure.code);
-  const removable = before.filter((row) => !isPermanent(row));
-  const removed = countRemoved(removable.map(toNeighbor), rowsAfter.map(toNeighbor));
-  const forgotten = removable.filter((row) => {
+  const after = readRows(ip);
+  const lost = before.filter((row) =>
+    isPermanent(row) && !isSystemRow(row) && after.get(rowKey(row))?.state !== row.state
+  );
+  const notes = lost.flatMap((row) => putBack(ip, row));
+  const isGone = (row: IpNetRow) => {
     const now = after.get(rowKey(row));
-    const isGone = now === undefined || !sameLinkLayerAddress(row, now);
-    return isGone && (linkLayerAddressOf(row) !== null || hasForeignAddress(row));
-  }).map(({ address }) => address);
-  return { removed, forgotten, micros, notes };
+    return now === undefined || linkLayerText(now) !== linkLayerText(row);
+  };
+  const failure = failures.find(({ rows }) => rows === undefined || !rows.every(isGone));
+  if (failure !== undefined) throw callError(failure.call, failure.code);
+  const gone = learned.filter(isGone);
+  const forgotten = gone.filter(isResolved).map(({ address }) => address);
+  return { removed: gone.length, forgotten, micros, notes };
+}
+
+function linkLayerText(row: IpNetRow): string {
+  return linkLayerAddressOf(row)?.toHex() ?? "";
 }
 
 /** Reports on addresses from the table as it is. */
@@ -223,8 +195,10 @@ function lookAt(
   addresses: readonly AddressPrefix[],
   source?: AddressPrefix,
 ): FoundNeighbor[] {
-  const rows = readRowsByKey(ip);
+  const rows = readRows(ip);
   return linksOf(ip, addresses, source).map((link, i) =>
-    link === null ? notConcerned : reportRow(rows.get(rowKey(questionRow(addresses[i], link))))
+    link === null
+      ? foundWithout("not concerned")
+      : reportRow(rows.get(rowKey(questionRow(addresses[i], link))))
   );
 }

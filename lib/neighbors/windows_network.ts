@@ -6,7 +6,7 @@ import type { IpHelper } from "../win32/iphlpapi.ts";
 import { AF_INET, AF_INET6 } from "../win32/netioapi.ts";
 import { win32 } from "../win32/win32_error.ts";
 import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
-import { callError, readUnicastRows } from "./windows_tables.ts";
+import { bothFamilies, callError, readUnicastRows, rowKey } from "./windows_tables.ts";
 
 /**
  * The host's addresses with their networks, as `Deno.networkInterfaces` has them, which takes up to a
@@ -50,42 +50,37 @@ interface ChangeDetector {
 
 /** Makes a detector that knows how things are now. */
 export function createChangeDetector(ip: IpHelper): ChangeDetector {
-  const families = [AF_INET, AF_INET6];
-
   /** The connected interfaces, family by family. */
-  function readConnections(): Map<string, number> | null {
-    const results = families.map((family) => ip.getIpInterfaceTable(family));
-    if (!results.some(({ code }) => code === win32.success)) return null;
-    const rows = results.flatMap(({ rows }) => rows).filter(({ isConnected }) => isConnected);
-    return new Map(rows.map((row) => [`${row.family} ${row.interfaceIndex}`, row.interfaceIndex]));
+  function readConnections(): [key: string, interfaceIndex: number][] {
+    return bothFamilies("GetIpInterfaceTable", (family) => ip.getIpInterfaceTable(family))
+      .filter(({ isConnected }) => isConnected)
+      .map(({ family, interfaceIndex }) => [`${interfaceIndex} ${family}`, interfaceIndex]);
   }
 
   /** The host's addresses, each with its interface. */
-  function readAddresses(): Map<string, number> | null {
-    const results = families.map((family) => ip.getUnicastIpAddressTable(family));
-    if (!results.some(({ code }) => code === win32.success)) return null;
-    const rows = results.flatMap(({ rows }) => rows);
-    return new Map(rows.map(({ address, interfaceIndex }) => [
-      `${address.family} ${address.bytes.toHex()} ${interfaceIndex}`,
-      interfaceIndex,
-    ]));
+  function readAddresses(): [key: string, interfaceIndex: number][] {
+    return readUnicastRows(ip).map((row) => [rowKey(row), row.interfaceIndex]);
   }
 
-  const readers = [readConnections, readAddresses];
-  const known = readers.map((read) => read() ?? new Map<string, number>());
-  let noted = new Set<number>();
+  const tables = [readConnections, readAddresses]
+    .map((read) => ({ read, known: new Set<string>() }));
+  const noted = new Set<number>();
 
   function changed(): number[] {
-    const concerned = noted;
-    noted = new Set();
-    readers.forEach((read, i) => {
-      const now = read();
-      if (now === null) return;
-      for (const [key, index] of now) if (!known[i].has(key)) concerned.add(index);
-      known[i] = now;
-    });
-    return [...concerned];
+    for (const table of tables) {
+      try {
+        const rows = table.read();
+        for (const [key, index] of rows) if (!table.known.has(key)) noted.add(index);
+        table.known = new Set(rows.map(([key]) => key));
+      } catch {
+        continue; // Whether anything is new shows when it can be read again.
+      }
+    }
+    const concerned = [...noted];
+    noted.clear();
+    return concerned;
   }
 
+  changed();
   return { note: (index) => void noted.add(index), changed };
 }

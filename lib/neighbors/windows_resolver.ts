@@ -8,72 +8,19 @@ import type { Time } from "../time.ts";
 import type { IpHelper } from "../win32/iphlpapi.ts";
 import type { IpNetRow } from "../win32/netioapi.ts";
 import { win32 } from "../win32/win32_error.ts";
-import {
-  type AddressPrefix,
-  formatAddress,
-  isLinkLocal,
-  isWholeAddress,
-} from "../wire/addresses.ts";
+import { type AddressPrefix, formatAddress, isLinkLocal } from "../wire/addresses.ts";
 import { type FoundNeighbor, foundWithout, NeighborCacheError } from "./neighbor_cache.ts";
 import {
   callError,
-  chooseLink,
   describeRow,
-  hasForeignAddress,
   isDone,
-  isPermanent,
   type Link,
-  linkLayerAddressOf,
-  readLinks,
-  readRoutes,
+  linksOf,
+  questionRow,
   readRows,
+  reportRow,
   rowKey,
 } from "./windows_tables.ts";
-
-export const notConcerned = foundWithout("not concerned");
-const noNeighbor = foundWithout("no neighbor");
-
-/** What a row of the table says of its address. */
-export function reportRow(row: IpNetRow | undefined): FoundNeighbor {
-  if (row === undefined) return noNeighbor;
-  const linkLayerAddress = linkLayerAddressOf(row);
-  if (linkLayerAddress !== null) {
-    return { state: isPermanent(row) ? "permanent" : "neighbor", cached: true, linkLayerAddress };
-  }
-  return hasForeignAddress(row) ? foundWithout("unknown", true) : noNeighbor;
-}
-
-/** The row that names an address on a link, for the calls that take one. */
-export function questionRow(address: AddressPrefix, link: Link): IpNetRow {
-  return {
-    address,
-    scopeId: isLinkLocal(address) ? link.interfaceIndex : 0,
-    interfaceIndex: link.interfaceIndex,
-    interfaceLuid: link.interfaceLuid,
-    physicalAddress: new Uint8Array(),
-    state: 0,
-    flags: 0,
-  };
-}
-
-/** The link that each address is on, or null for what can't be looked at. */
-export function linksOf(
-  ip: IpHelper,
-  addresses: readonly AddressPrefix[],
-  source?: AddressPrefix,
-): (Link | null)[] {
-  if (addresses.length === 0) return [];
-  const links = readLinks(ip);
-  const routes = readRoutes(ip);
-  return addresses.map((address) =>
-    isWholeAddress(address) ? chooseLink(ip, links, routes, address, source) : null
-  );
-}
-
-/** The neighbor cache's rows by `rowKey`. */
-export function readRowsByKey(ip: IpHelper): ReadonlyMap<string, IpNetRow> {
-  return new Map(readRows(ip).map((row) => [rowKey(row), row]));
-}
 
 /** Datagrams that have Windows ask a link for an address. */
 export interface Datagrams extends Disposable {
@@ -99,10 +46,10 @@ export function openUdpDatagrams(): Datagrams {
   return {
     async send(address, link) {
       // Sent from the link's own address, or to its zone, it leaves through that interface.
-      const zoned = isLinkLocal(address) && address.family === 6;
+      const zoned = isLinkLocal(address);
       const hostname = `${formatAddress(address)}${zoned ? `%${link.interfaceIndex}` : ""}`;
       const to = { transport: "udp", hostname, port: discardPort } as const;
-      await socketAt(zoned ? "::" : formatAddress(link.own)).send(new Uint8Array(1), to);
+      await socketAt(zoned ? "::" : formatAddress(link.address)).send(new Uint8Array(1), to);
     },
     [Symbol.dispose]() {
       for (const socket of sockets.values()) socket.close();
@@ -131,6 +78,8 @@ interface Question {
   readonly settle: (found: FoundNeighbor) => void;
   readonly fail: (error: unknown) => void;
 }
+
+const notConcerned = foundWithout("not concerned");
 
 const firstWaitMs = 10;
 const maxWaitMs = 160;
@@ -214,7 +163,7 @@ export class Resolver {
   /** Settles what is answered or has waited long enough; gives what is to be asked for. */
   #look(): Question[] {
     const { ip, time, resolveMs } = this.#parts;
-    const rows = readRowsByKey(ip);
+    const rows = readRows(ip);
     return [...this.#waiting].filter((question) => {
       const { key, start, askAgain } = question;
       const waited = time.monotonic() - start;

@@ -12,15 +12,19 @@ import {
 } from "../win32/netioapi.ts";
 import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import {
-  addressBits,
   type AddressPrefix,
   formatAddress,
   isLoopback,
-  networkOf,
+  isWholeAddress,
   prefixContains,
   samePrefix,
 } from "../wire/addresses.ts";
-import { type Neighbor, NeighborCacheError } from "./neighbor_cache.ts";
+import {
+  type FoundNeighbor,
+  foundWithout,
+  type Neighbor,
+  NeighborCacheError,
+} from "./neighbor_cache.ts";
 
 const ethernetAddressLength = 6;
 
@@ -38,7 +42,7 @@ export function isDone(code: number): boolean {
  * The rows of both families from a call that takes one. Where the system refuses both at once
  * because one is absent (50), each is asked for on its own; only a system with neither is an error.
  */
-function bothFamilies<Row>(
+export function bothFamilies<Row>(
   name: string,
   call: (family: number) => TableResult<Row>,
 ): Row[] {
@@ -49,17 +53,17 @@ function bothFamilies<Row>(
     { family: "AF_INET", ...call(AF_INET) },
     { family: "AF_INET6", ...call(AF_INET6) },
   ];
-  const broken = each.find(({ code }) => code !== win32.success && code !== win32.notSupported);
+  const present = each.filter(({ code }) => code !== win32.notSupported);
+  if (present.length === 0) throw callError(`${name}(AF_UNSPEC)`, both.code);
+  const broken = present.find(({ code }) => code !== win32.success);
   if (broken !== undefined) throw callError(`${name}(${broken.family})`, broken.code);
-  if (each.every(({ code }) => code === win32.notSupported)) {
-    throw callError(`${name}(AF_UNSPEC)`, both.code);
-  }
-  return each.flatMap(({ rows }) => rows);
+  return present.flatMap(({ rows }) => rows);
 }
 
-/** All rows of the neighbor cache, both families, every interface. */
-export function readRows(ip: IpHelper): IpNetRow[] {
-  return bothFamilies("GetIpNetTable2", (family) => ip.getIpNetTable2(family));
+/** All rows of the neighbor cache, both families, every interface, by `rowKey`. */
+export function readRows(ip: IpHelper): Map<string, IpNetRow> {
+  const rows = bothFamilies("GetIpNetTable2", (family) => ip.getIpNetTable2(family));
+  return new Map(rows.map((row) => [rowKey(row), row]));
 }
 
 /** Tells rows apart: interface and address. */
@@ -88,20 +92,17 @@ export function isSystemRow(row: IpNetRow): boolean {
   return family === 4 ? bytes[0] >= 224 || bytes[0] === 127 : bytes[0] === 0xff;
 }
 
-/**
- * The Ethernet address a row leads to; null while it leads nowhere. Windows shows zeros where it
- * has none.
- */
-export function linkLayerAddressOf(row: IpNetRow): Uint8Array | null {
-  const { physicalAddress, state } = row;
-  if (state === NlnsIncomplete || physicalAddress.length !== ethernetAddressLength) return null;
-  return physicalAddress.some(Boolean) ? physicalAddress : null;
+/** Whether a row leads to a link-layer address, of whatever kind. Windows shows zeros for none. */
+export function isResolved({ physicalAddress, state }: IpNetRow): boolean {
+  return state !== NlnsIncomplete && physicalAddress.some(Boolean);
 }
 
-/** Whether a row leads to a link-layer address that isn't an Ethernet address. */
-export function hasForeignAddress({ physicalAddress, state }: IpNetRow): boolean {
-  return state !== NlnsIncomplete && physicalAddress.length !== ethernetAddressLength &&
-    physicalAddress.some(Boolean);
+/** The Ethernet address a row leads to; null while it leads to none. */
+export function linkLayerAddressOf(row: IpNetRow): Uint8Array | null {
+  const { physicalAddress } = row;
+  return isResolved(row) && physicalAddress.length === ethernetAddressLength
+    ? physicalAddress
+    : null;
 }
 
 /** A row as every platform reports it. */
@@ -114,24 +115,12 @@ export function toNeighbor(row: IpNetRow): Neighbor {
   };
 }
 
-/** A network on the link of one of the host's interfaces. */
-export interface Link {
-  readonly network: AddressPrefix;
-  /** The host's own address in it. */
-  readonly own: AddressPrefix;
-  readonly interfaceIndex: number;
-  readonly interfaceLuid: bigint;
-}
-
-function toLink(row: UnicastRow): Link[] {
-  const { address, onLinkPrefixLength } = row;
-  if (isLoopback(address) || onLinkPrefixLength > addressBits(address.family)) return [];
-  return [{
-    network: networkOf(address, onLinkPrefixLength),
-    own: address,
-    interfaceIndex: row.interfaceIndex,
-    interfaceLuid: row.interfaceLuid,
-  }];
+/** What a row of the table says of its address. */
+export function reportRow(row: IpNetRow | undefined): FoundNeighbor {
+  if (row === undefined || !isResolved(row)) return foundWithout("no neighbor");
+  const linkLayerAddress = linkLayerAddressOf(row);
+  if (linkLayerAddress === null) return foundWithout("unknown", true);
+  return { state: isPermanent(row) ? "permanent" : "neighbor", cached: true, linkLayerAddress };
 }
 
 /** The host's own addresses, both families. */
@@ -142,32 +131,35 @@ export function readUnicastRows(ip: IpHelper): UnicastRow[] {
   );
 }
 
-/** The networks on the host's links, loopback left out. */
-export function readLinks(ip: IpHelper): Link[] {
-  return readUnicastRows(ip).flatMap(toLink);
-}
-
 /** The routes of both families. */
 export function readRoutes(ip: IpHelper): ForwardRow[] {
   return bothFamilies("GetIpForwardTable2", (family) => ip.getIpForwardTable2(family));
 }
 
-/** The default routes' next hops, each once; routes straight onto a link have none. */
-export function defaultGateways(routes: readonly ForwardRow[]): AddressPrefix[] {
-  const gateways: AddressPrefix[] = [];
-  for (const { destinationLength, nextHop: { address } } of routes) {
-    if (destinationLength !== 0 || !address.bytes.some(Boolean)) continue;
-    if (!gateways.some((known) => samePrefix(known, address))) gateways.push(address);
-  }
-  return gateways;
+/** The addresses that routes go through, each once; routes straight onto a link have none. */
+export function nextHops(routes: readonly ForwardRow[]): AddressPrefix[] {
+  const hops = routes.map(({ nextHop }) => nextHop).filter(({ bytes }) => bytes.some(Boolean));
+  return [...new Map(hops.map((address) => [formatAddress(address), address])).values()];
 }
 
-/** The addresses that any route goes through, each once. */
-export function nextHops(routes: readonly ForwardRow[]): AddressPrefix[] {
-  const hops = routes.map(({ nextHop }) => nextHop.address).filter(({ bytes }) =>
-    bytes.some(Boolean)
+/** One of the host's own addresses, which says its link and the network on that; none of loopback. */
+export type Link = UnicastRow;
+
+function isOnLink({ address, onLinkPrefixLength }: Link, other: AddressPrefix): boolean {
+  return prefixContains({ ...address, length: onLinkPrefixLength }, other);
+}
+
+/** The link that each address is on, or null for what can't be looked at. */
+export function linksOf(
+  ip: IpHelper,
+  addresses: readonly AddressPrefix[],
+  source?: AddressPrefix,
+): (Link | null)[] {
+  const links = readUnicastRows(ip).filter(({ address }) => !isLoopback(address));
+  const routes = readRoutes(ip);
+  return addresses.map((address) =>
+    isWholeAddress(address) ? chooseLink(ip, links, routes, address, source) : null
   );
-  return [...new Map(hops.map((address) => [formatAddress(address), address])).values()];
 }
 
 /**
@@ -175,36 +167,34 @@ export function nextHops(routes: readonly ForwardRow[]): AddressPrefix[] {
  * with the longest matching network, the one the request's source is on is meant, then the one that
  * routes through the address (a link-local gateway), then the one the best route leaves through.
  */
-export function chooseLink(
+function chooseLink(
   ip: IpHelper,
   links: readonly Link[],
   routes: readonly ForwardRow[],
   address: AddressPrefix,
   source?: AddressPrefix,
 ): Link | null {
-  if (links.some((link) => samePrefix(link.own, address))) return null;
-  const matching = links.filter((link) => prefixContains(link.network, address));
-  const longest = Math.max(...matching.map((link) => link.network.length));
-  const candidates = matching.filter((link) => link.network.length === longest);
+  if (links.some((link) => samePrefix(link.address, address))) return null;
+  const matching = links.filter((link) => isOnLink(link, address));
+  const longest = Math.max(...matching.map(({ onLinkPrefixLength }) => onLinkPrefixLength));
+  const candidates = matching.filter(({ onLinkPrefixLength }) => onLinkPrefixLength === longest);
   if (candidates.length < 2) return candidates[0] ?? null;
 
-  const ofSource = source === undefined
-    ? []
-    : candidates.filter((link) =>
-      links.some((other) =>
-        other.interfaceIndex === link.interfaceIndex && prefixContains(other.network, source)
-      )
-    );
-  if (ofSource.length === 1) return ofSource[0];
-  const ofRoute = candidates.find((link) =>
-    routes.some((route) =>
-      route.interfaceIndex === link.interfaceIndex && samePrefix(route.nextHop.address, address)
-    )
-  );
-  if (ofRoute !== undefined) return ofRoute;
-  const best = ip.getBestInterfaceEx({ address, scopeId: 0 });
-  const ofBest = best.code === win32.success
-    ? candidates.find((link) => link.interfaceIndex === best.interfaceIndex)
-    : undefined;
-  return ofBest ?? candidates[0];
+  const hasInterface = ({ interfaceIndex }: Link, rows: readonly { interfaceIndex: number }[]) =>
+    rows.some((row) => row.interfaceIndex === interfaceIndex);
+  const ofSource = source === undefined ? [] : links.filter((link) => isOnLink(link, source));
+  const meant = candidates.filter((link) => hasInterface(link, ofSource));
+  if (meant.length === 1) return meant[0];
+  const through = routes.filter(({ nextHop }) => samePrefix(nextHop, address));
+  const best = ip.getBestInterfaceEx(address);
+  return candidates.find((link) => hasInterface(link, through)) ??
+    candidates.find(({ interfaceIndex }) => interfaceIndex === best) ?? candidates[0];
+}
+
+/** The row that names an address on a link, for the calls that take one. */
+export function questionRow(
+  address: AddressPrefix,
+  { interfaceIndex, interfaceLuid }: Link,
+): IpNetRow {
+  return { address, interfaceIndex, interfaceLuid, physicalAddress: new Uint8Array(), state: 0 };
 }

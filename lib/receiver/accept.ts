@@ -3,16 +3,8 @@
  * to what is to be done. The order is in docs/protocol.md. A refused datagram changes nothing here;
  * what was accepted is remembered before this returns, so two copies can't race.
  */
-import type { Clock, Time } from "../time.ts";
-import {
-  type AddressPrefix,
-  formatAddress,
-  type InterfaceInfo,
-  isLoopback,
-  parseAddress,
-  parseOwnAddress,
-  prefixContains,
-} from "../wire/addresses.ts";
+import type { Clock } from "../time.ts";
+import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
 import { createMac, equalConstantTime, type RouterKey, type RouterKeys } from "../wire/keys.ts";
 import {
   type FlushRequest,
@@ -23,13 +15,18 @@ import {
   requestFilterOf,
   requestHeaderFault,
   requestIdOf,
-  requestKeyIdOffset,
+  requestKeyIdOf,
   requestMessage,
   requestSignatureOf,
 } from "../wire/request.ts";
-import { AckSources } from "./ack_sources.ts";
-import { type Challenges, createChallenges } from "./challenges.ts";
-import { ReplayWindows, type SeenRequest } from "./replay_window.ts";
+import {
+  AckSources,
+  type Challenges,
+  createChallenges,
+  ReplayWindows,
+  type SeenRequest,
+  type StaleReason,
+} from "./replay_window.ts";
 
 /**
  * Why a datagram is met with silence, in the order of the checks. "content" and "window full" come
@@ -113,11 +110,12 @@ export interface CopiedRequest {
   readonly seen: SeenRequest;
 }
 
-/** Not fresh by the host's clock at `wall` (Unix ms), and without a challenge. */
+/** Not fresh, at `wall` by the host's clock (Unix ms), and without a challenge. */
 export interface StaleRequest {
   readonly kind: "stale";
   readonly request: FlushRequest;
   readonly seen: SeenRequest;
+  readonly reason: StaleReason;
   readonly wall: number;
 }
 
@@ -147,7 +145,7 @@ export function accept(
     if (!rules.isLegacy?.(bytes)) return refusal(fault);
     return { kind: state.isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
   }
-  const key = rules.routerKeys.find(bytes, requestKeyIdOffset);
+  const key = rules.routerKeys.find(requestKeyIdOf(bytes));
   if (key === undefined) return refusal("key");
   if (!hasRightFilter(bytes, key)) return refusal("filter");
 
@@ -166,8 +164,8 @@ export function accept(
   }
   const created = requestCreatedOf(bytes);
   const wall = clock.wall();
-  const isStale = !hasChallenge && !window.isFresh(created, wall, toleranceMs);
-  if (isStale && !window.hasRoomForStale(created)) return refusal("stale table full");
+  const staleness = hasChallenge ? null : window.staleness(created, wall, toleranceMs);
+  if (staleness !== null && !window.hasRoomForStale(created)) return refusal("stale table full");
 
   if (!rules.isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes))) {
     return refusal("signature");
@@ -175,10 +173,10 @@ export function accept(
   const request = parseRequest(bytes);
   if (request === null) return refusal("content", key);
 
-  const seen = seenOf(request, key, requestFilterOf(bytes).slice(), isStale);
-  if (isStale) {
+  const seen = seenOf(request, key, requestFilterOf(bytes).slice(), staleness !== null);
+  if (staleness !== null) {
     window.rememberStale(seen, now, toleranceMs);
-    return { kind: "stale", request, seen, wall };
+    return { kind: "stale", request, seen, reason: staleness, wall };
   }
   const memory = window.accept(seen, hasChallenge, now, toleranceMs);
   if (memory === "refused") return refusal("window full", key);
@@ -210,113 +208,19 @@ function seenOf(
   };
 }
 
-/** An address of the host, as `Deno.networkInterfaces` tells it. */
-export interface AddressInfo extends Pick<InterfaceInfo, "address" | "cidr"> {
-  /** The index of the interface that a link-local IPv6 address is on. */
-  readonly scopeid?: number | null;
-}
-
-/** Interfaces are read again at the latest after this time, and sooner for an unknown source. */
-const maxAgeMs = 30_000;
-/** Least time between two readings that unknown sources cause. */
-const unknownSourcePauseMs = 1_000;
+// The 2009 datagram: the password's bytes and nothing else. Anyone on the wire can read and repeat it;
+// it is off unless a password is configured.
 
 /**
- * A check for sources inside the given networks. Loopback is always allowed: nobody on a wire can
- * claim it, and the host asks itself from there.
+ * A checker for one password: true when a datagram is the password in UTF-8, with nothing or one NUL,
+ * LF or CRLF behind it. Each candidate is compared in constant time. The password must not be empty.
  */
-export function allowNetworks(
-  networks: readonly AddressPrefix[],
-): (source: AddressPrefix) => boolean {
-  return (source) =>
-    isLoopback(source) || networks.some((network) => prefixContains(network, source));
-}
-
-/** What the interfaces say of sources: each check includes loopback. */
-interface SourceChecks {
-  /** Inside the network of one of the host's own addresses. */
-  readonly onLink: (source: AddressPrefix) => boolean;
-  /** One of the host's own addresses. */
-  readonly own: (source: AddressPrefix) => boolean;
-}
-
-/**
- * Checks for on-link sources and for the host itself, which follow its addresses. When the
- * interfaces can't be read the last ones stay valid.
- */
-export class OnLinkSources {
-  readonly #readAddresses: () => readonly AddressInfo[];
-  readonly #time: Time;
-  #checks: SourceChecks = { onLink: allowNetworks([]), own: allowNetworks([]) };
-  #readAt = 0;
-  /** Null when the networks are too old. A timer costs a datagram nothing; a clock would. */
-  #cancelAging: (() => void) | null = null;
-  /** In a flood many datagrams in a row are from one source, which `parseSource` parses once. */
-  #latestAllowed: AddressPrefix | null = null;
-
-  /** Knows no network before its first reading. */
-  constructor(readAddresses: () => readonly AddressInfo[], time: Time) {
-    this.#readAddresses = readAddresses;
-    this.#time = time;
-  }
-
-  /** Reads the host's networks, as the first datagram does too. */
-  read(): void {
-    this.#latestAllowed = null;
-    try {
-      const own = this.#readAddresses().map(parseOwnAddress).filter((one) => one !== null);
-      this.#checks = {
-        onLink: allowNetworks(own.map(({ network }) => network)),
-        own: allowNetworks(own.map(({ address }) => address)),
-      };
-    } catch {
-      // Out of descriptors, for example: the next refresh tries again.
-    }
-  }
-
-  isAllowed(source: AddressPrefix): boolean {
-    if (this.#cancelAging !== null && source === this.#latestAllowed) return true;
-    const isAllowed = this.#holds("onLink", source);
-    if (isAllowed) this.#latestAllowed = source;
-    return isAllowed;
-  }
-
-  /** Whether a source is the host itself, at whichever address it listens. */
-  isOwn(source: AddressPrefix): boolean {
-    return this.#holds("own", source);
-  }
-
-  /** Ends its timer. */
-  close(): void {
-    this.#cancelAging?.();
-    this.#cancelAging = null;
-  }
-
-  #holds(check: keyof SourceChecks, source: AddressPrefix): boolean {
-    if (this.#cancelAging === null) this.#refresh();
-    if (this.#checks[check](source)) return true;
-    if (this.#time.monotonic() - this.#readAt < unknownSourcePauseMs) return false;
-    this.#refresh();
-    return this.#checks[check](source);
-  }
-
-  #refresh(): void {
-    this.read();
-    this.#readAt = this.#time.monotonic();
-    this.#cancelAging?.();
-    this.#cancelAging = this.#time.after(maxAgeMs, () => this.#cancelAging = null);
-  }
-}
-
-/** What was parsed last: under load many datagrams in a row come from one source. */
-let latest: { readonly hostname: string; readonly source: AddressPrefix | null } | null = null;
-
-/** The address a datagram came from: unmapped (dual-stack sockets), its zone left out. */
-export function parseSource(hostname: string): AddressPrefix | null {
-  if (latest?.hostname !== hostname) {
-    latest = { hostname, source: parseAddress(hostname.replace(/%.*$/, "")) };
-  }
-  return latest.source;
+export function createLegacyCheck(password: string): (bytes: Uint8Array) => boolean {
+  if (password === "") throw new RangeError("A legacy password must not be empty");
+  const candidates = ["", "\0", "\n", "\r\n"].map((end) =>
+    new TextEncoder().encode(password + end)
+  );
+  return (bytes) => candidates.some((candidate) => equalConstantTime(bytes, candidate));
 }
 
 /**

@@ -19,7 +19,7 @@ import {
 import type { FlushRequest } from "../wire/request.ts";
 import type { Counters } from "./counters.ts";
 import type { Peer } from "./listeners.ts";
-import { createLimitedReport } from "./rate_limits.ts";
+import { createLimitedReport, type LimitedReport } from "./limited_reports.ts";
 import type { RequestResult } from "./replay_window.ts";
 
 /** Delayed acks; one more is dropped, which is counted. */
@@ -41,7 +41,7 @@ interface AcknowledgerParts {
 export class Acknowledger {
   readonly #parts: AcknowledgerParts;
   readonly #send: (bytes: Uint8Array, to: Peer) => Promise<void>;
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   /** What sends each delayed ack, and what cancels its timer. */
   readonly #delayed = new Map<() => Promise<void>, () => void>();
 
@@ -51,7 +51,7 @@ export class Acknowledger {
   ) {
     this.#parts = parts;
     this.#send = send;
-    this.#reportFailure = createLimitedReport(parts.report, "ackFailed", parts.time);
+    this.#report = createLimitedReport(parts.report, parts.time);
   }
 
   /** Sends what `encode` makes when its time has come, so that the ack's clock is right. */
@@ -82,54 +82,28 @@ export class Acknowledger {
     } catch (error) {
       counters.count("acksFailed");
       const destination = `${to.hostname} port ${to.port}`;
-      this.#reportFailure(() => ({ destination, error: systemReason(error) }));
+      this.#report("ackFailed", () => ({ destination, error: systemReason(error) }));
     }
   }
 }
 
-/** How long it is remembered that a flush removed an address's entry. */
+/** How long it is remembered that a flush removed an address's entry; of the last 4,096. */
 const removedMemoryMs = 10 * 60_000;
 const maxRemoved = 4_096;
-
-/**
- * The addresses whose entries, with a link-layer address, flushes have removed within 10 minutes: the
- * last 4,096. So a report tells an address that nobody answers for and this host needs from one that
- * it never used.
- */
-class RemovedAddresses {
-  /** Monotonic ms of the last removal, in its order. */
-  readonly #removedAt = new Map<string, number>();
-
-  remember(addresses: readonly AddressPrefix[], now: number): void {
-    for (const address of addresses) {
-      const text = formatAddress(address);
-      this.#removedAt.delete(text);
-      this.#removedAt.set(text, now);
-    }
-    for (const [text, removedAt] of this.#removedAt) {
-      if (this.#removedAt.size <= maxRemoved && now - removedAt < removedMemoryMs) break;
-      this.#removedAt.delete(text);
-    }
-  }
-
-  has(address: AddressPrefix, now: number): boolean {
-    const removedAt = this.#removedAt.get(formatAddress(address));
-    return removedAt !== undefined && now - removedAt < removedMemoryMs;
-  }
-}
-
 /** How long a reading of the routes is good for: one reading for all reports of a failover. */
 const maxRoutesAgeMs = 1_000;
 
 /**
- * Turns what was found at addresses into reports: whether routes go through them, whether flushes
- * removed their entries.
+ * Turns what was found at addresses into reports: whether routes go through them, and whether flushes
+ * have removed their entries, with a link-layer address, within 10 minutes. So a report tells an
+ * address that nobody answers for and this host needs from one that it never used.
  */
 export class Reporter {
   readonly #cache: NeighborCache;
   readonly #time: Time;
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
-  readonly #removed = new RemovedAddresses();
+  readonly #report: LimitedReport;
+  /** Monotonic ms of the last removal, in its order. */
+  readonly #removedAt = new Map<string, number>();
   /** Null while the routes can't be read. */
   #nextHops: Promise<ReadonlySet<string> | null> = Promise.resolve(null);
   #readAt = -Infinity;
@@ -137,12 +111,19 @@ export class Reporter {
   constructor({ cache, report, time }: LookUpParts) {
     this.#cache = cache;
     this.#time = time;
-    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
+    this.#report = createLimitedReport(report, time);
   }
 
   /** Notes addresses whose entries a flush has removed. */
   removed(addresses: readonly AddressPrefix[]): void {
-    this.#removed.remember(addresses, this.#time.monotonic());
+    for (const address of addresses.map(formatAddress)) {
+      this.#removedAt.delete(address);
+      this.#removedAt.set(address, this.#time.monotonic());
+    }
+    for (const address of this.#removedAt.keys()) {
+      if (this.#removedAt.size <= maxRemoved) break;
+      this.#removedAt.delete(address);
+    }
   }
 
   /**
@@ -158,13 +139,15 @@ export class Reporter {
     const now = this.#time.monotonic();
     return found.map((one, i) => {
       const isWhole = isWholeAddress(addresses[i]);
-      const cached = one.cached || afterFlush && isWhole && this.#removed.has(addresses[i], now);
+      const text = formatAddress(addresses[i]);
+      const removedAt = this.#removedAt.get(text) ?? -Infinity;
+      const cached = one.cached || afterFlush && isWhole && now - removedAt < removedMemoryMs;
       const isUntold = nextHops === null && afterFlush && !cached && one.state === "no neighbor";
       return {
         ...one,
         state: isUntold ? "unknown" : one.state,
         cached,
-        gateway: isWhole && nextHops !== null && nextHops.has(formatAddress(addresses[i])),
+        gateway: isWhole && nextHops !== null && nextHops.has(text),
       };
     });
   }
@@ -178,7 +161,7 @@ export class Reporter {
       (error) => {
         this.#readAt = -Infinity;
         const { message } = toCacheError(error);
-        this.#reportFailure(() => ({ who: "this host's routes", error: message }));
+        this.#report("lookFailed", () => ({ who: "this host's routes", error: message }));
         return null;
       },
     );
@@ -209,15 +192,15 @@ interface LookUpParts {
 export class LookUps {
   readonly #cache: NeighborCache;
   readonly #reporter: Reporter;
-  readonly #run = createJobQueue<RequestResult>(maxRunning, maxWaiting);
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
-  readonly #reportOverload: ReturnType<typeof createLimitedReport>;
+  /** By what they look up. */
+  readonly #waiting = new Map<string, { result: Promise<RequestResult>; begin: () => void }>();
+  #running = 0;
+  readonly #report: LimitedReport;
 
   constructor({ cache, report, time }: LookUpParts, reporter: Reporter) {
     this.#cache = cache;
     this.#reporter = reporter;
-    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
-    this.#reportOverload = createLimitedReport(report, "lookOverload", time);
+    this.#report = createLimitedReport(report, time);
   }
 
   /** The cache as it is, for the addresses that a report is asked on. Never rejects. */
@@ -225,13 +208,13 @@ export class LookUps {
     const { addresses } = request;
     const key = [formatAddress(source), ...addresses.map(formatPrefix)].join(" ");
     const alive = { status: "alive", error: 0, micros: 0 } as const;
-    const result = this.#run(key, async () => ({
+    const result = this.#queue(key, async () => ({
       ...alive,
       entries: (await this.#cache.list()).length,
       reports: request.report ? await this.#look(addresses, source) : [],
     }));
     if (result === null) {
-      this.#reportOverload(() => ({ who }));
+      this.#report("lookOverload", () => ({ who }));
       const unknown = { ...foundWithout("unknown"), gateway: false };
       return { ...alive, entries: 0, reports: addresses.map(() => unknown) };
     }
@@ -239,7 +222,7 @@ export class LookUps {
       return await result;
     } catch (error) {
       const failure = toCacheError(error);
-      this.#reportFailure(() => ({ who, error: failure.message }));
+      this.#report("lookFailed", () => ({ who, error: failure.message }));
       return failedResult(failure);
     }
   }
@@ -251,44 +234,35 @@ export class LookUps {
     const found = await this.#cache.look(addresses, source);
     return this.#reporter.reports(addresses, found, false);
   }
+
+  /** Runs a job when its turn comes, or joins the waiting one with this key; null: too many wait. */
+  #queue(key: string, job: () => Promise<RequestResult>): Promise<RequestResult> | null {
+    const same = this.#waiting.get(key);
+    if (same !== undefined) return same.result;
+    const beginsNow = this.#running < maxRunning;
+    if (!beginsNow && this.#waiting.size >= maxWaiting) return null;
+    const { promise: turn, resolve } = Promise.withResolvers<void>();
+    const begin = () => {
+      this.#running++;
+      resolve();
+    };
+    const result = turn.then(job).finally(() => this.#next());
+    if (beginsNow) begin();
+    else this.#waiting.set(key, { result, begin });
+    return result;
+  }
+
+  #next(): void {
+    this.#running--;
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    const [key, { begin }] = first;
+    this.#waiting.delete(key);
+    begin();
+  }
 }
 
 /** The result of a request whose flush or look-up failed. */
 export function failedResult({ code }: NeighborCacheError): RequestResult {
   return { status: "failed", error: code, entries: 0, micros: 0, reports: [] };
-}
-
-/**
- * A queue that runs some jobs at a time and holds some more. What it returns runs a job, or joins the
- * waiting one with the same key; it gives null when too many are waiting.
- */
-function createJobQueue<Result>(
-  maxRunning: number,
-  maxWaiting: number,
-): (key: string, job: () => Promise<Result>) => Promise<Result> | null {
-  const waiting = new Map<string, { result: Promise<Result>; begin: () => void }>();
-  let running = 0;
-
-  function next(): void {
-    running--;
-    for (const [key, { begin }] of waiting) {
-      waiting.delete(key);
-      return begin();
-    }
-  }
-  return (key, job) => {
-    const same = waiting.get(key);
-    if (same !== undefined) return same.result;
-    const beginsNow = running < maxRunning;
-    if (!beginsNow && waiting.size >= maxWaiting) return null;
-    const { promise: turn, resolve } = Promise.withResolvers<void>();
-    const begin = () => {
-      running++;
-      resolve();
-    };
-    const result = turn.then(job).finally(next);
-    if (beginsNow) begin();
-    else waiting.set(key, { result, begin });
-    return result;
-  };
 }

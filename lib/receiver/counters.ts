@@ -2,14 +2,14 @@
  * What the receive path counts since the start of the service. Counting is a few additions; whoever
  * shows the numbers is called once and reads them later.
  */
-import { systemClock } from "../time.ts";
+import { systemTime } from "../time.ts";
 import { type RefusalReason, refusalReasons } from "./accept.ts";
+import { type StaleReason, staleReasons } from "./replay_window.ts";
 
-/** What is counted beside the refusals. */
+/** What is counted beside what was refused or stale. */
 const countedNames = [
   "accepted",
   "repeated",
-  "stale",
   "legacy",
   "legacyCopies",
   "unremembered",
@@ -24,15 +24,15 @@ const countedNames = [
 ] as const;
 type CountedName = typeof countedNames[number];
 
-/** Authentic requests that are not repetitions. */
-type AuthenticOutcome = "accepted" | "stale";
-
 /** What was last, in Unix time in ms. */
 interface Latest {
   /** The end of the last flush that did not fail, or null. */
   readonly flushed: number | null;
-  /** The creation of the last request minus the host's clock when it arrived, in ms, or null. */
-  readonly clockOffset: Readonly<Record<AuthenticOutcome, number | null>>;
+  /**
+   * The creation minus the host's clock on arrival, in ms, or null: of the last request accepted, and
+   * of the last one that was stale by its clock.
+   */
+  readonly clockOffset: Readonly<Record<"accepted" | "stale", number | null>>;
   /** The last accepted request by key id. */
   readonly keyUsed: ReadonlyMap<string, number>;
 }
@@ -66,16 +66,20 @@ const flushBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 export class Counters {
   readonly counted = zeros(countedNames);
   readonly refused = zeros(refusalReasons);
+  readonly stale = zeros(staleReasons);
   /** Of flushes that did not fail, in seconds. */
   readonly flushSeconds = new Histogram(flushBounds);
   readonly #wall: () => number;
   readonly #keyUsed = new Map<string, number>();
-  readonly #clockOffset: Record<AuthenticOutcome, number | null> = { accepted: null, stale: null };
+  readonly #clockOffset: Record<"accepted" | "stale", number | null> = {
+    accepted: null,
+    stale: null,
+  };
   #flushed: number | null = null;
   #whenCounted: (() => void) | null = null;
 
   /** Counters at zero; `wall` gives the Unix time in ms. */
-  constructor(wall: () => number = systemClock.wall) {
+  constructor(wall: () => number = systemTime.wall) {
     this.#wall = wall;
   }
 
@@ -101,12 +105,18 @@ export class Counters {
     this.#wake();
   }
 
-  /** Counts a request created at a Unix time in ms and signed with a key. */
-  countAuthentic(outcome: AuthenticOutcome, created: number, keyId: string): void {
+  /** Counts an accepted request created at a Unix time in ms and signed with a key. */
+  countAccepted(created: number, keyId: string): void {
     const now = this.#wall();
-    this.counted[outcome]++;
-    this.#clockOffset[outcome] = created - now;
-    if (outcome === "accepted") this.#keyUsed.set(keyId, now);
+    this.#clockOffset.accepted = created - now;
+    this.#keyUsed.set(keyId, now);
+    this.count("accepted");
+  }
+
+  /** Counts an authentic request that was not fresh. */
+  countStale(reason: StaleReason, created: number): void {
+    this.stale[reason]++;
+    if (reason === "clock") this.#clockOffset.stale = created - this.#wall();
     this.#wake();
   }
 

@@ -1,6 +1,10 @@
 /**
  * Flushes for whoever asks: single addresses at once, everything else as far as the gate (hold-down)
  * allows. Runs the cache, says what happened, and tells those who asked.
+ *
+ * The gate's promise: every request is followed by a flush that covers its scope and starts at or
+ * after it and within one hold-down period, while at most 3 flushes start in any hold-down period.
+ * Requests over that merge into one pending flush, which starts as soon as the period allows.
  */
 import type { Report } from "../log/events.ts";
 import {
@@ -19,73 +23,6 @@ import type { Counters } from "./counters.ts";
 const maxStarts = 3;
 /** Prefixes in a pending flush; more become "all", which covers them. */
 const maxPendingPrefixes = 256;
-
-/** The scope of the flush to start now, or when the pending one is due (monotonic ms). */
-type GateDecision =
-  | { readonly start: FlushScope }
-  | { readonly pendingUntil: number };
-
-/**
- * Hold-down and merging of flushes, without timers: the caller hands in the monotonic time in ms.
- * Promise: every request is followed by a flush that covers its scope and starts at or after it and
- * within one hold-down period, while at most 3 flushes start in any hold-down period. Requests over
- * that merge into one pending flush, which is due as soon as the period allows. It holds if `tick` is
- * called at `due`. A `now` before an earlier one counts as that earlier one.
- */
-export class FlushGate {
-  #holdDownMs: number;
-  /** Monotonic ms of the last starts. */
-  #starts: number[] = [];
-  #pending: FlushScope | null = null;
-  #latest = -Infinity;
-
-  /** A gate that has seen no flush. */
-  constructor(holdDownMs: number) {
-    this.#holdDownMs = holdDownMs;
-  }
-
-  /** Asks for a flush. A start returned covers all that was pending too. */
-  request(scope: FlushScope, now: number): GateDecision {
-    this.#latest = Math.max(this.#latest, now);
-    const merged = this.#pending === null ? scope : unionOf(this.#pending, scope);
-    const due = this.#nextStart;
-    if (due <= this.#latest) return { start: this.#start(merged) };
-    this.#pending = merged;
-    return { pendingUntil: due };
-  }
-
-  /** The pending flush if it is due; it counts as started. */
-  tick(now: number): FlushScope | null {
-    this.#latest = Math.max(this.#latest, now);
-    return this.#nextStart <= this.#latest ? this.drain(now) : null;
-  }
-
-  /** The pending flush whatever the hold-down says: for the end of the service. */
-  drain(now: number): FlushScope | null {
-    this.#latest = Math.max(this.#latest, now);
-    return this.#pending === null ? null : this.#start(this.#pending);
-  }
-
-  /** When the pending flush is due, or null. */
-  get due(): number | null {
-    return this.#pending === null ? null : this.#nextStart;
-  }
-
-  /** Changes the hold-down period, of what is pending too. */
-  setHoldDown(holdDownMs: number): void {
-    this.#holdDownMs = holdDownMs;
-  }
-
-  get #nextStart(): number {
-    return this.#starts.length < maxStarts ? this.#latest : this.#starts[0] + this.#holdDownMs;
-  }
-
-  #start(scope: FlushScope): FlushScope {
-    this.#starts = [...this.#starts, this.#latest].slice(-maxStarts);
-    this.#pending = null;
-    return scope;
-  }
-}
 
 /** What covers both scopes: "all" wins, prefixes inside others are left out. */
 function unionOf(a: FlushScope, b: FlushScope): FlushScope {
@@ -114,7 +51,7 @@ interface FlusherParts {
   readonly report: Report;
   readonly counters: Counters;
   readonly time: Time;
-  /** Called when a flush of the gate starts, after the cache was told. */
+  /** Called when a flush through the gate starts, after the cache was told. */
   readonly started: (scope: FlushScope) => void;
   /** Called when a flush has ended, with the addresses whose entries it removed. */
   readonly removed: (addresses: readonly AddressPrefix[]) => void;
@@ -146,8 +83,11 @@ interface Deletion {
 /** The one way to flush. Its timer runs only while a flush is pending. */
 export class Flusher {
   readonly #parts: FlusherParts;
-  readonly #gate: FlushGate;
   readonly #running = new Set<Promise<void>>();
+  #holdDownMs: number;
+  /** Monotonic ms of the last starts through the gate. */
+  #starts: number[] = [];
+  #pending: FlushScope | null = null;
   #next = new Flush();
   #nextDeletion: Deletion | null = null;
   #deletions = 0;
@@ -155,21 +95,20 @@ export class Flusher {
 
   constructor(parts: FlusherParts, holdDownMs: number) {
     this.#parts = parts;
-    this.#gate = new FlushGate(holdDownMs);
+    this.#holdDownMs = holdDownMs;
   }
 
-  /** When the pending flush is due (monotonic ms), or null. */
-  get due(): number | null {
-    return this.#gate.due;
+  /** When the gate allows the next flush (monotonic ms). */
+  get nextStart(): number {
+    return this.#starts.length < maxStarts ? -Infinity : this.#starts[0] + this.#holdDownMs;
   }
 
   /** Asks for a flush through the gate: it starts before this returns, or when the gate allows. */
   request(scope: FlushScope, who: string): Flush {
     const flush = this.#next;
     if (flush.requesters.size < maxRequesters) flush.requesters.add(who);
-    const decision = this.#gate.request(scope, this.#parts.time.monotonic());
-    if ("start" in decision) this.#start(decision.start);
-    else this.#setTimer();
+    this.#pending = this.#pending === null ? scope : unionOf(this.#pending, scope);
+    this.#startWhenDue();
     return flush;
   }
 
@@ -188,30 +127,29 @@ export class Flusher {
 
   /** Changes the hold-down period, of a pending flush too. */
   setHoldDown(holdDownMs: number): void {
-    this.#gate.setHoldDown(holdDownMs);
-    this.#setTimer();
+    this.#holdDownMs = holdDownMs;
+    this.#startWhenDue();
   }
 
   /** Starts the pending flush now; resolves when none is running. */
   async finish(): Promise<void> {
-    const scope = this.#gate.drain(this.#parts.time.monotonic());
-    if (scope !== null) this.#start(scope);
+    if (this.#pending !== null) this.#start(this.#pending);
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  #setTimer(): void {
+  #startWhenDue(): void {
     this.#cancelTimer();
-    if (this.#gate.due === null) return;
+    if (this.#pending === null) return;
     const { monotonic, after } = this.#parts.time;
-    this.#cancelTimer = after(this.#gate.due - monotonic(), () => {
-      const scope = this.#gate.tick(monotonic());
-      if (scope === null) this.#setTimer();
-      else this.#start(scope);
-    });
+    const ms = this.nextStart - monotonic();
+    if (ms <= 0) this.#start(this.#pending);
+    else this.#cancelTimer = after(ms, () => this.#startWhenDue());
   }
 
   #start(scope: FlushScope): void {
     this.#cancelTimer();
+    this.#starts = [...this.#starts, this.#parts.time.monotonic()].slice(-maxStarts);
+    this.#pending = null;
     const flush = this.#next;
     this.#next = new Flush();
     this.#track(this.#run(scope, flush));

@@ -12,7 +12,7 @@ import {
   NeighborCacheError,
 } from "../neighbors/neighbor_cache.ts";
 import type { Time } from "../time.ts";
-import { encodeAck, type FlushAck, type HostSigner, type NeighborReport } from "../wire/ack.ts";
+import { encodeAck, type FlushAck, type NeighborReport } from "../wire/ack.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -20,7 +20,7 @@ import {
   isWholeAddress,
 } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
-import type { RouterKey } from "../wire/keys.ts";
+import type { RouterKey, SyncSigner } from "../wire/keys.ts";
 import { type FlushRequest, parseRequest } from "../wire/request.ts";
 import {
   accept,
@@ -29,18 +29,17 @@ import {
   type CopiedRequest,
   createAcceptanceState,
   type NewRequest,
-  parseSource,
   type Refusal,
   type StaleRequest,
 } from "./accept.ts";
 import { Acknowledger, failedResult, LookUps, type ReceivedRequest, Reporter } from "./answers.ts";
 import { Counters } from "./counters.ts";
-import type { OpenSocket } from "./datagram_loop.ts";
 import { type Flush, Flusher } from "./flusher.ts";
-import { Listeners, type Peer, type Place } from "./listeners.ts";
-import { createLimitedReport, RefusalLog } from "./rate_limits.ts";
+import { Listeners, type OpenSocket, type Peer, type Place } from "./listeners.ts";
+import { createLimitedReport, type LimitedReport, RefusalLog } from "./limited_reports.ts";
 import type { RequestResult, SeenRequest } from "./replay_window.ts";
 import { Resolutions } from "./resolutions.ts";
+import { parseSource } from "./sources.ts";
 
 /** What the receiver works with; tests hand in their own. */
 export interface ReceiverParts {
@@ -53,7 +52,7 @@ export interface ReceiverParts {
   /** The name in acks, as it is now. */
   readonly hostName: () => string;
   /** Signs the acks. */
-  readonly signer: HostSigner;
+  readonly signer: SyncSigner;
   /** 8 random bytes that tell this start of the service from all others. */
   readonly instance: Uint8Array;
   /** 32 random bytes that nobody else has. */
@@ -77,6 +76,8 @@ const maxRetries = 8;
 const maxLastLookMs = 500;
 /** Links that an ack to a link-local source goes out on. */
 const maxAckedLinks = 8;
+/** What a deletion of no address does. */
+const nothing = { removed: 0, micros: 0 };
 
 /** A running receiver. */
 export class Receiver {
@@ -90,9 +91,7 @@ export class Receiver {
   readonly #lookUps: LookUps;
   readonly #acknowledger: Acknowledger;
   readonly #refusals: RefusalLog;
-  readonly #reportBroken: ReturnType<typeof createLimitedReport>;
-  readonly #reportOffset: ReturnType<typeof createLimitedReport>;
-  readonly #reportFull: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   /** What is being done for requests; `stop` waits for it. */
   readonly #working = new Set<Promise<void>>();
   #rules: ReceiverRules;
@@ -109,9 +108,7 @@ export class Receiver {
     this.counters = new Counters(time.wall);
     this.#state = createAcceptanceState(time.wall(), parts.challengeSecret);
     this.#refusals = new RefusalLog(report, time);
-    this.#reportBroken = createLimitedReport(report, "brokenRequest", time);
-    this.#reportOffset = createLimitedReport(report, "clockOffset", time);
-    this.#reportFull = createLimitedReport(report, "replayWindowFull", time);
+    this.#report = createLimitedReport(report, time);
     this.#listeners = this.#listen();
     const shared = { ...parts, counters: this.counters };
     this.#resolutions = new Resolutions(shared);
@@ -144,10 +141,8 @@ export class Receiver {
   /** New rules from the next datagram on; rejects, and keeps the old ones, if it can't listen. */
   async configure(rules: ReceiverRules): Promise<void> {
     const { addresses, port, holdDownMs } = rules;
-    const old = this.#rules;
-    if (port !== old.port || addresses.join() !== old.addresses.join()) {
-      await this.#listeners.move(addresses, port === old.port ? this.port : port);
-    }
+    // Any port stays the one that it is.
+    await this.#listeners.move(addresses, port === this.#rules.port ? this.port : port);
     this.#rules = rules;
     this.#flusher.setHoldDown(holdDownMs);
   }
@@ -189,7 +184,6 @@ export class Receiver {
   #listen(): Listeners {
     const { report, time, open } = this.#parts;
     const { counters } = this;
-    const reportFailed = createLimitedReport(report, "receiveFailed", time);
     const about = ({ address, port }: Place, error: unknown) => ({
       address,
       port,
@@ -201,9 +195,9 @@ export class Receiver {
       port,
       {
         datagram: (bytes, from, local) => this.#onDatagram(bytes, from, local),
-        receiveFailed(error: unknown) {
+        receiveFailed: (error) => {
           counters.count("receiveErrors");
-          reportFailed(() => ({ error: systemReason(error) }));
+          this.#report("receiveFailed", () => ({ error: systemReason(error) }));
         },
         missing: (place, error) => report("addressMissing", about(place, error)),
         lost: (place, error) => report("socketLost", about(place, error)),
@@ -244,15 +238,19 @@ export class Receiver {
     this.counters.countRefused(reason);
     this.#refusals.refused(refusal, source);
     if (key === undefined) return;
-    this.#reportBroken(() => ({ key: key.idText, source: formatAddress(source), reason }));
+    this.#report(
+      "brokenRequest",
+      () => ({ key: key.idText, source: formatAddress(source), reason }),
+    );
   }
 
-  #onStale({ request, seen, wall }: StaleRequest, from: Peer): void {
-    this.counters.countAuthentic("stale", request.created, seen.key.idText);
-    this.#reportOffset(() => ({
-      who: senderText(request, seen.key, from),
-      seconds: Math.round((request.created - wall) / 1_000),
-    }));
+  #onStale({ request, seen, reason, wall }: StaleRequest, from: Peer): void {
+    this.counters.countStale(reason, request.created);
+    const who = () => senderText(request, seen.key, from);
+    if (reason === "clock") {
+      const seconds = Math.round((request.created - wall) / 1_000);
+      this.#report("clockOffset", () => ({ who: who(), seconds }));
+    } else this.#report("earlierRequest", () => ({ who: who(), than: earlierThan[reason] }));
     this.#acknowledge(seen, from);
   }
 
@@ -265,7 +263,7 @@ export class Receiver {
     this.counters.count("repeated");
     const isEnd = seen.result !== null && seen.result.status !== "pending";
     if (seen.isStale || isEnd && !this.#mayRetry(seen)) return this.#acknowledge(seen, from);
-    if (seen.acknowledge) seen.sources.wait(from);
+    seen.sources.wait(from);
     // Its bytes are those that were accepted, so they can be parsed.
     const request = isEnd ? parseRequest(bytes) : null;
     if (request === null) return this.#acknowledge(seen, from);
@@ -285,14 +283,17 @@ export class Receiver {
     source: AddressPrefix,
   ): void {
     const who = senderText(request, seen.key, from);
-    if (request.acknowledge) seen.sources.wait(from);
+    seen.sources.wait(from);
     // The flush first: what is counted and logged can wait for it.
     this.#work(seen, { request, source, who });
-    this.counters.countAuthentic("accepted", request.created, seen.key.idText);
+    this.counters.countAccepted(request.created, seen.key.idText);
     this.#parts.report("accepted", { action: request.action, who });
     if (!isRemembered) {
       this.counters.count("unremembered");
-      this.#reportFull(() => ({ capacity: this.#state.windows.of(seen.key).size, who }));
+      this.#report(
+        "replayWindowFull",
+        () => ({ capacity: this.#state.windows.of(seen.key).size, who }),
+      );
     }
   }
 
@@ -314,17 +315,17 @@ export class Receiver {
     const whole = request.addresses.filter(isWholeAddress);
     const flush = this.#requestFlush(request, who);
     const isHeldDown = flush !== null && !flush.hasStarted;
-    const deleted = whole.length === 0 ? null : await this.#flusher.delete(whole, who);
+    const result = whole.length === 0 ? nothing : await this.#flusher.delete(whole, who);
+    const [failure, deleted] = result instanceof NeighborCacheError
+      ? [result, nothing]
+      : [null, result];
     let found = await this.#resolutions.resolve(whole, source);
-    // Held down it could not be told for seconds that nothing was flushed; a copy tries again.
-    if (isHeldDown && deleted instanceof NeighborCacheError) {
-      return this.#setResult(seen, failedResult(deleted));
-    }
-    const entries = deleted instanceof NeighborCacheError ? 0 : deleted?.removed ?? 0;
     if (isHeldDown) {
+      // It could not be told for seconds that nothing was flushed; a copy tries again.
+      if (failure !== null) return this.#setResult(seen, failedResult(failure));
       const reports = await this.#reports(request, found);
       if (!flush.hasStarted) {
-        this.#setResult(seen, this.#pendingResult(flush, entries, reports));
+        this.#setResult(seen, this.#pendingResult(flush, deleted.removed, reports));
       }
       await flush.ended;
       // The end of the service doesn't wait another second.
@@ -333,15 +334,14 @@ export class Receiver {
     const flushed = flush === null ? null : await flush.ended;
     if (flushed instanceof NeighborCacheError) return this.#setResult(seen, failedResult(flushed));
     // A flush of everything has done what the deletion could not.
-    if (deleted instanceof NeighborCacheError && request.action !== "flush all") {
-      return this.#setResult(seen, failedResult(deleted));
+    if (failure !== null && request.action !== "flush all") {
+      return this.#setResult(seen, failedResult(failure));
     }
-    const micros = deleted instanceof NeighborCacheError ? 0 : deleted?.micros ?? 0;
     this.#setResult(seen, {
       status: "flushed",
       error: 0,
-      entries: (flushed?.removed ?? 0) + entries,
-      micros: flushed?.micros ?? micros,
+      entries: (flushed?.removed ?? 0) + deleted.removed,
+      micros: (flushed ?? deleted).micros,
       reports: await this.#reports(request, found),
     });
   }
@@ -373,9 +373,8 @@ export class Receiver {
     reports: readonly NeighborReport[],
   ): RequestResult {
     const microsUntilDue = () => {
-      const { due } = this.#flusher;
-      if (flush.hasStarted || due === null) return 0;
-      return Math.max(0, due - this.#parts.time.monotonic()) * 1_000;
+      if (flush.hasStarted) return 0;
+      return Math.max(0, this.#flusher.nextStart - this.#parts.time.monotonic()) * 1_000;
     };
     return {
       status: "pending",
@@ -416,6 +415,12 @@ export class Receiver {
     return { ...common, ...nothing, status: "stale", challenge, host: "" };
   }
 }
+
+/** For the log: what a request was not created after. */
+const earlierThan = {
+  start: "this service's start",
+  floor: "requests done and forgotten",
+} as const;
 
 /** Who asks, for the log: `r1 (192.0.2.1, key 3a9c5e34)`. */
 function senderText(request: FlushRequest, key: RouterKey, from: Peer): string {

@@ -19,7 +19,7 @@ import {
   isLinkLocal,
   prefixContains,
 } from "../wire/addresses.ts";
-import { createLimitedReport } from "./rate_limits.ts";
+import { createLimitedReport, type LimitedReport } from "./limited_reports.ts";
 
 /** Resolutions that begin in a second: ten requests of 55 addresses. */
 const maxBeginningsASecond = 550;
@@ -59,8 +59,7 @@ interface ResolutionParts {
 export class Resolutions {
   readonly #cache: NeighborCache;
   readonly #time: Time;
-  readonly #reportFailure: ReturnType<typeof createLimitedReport>;
-  readonly #reportOverload: ReturnType<typeof createLimitedReport>;
+  readonly #report: LimitedReport;
   readonly #resolving = new Map<string, Resolving>();
   readonly #queue = new Set<Resolving>();
   /** Beginnings within the last second, in order. */
@@ -71,8 +70,7 @@ export class Resolutions {
   constructor({ cache, report, time }: ResolutionParts) {
     this.#cache = cache;
     this.#time = time;
-    this.#reportFailure = createLimitedReport(report, "lookFailed", time);
-    this.#reportOverload = createLimitedReport(report, "lookOverload", time);
+    this.#report = createLimitedReport(report, time);
   }
 
   /**
@@ -126,7 +124,7 @@ export class Resolutions {
     const known = this.#resolving.get(key);
     if (known === undefined) {
       if (this.#queue.size >= maxQueued) {
-        this.#reportOverload(() => ({ who: formatAddress(source) }));
+        this.#report("lookOverload", () => ({ who: formatAddress(source) }));
         return waiter(foundWithout("unknown"));
       }
       const next = { nextWaiters: [], nextAskedAt: now, run: null };
@@ -177,7 +175,7 @@ export class Resolutions {
       all = await this.#cache.resolve(group.map(({ address }) => address), source, settled);
     } catch (error) {
       const { message } = toCacheError(error);
-      this.#reportFailure(() => ({ who: formatAddress(source), error: message }));
+      this.#report("lookFailed", () => ({ who: formatAddress(source), error: message }));
     }
     group.forEach((_, i) => settled(i, all[i] ?? foundWithout("unknown")));
   }

@@ -10,7 +10,6 @@ import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wi
 import { isLinkLocal, parseAddress, prefixContains } from "../wire/addresses.ts";
 import { challengeLength, idLength, offsets } from "../wire/datagram.ts";
 import type { RouterKey } from "../wire/keys.ts";
-import { encodeLegacyRequest } from "../wire/legacy.ts";
 import {
   encodeRequest,
   type FlushRequest,
@@ -18,8 +17,16 @@ import {
   requestMessage,
   sealRequest,
 } from "../wire/request.ts";
-import { type Copies, type Schedule, sendCopies, sendOne, type TargetOutcome } from "./copies.ts";
-import type { DatagramPort, OpenDatagramPort, Receive } from "./datagram_port.ts";
+import {
+  type Copies,
+  type DatagramPort,
+  type OpenDatagramPort,
+  type Receive,
+  type Schedule,
+  sendCopies,
+  sendOne,
+  type TargetOutcome,
+} from "./datagram_port.ts";
 import type { ExpectedHosts } from "./expectation.ts";
 import { type FollowUp, FollowUps, pendingPatienceMs } from "./follow_ups.ts";
 import {
@@ -47,6 +54,8 @@ type Content =
   | {
     readonly kind: "signed";
     readonly key: RouterKey;
+    /** The router's signature. */
+    sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
     readonly requests: readonly PlannedRequest[];
   }
   /** The datagram of 2009, which nobody acknowledges. */
@@ -62,8 +71,8 @@ export interface ExchangePlan {
   readonly schedule: Schedule;
   /** How long acks are waited for after the last copy. */
   readonly waitMs: number;
-  /** Hosts whose answers end the waiting; null: nobody's. */
-  readonly expected: { readonly count: number } | ExpectedHosts | null;
+  /** Hosts whose answers end the waiting. */
+  readonly expected: ExpectedHosts;
   /** Whether the run goes to an address: a named target's, or on a link that it leaves through. */
   wasSentTo(address: string): boolean;
   /** Whether an address is the sending machine's own. */
@@ -72,16 +81,12 @@ export interface ExchangePlan {
   compare(a: FlushAck, b: FlushAck, request: AskedRequest): number;
 }
 
-/** The router's signature, and the check of a host's. */
-interface ExchangeCrypto {
-  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
-  /** Never rejects. */
-  verify(
-    publicKey: Uint8Array<ArrayBuffer>,
-    message: Uint8Array<ArrayBuffer>,
-    signature: Uint8Array<ArrayBuffer>,
-  ): Promise<boolean>;
-}
+/** Checks a host's signature. Never rejects. */
+type Verify = (
+  publicKey: Uint8Array<ArrayBuffer>,
+  message: Uint8Array<ArrayBuffer>,
+  signature: Uint8Array<ArrayBuffer>,
+) => Promise<boolean>;
 
 /** Why a datagram that came doesn't count. */
 export type Uncounted =
@@ -167,25 +172,25 @@ export async function exchange(
   plan: ExchangePlan,
   openPort: OpenDatagramPort,
   time: Time,
-  crypt: ExchangeCrypto,
+  verify: Verify,
   watch: Watch = () => {},
   signal?: AbortSignal,
 ): Promise<ExchangeRecord> {
   const created = time.wall();
   const { content } = plan;
   const signed = content.kind !== "signed" ? [] : await Promise.all(
-    content.requests.map((planned) => signRequest(planned, created, null, content.key, crypt)),
+    content.requests.map((planned) => signRequest(planned, created, null, content)),
   );
   const requests = signed.map(({ asked }) => asked);
   const hosts = new Hosts({
     requests,
-    isPinned: (key) => isIndex(plan.expected) && plan.expected.isPinned(key),
+    isPinned: (key) => plan.expected.isPinned(key),
     isExpected: createExpectedRoom(plan.expected),
     isOwn: (address) => plan.isOwnAddress(address) && !record.named.has(address),
     compare: plan.compare,
   });
   const copies = content.kind === "password"
-    ? [copiesOf(encodeLegacyRequest(content.password), content.targets)]
+    ? [copiesOf(new TextEncoder().encode(content.password), content.targets)]
     : signed.map((sent) => sent.copies = copiesOf(sent.bytes, sent.planned.targets));
   const record: WritableRecord = {
     created,
@@ -204,7 +209,7 @@ export async function exchange(
     asked: noAsk,
     elapsedMs: 0,
   };
-  await new Run(plan, signed, record, time, crypt, watch, signal).carryOut(copies, openPort);
+  await new Run(plan, signed, record, time, verify, watch, signal).carryOut(copies, openPort);
   return record;
 }
 
@@ -213,16 +218,11 @@ function copiesOf(bytes: Uint8Array, targets: readonly Target[]): Copies {
   return { bytes, outcomes, latestAt: 0 };
 }
 
-function isIndex(expected: ExchangePlan["expected"]): expected is ExpectedHosts {
-  return expected !== null && "call" in expected;
-}
-
 /**
  * Whether a host has room because somebody is still waited for whom it may be. Each expected host
  * makes room once, so that nobody fills the memory by many keys under one expected name.
  */
-function createExpectedRoom(expected: ExchangePlan["expected"]) {
-  if (!isIndex(expected)) return () => false;
+function createExpectedRoom(expected: ExpectedHosts) {
   const taken = new Set();
   return (host: Host) => {
     const line = expected.candidates(host).find((one) => !taken.has(one));
@@ -236,8 +236,7 @@ async function signRequest(
   planned: PlannedRequest,
   created: number,
   repaired: { readonly asked: AskedRequest; readonly challenge: Uint8Array } | null,
-  key: RouterKey,
-  { sign }: ExchangeCrypto,
+  { key, sign }: Content & { readonly kind: "signed" },
 ): Promise<Sent> {
   const { fields, links } = planned;
   const id = crypto.getRandomValues(new Uint8Array(idLength));
@@ -287,7 +286,7 @@ class Run {
     readonly signed: readonly Sent[],
     readonly record: WritableRecord,
     readonly time: Time,
-    readonly crypt: ExchangeCrypto,
+    readonly verify: Verify,
     readonly watch: Watch,
     readonly signal?: AbortSignal,
   ) {
@@ -297,8 +296,8 @@ class Run {
     this.#followUps = new FollowUps({
       waitMs,
       wasSentTo: (address) => wasSentTo(address) || record.named.has(address),
-      isPinned: (key) => this.#isPinned(key),
-      isExpected: (host) => isIndex(expected) && expected.candidates(host).length > 0,
+      isPinned: (key) => expected.isPinned(key),
+      isExpected: (host) => expected.candidates(host).length > 0,
     });
   }
 
@@ -331,10 +330,6 @@ class Run {
     this.#bell.ring();
   }
 
-  #isPinned(key: string): boolean {
-    return isIndex(this.plan.expected) && this.plan.expected.isPinned(key);
-  }
-
   #tell(event: ExchangeEvent) {
     this.watch(event, this.record);
   }
@@ -357,16 +352,17 @@ class Run {
     if (typeof decoded === "string") return this.#leaveOut(decoded, address);
     const { ack, hostKey, message, signature } = decoded;
     const key = hostKey.toHex();
-    if (sourcePort !== plan.udpPort && !this.#isPinned(key)) return this.#leaveOut("port", address);
+    const isPinned = plan.expected.isPinned(key);
+    if (sourcePort !== plan.udpPort && !isPinned) return this.#leaveOut("port", address);
     if (record.unverified >= maxUnverified) return this.#leaveOut("too many at once", address);
     record.unverified++;
-    const isRight = await this.crypt.verify(hostKey, message, signature);
+    const isRight = await this.verify(hostKey, message, signature);
     if (this.#ended) return;
     record.unverified--;
     this.#bell.ring();
     if (!isRight) return this.#leaveOut("signature", address);
     const wasAsked = plan.wasSentTo(address) || record.named.has(address);
-    const mayAnswer = wasAsked || plan.isOwnAddress(address) || this.#isPinned(key);
+    const mayAnswer = wasAsked || plan.isOwnAddress(address) || isPinned;
     if (!mayAnswer) return this.#noteElsewhere(address);
     const roundTripMs = Math.max(0, this.#start + ms - (known.copies?.latestAt ?? this.#start));
     const clock = clockOffset(ack.clock, wall, roundTripMs);
@@ -389,13 +385,13 @@ class Run {
 
   /** The bytes of a follow-up: the request as it went out, or its repair. */
   async #bytesOf({ host, request, challenge }: FollowUp, index: number): Promise<Uint8Array> {
-    if (challenge === null) return this.signed[index].bytes;
+    const { content } = this.plan;
+    if (challenge === null || content.kind !== "signed") return this.signed[index].bytes;
     const id = `${host.key} ${host.instance} ${request.id}`;
     let repair = this.#repairs.get(id);
     if (repair === undefined) {
-      const { planned, sent } = this.signed[index];
       const repaired = { asked: request, challenge };
-      repair = signRequest(planned, this.time.wall(), repaired, sent.key, this.crypt);
+      repair = signRequest(this.signed[index].planned, this.time.wall(), repaired, content);
       this.#repairs.set(id, repair);
     }
     const sent = await repair;
@@ -422,16 +418,18 @@ class Run {
   /** Whether all that are expected have said what is true: nobody is waited for then. */
   #isEnough(): boolean {
     const { plan: { expected }, record: { hosts, unverified } } = this;
-    if (expected === null || unverified > 0) return false;
+    if (expected.count === null || unverified > 0) return false;
     const others = hosts.all().filter(({ own }) => !own);
     const hasSaid = (host: Host) =>
       hosts.requestsOf(host).every((request) => {
         const answer = hosts.answerOf(host, request);
         return answer !== null && isDecided(answer.ack, request);
       });
-    if (!isIndex(expected)) return others.length >= expected.count && others.every(hasSaid);
+    if (expected.hosts.length === 0) {
+      return others.length >= expected.count && others.every(hasSaid);
+    }
     const { present, missing } = expected.call(others);
-    return missing.length === 0 && [...present.values()].every((found) => found.every(hasSaid));
+    return missing.length === 0 && [...present.values()].flat().every(hasSaid);
   }
 
   async #waitForAnswers(since: number) {

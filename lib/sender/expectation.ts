@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import { contentLines } from "../text.ts";
 import { type AddressPrefix, formatAddress, parseAddress } from "../wire/addresses.ts";
 import { keyKindOf, parseKey } from "../wire/keys.ts";
+import type { Host } from "./hosts.ts";
 
 /** One host that has to answer. */
 export interface ExpectedHost {
@@ -113,13 +114,7 @@ function areFamiliesOfOne(one: ExpectedHost, other: ExpectedHost): boolean {
 }
 
 /** What tells which expected host a host is. */
-interface Identity {
-  /** Its key in hex. */
-  readonly key: string;
-  /** The name that it gives; empty if none. */
-  readonly name: string;
-  readonly addresses: Iterable<string>;
-}
+type Identity = Pick<Host, "key" | "name" | "addresses">;
 
 /** Which expected hosts are there. */
 interface Roll<Host extends Identity> {
@@ -130,90 +125,86 @@ interface Roll<Host extends Identity> {
   readonly impostors: readonly Host[];
 }
 
-/** Finds which expected host each host is. Made once, since a run asks often. */
-export interface ExpectedHosts {
-  readonly hosts: readonly ExpectedHost[];
-  isPinned(key: string): boolean;
-  /** The expected hosts that one may be, those it is likeliest first. */
-  candidates(host: Identity): ExpectedHost[];
-  call<Host extends Identity>(hosts: readonly Host[]): Roll<Host>;
-}
-
 /**
- * An index of expected hosts. Where a line has a pin only the key counts. Else an address of the
- * line says more than a name, since two hosts may have one name; names are compared without regard
- * to case, and a short one matches a qualified one, whichever side is short. One host answers for
- * the lines of all addresses that it answered from, or for one line by its name; and one line has one
- * host, unless the line has pins.
+ * Who is expected, and which of them each host is. Where a line has a pin only the key counts. Else an
+ * address of the line says more than a name, since two hosts may have one name; names are compared
+ * without regard to case, and a short one matches a qualified one, whichever side is short. One host
+ * answers for the lines of all addresses that it answered from, or for one line by its name; and one
+ * line has one host, unless the line has pins. Made once, since a run asks often.
  */
-export function createExpectedHosts(hosts: readonly ExpectedHost[]): ExpectedHosts {
-  const byPin = new Map<string, ExpectedHost>();
-  const byAddress = new Map<string, ExpectedHost[]>();
-  const byName = new Map<string, ExpectedHost[]>();
-  const byLabel = new Map<string, ExpectedHost[]>();
-  const pinnedNames = new Set<string>();
-  const add = (map: Map<string, ExpectedHost[]>, key: string, host: ExpectedHost) => {
-    const known = map.get(key);
-    if (known === undefined) map.set(key, [host]);
-    else known.push(host);
-  };
-  for (const host of hosts) {
-    for (const pin of host.pins) byPin.set(pin, host);
-    const isPinned = host.pins.length > 0;
-    if (!isPinned) { for (const address of host.addresses) add(byAddress, address, host); }
-    for (const name of host.names) {
-      if (isPinned) pinnedNames.add(name);
-      else {
-        add(byName, name, host);
-        add(byLabel, name.split(".")[0], host);
+export class ExpectedHosts {
+  readonly #byPin = new Map<string, ExpectedHost>();
+  readonly #byAddress = new Map<string, ExpectedHost[]>();
+  readonly #byName = new Map<string, ExpectedHost[]>();
+  readonly #byLabel = new Map<string, ExpectedHost[]>();
+  readonly #pinnedNames = new Set<string>();
+
+  /** `count`: how many have to answer, where they aren't named; null: at least one, for all time. */
+  constructor(
+    readonly hosts: readonly ExpectedHost[],
+    readonly count: number | null = hosts.length,
+  ) {
+    for (const host of hosts) {
+      for (const pin of host.pins) this.#byPin.set(pin, host);
+      if (host.pins.length > 0) {
+        for (const name of host.names) this.#pinnedNames.add(name);
+        continue;
+      }
+      for (const address of host.addresses) add(this.#byAddress, address, host);
+      for (const name of host.names) {
+        add(this.#byName, name, host);
+        add(this.#byLabel, name.split(".")[0], host);
       }
     }
   }
 
-  function byItsName(name: string): ExpectedHost[] {
+  /** Whether a line has a key, in hex. */
+  isPinned(key: string): boolean {
+    return this.#byPin.has(key);
+  }
+
+  /** The expected hosts that one may be, those it is likeliest first. */
+  candidates({ key, name, addresses }: Identity): ExpectedHost[] {
+    const pinned = this.#byPin.get(key);
+    if (pinned !== undefined) return [pinned];
+    const byAddress = [...addresses].flatMap((one) => this.#byAddress.get(one) ?? []);
     const own = comparableName(name);
     const [label] = own.split(".");
-    const alike = (byLabel.get(label) ?? []).filter(({ names }) =>
+    const alike = (this.#byLabel.get(label) ?? []).filter(({ names }) =>
       own === label || names.includes(label)
     );
-    return [...byName.get(own) ?? [], ...alike];
+    return [...new Set([...byAddress, ...this.#byName.get(own) ?? [], ...alike])];
   }
 
-  function candidates(host: Identity): ExpectedHost[] {
-    const pinned = byPin.get(host.key);
-    if (pinned !== undefined) return [pinned];
-    const byIts = [...host.addresses].flatMap((address) => byAddress.get(address) ?? []);
-    return [...new Set([...byIts, ...byItsName(host.name)])];
+  /** Finds out who is there. */
+  call<Host extends Identity>(given: readonly Host[]): Roll<Host> {
+    const present = new Map<ExpectedHost, Host[]>();
+    const rest: { readonly host: Host; readonly lines: ExpectedHost[] }[] = [];
+    for (const host of given) {
+      const lines = this.candidates(host);
+      const isPinned = this.isPinned(host.key);
+      const sure = lines.filter((line) =>
+        isPinned || !present.has(line) && line.addresses.some((one) => host.addresses.has(one))
+      );
+      for (const line of sure) present.set(line, [...present.get(line) ?? [], host]);
+      if (sure.length === 0) rest.push({ host, lines });
+    }
+    for (const { host, lines } of rest) {
+      const line = lines.find((one) => !present.has(one));
+      if (line !== undefined) present.set(line, [host]);
+    }
+    return {
+      present,
+      missing: this.hosts.filter((host) => !present.has(host)),
+      impostors: given.filter(({ key, name }) =>
+        !this.isPinned(key) && this.#pinnedNames.has(comparableName(name))
+      ),
+    };
   }
+}
 
-  return {
-    hosts,
-    isPinned: (key) => byPin.has(key),
-    candidates,
-    call<Host extends Identity>(given: readonly Host[]): Roll<Host> {
-      const present = new Map<ExpectedHost, Host[]>();
-      const rest: { readonly host: Host; readonly lines: ExpectedHost[] }[] = [];
-      for (const host of given) {
-        const lines = candidates(host);
-        const isPinned = byPin.has(host.key);
-        const sure = lines.filter((line) =>
-          isPinned || !present.has(line) &&
-            [...host.addresses].some((address) => line.addresses.includes(address))
-        );
-        for (const line of sure) present.set(line, [...present.get(line) ?? [], host]);
-        if (sure.length === 0) rest.push({ host, lines });
-      }
-      for (const { host, lines } of rest) {
-        const line = lines.find((one) => !present.has(one));
-        if (line !== undefined) present.set(line, [host]);
-      }
-      return {
-        present,
-        missing: hosts.filter((host) => !present.has(host)),
-        impostors: given.filter(({ key, name }) =>
-          !byPin.has(key) && pinnedNames.has(comparableName(name))
-        ),
-      };
-    },
-  };
+function add(map: Map<string, ExpectedHost[]>, key: string, host: ExpectedHost) {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [host]);
+  else known.push(host);
 }

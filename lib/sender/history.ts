@@ -1,13 +1,85 @@
-/** The history of runs: a file of JSON lines, one a run, and the table of `arpflush history`. */
-import { RunError, systemReason } from "../errors.ts";
+/**
+ * Runs that have ended, as history and metrics have them, and the history: a file of JSON lines, one a
+ * run, and the table of `arpflush history`.
+ */
+import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readTail, rotatedPath } from "../files.ts";
 import { countText, listText } from "../text.ts";
 import { arpflushVersion } from "../version.ts";
+import { formatPrefix } from "../wire/addresses.ts";
 import { printable } from "../wire/datagram.ts";
-import type { EndedRun } from "./ended_run.ts";
-import { exitCode, verdictNames } from "./outcome.ts";
+import type { SendOptions } from "./arguments.ts";
+import { actionOf, exitCode, isProbe, type Outcome } from "./outcome.ts";
 import { say, write } from "./output.ts";
-import { type Row, rowLines, verdictWord } from "./table.ts";
+import {
+  type HostVerdict,
+  hostVerdicts,
+  summaryLine,
+  type Verdict,
+  verdictCounts,
+  verdictNames,
+  verdictWord,
+} from "./summary.ts";
+import { type Row, rowLines } from "./table.ts";
+
+/** A run that has ended, or that could not begin. */
+export interface EndedRun {
+  /** A probe is a drill; whatever flushes is taken for a failover. */
+  readonly kind: "failover" | "drill";
+  /** The interfaces that it was narrowed to; empty: all. */
+  readonly interfaceNames: readonly string[];
+  /** The addresses that it was about, if they were named; null: this machine's own. */
+  readonly addresses: ReadonlySet<string> | null;
+  /** Hosts that are expected, by name, and that this run didn't go to. */
+  readonly elsewhere: ReadonlySet<string>;
+  /** Its end, Unix time in ms. */
+  readonly at: number;
+  /** From the first datagram to the last ack; 0 if nothing was sent. */
+  readonly elapsedMs: number;
+  readonly exitCode: number;
+  /** The outcome in one line. */
+  readonly summary: string;
+  readonly verdicts: readonly HostVerdict[];
+  /** How many hosts got each verdict; null if nobody was to answer. */
+  readonly counts: ReadonlyMap<Verdict, number> | null;
+}
+
+/** The run of an outcome, or one that could not be prepared, and why. */
+export function endedRun(
+  result: Outcome | Error,
+  { interfaceNames, addresses, expect, action }: Pick<
+    SendOptions,
+    "interfaceNames" | "addresses" | "expect" | "action"
+  >,
+  at: number,
+): EndedRun {
+  const common = {
+    at,
+    interfaceNames,
+    addresses: addresses === null ? null : new Set(addresses.map(formatPrefix)),
+    elsewhere: expect?.kind === "file" ? expect.elsewhere ?? new Set<string>() : new Set<string>(),
+  };
+  if (result instanceof Error) {
+    return {
+      ...common,
+      kind: action === "probe" ? "drill" : "failover",
+      elapsedMs: 0,
+      exitCode: result instanceof RunError ? result.exitCode : exitCode.usage,
+      summary: printable(messageOf(result)),
+      verdicts: [],
+      counts: null,
+    };
+  }
+  return {
+    ...common,
+    kind: isProbe(result) ? "drill" : "failover",
+    elapsedMs: result.record.elapsedMs,
+    exitCode: result.exitCode,
+    summary: summaryLine(result),
+    verdicts: hostVerdicts(result),
+    counts: actionOf(result) === "password" ? null : verdictCounts(result),
+  };
+}
 
 /** Version of a line: it is raised when a field goes or changes its meaning. */
 const lineVersion = 1;

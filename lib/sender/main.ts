@@ -35,7 +35,20 @@ async function send(options: SendOptions): Promise<number> {
     if (!options.quiet) say("Nothing sent: a process that follows keepalived does it");
     return exitCode.good;
   }
-  return (await run(options)).exitCode;
+  const ending = new AbortController();
+  return (await run(options, ending.signal, () => endBySignal(ending))).exitCode;
+}
+
+/** Ends a run with its report at Ctrl-C or SIGTERM; a second one ends the process. */
+function endBySignal(ending: AbortController) {
+  const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGINT", "SIGTERM"];
+  const end = () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, end);
+    ending.abort("interrupted");
+  };
+  for (const signal of signals) Deno.addSignalListener(signal, end);
 }
 
 /** Says why nothing was sent, to the system log too if that was asked for. */

@@ -1,29 +1,13 @@
 /** How a run ended: every host's result, who is missing, the exit code. */
-import {
-  type AskedHost,
-  askedHosts,
-  askedText,
-  type AskResult,
-  type AskVerdict,
-  askVerdicts,
-  weightOf,
-} from "../ask/verdicts.ts";
-import { listText } from "../text.ts";
+import { type AskedHost, askedHosts, type AskResult, weightOf } from "../ask/verdicts.ts";
+import { countText, listText } from "../text.ts";
 import type { Action } from "../wire/request.ts";
-import type { TargetOutcome } from "./copies.ts";
+import type { TargetOutcome } from "./datagram_port.ts";
 import type { ExchangeRecord } from "./exchange.ts";
+import type { ExpectedHost } from "./expectation.ts";
 import type { Host } from "./hosts.ts";
-import { formatPrefix } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
 import type { Plan } from "./preparation.ts";
-import {
-  type HostResult,
-  hostResult,
-  type HostState,
-  hostStates,
-  isGood,
-  stateText,
-} from "./verdict.ts";
+import { type HostResult, hostResult, hostStates, isGood } from "./verdict.ts";
 
 /** The sender's exit codes; `--help` has them too. */
 export const exitCode = {
@@ -49,9 +33,10 @@ export interface Outcome {
   readonly own: readonly HostResult[];
   /** What asking by ARP came to, at addresses from where no service answered. */
   readonly asked: readonly AskResult[];
+  /** Nobody is missing from a run that was ended early: who had no time to answer isn't at fault. */
   readonly missingCount: number;
-  /** The missing as they were expected, if hosts were named. */
-  readonly missing: readonly string[];
+  /** Those of them that were expected by name. */
+  readonly missing: readonly ExpectedHost[];
   /** The names that hosts were expected under, by host. */
   readonly expectedNames: ReadonlyMap<Host, string>;
   /** Hosts under a name that is pinned to another key. */
@@ -95,18 +80,23 @@ export function outcomeOf(
     !told.has(one.host) && !(record.hasLostAddresses && weightOf(one) === "fault")
   );
   const roll = callRoll(plan, hosts.map(({ host }) => host), askedHosts(asked));
-  const nobodyMissing = record.hasLostAddresses ? { missingCount: 0, missing: [] } : {};
+  const nobodyMissing = { missingCount: 0, missing: [] };
+  const missing = new Set(roll.missing.flatMap(({ label, addresses }) => [label, ...addresses]));
   const outcome = {
     plan,
     record,
     hosts,
     own,
-    asked,
+    // Nothing is known of who was not asked: as one of the missing it is counted once.
+    asked: asked.filter(({ verdict, host, name }) =>
+      verdict !== "not asked" || !missing.has(host) && !missing.has(name ?? host)
+    ),
     ...roll,
-    ...nobodyMissing,
+    ...record.endedEarly === null ? {} : nobodyMissing,
     hindrances: [
       ...plan.hindrances,
       ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],
+      ...record.endedEarly === null || record.hasLostAddresses ? [] : unheardTexts(plan, roll),
       ...record.left.length === 0 ? [] : [`no longer on this router: ${listText(record.left, 3)}`],
       ...hindrances,
     ],
@@ -118,37 +108,53 @@ function withoutZone(address: string): string {
   return address.replace(/%.*$/, "");
 }
 
+/** Whom a run was to hear that was ended early. */
+function unheardTexts(
+  { exchange: { expected } }: Plan,
+  { missing, missingCount }: Pick<Outcome, "missing" | "missingCount">,
+): string[] {
+  if (expected.count === null || missingCount === 0) return [];
+  const names = missing.map(({ label }) => label);
+  const unheard = names.length > 0 ? listText(names, 3) : countText(missingCount, "host", "hosts");
+  return [`not heard until then: ${unheard}`];
+}
+
+/** Whether it counts as a host: at another address that was not asked there may be none. */
+export function isListed({ verdict, expected }: AskedHost): boolean {
+  return expected || verdict !== "not asked";
+}
+
 /**
  * Who is missing. An expected host that was asked is judged by that, whatever came of it, unless it
- * is pinned: its key has to answer then.
+ * is pinned: its key has to answer then, if anybody is there.
  */
 function callRoll(
   { exchange: { expected, content } }: Plan,
   hosts: readonly Host[],
   asked: readonly AskedHost[],
 ): Pick<Outcome, "missingCount" | "missing" | "expectedNames" | "impostors"> {
-  const nobody = { missing: [], expectedNames: new Map<Host, string>(), impostors: [] };
-  if (content.kind === "password") return { missingCount: 0, ...nobody };
-  if (expected !== null && "call" in expected) {
-    const { present, missing: silent, impostors } = expected.call(hosts);
-    const judged = new Set(
-      asked.flatMap(({ host, name }) => name === null ? [host] : [host, name]),
-    );
-    const missing = silent.filter(({ label, addresses, pins }) =>
-      pins.length > 0 || ![label, ...addresses].some((one) => judged.has(one))
-    );
-    return {
-      missingCount: missing.length,
-      missing: missing.map(({ label }) => label),
-      expectedNames: new Map(
-        [...present].flatMap(([{ label }, own]) => own.map((host) => [host, label])),
-      ),
-      impostors,
-    };
-  }
-  const found = asked.filter(({ verdict }) => verdict !== "no answer" && verdict !== "not asked");
-  const missingCount = Math.max(0, (expected?.count ?? 1) - hosts.length - found.length);
-  return { missingCount, ...nobody };
+  const { present, missing: silent, impostors } = expected.call(hosts);
+  const judged = namesOf(asked);
+  const absent = namesOf(asked.filter(({ verdict }) => verdict === "no answer"));
+  const missing = silent.filter(({ label, addresses, pins }) => {
+    const told = pins.length > 0 ? absent : judged;
+    return ![label, ...addresses].some((one) => told.has(one));
+  });
+  const wanted = content.kind === "password" ? 0 : expected.count ?? 1;
+  const heard = hosts.length + asked.filter(isListed).length;
+  return {
+    missingCount: expected.hosts.length > 0 ? missing.length : Math.max(0, wanted - heard),
+    missing,
+    expectedNames: new Map(
+      [...present].flatMap(([{ label }, own]) => own.map((host) => [host, label])),
+    ),
+    impostors,
+  };
+}
+
+/** The names and addresses of hosts that were asked. */
+function namesOf(asked: readonly AskedHost[]): ReadonlySet<string> {
+  return new Set(asked.flatMap(({ host, name }) => name === null ? [host] : [host, name]));
 }
 
 /**
@@ -163,88 +169,11 @@ function codeOf(
     actionOf({ plan }) === "none" && asked.some(({ verdict }) => verdict !== "not asked");
   if (!isAnySent) return exitCode.nothingSent;
   const isLost = record.targets.some((one) => one.target.named && !isReached(one));
-  // Who had no time to answer isn't at fault.
-  const isMissing = missingCount > 0 && record.endedEarly === null;
-  const isWrong = isLost || plan.faults.length > 0 || isMissing || impostors.length > 0 ||
-    record.unverified > 0 || hosts.some(({ state }) => !isGood(state)) ||
+  const isUnverified = record.unverified > 0 && record.endedEarly === null;
+  const isWrong = isLost || plan.faults.length > 0 || missingCount > 0 || impostors.length > 0 ||
+    isUnverified || hosts.some(({ state }) => !isGood(state)) ||
     asked.some((one) => weightOf(one) === "fault");
   if (isWrong) return exitCode.notGood;
   const isWhole = hindrances.length === 0 && asked.every((one) => weightOf(one) === "none");
   return isWhole ? exitCode.good : exitCode.hindered;
-}
-
-/** A service's word on its host, what asking by ARP came to, or neither. */
-export type Verdict = HostState | AskVerdict | "missing";
-
-/** All verdicts. */
-export const verdictNames: readonly Verdict[] = [
-  ...new Set<Verdict>([...hostStates, ...askVerdicts, "missing"]),
-];
-
-/** What a run says of one host. */
-export interface HostVerdict {
-  /** What tells it from other hosts, in other runs of this process too. */
-  readonly id: string;
-  /** The name that it gives or, if it is missing, that it was expected under; fit for a terminal. */
-  readonly name: string;
-  /** The name it was expected under; null if nobody expected it by name. */
-  readonly expectedName: string | null;
-  readonly verdict: Verdict;
-  /** The verdict in a few words, with the addresses that it is about. */
-  readonly text: string;
-  readonly isGood: boolean;
-  /** The addresses in question that it has at another's link-layer address. */
-  readonly stuck: readonly string[];
-}
-
-/**
- * The verdict on each host that counts: those that answered, the worst first, those that were asked by
- * ARP, the worst first, then those that are missing by name.
- */
-export function hostVerdicts({ hosts, asked, missing, expectedNames }: Outcome): HostVerdict[] {
-  return [
-    ...hosts.map((result): HostVerdict => ({
-      id: `${result.host.key} ${result.host.instance}`,
-      name: result.name,
-      expectedName: expectedNames.get(result.host) ?? null,
-      verdict: result.state,
-      text: stateText(result),
-      isGood: isGood(result.state),
-      stuck: result.findings.filter(({ finding }) => finding === "stuck")
-        .map(({ address }) => formatPrefix(address)),
-    })),
-    // Of those that nobody expects and nobody asked nothing is known but their number.
-    ...askedHosts(asked).filter(({ verdict, expected }) => expected || verdict !== "not asked")
-      .map((one): HostVerdict => ({
-        id: one.name ?? one.host,
-        name: printable(one.name ?? one.host),
-        expectedName: one.name,
-        verdict: one.verdict,
-        text: askedText(one),
-        isGood: weightOf(one) === "none",
-        stuck: one.results.filter(({ verdict }) => verdict === "stuck")
-          .map(({ address }) => formatPrefix(address)),
-      })),
-    ...missing.map((name): HostVerdict => ({
-      id: name,
-      name: printable(name),
-      expectedName: name,
-      verdict: "missing",
-      text: "missing",
-      isGood: false,
-      stuck: [],
-    })),
-  ];
-}
-
-/** How many hosts got each verdict, those that are missing without a name too. */
-export function verdictCounts(outcome: Outcome): Map<Verdict, number> {
-  const counts = new Map<Verdict, number>();
-  const verdicts = [
-    ...outcome.hosts.map(({ state }) => state),
-    ...askedHosts(outcome.asked).map(({ verdict }) => verdict),
-  ];
-  for (const verdict of verdicts) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
-  if (outcome.missingCount > 0) counts.set("missing", outcome.missingCount);
-  return counts;
 }

@@ -4,13 +4,7 @@
  * labels has none. `ip` knows them. It is run after the datagrams, and only when a host has reported
  * an address that isn't known.
  */
-import {
-  createIpCommand,
-  ENOENT,
-  type IpCommand,
-  readIpResult,
-  rowsOf,
-} from "../neighbors/iproute2.ts";
+import { createIpCommand, ENOENT, type IpCommand, rowsOf, runIp } from "../neighbors/iproute2.ts";
 import { NeighborCacheError } from "../neighbors/neighbor_cache.ts";
 import { messageOf } from "../errors.ts";
 import { parseLinkLayerAddress } from "../wire/addresses.ts";
@@ -39,8 +33,7 @@ export async function learnLinkLayerAddresses(
 }
 
 async function readLinkLayerAddresses(ip: IpCommand): Promise<Uint8Array[]> {
-  const { lines, failure } = readIpResult(await ip(["-json", "address", "show"], ""));
-  if (failure !== null) throw failure;
+  const { lines } = await runIp(ip, ["-json", "address", "show"]);
   return lines.flatMap(rowsOf).flatMap(({ link_type, address, master, addr_info }) => {
     const isPort = typeof master === "string";
     const hasAddress = Array.isArray(addr_info) && addr_info.length > 0;

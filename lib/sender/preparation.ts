@@ -13,24 +13,19 @@ import {
   samePrefix,
 } from "../wire/addresses.ts";
 import { maxAddresses } from "../wire/datagram.ts";
-import { createSigner, type Signer } from "../wire/ed25519_web.ts";
-import { createRouterKey, parseSecretKeyFile, type RouterKey } from "../wire/keys.ts";
+import { createSigner } from "../wire/ed25519_web.ts";
+import { createRouterKey, parseSecretKeyFile } from "../wire/keys.ts";
 import type { SendOptions } from "./arguments.ts";
 import type { PortRange } from "./datagram_port.ts";
 import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
-import { createExpectedHosts, type ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
+import { ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
 import { type LearnedAddresses, ownLinkLayerAddresses } from "./own_link_layer.ts";
 import { chooseTargets, mayAnswerFrom, type Target, type TargetGroup } from "./targets.ts";
 import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
-/** Who has to answer: a number of hosts, or which. Null: at least one. */
-type Expectation = { readonly count: number } | ExpectedHosts | null;
-
 /** All that a run does, decided before its first datagram. */
 export interface Plan {
   readonly exchange: ExchangePlan;
-  /** What signs; null for the datagram of 2009. */
-  readonly signer: Signer | null;
   readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
   /** Own link-layer addresses that `isOwnLinkLayerAddress` learns of while the run goes on. */
   readonly learned: LearnedAddresses;
@@ -68,79 +63,82 @@ export async function prepare(
   );
   // Who names an address of this machine asks this machine.
   for (const { address } of options.hosts) if (address !== null) own.delete(formatAddress(address));
-  const common = {
-    udpPort,
-    schedule: { count, intervalMs },
-    waitMs,
-    wasSentTo: (text: string) => {
-      const address = parseAddress(text.replace(/%.*$/, ""));
-      return address !== null && mayAnswerFrom(address, targets);
-    },
-    isOwnAddress: (text: string) => own.has(text.replace(/%.*$/, "")),
-    compare: ((a, b, request) => compareAnswers(a, b, request, isOwn)) as ExchangePlan["compare"],
-  };
-  const { sourcePorts } = options;
-  const rest = { faults, isOwnLinkLayerAddress: isOwn, learned, sourcePorts };
-  if (options.ask?.only) return askPart(options, rest, common);
-  if (secret.kind !== "key file") {
-    return { ...rest, ...passwordPart(secret, { ...common, expected: null }, targets) };
-  }
-  const signer = await createSigner(readSeed(secret.path));
-  const { expected, hindrances } = readExpectation(options.expect);
-  const { requests, warnings } = plannedRequests(options, groups, interfaces, {
-    ackSpreadMs: ackSpreadOf(options.spread, expected),
-    sender,
-  });
-  const key = createRouterKey(signer.publicKey);
+  const { content, expected, hindrances, warnings, opening } = options.ask?.only
+    ? askPart(options)
+    : secret.kind !== "key file"
+    ? passwordPart(secret, targets)
+    : await signedPart(options, secret.path, groups, interfaces, sender);
   return {
-    ...rest,
-    exchange: { ...common, content: { kind: "signed", key, requests }, expected },
-    signer,
+    exchange: {
+      content,
+      udpPort,
+      schedule: { count: content.kind === "none" ? 0 : count, intervalMs },
+      waitMs,
+      expected,
+      wasSentTo(text) {
+        const address = parseAddress(text.replace(/%.*$/, ""));
+        return address !== null && mayAnswerFrom(address, targets);
+      },
+      isOwnAddress: (text) => own.has(text.replace(/%.*$/, "")),
+      compare: (a, b, request) => compareAnswers(a, b, request, isOwn),
+    },
+    isOwnLinkLayerAddress: isOwn,
+    learned,
+    sourcePorts: options.sourcePorts,
+    faults,
     hindrances,
     warnings,
-    opening: openingOf(key, targets),
+    opening,
   };
 }
 
-/** The plan where nothing but ARP and Neighbor Discovery is sent. */
-function askPart(
-  { expect, action }: SendOptions,
-  rest: Pick<Plan, "faults" | "isOwnLinkLayerAddress" | "learned" | "sourcePorts">,
-  common: Omit<ExchangePlan, "content" | "expected">,
-): Plan {
-  const { expected, hindrances } = readExpectation(expect);
-  const schedule = { count: 0, intervalMs: 0 };
+/** What depends on what is sent. */
+type Part =
+  & Pick<ExchangePlan, "content" | "expected">
+  & Pick<Plan, "hindrances" | "warnings" | "opening">;
+
+async function signedPart(
+  options: SendOptions,
+  keyFile: string,
+  groups: readonly TargetGroup[],
+  interfaces: readonly OwnInterface[],
+  sender: string,
+): Promise<Part> {
+  const { publicKey, sign } = await createSigner(readSeed(keyFile));
+  const expectation = readExpectation(options.expect);
+  const ackSpreadMs = ackSpreadOf(options.spread, expectation.expected);
+  const common = { ackSpreadMs, sender };
+  const { requests, warnings } = plannedRequests(options, groups, interfaces, common);
+  const key = createRouterKey(publicKey);
+  const hostnames = groups.flatMap(({ targets }) => targets).map(({ hostname }) => hostname);
   return {
-    ...rest,
-    exchange: {
-      ...common,
-      schedule,
-      content: { kind: "none", isProbe: action === "probe" },
-      expected,
-    },
-    signer: null,
-    hindrances,
+    ...expectation,
+    content: { kind: "signed", key, sign, requests },
+    warnings,
+    opening: `Key ${key.idText}, to ${hostnames.join(", ")}`,
+  };
+}
+
+/** Nothing but ARP and Neighbor Discovery is sent. */
+function askPart({ expect, action }: SendOptions): Part {
+  return {
+    ...readExpectation(expect),
+    content: { kind: "none", isProbe: action === "probe" },
     warnings: [],
     opening: "No datagram, hosts are asked",
   };
 }
 
-function openingOf(key: RouterKey, targets: readonly Target[]): string {
-  return `Key ${key.idText}, to ${targets.map(({ hostname }) => hostname).join(", ")}`;
-}
-
-/** The plan for the datagram of 2009. */
+/** The datagram of 2009 is sent. */
 function passwordPart(
   secret: SendOptions["secret"] & { readonly kind: "password" | "password file" },
-  common: Omit<ExchangePlan, "content">,
   targets: readonly Target[],
-): Omit<Plan, "faults" | "isOwnLinkLayerAddress" | "learned" | "sourcePorts"> {
+): Part {
   const isArgument = secret.kind === "password";
   const password = isArgument ? secret.password : readPassword(secret.path);
   return {
-    exchange: { ...common, content: { kind: "password", password, targets } },
-    signer: null,
-    hindrances: [],
+    ...readExpectation(null),
+    content: { kind: "password", password, targets },
     warnings: [
       "Anyone on the wire can read this password and repeat it",
       ...isArgument
@@ -266,18 +264,17 @@ export function readPassword(path: string): string {
 }
 
 /** Who is expected. A file that can't be used hinders the report alone. */
-function readExpectation(
-  expect: SendOptions["expect"],
-): { readonly expected: Expectation; readonly hindrances: readonly string[] } {
-  if (expect === null) return { expected: null, hindrances: [] };
-  if (expect.kind === "count") return { expected: { count: expect.count }, hindrances: [] };
+function readExpectation(expect: SendOptions["expect"]): Pick<Part, "expected" | "hindrances"> {
+  if (expect?.kind !== "file") {
+    return { expected: new ExpectedHosts([], expect?.count ?? null), hindrances: [] };
+  }
   try {
     const hosts = parseExpectedHosts(readText(expect.path))
       .filter(({ label }) => expect.elsewhere?.has(label) !== true);
-    return { expected: createExpectedHosts(hosts), hindrances: [] };
+    return { expected: new ExpectedHosts(hosts), hindrances: [] };
   } catch (error) {
     const what = `Cannot read expected hosts from "${expect.path}": ${messageOf(error)}`;
-    return { expected: null, hindrances: [what] };
+    return { expected: new ExpectedHosts([], null), hindrances: [what] };
   }
 }
 
@@ -306,12 +303,7 @@ const acksPerSecond = 2_000;
 const maxAutoSpreadMs = 800;
 
 /** How far apart hosts are to send their acks, in ms, so that none is lost where all come at once. */
-function ackSpreadOf(spread: SendOptions["spread"], expected: Expectation): number {
+function ackSpreadOf(spread: SendOptions["spread"], { count }: ExpectedHosts): number {
   if (spread !== "auto") return spread;
-  const hosts = expected === null
-    ? 0
-    : "count" in expected
-    ? expected.count
-    : expected.hosts.length;
-  return Math.min(maxAutoSpreadMs, Math.floor(hosts * 1_000 / acksPerSecond));
+  return Math.min(maxAutoSpreadMs, Math.floor((count ?? 0) * 1_000 / acksPerSecond));
 }

@@ -24,16 +24,20 @@ export const joinedReason = "a later run does its work";
 /**
  * Sends, waits, and reports the outcome, which it resolves with. It works with the interfaces and the
  * host name that the machine has now. From the moment that `signal` is aborted nothing is sent, and
- * the run ends; its report gives the signal's reason. Rejects with a RunError if it can't be prepared.
+ * the run ends; its report gives the signal's reason. `onSent` is called once the first datagram is with
+ * the system. Rejects with a RunError if it can't be prepared.
  */
-export async function run(options: SendOptions, signal?: AbortSignal): Promise<Outcome> {
+export async function run(
+  options: SendOptions,
+  signal: AbortSignal,
+  onSent: () => void = () => {},
+): Promise<Outcome> {
   const plan = await preparePlan(options);
   let reporter: Promise<Reporter | null> | undefined;
   const report = () => reporter ??= loadReporter(options, plan);
-  const crypt = { sign: signWith(plan), verify: verifySignature };
   const openPort = datagramPortOpener(options.sourcePorts);
   const watch: Watch = (event, soFar) => {
-    if (event.kind === "copy") asking ??= askBeside(options, plan, soFar, watch, signal);
+    if (event.kind === "copy") goOn(soFar);
     if (event.kind === "ack" && learning === undefined && isAtUnknown(plan, soFar, event.noted)) {
       learning = learnLinkLayerAddresses(plan);
     }
@@ -41,9 +45,20 @@ export async function run(options: SendOptions, signal?: AbortSignal): Promise<O
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   };
   let asking: Promise<void> | undefined;
+  const goOn = (record: ExchangeRecord) => {
+    if (asking === undefined) onSent();
+    return asking ??= askBeside(options, plan, record, watch, signal);
+  };
   let learning: Promise<void> | undefined;
-  const record = await exchange(plan.exchange, openPort, systemTime, crypt, watch, signal);
-  await (asking ?? askBeside(options, plan, record, watch, signal));
+  const record = await exchange(
+    plan.exchange,
+    openPort,
+    systemTime,
+    verifySignature,
+    watch,
+    signal,
+  );
+  await goOn(record);
   if (record.endedEarly === null) record.left = lostAddresses(plan);
   await learning;
   if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
@@ -62,7 +77,7 @@ async function askBeside(
   plan: Plan,
   record: ExchangeRecord,
   watch: Watch,
-  signal = new AbortController().signal,
+  signal: AbortSignal,
 ): Promise<void> {
   const { ask } = options;
   if (ask === null || signal.aborted) return;
@@ -139,20 +154,13 @@ async function preparePlan(options: SendOptions): Promise<Plan> {
   try {
     return await prepare(options, ownInterfaces(Deno.networkInterfaces()), Deno.hostname());
   } catch (error) {
-    if (options.historyFile !== null || options.metricsFile !== null) {
-      const { keepFailure } = await import("./run_files.ts");
-      (await keepFailure(options, error)).forEach(say);
+    const isKept = options.historyFile !== null || options.metricsFile !== null;
+    if (isKept && error instanceof Error) {
+      const { keepRun } = await import("./run_files.ts");
+      (await keepRun(error, options)).forEach(say);
     }
     throw error;
   }
-}
-
-/** A password's plan has no signer, and nothing to sign. */
-function signWith({ signer }: Plan): (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> {
-  return (message) => {
-    if (signer === null) throw new Error("Cannot sign: this run has no key");
-    return signer.sign(message);
-  };
 }
 
 /** The reporter; null if it can't be loaded: the copies go out all the same. */

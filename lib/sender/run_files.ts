@@ -1,41 +1,23 @@
-/** Keeps runs in the files of `--history` and `--metrics`. */
+/**
+ * Keeps runs in the files of `--history` and `--metrics`. A metrics file outlives the runs that write
+ * it: each replaces what it knows anew and keeps the rest as it was read, so that a drill doesn't take
+ * away what the last failover said.
+ */
 import { systemReason } from "../errors.ts";
+import { exposition, gauge, parseExposition, type Sample } from "../exposition.ts";
 import { appendLine, updateFile } from "../files.ts";
 import { printable } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
-import { type EndedRun, endedRun, failedRun } from "./ended_run.ts";
-import { historyLine, maxHistoryBytes } from "./history.ts";
+import { type EndedRun, endedRun, historyLine, maxHistoryBytes } from "./history.ts";
 import { exitCode, type Outcome } from "./outcome.ts";
-import { metricsAfterHeartbeat, metricsAfterRun } from "./run_metrics.ts";
+import { verdictNames } from "./summary.ts";
 
 /**
- * Keeps an outcome where the options say. Resolves with what went wrong, a line each; never rejects.
+ * Keeps a run where the options say. Resolves with what went wrong, a line each; never rejects.
  */
-export function keepOutcome(options: SendOptions, outcome: Outcome): Promise<string[]> {
-  return keepRun(endedRun(outcome, options, Date.now()), options);
-}
-
-/** Keeps a run that could not be prepared, as `keepOutcome` does. */
-export function keepFailure(options: SendOptions, error: unknown): Promise<string[]> {
-  return keepRun(failedRun(options, error, Date.now()), options);
-}
-
-/** Notes a sign of life of `arpflush --follow`, as `keepOutcome` does. */
-export function keepHeartbeat(metricsFile: string, at: number): Promise<string[]> {
-  const written = updateFile(metricsFile, (text) => metricsAfterHeartbeat(text, at));
-  return faultOf("metrics", metricsFile, written);
-}
-
-/** Keeps a run in a metrics file, as `keepOutcome` does. */
-export function keepMetrics(metricsFile: string, run: EndedRun): Promise<string[]> {
-  const written = updateFile(metricsFile, (text) => metricsAfterRun(text, run));
-  return faultOf("metrics", metricsFile, written);
-}
-
-async function keepRun(
-  run: EndedRun,
-  { historyFile, metricsFile }: Pick<SendOptions, "historyFile" | "metricsFile">,
-): Promise<string[]> {
+export async function keepRun(result: Outcome | Error, options: SendOptions): Promise<string[]> {
+  const { historyFile, metricsFile } = options;
+  const run = endedRun(result, options, Date.now());
   const wrong: string[] = [];
   if (historyFile !== null) {
     const written = appendLine(historyFile, historyLine(run), maxHistoryBytes);
@@ -50,6 +32,18 @@ async function keepRun(
   return wrong;
 }
 
+/** Keeps a run in a metrics file, as `keepRun` does. */
+export function keepMetrics(metricsFile: string, run: EndedRun): Promise<string[]> {
+  const written = updateFile(metricsFile, (text) => metricsAfterRun(text, run));
+  return faultOf("metrics", metricsFile, written);
+}
+
+/** Notes a sign of life of `arpflush --follow`, as `keepRun` does. */
+export function keepHeartbeat(metricsFile: string, at: number): Promise<string[]> {
+  const written = updateFile(metricsFile, (text) => metricsAfterHeartbeat(text, at));
+  return faultOf("metrics", metricsFile, written);
+}
+
 async function faultOf(what: string, path: string, written: Promise<void>): Promise<string[]> {
   try {
     await written;
@@ -60,4 +54,109 @@ async function faultOf(what: string, path: string, written: Promise<void>): Prom
       : systemReason(error);
     return [`cannot write ${what} "${printable(path)}": ${reason}`];
   }
+}
+
+/** Every metric by its name without the prefix, in the order of the file. */
+const helpTexts = {
+  run_hosts: "Hosts by verdict at the end of the last run of a kind (on an interface).",
+  run_duration_seconds: "Duration of the last run of a kind (on an interface).",
+  run_timestamp_seconds: "End of the last run of a kind (on an interface), Unix time.",
+  run_exit_code: "Exit code of the last run of a kind (on an interface).",
+  host_stuck: "1 for each address that an expected host has at another's link-layer address.",
+  router_heartbeat_timestamp_seconds: "Last sign of life of arpflush --follow, Unix time.",
+} as const;
+type Name = keyof typeof helpTexts;
+const names = Object.keys(helpTexts) as Name[];
+
+/** Samples by their metric. */
+type Samples = Readonly<Record<Name, readonly Sample[]>>;
+
+/** The samples of a metrics file; throws an Error if it is not one of a router. */
+function parseSamples(text: string): Samples {
+  const parsed = parseExposition(text);
+  const found = parsed === null ? [null] : [...parsed.keys()];
+  if (found.some((name) => !names.some((own) => name === `arpflush_${own}`))) {
+    throw new Error("it holds something else than a router's metrics");
+  }
+  const of = (name: Name) => parsed?.get(`arpflush_${name}`) ?? [];
+  return {
+    run_hosts: of("run_hosts"),
+    run_duration_seconds: of("run_duration_seconds"),
+    run_timestamp_seconds: of("run_timestamp_seconds"),
+    run_exit_code: of("run_exit_code"),
+    host_stuck: of("host_stuck"),
+    router_heartbeat_timestamp_seconds: of("router_heartbeat_timestamp_seconds"),
+  };
+}
+
+function textOf(samples: Samples): string {
+  return exposition(names.map((name) => gauge(name, helpTexts[name], samples[name])));
+}
+
+/** Series of stuck hosts in a file: a count of hosts has no such limit. */
+const maxStuckSeries = 1_000;
+
+/** The text of a metrics file after a run. Throws an Error if the text is no such file's. */
+export function metricsAfterRun(text: string, run: EndedRun): string {
+  const old = parseSamples(text);
+  const own = run.interfaceNames.join(",");
+  const labels = { run: run.kind, ...own === "" ? {} : { interface: own } };
+  // A run on all interfaces and those on one each take the place of one another.
+  const isPast = ({ labels: { run: kind, interface: its = "" } = {} }: Sample) =>
+    kind === run.kind && (its === own || its === "" || own === "");
+  const ofKind = (name: Name, ...samples: readonly Sample[]): readonly Sample[] => [
+    ...old[name].filter((sample) => !isPast(sample)),
+    ...samples.map(({ value, labels: more }) => ({ labels: { ...labels, ...more }, value })),
+  ];
+  const { counts } = run;
+  const hosts = counts === null ? [] : verdictNames.map((verdict) => ({
+    labels: { verdict },
+    value: counts.get(verdict) ?? 0,
+  }));
+  return textOf({
+    ...old,
+    run_hosts: ofKind("run_hosts", ...hosts),
+    run_duration_seconds: ofKind("run_duration_seconds", {
+      value: Math.round(run.elapsedMs) / 1_000,
+    }),
+    run_timestamp_seconds: ofKind("run_timestamp_seconds", { value: run.at / 1_000 }),
+    run_exit_code: ofKind("run_exit_code", { value: run.exitCode }),
+    host_stuck: stuckAfter(old.host_stuck, run),
+  });
+}
+
+/**
+ * Which expected hosts are stuck where. One stays as it was until it is found good: a host that is
+ * stuck at the very address a probe comes from can't be heard, and one that could not be looked at
+ * hasn't healed. So do hosts and addresses that the run wasn't about. A run without names leaves all
+ * as they are.
+ */
+function stuckAfter(
+  old: readonly Sample[],
+  { verdicts, addresses, elsewhere }: EndedRun,
+): readonly Sample[] {
+  const expected = verdicts.flatMap(({ expectedName, isGood, stuck }) =>
+    expectedName === null ? [] : [{ host: expectedName, isGood, stuck }]
+  );
+  if (expected.length === 0) return old;
+  const undecided = new Set(
+    expected.filter(({ isGood, stuck }) => !isGood && stuck.length === 0).map(({ host }) => host),
+  );
+  const found = expected.flatMap(({ host, stuck }) =>
+    stuck.map((address) => ({ labels: { host, address }, value: 1 }))
+  );
+  const kept = old.filter(({ labels: { host = "", address = "" } = {} }) =>
+    undecided.has(host) || elsewhere.has(host) || addresses !== null && !addresses.has(address)
+  );
+  // Several instances of a pinned key may stand for one name.
+  const unique = new Map([...kept, ...found].map((one) => [JSON.stringify(one.labels), one]));
+  return [...unique.values()].slice(0, maxStuckSeries);
+}
+
+/** The text of a metrics file after a sign of life of `arpflush --follow`. Throws as the other does. */
+export function metricsAfterHeartbeat(text: string, at: number): string {
+  return textOf({
+    ...parseSamples(text),
+    router_heartbeat_timestamp_seconds: [{ value: at / 1_000 }],
+  });
 }

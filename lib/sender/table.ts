@@ -1,19 +1,7 @@
 /** The outcome as a table for people. */
-import { type AskedHost, askedHosts, askedText, weightOf } from "../ask/verdicts.ts";
-import { countText, listText } from "../text.ts";
 import { type After, systemAfter } from "../time.ts";
-import { printable } from "../wire/datagram.ts";
-import {
-  actionOf,
-  type ExitCode,
-  exitCode,
-  hostVerdicts,
-  isProbe,
-  type Outcome,
-  type Verdict,
-  verdictCounts,
-} from "./outcome.ts";
-import { type HostResult, type HostState, isGood, offsetText, stateText } from "./verdict.ts";
+import { actionOf, isProbe, type Outcome } from "./outcome.ts";
+import { type HostVerdict, hostVerdicts, offsetText, summaryLine, verdictOf } from "./summary.ts";
 
 /** How a line stands out on a terminal that knows colors. */
 type Tone = "plain" | "good" | "doubtful" | "bad" | "heading";
@@ -26,9 +14,9 @@ const tones: Record<Tone, string> = {
   heading: "\x1b[1m",
 };
 
-function toneOf(state: HostState): Tone {
-  if (state === "stuck" || state === "failed") return "bad";
-  return isGood(state) ? "good" : "doubtful";
+function toneOf({ verdict, isGood }: HostVerdict): Tone {
+  if (verdict === "stuck" || verdict === "failed" || verdict === "missing") return "bad";
+  return isGood && verdict !== "asked" ? "good" : "doubtful";
 }
 
 /** A clock that is off by less is not worth a column, unless the clock was asked for. */
@@ -40,66 +28,42 @@ export interface Row {
   readonly tone: Tone;
 }
 
-function hostRow(host: HostResult, showClock: boolean): Row {
-  const { name, state, ms, entries, host: { addresses, clock, own } } = host;
-  const [address, ...others] = addresses;
+function rowOf(host: HostVerdict, showClock: boolean): Row {
+  const { name, addresses: [address = "", ...others], ms, entries, clock, text } = host;
+  const none = ms === null ? "" : "-";
   return {
     cells: [
       name,
       others.length === 0 ? address : `${address} +${others.length}`,
-      ms.toFixed(0),
-      state === "failed" || state === "stale" || state === "pending" ? "-" : String(entries),
-      ...showClock ? [offsetText(clock)] : [],
-      own ? `${stateText(host)} (this machine)` : stateText(host),
+      ms === null ? none : ms.toFixed(0),
+      entries === null ? none : String(entries),
+      ...showClock ? [clock === null ? none : offsetText(clock)] : [],
+      text,
     ],
-    tone: own ? "plain" : toneOf(state),
+    tone: toneOf(host),
   };
 }
 
-/** The row of a host that runs no service: nobody tells how many entries it has. */
-function askedRow(asked: AskedHost, showClock: boolean): Row {
-  const { name, host, ms, verdict } = asked;
-  const tone = verdict === "stuck"
-    ? "bad"
-    : verdict === "healed" || verdict === "ok"
-    ? "good"
-    : "doubtful";
-  const label = printable(name ?? host);
-  return {
-    cells: [label, host, ms.toFixed(0), "-", ...showClock ? ["-"] : [], askedText(asked)],
-    tone,
-  };
-}
-
+/** The worst first, then this machine, then who is missing. */
 function rowsOf(outcome: Outcome): Row[] {
-  const isDrill = isProbe(outcome);
   const showClock = actionOf(outcome) === "probe" ||
     outcome.hosts.some(({ host: { clock } }) => Math.abs(clock.ms) >= clockRemarkMs);
   const clock = showClock ? ["CLOCK"] : [];
-  const heading = ["HOST", "ADDRESS", "MS", isDrill ? "ENTRIES" : "REMOVED", ...clock, "STATE"];
-  const missing = hostVerdicts(outcome).filter(({ verdict }) => verdict === "missing")
-    .map(({ name, text }): Row => ({
-      cells: [name, ...Array(heading.length - 2).fill(""), text],
-      tone: "bad",
-    }));
-  const wrong = (asked: AskedHost) => weightOf(asked) !== "none";
-  const asked = Object.groupBy(
-    askedHosts(outcome.asked).filter(({ verdict, expected }) =>
-      expected || verdict !== "not asked"
-    ),
-    (asked) => wrong(asked) ? "wrong" : "right",
+  const entries = isProbe(outcome) ? "ENTRIES" : "REMOVED";
+  const heading = ["HOST", "ADDRESS", "MS", entries, ...clock, "STATE"];
+  const { wrong = [], right = [], missing = [] } = Object.groupBy(
+    hostVerdicts(outcome),
+    ({ verdict, isGood }) => isGood ? "right" : verdict === "missing" ? "missing" : "wrong",
   );
-  const answered = Object.groupBy(
-    outcome.hosts,
-    ({ state }) => isGood(state) ? "right" : "wrong",
-  );
+  const own = outcome.own.map((result): Row => {
+    const verdict = verdictOf(result, null);
+    const text = `${verdict.text} (this machine)`;
+    return { ...rowOf({ ...verdict, text }, showClock), tone: "plain" };
+  });
   const rows = [
-    ...answered.wrong?.map((host) => hostRow(host, showClock)) ?? [],
-    ...asked.wrong?.map((host) => askedRow(host, showClock)) ?? [],
-    ...answered.right?.map((host) => hostRow(host, showClock)) ?? [],
-    ...asked.right?.map((host) => askedRow(host, showClock)) ?? [],
-    ...outcome.own.map((host) => hostRow(host, showClock)),
-    ...missing,
+    ...[...wrong, ...right].map((host) => rowOf(host, showClock)),
+    ...own,
+    ...missing.map((host) => rowOf(host, showClock)),
   ];
   return rows.length === 0 ? [] : [{ cells: heading, tone: "heading" }, ...rows];
 }
@@ -164,123 +128,6 @@ export function tableLines(outcome: Outcome, style: TableStyle): string[] {
     ...rowLines(rowsOf(outcome), numberColumns, style),
     cutLine(summaryLine(outcome), style.columns),
   ];
-}
-
-/** Hosts or targets that a line names before it counts the rest. */
-const maxNamed = 8;
-
-/** What a count of hosts with a verdict is called. */
-export const verdictWord: Record<Verdict, string> = {
-  stuck: "STUCK",
-  failed: "failed",
-  "no answer": "without answer",
-  unverified: "unverified",
-  stale: "refused as stale",
-  pending: "pending",
-  healed: "healed",
-  flushed: "flushed",
-  alive: "alive",
-  missing: "missing",
-  ok: "ok",
-  asked: "asked without proof",
-  "not asked": "not asked",
-};
-
-/** What was sent where: `Flush: 5 copies to 192.0.2.255`. */
-function sentText(outcome: Outcome): string {
-  const { targets, copies } = outcome.record;
-  const reached = targets.filter(({ sent, error }) => sent > 0 || error === null)
-    .map(({ target }) => target.hostname);
-  const action = actionOf(outcome);
-  if (action === "none") return "No datagram";
-  const subject = {
-    probe: "Probe",
-    "flush all": "Flush",
-    "flush listed": "Flush of listed addresses",
-    password: "Password",
-  }[action];
-  return reached.length === 0
-    ? `${subject} not sent`
-    : `${subject}: ${countText(copies, "copy", "copies")} to ${listText(reached, maxNamed)}`;
-}
-
-/**
- * The outcome as a line without a line break: what was sent, how many hosts are in which state, and
- * by name those that something is wrong with.
- */
-export function summaryLine(outcome: Outcome): string {
-  const { hosts, record, plan } = outcome;
-  const parts = [sentText(outcome)];
-  const counts = Array.from(
-    verdictCounts(outcome),
-    ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
-  );
-  const isSigned = plan.exchange.content.kind === "signed";
-  const asked = askedHosts(outcome.asked).length;
-  const tallies = [
-    ...isSigned && !record.hasLostAddresses
-      ? [`${countText(hosts.length, "host", "hosts")} answered`]
-      : [],
-    ...asked > 0 ? [`${countText(asked, "host was", "hosts were")} asked`] : [],
-  ];
-  const told = [tallies, counts].filter((list) => list.length > 0).map((list) => list.join(", "));
-  if (told.length > 0 && outcome.exitCode !== exitCode.nothingSent) parts.push(told.join(": "));
-  const named = hostVerdicts(outcome).filter(({ isGood }) => !isGood)
-    .map(({ name, text }) => `${name} ${text}`);
-  if (named.length > 0) parts.push(listText(named, maxNamed));
-  for (const { target, sent, error } of record.targets) {
-    if (sent === 0 && error !== null) parts.push(`cannot send to ${target.hostname}: ${error}`);
-  }
-  const warnings = isSigned ? [...plan.warnings, ...remarks(outcome)] : [];
-  return [...parts, ...plan.faults, ...outcome.hindrances, ...warnings, ...record.asked.remarks]
-    .join("; ");
-}
-
-/** What else should be known of a run that asked for acks. */
-function remarks(outcome: Outcome): string[] {
-  const { hosts, own, missingCount, impostors, record } = outcome;
-  const { elsewhere, uncounted, unverified, strayPorts } = record;
-  const { first, last } = outcome.plan.sourcePorts;
-  const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
-  const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
-  const names = Map.groupBy(hosts, ({ name }) => name);
-  const twice = [...names].filter(([, all]) => new Set(all.map(({ host }) => host.key)).size > 1);
-  const tooMany = uncounted.get("too many hosts") ?? 0;
-  const dropped = uncounted.get("too many at once") ?? 0;
-  return [
-    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
-        outcome.asked.length === 0 && record.endedEarly === null
-      ? [
-        `no ack came in${own.length > 0 ? " from others" : ""}: ` +
-        `a firewall here must let in UDP to ${ports}`,
-      ]
-      : [],
-    ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
-    ...impostors.length > 0
-      ? [
-        `a pinned name was used by another key at ${
-          listText(impostors.flatMap(({ addresses }) => [...addresses]), maxNamed)
-        }`,
-      ]
-      : [],
-    ...twice.length > 0
-      ? [`several hosts are named ${listText(twice.map(([name]) => name), maxNamed)}`]
-      : [],
-    ...elsewhere.size > 0
-      ? [`acks from where nothing was sent to: ${listText([...elsewhere.keys()], maxNamed)}`]
-      : [],
-    ...unverified > 0
-      ? [`${countText(unverified, "ack was", "acks were")} not verified in time`]
-      : [],
-    ...tooMany > 0 ? [`${countText(tooMany, "ack", "acks")} of further hosts not counted`] : [],
-    ...dropped > 0 ? [`${countText(dropped, "ack", "acks")} came too fast to be verified`] : [],
-  ];
-}
-
-/** How loud the system log should be about an exit code. */
-export function severityOf(code: ExitCode): "info" | "warning" | "error" {
-  if (code === exitCode.good) return "info";
-  return code === exitCode.notGood || code === exitCode.hindered ? "warning" : "error";
 }
 
 /** The shortest time from one drawing to the next, in ms: hosts may answer by the hundred. */

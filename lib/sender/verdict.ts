@@ -3,22 +3,9 @@
  * good is only what was looked at and found at a link-layer address of this router.
  */
 import type { FlushAck, NeighborReport } from "../wire/ack.ts";
-import { listText } from "../text.ts";
-import {
-  type AddressPrefix,
-  formatAddress,
-  formatLinkLayerAddress,
-  formatPrefix,
-} from "../wire/addresses.ts";
+import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
 import { printableName } from "../wire/datagram.ts";
-import {
-  type Answer,
-  type AskedRequest,
-  type ClockOffset,
-  type Host,
-  type Hosts,
-  isDecided,
-} from "./hosts.ts";
+import { type Answer, type AskedRequest, type Host, type Hosts, isDecided } from "./hosts.ts";
 import type { HostPlace } from "./own_link_layer.ts";
 
 /**
@@ -221,47 +208,4 @@ export function hostResult(
     entries: most(({ ack }) => ack.entries),
     micros: flushed.reduce((most, { ack }) => Math.max(most, ack.micros), 0),
   };
-}
-
-/** Addresses that a line names before it counts the rest. */
-const maxAddresses = 3;
-
-/** A host's state in a few words: `STUCK 192.0.2.1 at 02:00:00:00:00:01`. */
-export function stateText(result: HostResult): string {
-  const { state, error, findings, host, restPending } = result;
-  const found = findings.filter(({ finding }) => finding === state);
-  const named = (text: (finding: Finding) => string) => listText(found.map(text), maxAddresses);
-  switch (state) {
-    case "failed":
-      return `FAILED, error ${error}`;
-    case "stale":
-      return `REFUSED as stale, its clock is ${offsetText(host.clock)}`;
-    case "stuck":
-      return `STUCK ${named(stuckText)}`;
-    case "no answer":
-    case "unverified":
-      return `${state} ${named(({ address }) => formatPrefix(address))}`;
-    case "pending":
-      return "pending: its flush is held down";
-    default:
-      return restPending ? `${state}, the rest of its cache is held down` : state;
-  }
-}
-
-function stuckText({ address, linkLayerAddress, permanent }: Finding): string {
-  const at = linkLayerAddress === null ? "" : formatLinkLayerAddress(linkLayerAddress);
-  return `${formatPrefix(address)} at ${at}${permanent ? " (permanent)" : ""}`;
-}
-
-/**
- * A clock offset for people: `600.0 s ahead`, `12 ms behind`; `within 31 ms` where the clocks may be
- * the same as far as can be told.
- */
-export function offsetText({ ms, errorMs }: ClockOffset): string {
-  const amount = Math.abs(ms);
-  if (amount <= errorMs) return `within ${Math.ceil(errorMs)} ms`;
-  const direction = ms < 0 ? "behind" : "ahead";
-  return amount < 1000
-    ? `${Math.round(amount)} ms ${direction}`
-    : `${(amount / 1000).toFixed(1)} s ${direction}`;
 }

@@ -3,14 +3,12 @@ import { type Option, parseCommandLine } from "../command_line.ts";
 import { UsageError } from "../errors.ts";
 
 /** What a command line asks for. */
-export type ServiceCommand =
-  | { readonly kind: "help" | "version" | "host-key" }
-  | {
-    readonly kind: "run" | "check";
-    /** Undefined: the platform's own place, if there are settings. */
-    readonly configPath: string | undefined;
-    readonly simulate: boolean;
-  };
+export interface ServiceCommand {
+  readonly kind: "help" | "version" | "host-key" | "check" | "run";
+  /** Undefined: the platform's own place, if there are settings. */
+  readonly configPath: string | undefined;
+  readonly simulate: boolean;
+}
 
 /** All options; the help names each. */
 export const serviceOptions = {
@@ -25,16 +23,15 @@ export const serviceOptions = {
 /** Reads a command line (without the program's name). Throws a `UsageError`. */
 export function parseServiceArguments(args: readonly string[]): ServiceCommand {
   const given = parseCommandLine(args, serviceOptions);
-  for (const kind of ["help", "version", "host-key"] as const) if (given.has(kind)) return { kind };
-  const [operand] = given.operands;
-  if (operand !== undefined) throw new UsageError(`Unknown argument "${operand}"`);
+  const kinds = ["help", "version", "host-key", "check"] as const;
+  const kind = kinds.find((one) => given.has(one)) ?? "run";
   const configPath = given.value("config");
-  if (configPath === "") throw new UsageError("Option --config must not be empty");
-  return {
-    kind: given.has("check") ? "check" : "run",
-    configPath,
-    simulate: given.has("simulate"),
-  };
+  if (kind === "run" || kind === "check") {
+    const [operand] = given.operands;
+    if (operand !== undefined) throw new UsageError(`Unknown argument "${operand}"`);
+    if (configPath === "") throw new UsageError("Option --config must not be empty");
+  }
+  return { kind, configPath, simulate: given.has("simulate") };
 }
 
 /** The help text on a system. */
@@ -53,7 +50,7 @@ const commonOptions = `\
 `;
 
 /** The help text where a console or systemd is the host. */
-export const serviceUsage = `ArpFlush service: flushes this host's neighbor cache on request
+const serviceUsage = `ArpFlush service: flushes this host's neighbor cache on request
 
 Usage: arpflush-service [options]
 
@@ -67,7 +64,7 @@ Which routers it obeys, in /etc/arpflush/arpflush.toml:
 `;
 
 /** The help text on Windows. */
-export const windowsServiceUsage = `ArpFlush service: flushes this host's neighbor cache on request
+const windowsServiceUsage = `ArpFlush service: flushes this host's neighbor cache on request
 
 Usage: arpflush-service.exe [options]
 

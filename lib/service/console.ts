@@ -5,8 +5,7 @@
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createSdNotify } from "../unix_datagram.ts";
-import { type ServiceParts, startService } from "./running_service.ts";
-import { StartError } from "./start_error.ts";
+import { type ServiceParts, StartError, startService } from "./running_service.ts";
 
 /**
  * Runs the service until it is told to end; resolves with the exit status. `report` is for a start
@@ -23,7 +22,7 @@ export async function runConsole(parts: ServiceParts, report: Report): Promise<n
   try {
     const service = await startService(parts, ending.signal);
     signals.onReload(async () => {
-      await sdNotify(reloadingState(Deno.osUptime()));
+      await sdNotify(`RELOADING=1\nMONOTONIC_USEC=${laterUptimeMicros()}`);
       await service.reload();
       await sdNotify("READY=1");
     });
@@ -81,8 +80,7 @@ function listenToSignals(): Signals {
   };
 }
 
-/** The state at the start of a reload, with the monotonic time in µs that systemd wants. */
-export function reloadingState(uptimeSeconds: number): string {
-  // The uptime is cut to seconds, and systemd refuses a time before the signal: one second later.
-  return `RELOADING=1\nMONOTONIC_USEC=${(uptimeSeconds + 1) * 1_000_000}`;
+/** Deno cuts the uptime to seconds, and systemd refuses a time before the signal: one second later. */
+function laterUptimeMicros(): number {
+  return (Deno.osUptime() + 1) * 1_000_000;
 }

@@ -18,9 +18,9 @@ import { parsePrefix } from "../wire/addresses.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { messageOf } from "../errors.ts";
 import { runConsole } from "./console.ts";
-import { createHostKeyFile, type HostKeyStore, keysText, loadRouterKeys } from "./keys.ts";
-import { deafToBroadcasts, type ServiceParts } from "./running_service.ts";
-import { StartError } from "./start_error.ts";
+import { createHostKeyFile, type HostKeyStore } from "./host_key.ts";
+import { deafToBroadcasts } from "./listening.ts";
+import { keysText, loadRouterKeys, type ServiceParts, StartError } from "./running_service.ts";
 
 /** The last lines of the log are waited for no longer than this. */
 const maxLastLinesMs = 200;
@@ -46,26 +46,12 @@ const filePlatform: ProgramPlatform = {
   host: runConsole,
 };
 
-/** Prints this host's public key; returns the exit status. */
-export function printHostKey(store = createHostKeyFile()): number {
-  try {
-    const seed = store.read();
-    if (seed !== null) {
-      console.log(formatKey("host", createSyncSigner(seed).publicKey));
-      return 0;
-    }
-    console.error("This host has no key yet: the service makes it at its first start");
-  } catch (error) {
-    console.error(messageOf(error));
-  }
-  return 1;
-}
-
-/** Runs the command; resolves with the exit status. */
+/** Runs the service, or does what else the command asks for; resolves with the exit status. */
 export async function runProgram(
-  { kind, configPath, simulate }: ServiceCommand & { readonly kind: "run" | "check" },
+  { kind, configPath, simulate }: ServiceCommand,
   platform: ProgramPlatform = filePlatform,
 ): Promise<number> {
+  if (kind === "host-key") return printHostKey(platform.hostKeyStore());
   const load = () => {
     const loaded = platform.load(configPath);
     return simulate ? onLoopback(loaded) : loaded;
@@ -98,6 +84,21 @@ export async function runProgram(
   } finally {
     await log.drain(maxLastLinesMs);
   }
+}
+
+/** Prints this host's public key; returns the exit status. */
+function printHostKey(store: HostKeyStore): number {
+  try {
+    const seed = store.read();
+    if (seed !== null) {
+      console.log(formatKey("host", createSyncSigner(seed).publicKey));
+      return 0;
+    }
+    console.error("This host has no key yet: the service makes it at its first start");
+  } catch (error) {
+    console.error(messageOf(error));
+  }
+  return 1;
 }
 
 async function openSimulatedCache(): Promise<NeighborCache> {
@@ -133,7 +134,7 @@ function checkText(loaded: LoadedSettings): string {
   const { settings, origins } = loaded;
   const lines = settingNames.map((name) => {
     const { unit } = settingTable[name];
-    const origin = unit === "" ? origins[name] : `${unit}; ${origins[name]}`;
+    const origin = unit === undefined ? origins[name] : `${unit}; ${origins[name]}`;
     return `${`${name} = ${settingText(name, settings[name])}`.padEnd(36)} # ${origin}`;
   });
   const remarks = deafToBroadcasts(settings).map((address) =>

@@ -4,26 +4,78 @@
  */
 import type { LoadedSettings, Settings } from "../config/settings.ts";
 import { systemReason } from "../errors.ts";
-import type { Report } from "../log/events.ts";
+import type { EventValues, Report } from "../log/events.ts";
 import { MetricsFile } from "../metrics/metrics_file.ts";
 import { metricsText } from "../metrics/service_metrics.ts";
 import type { NeighborCache } from "../neighbors/neighbor_cache.ts";
-import { type AddressInfo, allowNetworks, OnLinkSources } from "../receiver/accept.ts";
+import { type AddressInfo, allowNetworks, OnLinkSources } from "../receiver/sources.ts";
 import type { Counters } from "../receiver/counters.ts";
-import { type OpenSocket, openUdpSocket } from "../receiver/datagram_loop.ts";
+import { type OpenSocket, openUdpSocket } from "../receiver/listeners.ts";
 import { Receiver, type ReceiverRules } from "../receiver/receiver.ts";
-import { sleep, systemTime, type Time } from "../time.ts";
+import { systemTime, type Time } from "../time.ts";
 import { arpflushVersion } from "../version.ts";
-import { formatAddress, isLoopback, parsePrefix } from "../wire/addresses.ts";
 import { isSignedBy } from "../wire/ed25519_node.ts";
-import { formatKey, type RouterKeys } from "../wire/keys.ts";
-import { createLegacyCheck } from "../wire/legacy.ts";
-import { type HostKeyStore, keyIds, keysText, loadHostKey, loadRouterKeys } from "./keys.ts";
-import { InterfaceFlushes } from "./interface_flushes.ts";
-import { type NetworkChanges, watchNetwork } from "./network_changes.ts";
-import { type PortWatch, type ReadPortOwners, watchPort } from "./port_watch.ts";
+import { formatKey, parseRouterKeys, type RouterKeys } from "../wire/keys.ts";
+import { createLegacyCheck } from "../receiver/accept.ts";
+import { type HostKeyStore, loadHostKey } from "./host_key.ts";
+import {
+  deafToBroadcasts,
+  listenAddresses,
+  openWhenFree,
+  type ReadPortOwners,
+  watchPort,
+} from "./listening.ts";
+import { type NetworkChanges, NetworkWatch } from "./network_changes.ts";
 import { Refresher } from "./refresher.ts";
-import { StartError } from "./start_error.ts";
+
+/** Exit status of the process by the reason that it can't start; the reasons are events. */
+const startFailures = {
+  settingsInvalid: 2,
+  keyMissing: 2,
+  listenFailed: 1,
+  cacheUnusable: 1,
+} as const;
+
+/** A start that failed; `event` and `values` are for the log. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly values: EventValues;
+  constructor(
+    readonly event: keyof typeof startFailures,
+    reason: string,
+    values: EventValues = {},
+  ) {
+    super(reason);
+    this.values = { ...values, error: reason };
+  }
+  get exitStatus(): number {
+    return startFailures[this.event];
+  }
+}
+
+/**
+ * The keys of the routers that this host obeys; none will do with a Password. Throws a `StartError`
+ * that says how to list one where there is neither.
+ */
+export function loadRouterKeys({ RouterKeys: texts, Password: password }: Settings): RouterKeys {
+  if (texts.length === 0 && password === "") {
+    throw new StartError(
+      "keyMissing",
+      "RouterKeys is empty and no Password is set; " +
+        'list what "arpflush --public-key -k FILE" prints on each router',
+    );
+  }
+  return parseRouterKeys(texts);
+}
+
+/** Key ids for the log. */
+export function keysText(routerKeys: RouterKeys): string {
+  return keyIds(routerKeys).join(" ") || "none (legacy only)";
+}
+
+function keyIds({ keys }: RouterKeys): string[] {
+  return keys.map(({ idText }) => idText);
+}
 
 /** What a service is started with. */
 export interface ServiceParts {
@@ -40,8 +92,6 @@ export interface ServiceParts {
   readonly portOwners?: ReadPortOwners;
   /** @default the system's */
   readonly time?: Time;
-  /** Uniform in [0, 1). @default Math.random */
-  readonly random?: () => number;
   /** @default a UDP socket */
   readonly open?: OpenSocket;
   /** @default Deno.networkInterfaces */
@@ -49,9 +99,7 @@ export interface ServiceParts {
 }
 
 /** What a service runs with once it listens. */
-interface RunningParts {
-  readonly load: ServiceParts["load"];
-  readonly configureLog: ServiceParts["configureLog"];
+interface RunningParts extends ServiceParts {
   readonly time: Time;
   readonly report: Report;
   readonly cache: NeighborCache;
@@ -71,12 +119,11 @@ export async function startService(
   const parts = {
     hostKeyStore: null,
     time: systemTime,
-    random: Math.random,
     open: openUdpSocket,
     readAddresses: () => Deno.networkInterfaces(),
     ...given,
   };
-  const { time, random, open } = parts;
+  const { time, open } = parts;
   const settings = loadFirst(parts.load);
   const report = parts.configureLog(settings);
   const cache = await parts.openCache().catch((error) => {
@@ -90,7 +137,7 @@ export async function startService(
     cache,
     report,
     time,
-    random,
+    random: Math.random,
     open,
     signer,
     hostName: Deno.hostname,
@@ -98,15 +145,21 @@ export async function startService(
     challengeSecret: crypto.getRandomValues(new Uint8Array(32)),
     linkZones: () => linkZones(parts.readAddresses()),
   };
-  const receiver = await openWhenFree(
-    () => new Receiver(rules, receiverParts),
-    rules,
+  const openReceiver = () => new Receiver(rules, receiverParts);
+  const receiver = await openWhenFree(openReceiver, rules, report, time, signal).catch((error) => {
+    const { addresses, port } = rules;
+    throw new StartError("listenFailed", systemReason(error), {
+      address: addresses.join(", "),
+      port,
+    });
+  });
+  const service = new RunningService(settings, routerKeys, {
+    ...parts,
     report,
-    time,
-    signal,
-  );
-  const running = { ...parts, report, cache, onLink, receiver };
-  const service = new RunningService(settings, routerKeys, running);
+    cache,
+    onLink,
+    receiver,
+  });
   if (settings.FlushOnStart) await service.flushNow("the start of the service");
   report("started", {
     version: arpflushVersion,
@@ -118,46 +171,12 @@ export async function startService(
   });
   if (fault !== null) report("hostKeyNotKept", { error: fault });
   reportDeaf(settings, report);
-  if (parts.network !== undefined) service.watch(parts.network);
-  if (parts.portOwners !== undefined) service.watchPort(parts.portOwners);
+  service.watch(settings);
   return service;
-}
-
-/** Where only datagrams to the very address arrive: Linux keeps broadcasts from such sockets. */
-export function deafToBroadcasts({ Listen }: Settings, os = Deno.build.os): string[] {
-  if (os !== "linux") return [];
-  return Listen.filter((address) => !isLoopback(address) && address.bytes.some(Boolean))
-    .map(formatAddress);
 }
 
 function reportDeaf(settings: Settings, report: Report): void {
   for (const address of deafToBroadcasts(settings)) report("broadcastsUnheard", { address });
-}
-
-/**
- * What sockets are opened at: on Linux one at `::` hears IPv4 as well, and excludes one for that; with
- * net.ipv6.bindv6only it doesn't, and IPv4 gets one of its own.
- */
-function listenAddresses({ Listen }: Settings, os = Deno.build.os): string[] {
-  const texts = Listen.map(formatAddress);
-  if (os !== "linux" || !texts.includes("::")) return texts;
-  return [...texts.filter((text) => text.includes(":")), ...isIpv6Alone() ? ["0.0.0.0"] : []];
-}
-
-/** Whether a socket at `::` leaves its port to IPv4. */
-function isIpv6Alone(): boolean {
-  const transport = "udp";
-  let six: Deno.DatagramConn | undefined;
-  try {
-    six = Deno.listenDatagram({ transport, hostname: "::", port: 0 });
-    const { port } = six.addr as Deno.NetAddr;
-    Deno.listenDatagram({ transport, hostname: "0.0.0.0", port }).close();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    six?.close();
-  }
 }
 
 /** The indexes of the interfaces that have a link-local address. */
@@ -170,8 +189,6 @@ function linkZones(addresses: readonly AddressInfo[]): number[] {
 /** A stop takes a second at most; the rest of it is for the last metrics and log lines. */
 const maxStopMs = 900;
 
-const renewalPauseMs = 500;
-
 /** A service that listens. */
 export class RunningService {
   readonly #parts: RunningParts;
@@ -180,10 +197,8 @@ export class RunningService {
   #routerKeys: RouterKeys;
   #stopping: Promise<void> | null = null;
   readonly #cancelFirstReading: () => void;
-  readonly #interfaceFlushes: InterfaceFlushes;
-  #stopWatching = () => {};
-  #portWatch: PortWatch | null = null;
-  #cancelRenewal: (() => void) | null = null;
+  #networkWatch: NetworkWatch | null = null;
+  #portWatch: ReturnType<typeof watchPort> | null = null;
 
   constructor(settings: Settings, routerKeys: RouterKeys, parts: RunningParts) {
     const { cache, report, time, onLink } = parts;
@@ -206,8 +221,6 @@ export class RunningService {
       time,
     });
     this.#metrics.configure(settings.MetricsFile);
-    this.#interfaceFlushes = new InterfaceFlushes(cache, parts.receiver, time);
-    this.#interfaceFlushes.configure(settings);
     // The start doesn't wait for it, but a descriptor for it may be missing later.
     this.#cancelFirstReading = time.after(0, () => onLink.read());
   }
@@ -225,28 +238,15 @@ export class RunningService {
     return this.#parts.receiver.flushAll(why);
   }
 
-  /** Flushes each interface that has changed from now on, if FlushOnNetworkChange is set. */
-  watch(network: NetworkChanges): void {
-    const { report, time } = this.#parts;
-    const changed = (index: number) => {
-      this.#interfaceFlushes.changed(index);
-      // An address may have been away; a storm of changes is one renewal each half second.
-      this.#cancelRenewal ??= time.after(renewalPauseMs, () => {
-        this.#cancelRenewal = null;
-        this.#parts.receiver.renewSockets();
-      });
-    };
-    this.#stopWatching = watchNetwork(network, changed, report, time);
-  }
-
-  /** Reports other processes that have the port open from now on. */
-  watchPort(readOwners: ReadPortOwners): void {
-    const { receiver, report, time } = this.#parts;
-    const place = () => ({
-      addresses: receiver.addresses.map(parsePrefix),
-      port: receiver.port,
-    });
-    this.#portWatch = watchPort(place, readOwners, report, time);
+  /** Watches the network and the port from now on, where the platform can. */
+  watch(settings: Settings): void {
+    const { network: changes, portOwners, cache, receiver, report, time } = this.#parts;
+    if (changes !== undefined) {
+      this.#networkWatch = new NetworkWatch({ changes, cache, receiver, report, time }, settings);
+    }
+    if (portOwners !== undefined) {
+      this.#portWatch = watchPort(receiver, portOwners, report, time);
+    }
   }
 
   /**
@@ -277,13 +277,14 @@ export class RunningService {
     try {
       await receiver.configure(rules);
     } catch (error) {
-      throw new Error(listenText(rules, error));
+      const place = `${rules.addresses.join(", ")} port ${rules.port}`;
+      throw new Error(`Cannot listen on ${place}: ${systemReason(error)}`);
     }
     this.#reportKeys(routerKeys);
     this.#routerKeys = routerKeys;
     this.#refresher.configure(settings);
     this.#metrics.configure(settings.MetricsFile);
-    this.#interfaceFlushes.configure(settings);
+    this.#networkWatch?.configure(settings);
     const address = receiver.addresses.join(", ");
     report("reloaded", { address, port: receiver.port, keys: keysText(routerKeys) });
     reportDeaf(settings, report);
@@ -301,10 +302,8 @@ export class RunningService {
   async #stop(): Promise<void> {
     const { time, onLink, receiver, report } = this.#parts;
     this.#cancelFirstReading();
-    this.#stopWatching();
+    this.#networkWatch?.stop();
     this.#portWatch?.stop();
-    this.#cancelRenewal?.();
-    this.#interfaceFlushes.stop();
     this.#refresher.stop();
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const cancel = time.after(maxStopMs, () => resolve("late"));
@@ -352,45 +351,4 @@ function isAllowedBy(
   if (allowed === "on-link") return (source) => onLink.isAllowed(source);
   const isListed = allowNetworks(allowed);
   return (source) => isListed(source) || onLink.isOwn(source);
-}
-
-/** At boot a port may still be taken and an address not assigned yet: tried again that long. */
-const maxListenWaitMs = 20_000;
-const listenRetryMs = 500;
-
-/** Opens a receiver as soon as it can listen; gives up with a `StartError`. */
-async function openWhenFree(
-  open: () => Receiver,
-  place: Pick<ReceiverRules, "addresses" | "port">,
-  report: Report,
-  time: Time,
-  signal?: AbortSignal,
-): Promise<Receiver> {
-  const { addresses, port } = place;
-  const address = addresses.join(", ");
-  const until = time.monotonic() + maxListenWaitMs;
-  for (let tries = 1;; tries++) {
-    try {
-      return open();
-    } catch (error) {
-      const values = { address, port, error: systemReason(error) };
-      // Windows says "permission denied" (WSAEACCES) of a port that another account holds.
-      const mayPass = error instanceof Deno.errors.AddrInUse ||
-        error instanceof Deno.errors.PermissionDenied ||
-        error instanceof Deno.errors.AddrNotAvailable;
-      if (!mayPass || signal?.aborted || time.monotonic() + listenRetryMs > until) {
-        throw new StartError("listenFailed", listenText(place, error), values);
-      }
-      if (tries === 1) report("listenWaiting", { ...values, seconds: maxListenWaitMs / 1_000 });
-      await sleep(time.after, listenRetryMs, signal);
-    }
-  }
-}
-
-/** Why it can't listen, in one line. */
-function listenText(
-  { addresses, port }: Pick<ReceiverRules, "addresses" | "port">,
-  error: unknown,
-): string {
-  return `Cannot listen on ${addresses.join(", ")} port ${port}: ${systemReason(error)}`;
 }

@@ -17,32 +17,27 @@ import {
   readOwnAddresses,
   readPortOwners,
 } from "../neighbors/windows_network.ts";
+import { accessOfFile, aclapi, ownSid } from "../win32/aclapi.ts";
 import {
-  accessOfFile,
   advapi32,
   createProtectedKey,
-  ownSid,
   readLocalMachineKey,
   REG_BINARY,
-  type RegistryResult,
+  type RegistryContents,
 } from "../win32/advapi32.ts";
 import { openChangeNotifications, openIpHelper } from "../win32/iphlpapi.ts";
-import { describeWin32Error, win32 } from "../win32/win32_error.ts";
 import { openServiceControl } from "../win32/winsvc.ts";
 import { keyLength } from "../wire/keys.ts";
 import type { ServiceCommand } from "./arguments.ts";
 import { runConsole } from "./console.ts";
-import type { HostKeyStore } from "./keys.ts";
+import type { HostKeyStore } from "./host_key.ts";
 import type { NetworkChanges } from "./network_changes.ts";
-import { printHostKey, runProgram } from "./program.ts";
-import { type ServiceParts, startService } from "./running_service.ts";
-import { type ServiceExit, serviceExit, StartError } from "./start_error.ts";
+import { runProgram } from "./program.ts";
+import { type ServiceParts, StartError, startService } from "./running_service.ts";
 import { runAsService } from "./windows_service.ts";
 
-/** Runs the command; resolves with the exit status. */
-export function runWindowsProgram(
-  command: ServiceCommand & { readonly kind: "run" | "check" },
-): Promise<number> {
+/** Runs the service, or does what else the command asks for; resolves with the exit status. */
+export function runWindowsProgram(command: ServiceCommand): Promise<number> {
   // Started by hand it reports on the console alone; the event log is for the service.
   let isService = false;
   const logToEventLog = createEventLogSink((error) =>
@@ -78,6 +73,7 @@ export function runWindowsProgram(
  */
 async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   advapi32();
+  aclapi();
   const network = openNetwork();
   const cache = parts.openCache();
   await cache.catch(() => {}); // Reported when the service starts.
@@ -85,11 +81,10 @@ async function openEverything(parts: ServiceParts): Promise<ServiceParts> {
   return { ...parts, ...network, openCache: () => cache };
 }
 
-/** Reports why the service can't start; returns what the manager is told. */
-function reportStartFailure(report: Report, error: unknown): ServiceExit {
+/** Reports why the service can't start. */
+function reportStartFailure(report: Report, error: unknown): void {
   if (error instanceof StartError) report(error.event, error.values);
   else report("unexpectedError", { error: systemReason(error) });
-  return serviceExit(error);
 }
 
 /** Nothing where iphlpapi.dll can't be opened, which ends the start with the cache's own error. */
@@ -103,10 +98,7 @@ function openNetwork(): Pick<ServiceParts, "network" | "readAddresses" | "portOw
       told();
     });
     const network: NetworkChanges = {
-      register() {
-        const failure = register();
-        return failure && `${failure.call}: ${describeWin32Error(failure.code)}`;
-      },
+      register,
       onChange: (given) => void (told = given),
       changed,
     };
@@ -139,7 +131,7 @@ const seedName = "Seed";
 
 /** What keeping the host's key needs of Windows. */
 interface HostKeyParts {
-  readonly read: (path: string) => RegistryResult;
+  readonly read: (path: string) => RegistryContents | null;
   /** Makes a key that only these accounts may use, with one value; throws if it is there already. */
   readonly createProtectedKey: (
     path: string,
@@ -161,13 +153,15 @@ export function createHostKeyRegistry(
   return {
     read() {
       const cannot = (reason: string) => new Error(`Cannot read host key ${place}: ${reason}`);
-      const result = parts.read(hostKeyPath);
-      if ("code" in result) {
-        if (result.code === win32.fileNotFound) return null;
-        throw cannot(describeWin32Error(result.code));
+      let contents: RegistryContents | null;
+      try {
+        contents = parts.read(hostKeyPath);
+      } catch (error) {
+        throw cannot(systemReason(error));
       }
-      const { values, access } = result.contents;
-      const fault = accessFault(access(), parts.ownSid());
+      if (contents === null) return null;
+      const { values, access } = contents;
+      const fault = accessFault(access, parts.ownSid());
       if (fault !== null) throw cannot(`refused, ${fault}; delete it`);
       const seed = values.find(({ name }) => name === seedName);
       if (seed?.type !== REG_BINARY || seed.data.length !== keyLength) throw cannot("it is broken");
@@ -182,9 +176,4 @@ export function createHostKeyRegistry(
       }
     },
   };
-}
-
-/** Prints this host's public key; returns the exit status. */
-export function printWindowsHostKey(): number {
-  return printHostKey(createHostKeyRegistry());
 }

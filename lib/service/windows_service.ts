@@ -3,6 +3,7 @@
  * set timers for what is to be done, because Deno runs microtasks before it gives the manager its
  * thread back. No timer bumps checkpoints: a start that hangs must look as if it hangs.
  */
+import { events } from "../log/events.ts";
 import { systemTime, type Time } from "../time.ts";
 import { win32 } from "../win32/win32_error.ts";
 import {
@@ -23,8 +24,7 @@ import {
   type ServiceControl,
   type ServiceStatus,
 } from "../win32/winsvc.ts";
-import type { RunningService } from "./running_service.ts";
-import type { ServiceExit } from "./start_error.ts";
+import { type RunningService, StartError } from "./running_service.ts";
 
 /** What the manager controls. */
 export type ControlledService = Pick<RunningService, "flushNow" | "reload" | "stop">;
@@ -33,8 +33,8 @@ export type ControlledService = Pick<RunningService, "flushNow" | "reload" | "st
 interface WindowsServiceParts {
   /** Starts the service; resolves when it listens and has done its first flush. */
   readonly start: () => Promise<ControlledService>;
-  /** Reports why a start failed; returns what the manager is told. */
-  readonly startFailed: (error: unknown) => ServiceExit;
+  /** Reports why a start failed. */
+  readonly startFailed: (error: unknown) => void;
   /** Reports that a stop hangs, or that something unexpected happened, and ends the process. */
   readonly die: (reason: unknown) => void;
   /** @default the system's */
@@ -54,6 +54,7 @@ const acceptedControls = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN |
   SERVICE_ACCEPT_PARAMCHANGE | SERVICE_ACCEPT_POWEREVENT;
 
 const ERROR_CALL_NOT_IMPLEMENTED = 120;
+const ERROR_SERVICE_SPECIFIC_ERROR = 1066;
 
 const stoppedStatus: ServiceStatus = {
   state: SERVICE_STOPPED,
@@ -62,6 +63,19 @@ const stoppedStatus: ServiceStatus = {
   serviceExitCode: 0,
   waitHint: 0,
 };
+
+/**
+ * What `sc.exe query` shows of a service that couldn't start. The specific code is the number of the
+ * event that says why: docs/windows.md lists them with cause and cure.
+ */
+function exitCodesOf(error: unknown): Pick<ServiceStatus, "exitCode" | "serviceExitCode"> {
+  const isKnown = error instanceof StartError;
+  return {
+    // With 1066 Windows starts the service anew each minute, for ever where a setting is wrong.
+    exitCode: isKnown && error.exitStatus === 2 ? win32.success : ERROR_SERVICE_SPECIFIC_ERROR,
+    serviceExitCode: events[isKnown ? error.event : "unexpectedError"].id,
+  };
+}
 
 /**
  * Runs as a service until the manager has stopped it. Resolves with false when the process was not
@@ -152,7 +166,8 @@ class WindowsService {
       this.#service = await this.#parts.start();
       this.#setStatus(SERVICE_RUNNING, { controlsAccepted: acceptedControls });
     } catch (error) {
-      this.#setStatus(SERVICE_STOPPED, this.#parts.startFailed(error));
+      this.#parts.startFailed(error);
+      this.#setStatus(SERVICE_STOPPED, exitCodesOf(error));
       this.#end();
     }
   }

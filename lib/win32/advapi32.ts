@@ -1,9 +1,10 @@
 /**
- * advapi32.dll: access control (aclapi.h), the registry (winreg.h), the event log (winbase.h). The
- * functions of the service control manager are in winsvc.ts, which opens them before all others.
+ * advapi32.dll: the registry (winreg.h) and the event log (winbase.h). Access control is in aclapi.ts;
+ * the functions of the service control manager are in winsvc.ts, which opens them before all others.
  */
-import { copyMemory, fromWide, kernel32, systemDll, toWide, withWideCopy } from "./kernel32.ts";
-import { describeWin32Error, win32 } from "./win32_error.ts";
+import { accessOfKey, type ObjectAccess, withKeyRights } from "./aclapi.ts";
+import { fromWide, lastError, systemDll, toWide, withWideCopy } from "./kernel32.ts";
+import { win32, win32Error } from "./win32_error.ts";
 
 const BOOL = "i32";
 const DWORD = "u32";
@@ -79,60 +80,7 @@ const symbols = {
     ],
     result: LSTATUS,
   },
-  ConvertStringSecurityDescriptorToSecurityDescriptorW: {
-    parameters: [
-      /* LPCWSTR StringSecurityDescriptor */ "buffer",
-      /* DWORD StringSDRevision */ DWORD,
-      /* PSECURITY_DESCRIPTOR *SecurityDescriptor */ "buffer",
-      /* PULONG SecurityDescriptorSize */ "buffer",
-    ],
-    result: BOOL,
-  },
   RegCloseKey: { parameters: [/* HKEY hKey */ HANDLE], result: LSTATUS },
-  GetSecurityInfo: {
-    parameters: [
-      /* HANDLE handle */ HANDLE,
-      /* SE_OBJECT_TYPE ObjectType */ DWORD,
-      /* SECURITY_INFORMATION SecurityInfo */ DWORD,
-      /* PSID *ppsidOwner */ "buffer",
-      /* PSID *ppsidGroup */ "buffer",
-      /* PACL *ppDacl */ "buffer",
-      /* PACL *ppSacl */ "buffer",
-      /* PSECURITY_DESCRIPTOR *ppSecurityDescriptor */ "buffer",
-    ],
-    result: DWORD,
-  },
-  GetNamedSecurityInfoW: {
-    parameters: [
-      /* LPCWSTR pObjectName */ "buffer",
-      /* SE_OBJECT_TYPE ObjectType */ DWORD,
-      /* SECURITY_INFORMATION SecurityInfo */ DWORD,
-      /* PSID *ppsidOwner */ "buffer",
-      /* PSID *ppsidGroup */ "buffer",
-      /* PACL *ppDacl */ "buffer",
-      /* PACL *ppSacl */ "buffer",
-      /* PSECURITY_DESCRIPTOR *ppSecurityDescriptor */ "buffer",
-    ],
-    result: DWORD,
-  },
-  OpenProcessToken: {
-    parameters: [
-      /* HANDLE ProcessHandle */ HANDLE,
-      /* DWORD DesiredAccess */ DWORD,
-      /* PHANDLE TokenHandle */ "buffer",
-    ],
-    result: BOOL,
-  },
-  GetTokenInformation: {
-    parameters: [
-      /* HANDLE TokenHandle */ HANDLE,
-      /* TOKEN_INFORMATION_CLASS TokenInformationClass */ DWORD,
-      /* LPVOID TokenInformation */ "buffer",
-      /* DWORD TokenInformationLength */ DWORD,
-      /* PDWORD ReturnLength */ "buffer",
-    ],
-    result: BOOL,
-  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The DLL's functions. */
@@ -143,153 +91,6 @@ let opened: Advapi32 | undefined;
 /** Opens the DLL once. Throws when FFI isn't permitted. */
 export function advapi32(): Advapi32 {
   return opened ??= Deno.dlopen(systemDll("advapi32.dll"), symbols).symbols;
-}
-
-/** SE_OBJECT_TYPE (accctrl.h): what an access control list belongs to. */
-const SE_FILE_OBJECT = 1;
-const SE_REGISTRY_KEY = 4;
-
-const OWNER_SECURITY_INFORMATION = 1;
-const DACL_SECURITY_INFORMATION = 4;
-const TOKEN_QUERY = 8;
-const TokenUser = 1;
-
-/** ACCESS_ALLOWED_ACE: header (type, flags, u16 size), u32 mask, SID. */
-const ACCESS_ALLOWED_ACE_TYPE = 0;
-const INHERIT_ONLY_ACE = 8;
-export const aceLayout = { type: 0, flags: 1, size: 2, mask: 4, sid: 8 } as const;
-/** ACL: u8 revision, u8, u16 size, u16 count, u16; then the ACEs. */
-export const aclLayout = { size: 2, count: 4, aces: 8 } as const;
-/** SID: u8 revision, u8 count, 6 bytes authority (big-endian), then u32 sub-authorities. */
-export const sidLayout = { count: 1, authority: 2, subAuthorities: 8 } as const;
-
-/** TOKEN_USER: SID_AND_ATTRIBUTES, whose SID lies behind it in the same buffer. */
-export const tokenUser = { size: 16, sid: 0 } as const;
-
-/** SECURITY_ATTRIBUTES: DWORD nLength, LPVOID lpSecurityDescriptor, BOOL bInheritHandle. */
-export const securityAttributes = { size: 24, securityDescriptor: 8 } as const;
-
-/** An entry that lets somebody in. */
-interface AllowedAccess {
-  /** As text: `S-1-5-32-545`. */
-  readonly sid: string;
-  /** ACCESS_MASK */
-  readonly mask: number;
-}
-
-/** Owner and permissions of an object. */
-export interface ObjectAccess {
-  readonly owner: string;
-  /** Null: no DACL at all, everybody may do everything. */
-  readonly allowed: readonly AllowedAccess[] | null;
-}
-
-/** The text of a SID at an offset. */
-export function decodeSid(view: DataView, offset: number): string {
-  const high = view.getUint16(offset + sidLayout.authority);
-  const low = view.getUint32(offset + sidLayout.authority + 2);
-  const parts = [`S-${view.getUint8(offset)}-${high * 2 ** 32 + low}`];
-  const count = view.getUint8(offset + sidLayout.count);
-  for (let i = 0; i < count; i++) {
-    parts.push(String(view.getUint32(offset + sidLayout.subAuthorities + 4 * i, true)));
-  }
-  return parts.join("-");
-}
-
-/**
- * The entries of an ACL that let somebody into the object itself. Entries that deny are left out,
- * which errs on the strict side.
- */
-export function decodeAllowed(view: DataView): AllowedAccess[] {
-  const allowed: AllowedAccess[] = [];
-  let offset: number = aclLayout.aces;
-  for (let left = view.getUint16(aclLayout.count, true); left > 0; left--) {
-    const isAllowed = view.getUint8(offset + aceLayout.type) === ACCESS_ALLOWED_ACE_TYPE;
-    const isForChildren = (view.getUint8(offset + aceLayout.flags) & INHERIT_ONLY_ACE) !== 0;
-    if (isAllowed && !isForChildren) {
-      const mask = view.getUint32(offset + aceLayout.mask, true);
-      allowed.push({ sid: decodeSid(view, offset + aceLayout.sid), mask });
-    }
-    offset += view.getUint16(offset + aceLayout.size, true);
-  }
-  return allowed;
-}
-
-type Call = (
-  owner: BigUint64Array<ArrayBuffer>,
-  dacl: BigUint64Array<ArrayBuffer>,
-  descriptor: BigUint64Array<ArrayBuffer>,
-) => number;
-
-function readAccess(name: string, call: Call): ObjectAccess {
-  const owner = new BigUint64Array(1);
-  const dacl = new BigUint64Array(1);
-  const descriptor = new BigUint64Array(1);
-  const code = call(owner, dacl, descriptor);
-  if (code !== win32.success) throw new Error(`${name}: ${describeWin32Error(code)}`);
-  try {
-    return { owner: sidAt(owner[0]), allowed: dacl[0] === 0n ? null : allowedAt(dacl[0]) };
-  } finally {
-    kernel32().LocalFree(descriptor[0]);
-  }
-}
-
-function allowedAt(acl: bigint): AllowedAccess[] {
-  const size = new DataView(copyMemory(acl, aclLayout.aces).buffer).getUint16(aclLayout.size, true);
-  return decodeAllowed(new DataView(copyMemory(acl, size).buffer));
-}
-
-function sidAt(address: bigint): string {
-  if (address === 0n) return "";
-  const count = copyMemory(address, sidLayout.subAuthorities)[sidLayout.count];
-  const size = sidLayout.subAuthorities + 4 * count;
-  return decodeSid(new DataView(copyMemory(address, size).buffer), 0);
-}
-
-const wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
-
-/** Owner and permissions of an open object. Throws an Error that names the call and the error. */
-function accessOf(handle: bigint, objectType: number): ObjectAccess {
-  return readAccess(
-    "GetSecurityInfo",
-    (owner, dacl, descriptor) =>
-      advapi32().GetSecurityInfo(handle, objectType, wanted, owner, null, dacl, null, descriptor),
-  );
-}
-
-/** Owner and permissions of a file. Throws an Error that names the call and the error. */
-export function accessOfFile(path: string): ObjectAccess {
-  const name = toWide(path);
-  return readAccess(
-    "GetNamedSecurityInfoW",
-    (owner, dacl, descriptor) =>
-      advapi32().GetNamedSecurityInfoW(
-        name,
-        SE_FILE_OBJECT,
-        wanted,
-        owner,
-        null,
-        dacl,
-        null,
-        descriptor,
-      ),
-  );
-}
-
-/** The SID of the account that this process runs as; the empty text when it can't be told. */
-export function ownSid(): string {
-  const token = new BigUint64Array(1);
-  const process = kernel32().GetCurrentProcess();
-  if (advapi32().OpenProcessToken(process, TOKEN_QUERY, token) === 0) return "";
-  const handle = token[0];
-  try {
-    const user = new BigUint64Array(64);
-    const length = new Uint32Array(1);
-    const done = advapi32().GetTokenInformation(handle, TokenUser, user, user.byteLength, length);
-    return done === 0 ? "" : sidAt(user[tokenUser.sid / 8]);
-  } finally {
-    kernel32().CloseHandle(handle);
-  }
 }
 
 /** Types of registry values (winnt.h). */
@@ -315,18 +116,17 @@ export interface RegistryValue {
   readonly data: Uint8Array;
 }
 
-/** A key's values and who may get at them. */
+/** A key's values, and who may get at it. */
 export interface RegistryContents {
   readonly values: readonly RegistryValue[];
-  /** Throws when that couldn't be read. */
-  readonly access: () => ObjectAccess;
+  readonly access: ObjectAccess;
 }
 
-/** What reading a key gives: its contents, or the error number; 2 means that there is no such key. */
-export type RegistryResult = { readonly contents: RegistryContents } | { readonly code: number };
-
-/** Reads a key below HKEY_LOCAL_MACHINE, in the 64-bit view whatever the process. */
-export function readLocalMachineKey(path: string): RegistryResult {
+/**
+ * Reads a key below HKEY_LOCAL_MACHINE, in the 64-bit view whatever the process; null when there is no
+ * such key. Throws an Error that names the call and Microsoft's error.
+ */
+export function readLocalMachineKey(path: string): RegistryContents | null {
   const api = advapi32();
   const result = new BigUint64Array(1);
   const code = api.RegOpenKeyExW(
@@ -336,25 +136,38 @@ export function readLocalMachineKey(path: string): RegistryResult {
     KEY_READ | KEY_WOW64_64KEY,
     result,
   );
-  if (code !== win32.success) return { code };
+  if (code === win32.fileNotFound) return null;
+  if (code !== win32.success) throw win32Error("RegOpenKeyExW", code);
   const key = result[0];
   try {
-    const values: RegistryValue[] = [];
-    for (let index = 0;; index++) {
-      const value = readValue(key, index);
-      if (value === null) break;
-      if (typeof value === "number") return { code: value };
-      values.push(value);
-    }
-    return { contents: { values, access: later(() => accessOf(key, SE_REGISTRY_KEY)) } };
+    return { values: readValues(key), access: accessOfKey(key) };
   } finally {
     api.RegCloseKey(key);
   }
 }
 
+function readValues(key: bigint): RegistryValue[] {
+  const values: RegistryValue[] = [];
+  const name = new Uint16Array(maxNameLength + 1);
+  const type = new Uint32Array(1);
+  const data = new Uint8Array(maxDataLength);
+  for (;;) {
+    const nameLength = Uint32Array.of(name.length);
+    const dataLength = Uint32Array.of(data.length);
+    const code = advapi32()
+      .RegEnumValueW(key, values.length, name, nameLength, 0n, type, data, dataLength);
+    if (code === win32.noMoreItems) return values;
+    if (code !== win32.success) throw win32Error("RegEnumValueW", code);
+    values.push({
+      name: fromWide(name.subarray(0, nameLength[0])),
+      type: type[0],
+      data: data.slice(0, dataLength[0]),
+    });
+  }
+}
+
 const KEY_SET_VALUE = 2;
 const REG_CREATED_NEW_KEY = 1;
-const SDDL_REVISION_1 = 1;
 
 /**
  * Makes a key below HKEY_LOCAL_MACHINE that only the accounts of these SIDs may use, from its first
@@ -368,25 +181,10 @@ export function createProtectedKey(
   data: Uint8Array,
 ): void {
   const api = advapi32();
-  const descriptor = new BigUint64Array(1);
-  // Protected (no rights are inherited); KA: all rights to a key.
-  const rights = `D:P${sids.map((sid) => `(A;;KA;;;${sid})`).join("")}`;
-  const isConverted = api.ConvertStringSecurityDescriptorToSecurityDescriptorW(
-    toWide(rights),
-    SDDL_REVISION_1,
-    descriptor,
-    null,
-  );
-  if (isConverted === 0) {
-    throw lastError("ConvertStringSecurityDescriptorToSecurityDescriptorW");
-  }
-  try {
-    const attributes = new BigUint64Array(securityAttributes.size / 8);
-    attributes[0] = BigInt(securityAttributes.size);
-    attributes[securityAttributes.securityDescriptor / 8] = descriptor[0];
-    const result = new BigUint64Array(1);
-    const disposition = new Uint32Array(1);
-    const created = api.RegCreateKeyExW(
+  const result = new BigUint64Array(1);
+  const disposition = new Uint32Array(1);
+  const created = withKeyRights(sids, (attributes) =>
+    api.RegCreateKeyExW(
       HKEY_LOCAL_MACHINE,
       toWide(path),
       0,
@@ -396,57 +194,16 @@ export function createProtectedKey(
       attributes,
       result,
       disposition,
-    );
-    if (created !== win32.success) {
-      throw new Error(`RegCreateKeyExW: ${describeWin32Error(created)}`);
-    }
-    try {
-      if (disposition[0] !== REG_CREATED_NEW_KEY) throw new Error("it is there already");
-      const bytes = data.slice();
-      const set = api.RegSetValueExW(
-        result[0],
-        toWide(name),
-        0,
-        REG_BINARY,
-        bytes,
-        bytes.length,
-      );
-      if (set !== win32.success) throw new Error(`RegSetValueExW: ${describeWin32Error(set)}`);
-    } finally {
-      api.RegCloseKey(result[0]);
-    }
-  } finally {
-    kernel32().LocalFree(descriptor[0]);
-  }
-}
-
-/** Does the work now, while the key is open; returns or throws its result when called. */
-function later<Result>(work: () => Result): () => Result {
+    ));
+  if (created !== win32.success) throw win32Error("RegCreateKeyExW", created);
   try {
-    const result = work();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
+    if (disposition[0] !== REG_CREATED_NEW_KEY) throw new Error("it is there already");
+    const bytes = data.slice();
+    const set = api.RegSetValueExW(result[0], toWide(name), 0, REG_BINARY, bytes, bytes.length);
+    if (set !== win32.success) throw win32Error("RegSetValueExW", set);
+  } finally {
+    api.RegCloseKey(result[0]);
   }
-}
-
-/** One value; null behind the last one; an error number. */
-function readValue(key: bigint, index: number): RegistryValue | number | null {
-  const name = new Uint16Array(maxNameLength + 1);
-  const nameLength = Uint32Array.of(name.length);
-  const type = new Uint32Array(1);
-  const data = new Uint8Array(maxDataLength);
-  const dataLength = Uint32Array.of(data.length);
-  const code = advapi32().RegEnumValueW(key, index, name, nameLength, 0n, type, data, dataLength);
-  if (code === win32.noMoreItems) return null;
-  if (code !== win32.success) return code;
-  return {
-    name: fromWide(name.subarray(0, nameLength[0])),
-    type: type[0],
-    data: data.slice(0, dataLength[0]),
-  };
 }
 
 /** ReportEvent's wType (winnt.h). */
@@ -486,8 +243,4 @@ export function openEventSource(name: string): EventSource {
       api.DeregisterEventSource(handle);
     },
   };
-}
-
-function lastError(call: string): Error {
-  return new Error(`${call}: ${describeWin32Error(kernel32().GetLastError())}`);
 }

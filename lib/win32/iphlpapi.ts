@@ -2,32 +2,29 @@
  * iphlpapi.dll: the neighbor cache, the host's addresses and routes. Every call returns its error
  * number; none of them uses GetLastError.
  */
+import type { AddressPrefix } from "../wire/addresses.ts";
 import { copyMemory, kernel32, systemDll } from "./kernel32.ts";
 import {
   AF_INET,
   type AF_INET6,
   AF_UNSPEC,
-  decodeForwardTable,
-  decodeInterfaceTable,
-  decodeIpNetTable,
-  decodeUnicastTable,
   encodeIpNetRow,
+  encodeSockaddrInet,
   type ForwardRow,
+  forwardRows,
   type InterfaceRow,
+  interfaceRows,
   type IpNetRow,
-  mibIpForwardRow2,
-  mibIpInterfaceRow,
-  mibIpNetRow2,
-  mibTableCount,
-  mibTableSize,
-  mibUnicastIpAddressRow,
-  sockaddrInet,
-  type SocketAddress,
+  ipNetRows,
+  readTable,
+  type RowKind,
+  type UdpRow,
+  udpRows,
   type UnicastRow,
-  writeSockaddrInet,
+  unicastRows,
 } from "./netioapi.ts";
-import { decodeUdpTable, UDP_TABLE_OWNER_PID, type UdpRow } from "./udpmib.ts";
-import { win32 } from "./win32_error.ts";
+import { mibTable, mibUdpTable, mibUnicastIpAddressRow } from "./structures.ts";
+import { win32, win32Error } from "./win32_error.ts";
 
 const NETIO_STATUS = "u32";
 
@@ -91,7 +88,10 @@ const symbols = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-const maxUdpTableTries = 4;
+/** UDP_TABLE_CLASS (iprtrmib.h). */
+const UDP_TABLE_OWNER_PID = 1;
+/** Enough for the sockets of any host. */
+const maxUdpTableBytes = 2 ** 24;
 
 /** An error number and, when it is 0, rows. Nothing found (1168) is 0 with no rows. */
 export interface TableResult<Row> {
@@ -119,8 +119,8 @@ export interface IpHelper {
   getExtendedUdpTable(family: typeof AF_INET | typeof AF_INET6): TableResult<UdpRow>;
   createIpNetEntry2(row: IpNetRow): number;
   deleteIpNetEntry2(row: IpNetRow): number;
-  /** The interface the best route to an address leaves through. */
-  getBestInterfaceEx(destination: SocketAddress): { code: number; interfaceIndex: number };
+  /** The index of the interface that the best route to an address leaves through; 0 for none. */
+  getBestInterfaceEx(destination: AddressPrefix): number;
 }
 
 /** Opens the DLL. Throws when it can't be loaded or FFI isn't permitted; needs no permission after. */
@@ -130,38 +130,41 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
 
   /** Calls a function that allocates a table, copies the table, and frees it whatever happens. */
   function table<Row>(
-    call: (family: number, table: BigUint64Array<ArrayBuffer>) => number,
+    call: ((family: number, table: BigUint64Array<ArrayBuffer>) => number) | null,
     family: number,
-    rowSize: number,
-    decode: (bytes: Uint8Array) => Row[],
+    kind: RowKind<Row>,
   ): TableResult<Row> {
     const address = new BigUint64Array(1);
-    const code = call(family, address);
+    const code = call?.(family, address) ?? win32.procNotFound;
     if (code === win32.notFound) return { code: win32.success, rows: [] };
     if (code !== win32.success) return { code, rows: [] };
     try {
-      const count = mibTableCount(copyMemory(address[0], mibTableSize(rowSize, 0)));
-      return { code, rows: decode(copyMemory(address[0], mibTableSize(rowSize, count))) };
+      const [count] = new Uint32Array(copyMemory(address[0], 4).buffer);
+      const bytes = copyMemory(address[0], mibTable.rows + count * kind.size);
+      return { code, rows: readTable(bytes, mibTable.rows, kind) };
     } finally {
       dll.FreeMibTable(address[0]);
     }
   }
 
-  /** The caller's buffer may be too small again by the time of the second call. */
+  /** Calls with a larger buffer until the table fits. */
   function udpTable(family: typeof AF_INET | typeof AF_INET6): TableResult<UdpRow> {
-    if (dll.GetExtendedUdpTable === null) return { code: win32.procNotFound, rows: [] };
-    const size = Uint32Array.of(4_096);
-    for (let tries = 0;; tries++) {
-      const bytes = new Uint8Array(size[0]);
-      const code = dll.GetExtendedUdpTable(bytes, size, 0, family, UDP_TABLE_OWNER_PID, 0);
+    let code: number = win32.insufficientBuffer;
+    for (
+      let size = 65_536;
+      code === win32.insufficientBuffer && size <= maxUdpTableBytes;
+      size *= 2
+    ) {
+      const bytes = new Uint8Array(size);
+      const given = Uint32Array.of(size);
+      code = dll.GetExtendedUdpTable?.(bytes, given, 0, family, UDP_TABLE_OWNER_PID, 0) ??
+        win32.procNotFound;
       if (code === win32.success) {
-        return { code, rows: decodeUdpTable(bytes, family === AF_INET ? 4 : 6) };
+        const kind = udpRows(family === AF_INET ? 4 : 6);
+        return { code, rows: readTable(bytes, mibUdpTable.rows, kind) };
       }
-      if (code !== win32.insufficientBuffer || tries === maxUdpTableTries) {
-        return { code, rows: [] };
-      }
-      size[0] = 2 * Math.max(size[0], bytes.length);
     }
+    return { code, rows: [] };
   }
 
   return {
@@ -169,30 +172,17 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
     flushIpNetTable2: (family, index) =>
       dll.FlushIpNetTable2?.(family, index) ?? win32.procNotFound,
     flushIpNetTable: (index) => dll.FlushIpNetTable(index),
-    getIpNetTable2: (family) =>
-      table(dll.GetIpNetTable2, family, mibIpNetRow2.size, decodeIpNetTable),
-    getUnicastIpAddressTable: (family) =>
-      table(
-        dll.GetUnicastIpAddressTable,
-        family,
-        mibUnicastIpAddressRow.size,
-        decodeUnicastTable,
-      ),
-    getIpInterfaceTable: (family) =>
-      dll.GetIpInterfaceTable === null
-        ? { code: win32.procNotFound, rows: [] }
-        : table(dll.GetIpInterfaceTable, family, mibIpInterfaceRow.size, decodeInterfaceTable),
-    getIpForwardTable2: (family) =>
-      table(dll.GetIpForwardTable2, family, mibIpForwardRow2.size, decodeForwardTable),
+    getIpNetTable2: (family) => table(dll.GetIpNetTable2, family, ipNetRows),
+    getUnicastIpAddressTable: (family) => table(dll.GetUnicastIpAddressTable, family, unicastRows),
+    getIpInterfaceTable: (family) => table(dll.GetIpInterfaceTable, family, interfaceRows),
+    getIpForwardTable2: (family) => table(dll.GetIpForwardTable2, family, forwardRows),
     getExtendedUdpTable: udpTable,
     createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     deleteIpNetEntry2: (row) => dll.DeleteIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     getBestInterfaceEx(destination) {
-      const bytes = new Uint8Array(sockaddrInet.size);
-      writeSockaddrInet(new DataView(bytes.buffer), 0, destination);
       const index = new Uint32Array(1);
-      const code = dll.GetBestInterfaceEx(bytes, index);
-      return { code, interfaceIndex: index[0] };
+      const code = dll.GetBestInterfaceEx(encodeSockaddrInet(destination, 0), index);
+      return code === win32.success ? index[0] : 0;
     },
   };
 }
@@ -240,15 +230,15 @@ const kept: unknown[] = [];
 /**
  * Makes a function that has the system call `changed` when an IP interface or an address of the host
  * comes, goes or changes, for as long as the process lives; with the interface's index when an address
- * came, else with null. The function returns the call that failed and its error number, or
- * null; called again it makes the calls that have failed. There is no way to end it:
+ * came, else with null. The function returns the call that failed and its error, or null;
+ * called again it makes the calls that have failed. There is no way to end it:
  * CancelMibChangeNotify2 waits for a callback under way, which waits for us. `changed` runs on the
  * system's time and must not throw. Needs the whole FFI permission, for the callbacks; what it makes
  * needs none.
  */
 export function openChangeNotifications(
   changed: (interfaceIndex: number | null) => void,
-): () => { readonly call: string; readonly code: number } | null {
+): () => string | null {
   const dll = Deno.dlopen(systemDll("iphlpapi.dll"), notificationSymbols).symbols;
   kernel32();
   const calls = ["NotifyIpInterfaceChange", "NotifyUnicastIpAddressChange"] as const;
@@ -264,7 +254,7 @@ export function openChangeNotifications(
     for (const [call, pointer] of missing) {
       const handle = new BigUint64Array(1);
       const code = dll[call]?.(AF_UNSPEC, pointer, 0n, 0, handle) ?? win32.procNotFound;
-      if (code !== win32.success) return { call, code };
+      if (code !== win32.success) return win32Error(call, code).message;
       missing.delete(call);
     }
     return null;

@@ -4,6 +4,8 @@
  * permission, which the service gives up once it has started.
  */
 
+import { win32Error } from "./win32_error.ts";
+
 const symbols = {
   GetLastError: { parameters: [], result: "u32" },
   RtlMoveMemory: {
@@ -78,6 +80,11 @@ export function withWideCopy<Result>(text: string, work: (address: bigint) => Re
   } finally {
     LocalFree(address);
   }
+}
+
+/** The error of a call that has just failed. */
+export function lastError(call: string): Error {
+  return win32Error(call, kernel32().GetLastError());
 }
 
 /** A text with each `%NAME%` of the environment replaced, as REG_EXPAND_SZ means it. */

@@ -1,122 +1,22 @@
 /**
- * The tables of iphlpapi.dll and their rows (netioapi.h, ws2ipdef.h), as they lie in the memory of an
- * x64 process. Numbers are little-endian, addresses in network order.
+ * The rows of iphlpapi.dll's tables (netioapi.h, udpmib.h). Numbers are little-endian, addresses in
+ * network order.
  */
-import type { AddressPrefix } from "../wire/addresses.ts";
+import { type AddressPrefix, isLinkLocal } from "../wire/addresses.ts";
+import {
+  mibIpForwardRow2,
+  mibIpInterfaceRow,
+  mibIpNetRow2,
+  mibUdp6RowOwnerPid,
+  mibUdpRowOwnerPid,
+  mibUnicastIpAddressRow,
+  sockaddrInet,
+} from "./structures.ts";
 
 /** ADDRESS_FAMILY (ws2def.h). */
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_INET6 = 23;
-
-/** SOCKADDR_INET, an IPv4 or IPv6 socket address: offsets in bytes and its size. */
-export const sockaddrInet = {
-  size: 28,
-  family: 0,
-  /** SOCKADDR_IN.sin_addr */
-  ipv4Address: 4,
-  /** SOCKADDR_IN6.sin6_addr */
-  ipv6Address: 8,
-  /** SOCKADDR_IN6.sin6_scope_id */
-  ipv6ScopeId: 24,
-} as const;
-
-/** A socket address without its port. */
-export interface SocketAddress {
-  readonly address: AddressPrefix;
-  /** The interface that a link-local IPv6 address belongs to; 0 for none, and for IPv4. */
-  readonly scopeId: number;
-}
-
-/** Reads a SOCKADDR_INET; null for a family other than IPv4 and IPv6 (AF_UNSPEC included). */
-export function readSockaddrInet(view: DataView, offset: number): SocketAddress | null {
-  const family = view.getUint16(offset + sockaddrInet.family, true);
-  const bytes = new Uint8Array(16);
-  const source = new Uint8Array(view.buffer, view.byteOffset + offset, sockaddrInet.size);
-  if (family === AF_INET) {
-    bytes.set(source.subarray(sockaddrInet.ipv4Address, sockaddrInet.ipv4Address + 4));
-    return { address: { family: 4, length: 32, bytes }, scopeId: 0 };
-  }
-  if (family === AF_INET6) {
-    bytes.set(source.subarray(sockaddrInet.ipv6Address, sockaddrInet.ipv6Address + 16));
-    const scopeId = view.getUint32(offset + sockaddrInet.ipv6ScopeId, true);
-    return { address: { family: 6, length: 128, bytes }, scopeId };
-  }
-  return null;
-}
-
-/** Writes a SOCKADDR_INET with port 0 and flow information 0. */
-export function writeSockaddrInet(view: DataView, offset: number, socket: SocketAddress): void {
-  const target = new Uint8Array(view.buffer, view.byteOffset + offset, sockaddrInet.size);
-  target.fill(0);
-  const { family, bytes } = socket.address;
-  view.setUint16(offset + sockaddrInet.family, family === 4 ? AF_INET : AF_INET6, true);
-  if (family === 4) {
-    target.set(bytes.subarray(0, 4), sockaddrInet.ipv4Address);
-  } else {
-    target.set(bytes, sockaddrInet.ipv6Address);
-    view.setUint32(offset + sockaddrInet.ipv6ScopeId, socket.scopeId, true);
-  }
-}
-
-/**
- * Offsets in bytes in every MIB_…_TABLE: ULONG NumEntries, then the rows, which a member of 8 bytes
- * aligns.
- */
-export const mibTable = { count: 0, rows: 8 } as const;
-
-/** Bytes of a table with so many rows. */
-export function mibTableSize(rowSize: number, rowCount: number): number {
-  return mibTable.rows + rowSize * rowCount;
-}
-
-/** The number of rows that a table, or its head, tells. */
-export function mibTableCount(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(mibTable.count, true);
-}
-
-/**
- * Decodes every row of a table, leaving out those that decode to null. Throws a RangeError for a
- * table shorter than its own count says.
- */
-function decodeMibTable<Row>(
-  bytes: Uint8Array,
-  rowSize: number,
-  decodeRow: (view: DataView, offset: number) => Row | null,
-): Row[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = mibTableCount(bytes);
-  if (bytes.length < mibTableSize(rowSize, count)) {
-    throw new RangeError(`A table of ${bytes.length} bytes cannot hold ${count} rows`);
-  }
-  const rows: Row[] = [];
-  for (let i = 0; i < count; i++) {
-    const row = decodeRow(view, mibTableSize(rowSize, i));
-    if (row !== null) rows.push(row);
-  }
-  return rows;
-}
-
-/** MIB_IPNET_ROW2, an entry of the neighbor cache: offsets in bytes and its size. */
-export const mibIpNetRow2 = {
-  size: 88,
-  /** SOCKADDR_INET */
-  address: 0,
-  /** NET_IFINDEX */
-  interfaceIndex: 28,
-  /** NET_LUID */
-  interfaceLuid: 32,
-  /** UCHAR[IF_MAX_PHYS_ADDRESS_LENGTH] */
-  physicalAddress: 40,
-  /** ULONG */
-  physicalAddressLength: 72,
-  /** NL_NEIGHBOR_STATE */
-  state: 76,
-  /** UCHAR: bit 0 IsRouter, bit 1 IsUnreachable */
-  flags: 80,
-  /** ULONG, milliseconds */
-  reachabilityTime: 84,
-} as const;
 
 /** IF_MAX_PHYS_ADDRESS_LENGTH (ifdef.h). */
 const maxPhysicalAddressLength = 32;
@@ -125,68 +25,109 @@ const maxPhysicalAddressLength = 32;
 export const NlnsIncomplete = 1;
 export const NlnsPermanent = 6;
 
-/** One row of the neighbor cache. */
-export interface IpNetRow extends SocketAddress {
+/** How a table's rows are read. */
+export interface RowKind<Row> {
+  /** Bytes of a row. */
+  readonly size: number;
+  /** The row at an offset; null where its address is neither IPv4 nor IPv6: it is left out. */
+  readonly read: (view: DataView, offset: number) => Row | null;
+}
+
+/** The rows of a table: DWORD NumEntries, then the rows from an offset on. */
+export function readTable<Row>(
+  bytes: Uint8Array,
+  rowsOffset: number,
+  { size, read }: RowKind<Row>,
+): Row[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const count = view.getUint32(0, true);
+  return Array.from({ length: count }, (_, i) => read(view, rowsOffset + i * size))
+    .filter((row) => row !== null);
+}
+
+function readAddress(view: DataView, offset: number, family: 4 | 6): AddressPrefix {
+  const length = family === 4 ? 4 : 16;
+  const bytes = new Uint8Array(16);
+  bytes.set(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+  return { family, length: 8 * length, bytes };
+}
+
+/** The address of a SOCKADDR_INET. */
+function readSockaddrInet(view: DataView, offset: number): AddressPrefix | null {
+  switch (view.getUint16(offset + sockaddrInet.family, true)) {
+    case AF_INET:
+      return readAddress(view, offset + sockaddrInet.ipv4Address, 4);
+    case AF_INET6:
+      return readAddress(view, offset + sockaddrInet.ipv6Address, 6);
+    default:
+      return null;
+  }
+}
+
+/**
+ * The bytes of a SOCKADDR_INET with port 0 and flow information 0; an interface index says the zone of
+ * an IPv6 link-local address.
+ */
+export function encodeSockaddrInet(
+  address: AddressPrefix,
+  interfaceIndex: number,
+): Uint8Array<ArrayBuffer> {
+  const socket = new Uint8Array(sockaddrInet.size);
+  const view = new DataView(socket.buffer);
+  const isIpv4 = address.family === 4;
+  view.setUint16(sockaddrInet.family, isIpv4 ? AF_INET : AF_INET6, true);
+  socket.set(
+    address.bytes.subarray(0, isIpv4 ? 4 : 16),
+    isIpv4 ? sockaddrInet.ipv4Address : sockaddrInet.ipv6Address,
+  );
+  if (!isIpv4 && isLinkLocal(address)) {
+    view.setUint32(sockaddrInet.ipv6ScopeId, interfaceIndex, true);
+  }
+  return socket;
+}
+
+/** An entry of the neighbor cache. */
+export interface IpNetRow {
+  readonly address: AddressPrefix;
   readonly interfaceIndex: number;
   /** Looked at before the index by the calls that take a row; 0: only the index counts. */
   readonly interfaceLuid: bigint;
   /** At most 32 bytes, none while unresolved. */
   readonly physicalAddress: Uint8Array;
   readonly state: number;
-  readonly flags: number;
 }
 
-/** The row at an offset; null when its address is of a foreign family. */
-export function decodeIpNetRow(view: DataView, offset: number): IpNetRow | null {
-  const socket = readSockaddrInet(view, offset + mibIpNetRow2.address);
-  if (socket === null) return null;
-  const length = Math.min(
-    view.getUint32(offset + mibIpNetRow2.physicalAddressLength, true),
-    maxPhysicalAddressLength,
-  );
-  const at = view.byteOffset + offset + mibIpNetRow2.physicalAddress;
-  return {
-    ...socket,
-    interfaceIndex: view.getUint32(offset + mibIpNetRow2.interfaceIndex, true),
-    interfaceLuid: view.getBigUint64(offset + mibIpNetRow2.interfaceLuid, true),
-    physicalAddress: new Uint8Array(view.buffer, at, length).slice(),
-    state: view.getUint32(offset + mibIpNetRow2.state, true),
-    flags: view.getUint8(offset + mibIpNetRow2.flags),
-  };
-}
+/** The rows of a MIB_IPNET_TABLE2. */
+export const ipNetRows: RowKind<IpNetRow> = {
+  size: mibIpNetRow2.size,
+  read(view, offset) {
+    const address = readSockaddrInet(view, offset + mibIpNetRow2.address);
+    if (address === null) return null;
+    const length = view.getUint32(offset + mibIpNetRow2.physicalAddressLength, true);
+    const at = view.byteOffset + offset + mibIpNetRow2.physicalAddress;
+    return {
+      address,
+      interfaceIndex: view.getUint32(offset + mibIpNetRow2.interfaceIndex, true),
+      interfaceLuid: view.getBigUint64(offset + mibIpNetRow2.interfaceLuid, true),
+      physicalAddress: new Uint8Array(view.buffer, at, Math.min(length, maxPhysicalAddressLength))
+        .slice(),
+      state: view.getUint32(offset + mibIpNetRow2.state, true),
+    };
+  },
+};
 
 /** The bytes of a row, as CreateIpNetEntry2 and DeleteIpNetEntry2 take it. */
 export function encodeIpNetRow(row: IpNetRow): Uint8Array<ArrayBuffer> {
-  if (row.physicalAddress.length > maxPhysicalAddressLength) {
-    throw new RangeError(`A physical address has at most ${maxPhysicalAddressLength} bytes`);
-  }
   const bytes = new Uint8Array(mibIpNetRow2.size);
   const view = new DataView(bytes.buffer);
-  writeSockaddrInet(view, mibIpNetRow2.address, row);
+  bytes.set(encodeSockaddrInet(row.address, row.interfaceIndex), mibIpNetRow2.address);
   view.setUint32(mibIpNetRow2.interfaceIndex, row.interfaceIndex, true);
   view.setBigUint64(mibIpNetRow2.interfaceLuid, row.interfaceLuid, true);
   bytes.set(row.physicalAddress, mibIpNetRow2.physicalAddress);
   view.setUint32(mibIpNetRow2.physicalAddressLength, row.physicalAddress.length, true);
   view.setUint32(mibIpNetRow2.state, row.state, true);
-  view.setUint8(mibIpNetRow2.flags, row.flags);
   return bytes;
 }
-
-/** The rows of a MIB_IPNET_TABLE2; rows of foreign families are left out. */
-export function decodeIpNetTable(bytes: Uint8Array): IpNetRow[] {
-  return decodeMibTable(bytes, mibIpNetRow2.size, decodeIpNetRow);
-}
-
-/** MIB_IPINTERFACE_ROW, one family on an interface: offsets in bytes and its size. */
-export const mibIpInterfaceRow = {
-  size: 168,
-  /** ADDRESS_FAMILY */
-  family: 0,
-  /** NET_IFINDEX */
-  interfaceIndex: 16,
-  /** BOOLEAN */
-  connected: 156,
-} as const;
 
 /** One family on an interface. */
 export interface InterfaceRow {
@@ -196,88 +137,77 @@ export interface InterfaceRow {
 }
 
 /** The rows of a MIB_IPINTERFACE_TABLE. */
-export function decodeInterfaceTable(bytes: Uint8Array): InterfaceRow[] {
-  return decodeMibTable(bytes, mibIpInterfaceRow.size, (view, offset) => ({
+export const interfaceRows: RowKind<InterfaceRow> = {
+  size: mibIpInterfaceRow.size,
+  read: (view, offset) => ({
     family: view.getUint16(offset + mibIpInterfaceRow.family, true),
     interfaceIndex: view.getUint32(offset + mibIpInterfaceRow.interfaceIndex, true),
     isConnected: view.getUint8(offset + mibIpInterfaceRow.connected) !== 0,
-  }));
-}
+  }),
+};
 
-/** MIB_IPFORWARD_ROW2, a route: offsets in bytes and its size. */
-export const mibIpForwardRow2 = {
-  size: 104,
-  /** NET_LUID */
-  interfaceLuid: 0,
-  /** NET_IFINDEX */
-  interfaceIndex: 8,
-  /** IP_ADDRESS_PREFIX.Prefix, a SOCKADDR_INET */
-  destination: 12,
-  /** IP_ADDRESS_PREFIX.PrefixLength, UINT8 */
-  destinationLength: 40,
-  /** SOCKADDR_INET */
-  nextHop: 44,
-  /** ULONG */
-  metric: 84,
-} as const;
-
-/** One route. */
+/** A route. */
 export interface ForwardRow {
   readonly interfaceIndex: number;
   /** Prefix length of the destination; 0 is the default route. */
   readonly destinationLength: number;
   /** All zero where the destination is on the link. */
-  readonly nextHop: SocketAddress;
-}
-
-function decodeForwardRow(view: DataView, offset: number): ForwardRow | null {
-  const nextHop = readSockaddrInet(view, offset + mibIpForwardRow2.nextHop);
-  if (nextHop === null) return null;
-  return {
-    interfaceIndex: view.getUint32(offset + mibIpForwardRow2.interfaceIndex, true),
-    destinationLength: view.getUint8(offset + mibIpForwardRow2.destinationLength),
-    nextHop,
-  };
+  readonly nextHop: AddressPrefix;
 }
 
 /** The rows of a MIB_IPFORWARD_TABLE2. */
-export function decodeForwardTable(bytes: Uint8Array): ForwardRow[] {
-  return decodeMibTable(bytes, mibIpForwardRow2.size, decodeForwardRow);
-}
-
-/** MIB_UNICASTIPADDRESS_ROW, an own address: offsets in bytes and its size. */
-export const mibUnicastIpAddressRow = {
-  size: 80,
-  /** SOCKADDR_INET */
-  address: 0,
-  /** NET_LUID */
-  interfaceLuid: 32,
-  /** NET_IFINDEX */
-  interfaceIndex: 40,
-  /** UINT8 */
-  onLinkPrefixLength: 60,
-} as const;
+export const forwardRows: RowKind<ForwardRow> = {
+  size: mibIpForwardRow2.size,
+  read(view, offset) {
+    const nextHop = readSockaddrInet(view, offset + mibIpForwardRow2.nextHop);
+    return nextHop && {
+      interfaceIndex: view.getUint32(offset + mibIpForwardRow2.interfaceIndex, true),
+      destinationLength: view.getUint8(offset + mibIpForwardRow2.destinationLength),
+      nextHop,
+    };
+  },
+};
 
 /** One of the host's own addresses. */
-export interface UnicastRow extends SocketAddress {
+export interface UnicastRow {
+  readonly address: AddressPrefix;
   readonly interfaceIndex: number;
   readonly interfaceLuid: bigint;
   /** Prefix length of the network that is on the interface's link. */
   readonly onLinkPrefixLength: number;
 }
 
-function decodeUnicastRow(view: DataView, offset: number): UnicastRow | null {
-  const socket = readSockaddrInet(view, offset + mibUnicastIpAddressRow.address);
-  if (socket === null) return null;
-  return {
-    ...socket,
-    interfaceIndex: view.getUint32(offset + mibUnicastIpAddressRow.interfaceIndex, true),
-    interfaceLuid: view.getBigUint64(offset + mibUnicastIpAddressRow.interfaceLuid, true),
-    onLinkPrefixLength: view.getUint8(offset + mibUnicastIpAddressRow.onLinkPrefixLength),
-  };
+/** The rows of a MIB_UNICASTIPADDRESS_TABLE. */
+export const unicastRows: RowKind<UnicastRow> = {
+  size: mibUnicastIpAddressRow.size,
+  read(view, offset) {
+    const address = readSockaddrInet(view, offset + mibUnicastIpAddressRow.address);
+    return address && {
+      address,
+      interfaceIndex: view.getUint32(offset + mibUnicastIpAddressRow.interfaceIndex, true),
+      interfaceLuid: view.getBigUint64(offset + mibUnicastIpAddressRow.interfaceLuid, true),
+      onLinkPrefixLength: view.getUint8(offset + mibUnicastIpAddressRow.onLinkPrefixLength),
+    };
+  },
+};
+
+/** A UDP socket. */
+export interface UdpRow {
+  readonly address: AddressPrefix;
+  readonly port: number;
+  /** The process that has bound it. */
+  readonly pid: number;
 }
 
-/** The rows of a MIB_UNICASTIPADDRESS_TABLE. */
-export function decodeUnicastTable(bytes: Uint8Array): UnicastRow[] {
-  return decodeMibTable(bytes, mibUnicastIpAddressRow.size, decodeUnicastRow);
+/** The rows of a MIB_UDPTABLE_OWNER_PID (4) or MIB_UDP6TABLE_OWNER_PID (6). */
+export function udpRows(family: 4 | 6): RowKind<UdpRow> {
+  const layout = family === 4 ? mibUdpRowOwnerPid : mibUdp6RowOwnerPid;
+  return {
+    size: layout.size,
+    read: (view, offset) => ({
+      address: readAddress(view, offset + layout.localAddr, family),
+      port: view.getUint16(offset + layout.localPort),
+      pid: view.getUint32(offset + layout.owningPid, true),
+    }),
+  };
 }

@@ -1,5 +1,6 @@
 /** The service's side of the service control manager (winsvc.h), over advapi32.dll. */
 import { copyMemory, kernel32, systemDll, toWide, wideAt } from "./kernel32.ts";
+import { serviceStatus, serviceTableEntry } from "./structures.ts";
 
 /** SERVICE_STATUS.dwCurrentState */
 export const SERVICE_STOPPED = 1;
@@ -24,9 +25,6 @@ export const SERVICE_CONTROL_POWEREVENT = 13;
 export const PBT_APMRESUMEAUTOMATIC = 18;
 
 const SERVICE_WIN32_OWN_PROCESS = 0x10;
-const wordsOfStatus = 7;
-/** SERVICE_TABLE_ENTRYW: two pointers. An entry of zeros ends the table. */
-export const serviceTableEntry = { size: 16, serviceName: 0, serviceProc: 8 } as const;
 
 /** SERVICE_STATUS of a service with a process of its own. */
 export interface ServiceStatus {
@@ -39,15 +37,15 @@ export interface ServiceStatus {
   readonly waitHint: number;
 }
 
-/** The bytes of SERVICE_STATUS: seven DWORDs. The checkpoint stays 0: a start that hangs must look as if it hangs. */
+/** The bytes of SERVICE_STATUS. The checkpoint stays 0: a start that hangs must look as if it hangs. */
 export function encodeServiceStatus(status: ServiceStatus): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(wordsOfStatus);
-  words[0] = SERVICE_WIN32_OWN_PROCESS;
-  words[1] = status.state;
-  words[2] = status.controlsAccepted;
-  words[3] = status.exitCode;
-  words[4] = status.serviceExitCode;
-  words[6] = status.waitHint;
+  const words = new Uint32Array(serviceStatus.size / 4);
+  words[serviceStatus.serviceType / 4] = SERVICE_WIN32_OWN_PROCESS;
+  words[serviceStatus.currentState / 4] = status.state;
+  words[serviceStatus.controlsAccepted / 4] = status.controlsAccepted;
+  words[serviceStatus.win32ExitCode / 4] = status.exitCode;
+  words[serviceStatus.serviceSpecificExitCode / 4] = status.serviceExitCode;
+  words[serviceStatus.waitHint / 4] = status.waitHint;
   return words;
 }
 
@@ -146,6 +144,7 @@ export function openServiceControl(): ServiceControl {
     (control, type) => guarded(() => onControl(control, type), ERROR_EXCEPTION_IN_SERVICE),
   );
   const emptyName = toWide(""); // Ignored for a service with a process of its own.
+  // An entry of zeros ends the table.
   const table = new BigUint64Array(2 * serviceTableEntry.size / 8);
   table[serviceTableEntry.serviceName / 8] = Deno.UnsafePointer.value(
     Deno.UnsafePointer.of(emptyName),

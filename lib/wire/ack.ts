@@ -24,6 +24,7 @@ import {
   type RouterKey,
   signatureLength,
   signedMessage,
+  type SyncSigner,
 } from "./keys.ts";
 import type { Action } from "./request.ts";
 
@@ -115,12 +116,6 @@ function toU32(value: number): number {
 
 const signatureContext = "arpflush v2 ack";
 
-/** A host's key as `encodeAck` needs it. */
-export interface HostSigner {
-  readonly publicKey: Uint8Array;
-  readonly sign: (message: Uint8Array) => Uint8Array;
-}
-
 /**
  * The signed bytes of an ack to the request that came under the router's key with the filter given.
  * Throws a RangeError for what the format can't carry; counts over 32 bits are saturated.
@@ -129,7 +124,7 @@ export function encodeAck(
   ack: FlushAck,
   router: RouterKey,
   requestFilter: Uint8Array,
-  signer: HostSigner,
+  signer: SyncSigner,
 ): Uint8Array<ArrayBuffer> {
   const { reports, challenge } = ack;
   if (
@@ -209,7 +204,7 @@ interface UnverifiedAck {
  * time; the signature is left to the caller. Nothing in it is a view of the bytes.
  */
 export function decodeAck(bytes: Uint8Array, request: SentRequest): UnverifiedAck | AckFault {
-  if (bytes.length < ackLength(0)) return "length";
+  // Undefined in a datagram that is too short, which has no ack's length then.
   const count = bytes[offset.count];
   if (count > maxAddresses || bytes.length !== ackLength(count)) return "length";
   if (

@@ -76,8 +76,8 @@ export function parseAddress(text: string): AddressPrefix | null {
 
 /** An IPv4-mapped address (`::ffff:192.0.2.1`, what a dual-stack socket names as source) as IPv4. */
 export function unmapIpv4(address: AddressPrefix): AddressPrefix {
-  const { family, length, bytes } = address;
-  if (family === 4 || length !== 128) return address;
+  const { length, bytes } = address;
+  if (length !== addressBits(6)) return address;
   if (bytes[10] !== 0xff || bytes[11] !== 0xff || bytes.subarray(0, 10).some(Boolean)) {
     return address;
   }

@@ -2,8 +2,9 @@
  * Ed25519 by `node:crypto`, for the service: synchronous, so that nothing can come between the
  * check of a signature and the memory of the request. The sender must not load this file.
  */
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import type { RouterKey } from "./keys.ts";
+import { Buffer } from "node:buffer";
+import { createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
+import { pkcs8Of, type RouterKey, type SyncSigner } from "./keys.ts";
 
 const toBase64Url = (bytes: Uint8Array) =>
   bytes.toBase64({ alphabet: "base64url", omitPadding: true });
@@ -36,27 +37,12 @@ export function isSignedBy(
   return verify(message, signature);
 }
 
-/** Signs by one seed. */
-export interface SyncSigner {
-  /** The 32 bytes that verify what it signs. */
-  readonly publicKey: Uint8Array;
-  sign(message: Uint8Array): Uint8Array;
-}
-
 /** A signer by a seed of 32 bytes. */
 export function createSyncSigner(seed: Uint8Array): SyncSigner {
-  const key = privateKeyOf(seed);
+  const key = createPrivateKey({ key: Buffer.from(pkcs8Of(seed)), format: "der", type: "pkcs8" });
   const { x = "" } = createPublicKey(key).export({ format: "jwk" });
   return {
     publicKey: Uint8Array.fromBase64(x, { alphabet: "base64url" }),
     sign: (message) => new Uint8Array(sign(null, message, key)),
   };
-}
-
-/** PKCS #8 of the seed (RFC 8410) in PEM: a JWK would need the public key with it. */
-function privateKeyOf(seed: Uint8Array): KeyObject {
-  const der = Uint8Array.of(...Uint8Array.fromHex("302e020100300506032b657004220420"), ...seed);
-  return createPrivateKey(
-    `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----\n`,
-  );
 }

@@ -2,13 +2,10 @@
  * Ed25519 by WebCrypto, for the sender: it loads nothing, where `node:crypto` would cost 12 ms
  * before the first datagram.
  */
-import { keyLength } from "./keys.ts";
-
-/** PKCS #8 of an Ed25519 seed, up to the seed (RFC 8410). */
-const pkcs8Head = Uint8Array.fromHex("302e020100300506032b657004220420");
+import { pkcs8Of } from "./keys.ts";
 
 /** Signs by one seed. */
-export interface Signer {
+interface Signer {
   /** The 32 bytes that verify what it signs. */
   readonly publicKey: Uint8Array;
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
@@ -16,10 +13,7 @@ export interface Signer {
 
 /** A signer by a seed of 32 bytes. */
 export async function createSigner(seed: Uint8Array): Promise<Signer> {
-  const pkcs8 = new Uint8Array(pkcs8Head.length + keyLength);
-  pkcs8.set(pkcs8Head);
-  pkcs8.set(seed, pkcs8Head.length);
-  const key = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
+  const key = await crypto.subtle.importKey("pkcs8", pkcs8Of(seed), "Ed25519", true, ["sign"]);
   // The only way to a public key that WebCrypto has.
   const { x } = await crypto.subtle.exportKey("jwk", key);
   if (x === undefined) throw new Error("Cannot compute the public key: the runtime gave none");

@@ -18,7 +18,8 @@ import { readU32 } from "./datagram.ts";
 export const keyLength = 32;
 /** Bytes of an Ed25519 signature. */
 export const signatureLength = 64;
-const keyIdLength = 4;
+/** Bytes of a router's key id. */
+export const keyIdLength = 4;
 /** How many routers' keys a host may list. */
 export const maxRouterKeys = 64;
 
@@ -204,8 +205,8 @@ export function createRouterKey(publicKey: Uint8Array): RouterKey {
 /** The routers' keys that a host obeys. */
 export interface RouterKeys {
   readonly keys: readonly RouterKey[];
-  /** The key with the id in bytes `offset` to `offset + 3`, or undefined. */
-  find(bytes: Uint8Array, offset?: number): RouterKey | undefined;
+  /** The key with an id of 4 bytes, or undefined. */
+  find(id: Uint8Array): RouterKey | undefined;
 }
 
 /**
@@ -233,8 +234,20 @@ export function parseRouterKeys(texts: readonly string[]): RouterKeys {
   });
   return {
     keys: [...byId.values()],
-    find: (bytes, offset = 0) => byId.get(readU32(bytes, offset)),
+    find: (id) => byId.get(readU32(id, 0)),
   };
+}
+
+/** Signs by one seed, at once. */
+export interface SyncSigner {
+  /** The 32 bytes that verify what it signs. */
+  readonly publicKey: Uint8Array;
+  readonly sign: (message: Uint8Array) => Uint8Array;
+}
+
+/** A seed as the runtime imports it: PKCS #8 (RFC 8410). */
+export function pkcs8Of(seed: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(...Uint8Array.fromHex("302e020100300506032b657004220420"), ...seed);
 }
 
 /** What an Ed25519 signature covers: the context's text, one zero byte, then the parts. */
@@ -257,7 +270,7 @@ export const macLength = 16;
  * Computes the MAC over the concatenation of its parts: 16 bytes, which the next call of the same
  * function overwrites.
  */
-type Mac = (...parts: Uint8Array[]) => Uint8Array;
+export type Mac = (...parts: Uint8Array[]) => Uint8Array;
 
 /** A MAC function for one key of any length. Its keyed state is computed once. */
 export function createMac(key: Uint8Array): Mac {

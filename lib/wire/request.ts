@@ -22,6 +22,7 @@ import {
 } from "./datagram.ts";
 import {
   equalConstantTime,
+  keyIdLength,
   macLength,
   type RouterKey,
   signatureLength,
@@ -155,7 +156,7 @@ export type HeaderFault =
 
 /** The first fault of a datagram as a request, in the order of acceptance, or null. */
 export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
-  if (bytes.length < requestLength(0)) return "length";
+  // Undefined in a datagram that is too short, which has no request's length then.
   const count = bytes[offset.count];
   if (count > maxAddresses || bytes.length !== requestLength(count)) return "length";
   if (readU32(bytes, offset.magic) !== datagram.magic) return "magic";
@@ -176,8 +177,10 @@ export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
 
 // What acceptance reads of a datagram without a header fault. All are views of its bytes.
 
-/** Where the key id is. */
-export const requestKeyIdOffset = offset.keyId;
+/** The id of the router's key. */
+export function requestKeyIdOf(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(offset.keyId, offset.keyId + keyIdLength);
+}
 
 /** The request id. */
 export function requestIdOf(bytes: Uint8Array): Uint8Array {
@@ -220,7 +223,7 @@ export function hasRightFilter(bytes: Uint8Array, key: RouterKey): boolean {
 export function parseRequest(bytes: Uint8Array): FlushRequest | null {
   const action = actions[bytes[offset.action]];
   const sender = readTextField(bytes, offset.host);
-  if (action === undefined || sender === null) return null;
+  if (sender === null) return null;
   const addresses: AddressPrefix[] = [];
   for (let i = 0; i < bytes[offset.count]; i++) {
     const at = headerLength + addressLength * i;

@@ -1,13 +1,17 @@
 /** Genuine datagrams of each kind, and the changes that make others of them. */
-import type { HostSigner } from "../../lib/wire/ack.ts";
+import type { AckStatus, FlushAck } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { maxAddresses } from "../../lib/wire/datagram.ts";
-import { signedMessage } from "../../lib/wire/keys.ts";
+import { signedMessage, type SyncSigner } from "../../lib/wire/keys.ts";
 import { type FlushRequest, requestFilterOf } from "../../lib/wire/request.ts";
 import { seededRandom } from "../measure/statistics.ts";
-import { signRequest, type TestRouter } from "../support/datagrams.ts";
+import { createRouter, hostSigner, signAck, signRequest } from "../support/datagrams.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The routers that the attacked host obeys; the attacked sender is the first one's. */
+export const router = createRouter(1);
+export const otherRouter = createRouter(2);
 
 /** Numbers that a seed repeats; not for secrets. */
 export interface Random {
@@ -60,7 +64,7 @@ export const requestKinds: readonly RequestKind[] = [
 ];
 
 /** A signed request of a kind, with an id of its own. One of a service's first ms would be stale. */
-export function genuine(kind: RequestKind, router: TestRouter, created = Date.now() + 1): Bytes {
+export function genuine(kind: RequestKind, created = Date.now() + 1): Bytes {
   return signRequest(router, { ...kind, created });
 }
 
@@ -97,16 +101,12 @@ export function withSignature(bytes: Uint8Array, signature: Uint8Array): Bytes {
 }
 
 /** A copy of a request with a right filter, as whoever has the router's public key makes it. */
-export function withFilter(bytes: Uint8Array, { key }: Pick<TestRouter, "key">): Bytes {
+export function withFilter(bytes: Uint8Array, key = router.key): Bytes {
   return withMac(bytes, key.filterMac(bytes.subarray(0, -16)));
 }
 
 /** A copy of an ack to a request with a right MAC, as whoever has the router's public key makes it. */
-export function withAckMac(
-  bytes: Uint8Array,
-  request: Uint8Array,
-  { key }: Pick<TestRouter, "key">,
-): Bytes {
+export function withAckMac(bytes: Uint8Array, request: Uint8Array, { key } = router): Bytes {
   return withMac(bytes, key.ackMac(bytes.subarray(0, -16), requestFilterOf(request)));
 }
 
@@ -114,13 +114,30 @@ export function withAckMac(
 export function withAckSignature(
   bytes: Uint8Array,
   request: Uint8Array,
-  router: Pick<TestRouter, "key">,
-  signer: HostSigner,
+  signer: SyncSigner,
 ): Bytes {
   const keyed = replaced(bytes, bytes.length - 112, ...signer.publicKey);
   const signedPart = keyed.subarray(0, -80);
   const message = signedMessage("arpflush v2 ack", signedPart, requestFilterOf(request));
-  return withAckMac(withSignature(keyed, signer.sign(message)), request, router);
+  return withAckMac(withSignature(keyed, signer.sign(message)), request);
+}
+
+/** An ack of a status, with what goes with it, by any host that knows the router's public key. */
+export function answerOf(
+  request: Uint8Array,
+  status: AckStatus,
+  random: Random,
+  changes: Partial<FlushAck> = {},
+  signer = hostSigner,
+): Bytes {
+  const isStale = status === "stale";
+  return signAck(request, router, {
+    status,
+    challenge: isStale ? random.bytes(8) : null,
+    ...isStale || status === "failed" ? { reports: [] } : {},
+    ...changes,
+    ...isStale ? { host: "" } : {},
+  }, signer);
 }
 
 /** The order of the curve's base point, little-endian (RFC 8032, 5.1). */
@@ -187,4 +204,33 @@ export function* otherBytes(bytes: Bytes, offset: number, isRight: (value: numbe
   for (let value = 0; value < 256; value++) {
     if (!isRight(value)) yield replaced(bytes, offset, value);
   }
+}
+
+/** A class of forged datagrams. */
+export interface AttackClass {
+  readonly name: string;
+  /** Those of a part of the full attack, 0 to 1; one at least. */
+  readonly datagrams: (part: number) => Iterable<Bytes>;
+}
+
+/** A class of all datagrams that `all` gives; of a part every so many of them. */
+export function every(name: string, all: () => Iterable<Bytes>): AttackClass {
+  return {
+    name,
+    *datagrams(part) {
+      const stride = Math.round(1 / part);
+      let i = 0;
+      for (const bytes of all()) if (i++ % stride === 0) yield bytes;
+    },
+  };
+}
+
+/** A class of so many datagrams in the full attack, each made by chance. */
+export function made(name: string, count: number, make: () => Bytes): AttackClass {
+  return {
+    name,
+    *datagrams(part) {
+      for (let i = 0; i < count * part; i++) yield make();
+    },
+  };
 }

@@ -16,7 +16,7 @@ import type { AckFault } from "../../lib/wire/ack.ts";
 import { smallOrderPoints } from "./datagrams.ts";
 
 /** A router's key as the judge derives it from the 32 bytes of the public one. */
-export interface JudgedKey {
+interface JudgedKey {
   readonly id: Uint8Array;
   readonly filter: Uint8Array;
   readonly ack: Uint8Array;

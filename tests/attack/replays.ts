@@ -1,8 +1,10 @@
 /** Recorded requests sent again: no flush comes of it, and a genuine request still gets through. */
 import { type Bytes, genuine, type Random, requestKinds } from "./datagrams.ts";
-import { type PartOutcome, total } from "./outcome.ts";
+import { type Findings, total } from "./findings.ts";
 import { type Source, Stage } from "./stage.ts";
 
+/** How many in the full attack. */
+const replays = { live: 65_000, fullWindow: 20_000, steppedClock: 15_000 } as const;
 /** Ids that a host remembers at most. */
 const windowCapacity = 4_096;
 /** All of them stale at once find room in a host's table of 64. */
@@ -25,7 +27,7 @@ function eachKind(stage: Stage): Bytes[] {
   return requestKinds.flatMap((kind) =>
     Array.from(
       { length: recordingsOfEachKind },
-      () => genuine(kind, stage.site.router, stage.wall() + 1),
+      () => genuine(kind, stage.wall() + 1),
     )
   );
 }
@@ -61,12 +63,17 @@ async function replay(
 }
 
 /** Live, from another source address, and after a restart of the service. */
-export async function attackWithReplays(wanted: number, random: Random): Promise<PartOutcome> {
+export async function attackWithReplays(part: number, random: Random): Promise<Findings> {
   await using stage = await Stage.start();
   const [router, samePlace, elsewhere] = ["127.0.0.2", "127.0.0.2", "127.0.0.9"]
     .map((address) => stage.open(address));
   const recordings = await record(stage, router);
-  const live = { number: Math.ceil(wanted / 3), recordings, sources: [router, samePlace], random };
+  const live = {
+    number: Math.ceil(part * replays.live / 3),
+    recordings,
+    sources: [router, samePlace],
+    random,
+  };
   let sent = await replay(stage, "live", live);
   sent += await replay(stage, "from another address", { ...live, sources: [elsewhere] });
   const received = [router, samePlace, elsewhere].map((source) => source.received);
@@ -77,26 +84,24 @@ export async function attackWithReplays(wanted: number, random: Random): Promise
   await stage.restart();
   const sources = [router, samePlace, elsewhere];
   sent += await replay(stage, "after a restart", { ...live, sources });
-  return stage.outcome("replays, live, elsewhere, after a restart", sent, {
-    recorded: recordings.length,
-  });
+  return stage.finish({ sent, recorded: recordings.length });
 }
 
 /**
  * With the replay window full: what is in it stays known, a newer genuine request is accepted though
  * it can't be remembered, its copies are stale, and so is an older genuine one.
  */
-export async function attackFullWindow(wanted: number, random: Random): Promise<PartOutcome> {
+export async function attackFullWindow(part: number, random: Random): Promise<Findings> {
   await using stage = await Stage.start();
   const { findings, events } = stage;
   const source = stage.open("127.0.0.2");
   const filling = Array.from(
     { length: windowCapacity },
-    () => genuine(random.pick(fillingKinds), stage.site.router),
+    () => genuine(random.pick(fillingKinds)),
   );
   const recordings = await record(stage, source, filling);
   findings.expect("Warnings of a full window before it is", events.replayWindowFull ?? 0, 0);
-  const common = { number: Math.ceil(wanted / 2), sources: [source], random };
+  const common = { number: Math.ceil(part * replays.fullWindow / 2), sources: [source], random };
   let sent = await replay(stage, "window full", { ...common, recordings });
   const { bytes } = await stage.ask();
   const late = await stage.ask({ created: stage.wall() - 1_000 });
@@ -105,17 +110,17 @@ export async function attackFullWindow(wanted: number, random: Random): Promise<
   const one = { ...common, recordings: [bytes] };
   sent += await replay(stage, "window full, not remembered", one);
   findings.expect("Warnings of a full window", events.replayWindowFull ?? 0, 1);
-  return stage.outcome("replays, window full", sent, { liveIds: windowCapacity });
+  return stage.finish({ sent, liveIds: windowCapacity });
 }
 
 /** While the host's clock is stepped: a seventh of the replays at each station. */
-export async function attackSteppedClock(wanted: number, random: Random): Promise<PartOutcome> {
+export async function attackSteppedClock(part: number, random: Random): Promise<Findings> {
   await using stage = await Stage.start();
   const { moved } = stage;
   const source = stage.open("127.0.0.2");
   let recordings = await record(stage, source);
   let sent = 0;
-  const number = Math.ceil(wanted / 7);
+  const number = Math.ceil(part * replays.steppedClock / 7);
   const station = async (what: string) => {
     sent += await replay(stage, what, { number, recordings, sources: [source], random });
   };
@@ -133,6 +138,6 @@ export async function attackSteppedClock(wanted: number, random: Random): Promis
   moved.bothMs += forgottenAfterMs;
   moved.wallMs = 0;
   await station("back from a day ahead, ids forgotten");
-  const { repeated, stale } = stage.counters.counted;
-  return stage.outcome("replays, clock stepped", sent, { repeated, stale });
+  const { counted: { repeated }, stale } = stage.counters;
+  return stage.finish({ sent, repeated, stale: total(stale) });
 }

@@ -6,19 +6,24 @@
 import { createHash } from "node:crypto";
 import { ackStatuses } from "../../lib/wire/ack.ts";
 import { createRouterKey, signedMessage } from "../../lib/wire/keys.ts";
-import { createRouter, seal, signAck, type TestRouter } from "../support/datagrams.ts";
-import { type AttackClass, every, made } from "./classes.ts";
+import { createRouter, seal, type TestRouter } from "../support/datagrams.ts";
 import {
+  answerOf,
+  type AttackClass,
   type Bytes,
+  every,
   extensions,
   flipped,
   genuine,
   joined,
+  made,
   oneBitFlips,
   otherBytes,
+  otherRouter,
   type Random,
   replaced,
   requestKinds,
+  router,
   smallOrderPoints,
   smallOrderSignature,
   truncations,
@@ -32,17 +37,18 @@ import { isPassword } from "./judge.ts";
 
 /** What forged requests are made with. */
 interface RequestForger {
-  /** The routers that the host obeys, for the classes that need their signatures. */
-  readonly router: TestRouter;
-  readonly otherRouter: TestRouter;
   readonly password: string;
   readonly random: Random;
   /** The id of a request of the router that was accepted a moment ago. */
-  readonly acceptedId: () => Uint8Array;
-  /** The host's challenge, now, for a router. */
-  readonly challengeFor: (router: TestRouter) => Promise<Uint8Array>;
-  /** Challenges for the router by another host and by an earlier start of this one. */
-  readonly foreignChallenges: readonly Uint8Array[];
+  readonly acceptedId: Uint8Array;
+  /** Challenges by a host for a router. */
+  readonly challenges: {
+    /** By this host, a moment ago. */
+    readonly own: Uint8Array;
+    readonly ofOtherRouter: Uint8Array;
+    /** For the router, by another host and by an earlier start of this one. */
+    readonly foreign: readonly Uint8Array[];
+  };
 }
 
 /** Copies of one recording before the next is recorded, so that all of them are fresh. */
@@ -51,46 +57,71 @@ const copiesOfRecording = 500;
 const maxDatagram = 65_507;
 const hourMs = 3_600_000;
 
-/** The classes of forged requests. */
+/** The classes of forged requests; those first whose challenges and id are forgotten first. */
 export function requestClasses(forger: RequestForger): AttackClass[] {
-  return [...outsiderClasses(forger), ...signedClasses(forger), ...insiderClasses(forger)];
+  return [...challengeClasses(forger), ...outsiderClasses(forger), ...signedClasses(forger)]
+    .concat(insiderClasses(forger));
 }
 
 /** A new request of a kind, or of any. */
-function recorder({ router, random }: RequestForger) {
-  return (i = random.below(requestKinds.length)) => genuine(requestKinds[i], router);
+function recorder(random: Random) {
+  return (i = random.below(requestKinds.length)) => genuine(requestKinds[i]);
 }
 
 /** From a request of each kind in turn. */
-function ofEachKind(record: (i: number) => Bytes, of: (bytes: Bytes) => Iterable<Bytes>) {
+function ofEachKind(of: (bytes: Bytes) => Iterable<Bytes>) {
   return function* () {
-    for (let i = 0; i < requestKinds.length; i++) yield* of(record(i));
+    for (const kind of requestKinds) yield* of(genuine(kind));
   };
 }
 
-/** Two bits flipped of a request of each kind; `finish` makes of it what is sent. */
-function twoBitFlips(
-  forger: RequestForger,
-  name: string,
-  share: number,
-  finish: (bytes: Bytes) => Bytes,
-): AttackClass {
-  const record = recorder(forger);
+/** A copy with a right signature and filter. */
+function signed(bytes: Bytes, by = router): Bytes {
+  const copy = bytes.slice();
+  seal(copy, by);
+  return copy;
+}
+
+function challengeClasses({ random, acceptedId, challenges }: RequestForger): AttackClass[] {
+  const record = recorder(random);
+  const challenged = (challenge: Uint8Array) => replaced(record(), 40, ...challenge);
+  return [
+    made(
+      "id of another request, signed",
+      10_000,
+      () => signed(replaced(record(), 20, ...acceptedId)),
+    ),
+    made(
+      "this host's challenge for another router, signed",
+      10_000,
+      () => signed(challenged(challenges.ofOtherRouter)),
+    ),
+    made(
+      "this host's challenge, wrong signature",
+      20_000,
+      () => withFilter(challenged(challenges.own)),
+    ),
+    made(
+      "challenge of another host or start, signed",
+      20_000,
+      () => signed(challenged(random.pick(challenges.foreign))),
+    ),
+    made(
+      "challenge that nobody made, signed",
+      10_000,
+      () => signed(challenged(random.bytes(8))),
+    ),
+  ];
+}
+
+function outsiderClasses({ password, random }: RequestForger): AttackClass[] {
+  const record = recorder(random);
+  let recorded = record(0);
   let used = 0;
-  let recorded: Bytes = record(0);
-  const make = () => {
-    if (used % copiesOfRecording === 0) {
-      recorded = record(used / copiesOfRecording % requestKinds.length);
-    }
-    used++;
-    return finish(twoBitFlip(recorded, forger.random));
-  };
-  return { name, share, make };
-}
-
-function outsiderClasses(forger: RequestForger): AttackClass[] {
-  const { router, password, random } = forger;
-  const record = recorder(forger);
+  function twoBits() {
+    if (used++ % copiesOfRecording === 0) recorded = record();
+    return twoBitFlip(recorded, random);
+  }
   function* lengths() {
     for (let length = 0; length <= 2_000; length++) {
       yield random.bytes(length);
@@ -134,10 +165,10 @@ function outsiderClasses(forger: RequestForger): AttackClass[] {
   }
   const tooLong = () => joined(record(), random.bytes(maxDatagram - 2_000 + random.below(700)));
   return [
-    every("truncated", ofEachKind(record, truncations)),
-    every("extended", ofEachKind(record, (bytes) => extensions(bytes, random, 2_000))),
-    every("one bit flipped", ofEachKind(record, oneBitFlips)),
-    twoBitFlips(forger, "two bits flipped", 130_000, (bytes) => bytes),
+    every("truncated", ofEachKind(truncations)),
+    every("extended", ofEachKind((bytes) => extensions(bytes, random, 2_000))),
+    every("one bit flipped", ofEachKind(oneBitFlips)),
+    made("two bits flipped", 130_000, twoBits),
     made("wrong filter", 20_000, wrongFilter),
     every("every length to 2,000", lengths),
     every("wrong password", () => nearPasswords().filter((bytes) => !isPassword(bytes, password))),
@@ -157,16 +188,10 @@ function versionOne(random: Random): Bytes {
   return bytes.fill(0, 39, 48);
 }
 
-function signedClasses(forger: RequestForger): AttackClass[] {
-  const { router, otherRouter, random, acceptedId } = forger;
-  const record = recorder(forger);
-  const signed = (bytes: Bytes, by = router) => {
-    const copy = bytes.slice();
-    seal(copy, by);
-    return copy;
-  };
+function signedClasses({ random }: RequestForger): AttackClass[] {
+  const record = recorder(random);
   const allSigned = (of: (bytes: Bytes) => Iterable<Bytes>) =>
-    ofEachKind(record, function* (bytes) {
+    ofEachKind(function* (bytes) {
       for (const changed of of(bytes)) yield signed(changed);
     });
   function* reserved(bytes: Bytes) {
@@ -205,8 +230,6 @@ function signedClasses(forger: RequestForger): AttackClass[] {
     () => replaced(record(), 48 + 10 + random.below(54), 1 + random.below(255)),
   ];
   const isNot = (right: number) => (value: number) => value === right;
-  const challenged = (challenge: Uint8Array) => signed(replaced(record(), 40, ...challenge));
-  let ofOther: Uint8Array = new Uint8Array(8);
   return [
     every("foreign version, signed", allSigned((bytes) => otherBytes(bytes, 4, isNot(2)))),
     every("foreign type, signed", allSigned((bytes) => otherBytes(bytes, 5, isNot(1)))),
@@ -214,23 +237,6 @@ function signedClasses(forger: RequestForger): AttackClass[] {
     every("n that lies, signed", allSigned((bytes) => otherBytes(bytes, 38, isNot(bytes[38])))),
     made("host bits set, signed", 10_000, hostBits),
     made("contradictory, signed", 10_000, () => signed(random.pick(contradictions)())),
-    made(
-      "id of another request, signed",
-      10_000,
-      () => signed(replaced(record(), 20, ...acceptedId())),
-    ),
-    made(
-      "challenge of another host or start, signed",
-      20_000,
-      () => challenged(random.pick(forger.foreignChallenges)),
-    ),
-    made("challenge that nobody made, signed", 10_000, () => challenged(random.bytes(8))),
-    {
-      name: "this host's challenge for another router, signed",
-      prepare: async () => void (ofOther = await forger.challengeFor(otherRouter)),
-      share: 10_000,
-      make: () => challenged(ofOther),
-    },
     made("signed by a router that isn't listed", 20_000, () => {
       const stranger = createRouter(3 + random.below(100));
       return signed(replaced(record(), 8, ...stranger.key.id), stranger);
@@ -238,10 +244,8 @@ function signedClasses(forger: RequestForger): AttackClass[] {
   ];
 }
 
-function insiderClasses(forger: RequestForger): AttackClass[] {
-  const { router, otherRouter, random } = forger;
-  const record = recorder(forger);
-  const filtered = (bytes: Bytes) => withFilter(bytes, router);
+function insiderClasses({ random }: RequestForger): AttackClass[] {
+  const record = recorder(random);
   const signature = (bytes: Bytes) => bytes.slice(-80, -16);
   const body = (bytes: Bytes) => bytes.subarray(0, -80);
   const stranger = createRouter(200);
@@ -263,81 +267,66 @@ function insiderClasses(forger: RequestForger): AttackClass[] {
     (bytes) => router.sign(body(bytes)),
     (bytes) => router.sign(bytes.subarray(0, -16)),
   ];
-  const filteredWith = (sign: (bytes: Bytes) => Uint8Array) => {
+  /** Under a right filter, with a signature that `sign` makes. */
+  const filtered = (name: string, count: number, sign: (bytes: Bytes) => Uint8Array) =>
+    made(name, count, () => {
+      const bytes = record();
+      return withFilter(withSignature(bytes, sign(bytes)));
+    });
+  function twoBits() {
     const bytes = record();
-    return filtered(withSignature(bytes, sign(bytes)));
-  };
+    // At least one of both is no bit of the filter, which is made anew.
+    for (;;) {
+      const changed = twoBitFlip(bytes, random);
+      const first = changed.findIndex((byte, i) => byte !== bytes[i]);
+      if (first < bytes.length - 16) return withFilter(changed);
+    }
+  }
   function smallOrderKey() {
     const { point, key } = random.pick(small);
     const bytes = withSignature(
       replaced(record(), 8, ...key.id),
       smallOrderSignature(random.pick([point, smallOrderPoints[0]])),
     );
-    return withFilter(bytes, { key });
+    return withFilter(bytes, key);
   }
   function otherTime() {
     const away = (1 + random.below(1_000)) * random.pick([-hourMs, hourMs]);
     const created = new Uint8Array(8);
     new DataView(created.buffer).setBigUint64(0, BigInt(Date.now() + away));
-    return filtered(replaced(record(), 12, ...random.pick([created, random.bytes(8)])));
+    return withFilter(replaced(record(), 12, ...random.pick([created, random.bytes(8)])));
   }
-  let challenge: Uint8Array = new Uint8Array(8);
+  // Of requests that ask for an ack without reports.
+  const ack = () => answerOf(record(1 + 3 * random.below(2)), random.pick(ackStatuses), random);
   return [
     every(
       "one bit flipped, right filter", // The filter's own bits are the outsiders'.
-      ofEachKind(record, function* (bytes) {
-        for (let bit = 0; bit < 8 * (bytes.length - 16); bit++) yield filtered(flipped(bytes, bit));
+      ofEachKind(function* (bytes) {
+        for (let bit = 0; bit < 8 * (bytes.length - 16); bit++) {
+          yield withFilter(flipped(bytes, bit));
+        }
       }),
     ),
-    made("two bits flipped, right filter", 100_000, () => {
-      let changed: Bytes;
-      const bytes = record();
-      // One of both is no bit of the filter, which is made anew.
-      do changed = twoBitFlip(bytes, random); while (
-        bytes.length - 16 <= changed.findIndex((byte, i) => byte !== bytes[i])
-      );
-      return filtered(changed);
-    }),
-    made(
-      "another listed router's signature",
-      30_000,
-      () => filteredWith(signedAs(rightMessage, otherRouter)),
-    ),
-    made(
+    made("two bits flipped, right filter", 100_000, twoBits),
+    filtered("another listed router's signature", 30_000, signedAs(rightMessage, otherRouter)),
+    filtered(
       "a stranger's signature under this router's id",
       30_000,
-      () => filteredWith(signedAs(rightMessage, stranger)),
+      signedAs(rightMessage, stranger),
     ),
-    made(
-      "signature with S + L",
-      30_000,
-      () => filteredWith((bytes) => withSPlusOrder(signature(bytes))),
-    ),
-    made(
+    filtered("signature with S + L", 30_000, (bytes) => withSPlusOrder(signature(bytes))),
+    filtered(
       "signature of small order",
       20_000,
-      () => filteredWith(() => smallOrderSignature(random.pick(smallOrderPoints))),
+      () => smallOrderSignature(random.pick(smallOrderPoints)),
     ),
     made("key of small order", 20_000, smallOrderKey),
     made("other created, old or ahead", 30_000, otherTime),
-    {
-      name: "this host's challenge, wrong signature",
-      prepare: async () => void (challenge = await forger.challengeFor(router)),
-      share: 20_000,
-      make: () => filtered(replaced(record(), 40, ...challenge)),
-    },
-    made("an ack", 10_000, () => {
-      const request = record(1 + 3 * random.below(2));
-      const status = random.pick(ackStatuses);
-      const isStale = status === "stale";
-      const challenge = isStale ? random.bytes(8) : null;
-      const host = isStale ? "" : "SQL01";
-      return signAck(request, router, { status, reports: [], challenge, host });
-    }),
-    made(
+    made("an ack", 10_000, ack),
+    filtered(
       "right filter, wrong signature",
-      150_000,
-      () => filteredWith(random.pick(wrongSignatures)),
+      285_000,
+      (bytes) => random.pick(wrongSignatures)(bytes),
     ),
   ];
 }

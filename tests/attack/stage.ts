@@ -4,44 +4,24 @@
  */
 import { parseSettingsText } from "../../lib/config/file.ts";
 import { defaultSettings } from "../../lib/config/settings.ts";
-import { createMemoryCache } from "../../lib/neighbors/memory.ts";
 import { type RunningService, startService } from "../../lib/service/running_service.ts";
 import { systemTime } from "../../lib/time.ts";
 import type { FlushAck } from "../../lib/wire/ack.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { idLength, offsets } from "../../lib/wire/datagram.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
-import { until } from "../support/command.ts";
-import { createRouter, readAck, signRequest, type TestRouter } from "../support/datagrams.ts";
-import type { Bytes } from "./datagrams.ts";
-import { type JudgedHost, type JudgedKey, judgedKey } from "./judge.ts";
-import { count, Findings, type PartOutcome, total } from "./outcome.ts";
+import { emptyCache } from "../support/empty_cache.ts";
+import { readAck, signRequest } from "../support/datagrams.ts";
+import { type Bytes, otherRouter, router } from "./datagrams.ts";
+import { count, Findings, total } from "./findings.ts";
+import { type JudgedHost, judgedKey } from "./judge.ts";
 
-/** Two routers, the key of one in a file, and a port. */
-export interface Site extends AsyncDisposable {
-  readonly router: TestRouter;
-  readonly otherRouter: TestRouter;
-  /** The router's key, and the other's. */
-  readonly judged: readonly [JudgedKey, JudgedKey];
-  readonly folder: string;
-  readonly keyPath: string;
-  readonly port: number;
-}
-
-/** Makes a folder with the key. */
-export async function openSite(): Promise<Site> {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-attack-" });
-  const [router, otherRouter] = [createRouter(1), createRouter(2)];
-  const keyPath = `${folder}/key`;
-  await Deno.writeTextFile(keyPath, `${router.secretText}\n`, { mode: 0o600 });
+/** A UDP port of the loopback that is free now. */
+export function freePort(): number {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const { port } = socket.addr as Deno.NetAddr;
   socket.close();
-  return {
-    ...{ router, otherRouter, folder, keyPath, port },
-    judged: [judgedKey(router.key.publicKey), judgedKey(otherRouter.key.publicKey)],
-    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
-  };
+  return port;
 }
 
 /** One source address and port, and what it sent to the service and got from it. */
@@ -65,6 +45,7 @@ const volley = { maxDatagrams: 64, maxBytes: 140_000 } as const;
 /** What the kernel counts for a datagram beside twice its bytes. */
 const overhead = 1_280;
 const timeoutMs = 30_000;
+const idOf = (bytes: Uint8Array) => bytes.slice(offsets.id, offsets.id + idLength);
 
 /** One part of the attack on the service. Disposing of it stops the service. */
 export class Stage implements AsyncDisposable {
@@ -75,33 +56,28 @@ export class Stage implements AsyncDisposable {
   /** How far the service's clocks are ahead: both, and the wall clock alone. */
   readonly moved = { bothMs: 0, wallMs: 0 };
   /** The id of the last genuine request that was accepted. */
-  latestId: Uint8Array = new Uint8Array(16);
+  latestId = new Uint8Array(idLength);
   /** Genuine requests that the service must have accepted since its start. */
   accepted = 0;
   /** What the judge knows of this host. */
-  readonly judgedHost: JudgedHost;
+  readonly judgedHost: JudgedHost = {
+    keys: [router, otherRouter].map(({ key }) => judgedKey(key.publicKey)),
+    isChallenge: (challenge, { id }) => this.#challenges.has(`${id.toHex()} ${challenge.toHex()}`),
+    isKnownId: (id) => id.toHex() === this.latestId.toHex(),
+  };
   /** Challenges that this start of the host has told, behind the router's key id. */
   readonly #challenges = new Set<string>();
+  readonly #port = freePort();
   readonly #sources: Source[] = [];
   #service: RunningService | null = null;
   /** Datagrams to the service, and acks from it, before its last start. */
   #before = { sent: 0, received: 0 };
   #heard: (answer: Uint8Array) => void = () => {};
-  readonly #genuine: Source;
-
-  private constructor(readonly site: Site) {
-    this.#genuine = this.open("127.0.0.1", (answer) => this.#heard(answer));
-    this.judgedHost = {
-      keys: site.judged,
-      isChallenge: (challenge, { id }) =>
-        this.#challenges.has(`${id.toHex()} ${challenge.toHex()}`),
-      isKnownId: (id) => id.toHex() === this.latestId.toHex(),
-    };
-  }
+  readonly #genuine = this.open("127.0.0.1", (answer) => this.#heard(answer));
 
   /** Starts the service. */
   static async start(): Promise<Stage> {
-    const stage = new Stage(await openSite());
+    const stage = new Stage();
     await stage.restart();
     return stage;
   }
@@ -112,10 +88,9 @@ export class Stage implements AsyncDisposable {
     this.#before = { sent: this.#sum("sent"), received: this.#sum("received") };
     this.accepted = 0;
     this.#challenges.clear();
-    const { router, otherRouter } = this.site;
     const settings = {
       ...defaultSettings(),
-      Port: this.site.port,
+      Port: this.#port,
       Listen: [parsePrefix("127.0.0.1")],
       RouterKeys: [router.publicText, otherRouter.publicText],
       Password: this.password,
@@ -127,7 +102,7 @@ export class Stage implements AsyncDisposable {
     this.#service = await startService({
       load: () => ({ settings, origins }),
       configureLog: () => (event) => count(this.events, event),
-      openCache: () => Promise.resolve(createMemoryCache()),
+      openCache: () => Promise.resolve(emptyCache),
       // The attacker's address is this machine's own as well, and the host itself is always let in.
       readAddresses: () => [],
       time: {
@@ -149,7 +124,7 @@ export class Stage implements AsyncDisposable {
   /** Opens a source at an own address, on a port that the system chooses. */
   open(address: string, receive: (bytes: Uint8Array) => void = () => {}): Source {
     const socket = Deno.listenDatagram({ transport: "udp", hostname: address, port: 0 });
-    const to = { transport: "udp", hostname: "127.0.0.1", port: this.site.port } as const;
+    const to = { transport: "udp", hostname: "127.0.0.1", port: this.#port } as const;
     const source: Source = {
       name: `${address} port ${(socket.addr as Deno.NetAddr).port}`,
       ...{ sent: 0, sentBytes: 0, received: 0, receivedBytes: 0, maxExcess: 0 },
@@ -179,9 +154,9 @@ export class Stage implements AsyncDisposable {
 
   /** Waits until the service has judged everything that was sent, and its acks are here. */
   async settle(): Promise<void> {
-    const { counted, refused } = this.counters;
+    const { counted, refused, stale } = this.counters;
     const isSettled = () =>
-      counted.accepted + counted.repeated + counted.stale + total(refused) ===
+      counted.accepted + counted.repeated + total(stale) + total(refused) ===
         this.#sum("sent") - this.#before.sent &&
       counted.acksSent === this.#sum("received") - this.#before.received;
     const end = performance.now() + timeoutMs;
@@ -226,40 +201,50 @@ export class Stage implements AsyncDisposable {
   }
 
   /** The challenge that the host tells a router now. */
-  async challengeFor(router: TestRouter): Promise<Uint8Array> {
-    const { ack: { challenge } } = await this.#exchange({ created: 0 }, router);
+  async challengeFor(by: typeof router): Promise<Uint8Array> {
+    const { ack: { challenge } } = await this.#exchange({ created: 0 }, by);
     if (challenge === null) throw new Error("A request of 1970 was not stale");
     return challenge;
   }
 
-  async #exchange(changes: Partial<FlushRequest>, router = this.site.router) {
-    const bytes = signRequest(router, changes);
-    const idOf = (bytes: Uint8Array) => bytes.subarray(offsets.id, offsets.id + idLength).toHex();
-    let ack: FlushAck | null = null;
+  async #exchange(changes: Partial<FlushRequest>, by = router) {
+    const bytes = signRequest(by, changes);
+    const id = idOf(bytes);
+    const { promise, resolve, reject } = Promise.withResolvers<FlushAck>();
     this.#heard = (answer) => {
-      if (ack !== null || idOf(answer) !== idOf(bytes)) return;
-      const { status } = ack = readAck(answer, bytes, router);
+      if (idOf(answer).toHex() !== id.toHex()) return;
+      const ack = readAck(answer, bytes, by);
       // Of a flush that is held down the end is waited for.
-      if (status === "pending") ack = null;
+      if (ack.status !== "pending") resolve(ack);
     };
-    // In copies, as the host may be busy.
-    const copy = () => void this.#genuine.send(bytes);
-    const copies = setInterval(copy, 1_000);
-    try {
-      copy();
-      await until(() => ack !== null, "a genuine request is acknowledged", timeoutMs);
-    } finally {
-      clearInterval(copies);
-    }
+    const limit = setTimeout(() => reject(new Error("No ack to a genuine request")), timeoutMs);
+    // Once: a copy of one that can't be remembered would be stale.
+    await this.#genuine.send(bytes);
+    const ack = await promise.finally(() => clearTimeout(limit));
     await this.settle();
-    const heard = ack as unknown as FlushAck;
-    if (heard.challenge !== null) {
-      this.#challenges.add(`${router.key.idText} ${heard.challenge.toHex()}`);
+    // A next request has to be of a later millisecond, or a full window calls it stale.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    if (ack.challenge !== null) {
+      this.#challenges.add(`${by.key.idText} ${ack.challenge.toHex()}`);
     } else {
       this.accepted++;
-      this.latestId = bytes.slice(20, 36);
+      this.latestId = id;
     }
-    return { bytes, ack: heard };
+    return { bytes, ack };
+  }
+
+  /** The findings, after the last check: nobody may ever have got more than two acks for a datagram. */
+  finish(figures: Readonly<Record<string, number>>): Findings {
+    const { findings } = this;
+    for (const { name, maxExcess } of this.#sources) {
+      findings.expect(`Bytes sent to ${name} beyond twice what it had sent`, maxExcess, 0);
+    }
+    Object.assign(findings.figures, figures, {
+      bytesToService: this.#sum("sentBytes"),
+      bytesFromService: this.#sum("receivedBytes"),
+    });
+    findings.datagrams = this.datagrams;
+    return findings;
   }
 
   /** All datagrams so far, to the service and from it. */
@@ -267,25 +252,8 @@ export class Stage implements AsyncDisposable {
     return this.#sum("sent") + this.#sum("received");
   }
 
-  /** The outcome, after the last check: nobody may ever have got more than two acks for a datagram. */
-  outcome(part: string, sent: number, figures: PartOutcome["figures"]): PartOutcome {
-    for (const { name, maxExcess } of this.#sources) {
-      this.findings.expect(`Bytes sent to ${name} beyond twice what it had sent`, maxExcess, 0);
-    }
-    return {
-      ...{ part, sent, faults: this.findings.faults },
-      datagrams: this.datagrams,
-      figures: {
-        ...figures,
-        bytesToService: this.#sum("sentBytes"),
-        bytesFromService: this.#sum("receivedBytes"),
-      },
-    };
-  }
-
   async [Symbol.asyncDispose]() {
     await this.#service?.stop();
     this.#sources.forEach(({ close }) => close());
-    await this.site[Symbol.asyncDispose]();
   }
 }

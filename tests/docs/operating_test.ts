@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { askedText, askVerdicts } from "../../lib/ask/verdicts.ts";
-import { hostStates, stateText } from "../../lib/sender/verdict.ts";
+import { askVerdicts } from "../../lib/ask/verdicts.ts";
+import { askedText, stateText } from "../../lib/sender/summary.ts";
+import { hostStates } from "../../lib/sender/verdict.ts";
 import { parsePrefix } from "../../lib/wire/addresses.ts";
 
 const page = Deno.readTextFileSync(new URL("../../docs/operating.md", import.meta.url));

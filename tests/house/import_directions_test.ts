@@ -128,7 +128,7 @@ Deno.test("the sender loads no other room, and no node: module before it sends",
   const others = loaded.filter((path) => path.startsWith("lib/") && !rooms.includes(roomOf(path)));
   assert.deepEqual(others, ["lib/ask/verdicts.ts"]);
   // What only reports need comes later, too.
-  const later = ["report", "json_report", "table", "syslog", "help", "history", "run_files"];
+  const later = ["report", "summary", "table", "syslog", "help", "history", "run_files"];
   for (const path of [...later.map((name) => `lib/sender/${name}.ts`), "lib/files.ts"]) {
     assert.ok(graph.has(path) && !loaded.includes(path), path);
   }

@@ -18,7 +18,7 @@ import {
 
 const priorities = { r1: 150, r2: 100 };
 /** What keepalived tells: the daemon by its FIFO, or a script that it starts. */
-export type Way = "arpflush-router" | "notify_master";
+type Way = "arpflush-router" | "notify_master";
 
 interface LabSettings {
   readonly way: Way;

@@ -1,7 +1,8 @@
 /** Starts what is measured: ArpFlush and its peers, each a process of its own. */
 import { type CommandLine, linesOf, run } from "../support/command.ts";
-import { programLine } from "../support/programs.ts";
-import { derivedKeys } from "./requests.ts";
+import { programLine, type ServiceProcess } from "../support/programs.ts";
+import { type FaultyHost, type Host, keyFile, openFaultyHost, openSegment } from "../net/chain.ts";
+import { derivedKeys, openRequestSocket, type RequestSocket } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;
 const programs = ["serve", "ask", "flood", "first", "resolve"] as const;
@@ -13,23 +14,16 @@ export async function compilePeers(folder: string): Promise<void> {
   }
 }
 
-/** A kind of receiver: its name in tables and its command line without port and counts. */
-export interface Receiver {
-  readonly name: string;
-  readonly line: CommandLine;
+const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
+
+/** The command line of a receiver of peers/serve.ts, without port and counts. */
+export function denoReceiver(kind: "arpflush" | "filter" | "signature" | "bare"): CommandLine {
+  return [...deno, `${sources}/serve.ts`, kind];
 }
 
-/** A receiver of peers/serve.ts. */
-export function denoReceiver(
-  kind: "arpflush" | "filter" | "signature" | "bare",
-  name: string,
-): Receiver {
-  const entry = `${sources}/serve.ts`;
-  return { name, line: [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", entry, kind] };
-}
-
-export function cReceiver(folder: string): Receiver {
-  return { name: "C loop", line: [`${folder}/serve`] };
+/** The same of peers/serve.c. */
+export function cReceiver(folder: string): CommandLine {
+  return [`${folder}/serve`];
 }
 
 /** Python's own path, so that the shim of a version manager isn't measured with it. */
@@ -38,16 +32,13 @@ export async function findPython(): Promise<string> {
 }
 
 /** Many hosts in one process: see peers/hosts.ts. */
-export function manyHosts(argv: CommandLine): Receiver {
-  const line = [...argv, Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests"];
-  return { name: "hosts", line: [...line, `${sources}/hosts.ts`] };
+export function manyHosts(argv: CommandLine): CommandLine {
+  return [...argv, ...deno, `${sources}/hosts.ts`];
 }
 
-/** The sender of the packed folder where a section prepared one, else of the checkout. */
-export async function senderLine(folder: string, args: readonly string[]): Promise<CommandLine> {
-  const launcher = `${folder}/packed/arpflush`;
-  const isPacked = await Deno.stat(launcher).then(() => true, () => false);
-  return isPacked ? [launcher, ...args] : programLine("sender", args);
+/** The sender of a packed folder, null: of the checkout. */
+export function senderLine(packed: string | null, args: readonly string[]): CommandLine {
+  return packed === null ? programLine("sender", args) : [`${packed}/arpflush`, ...args];
 }
 
 /** A receiver that listens. Disposing of it kills it. */
@@ -58,10 +49,10 @@ interface RunningReceiver extends AsyncDisposable {
 
 /** Starts a receiver with its last arguments, the port first; resolves when it listens. */
 export async function startReceiverProcess(
-  { line }: Receiver,
+  receiver: CommandLine,
   ...numbers: readonly (number | string)[]
 ): Promise<RunningReceiver> {
-  const [program, ...args] = [...line, ...numbers.map(String)];
+  const [program, ...args] = [...receiver, ...numbers.map(String)];
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped" }).spawn();
   const { filter, ack } = derivedKeys();
   const keys = new Blob([`${filter.toHex()}\n${ack.toHex()}\n`]);
@@ -69,7 +60,7 @@ export async function startReceiverProcess(
   await keys.stream().pipeTo(child.stdin).catch(() => {});
   const lines = linesOf(child.stdout);
   const nextLine = async () => (await lines.next()).value ?? "";
-  if (await nextLine() !== "ready") throw new Error(`Cannot start ${line.join(" ")}`);
+  if (await nextLine() !== "ready") throw new Error(`Cannot start ${receiver.join(" ")}`);
   return {
     result: nextLine(),
     [Symbol.asyncDispose]: async () => {
@@ -81,4 +72,35 @@ export async function startReceiverProcess(
       await child.status;
     },
   };
+}
+
+/** The address of the host of `openMeasuredService`. */
+export const measuredHost = "192.0.2.100";
+
+/** A service that runs on a host of a segment of its own. Disposing of it ends all of it. */
+interface MeasuredService extends AsyncDisposable {
+  readonly host: Host;
+  readonly faulty: FaultyHost;
+  readonly service: ServiceProcess;
+  readonly pid: number;
+  /** Asks it as the router that it obeys. */
+  readonly socket: RequestSocket;
+}
+
+/** Starts a service with these lines of settings. */
+export async function openMeasuredService(
+  name: string,
+  settings: readonly string[],
+): Promise<MeasuredService> {
+  await using parts = new AsyncDisposableStack();
+  const segment = parts.use(await openSegment());
+  const host = await segment.host();
+  const faulty = parts.use(await openFaultyHost(host, name));
+  const service = parts.use(await faulty.startService(settings));
+  await service.line(/Started/);
+  const pid = await faulty.pid();
+  const socket = parts.use(openRequestSocket(await Deno.readTextFile(keyFile), measuredHost));
+  const opened = parts.move();
+  const end = () => opened.disposeAsync();
+  return { host, faulty, service, pid, socket, [Symbol.asyncDispose]: end };
 }

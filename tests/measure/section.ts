@@ -8,12 +8,12 @@ export interface Section {
   readonly about: string;
   /** Programs without which nothing is measured. @default none */
   readonly needs?: readonly string[];
-  /** Whether `run` is called outside of the namespaces made for the section. @default false */
-  readonly runsOutside?: boolean;
+  /** Whether it measures the folder that `deno task pack` makes. @default false */
+  readonly isPacked?: boolean;
+  /** Whether it is a lab: it makes its namespaces itself, and is packed. @default false */
+  readonly isLab?: boolean;
   /** The picture that the section writes beside its table, in docs/. @default none */
   readonly picture?: { readonly file: string; readonly alt: string };
-  /** Makes files ready in the context's folder, outside of the namespaces, with a network. */
-  readonly prepare?: (folder: string) => Promise<void>;
   readonly run: (context: Context) => Promise<readonly Row[]>;
 }
 
@@ -21,6 +21,8 @@ export interface Section {
 export interface Context {
   /** For files, and with the compiled peers (peers.ts). */
   readonly folder: string;
+  /** The packed folder if the section asks for it; null where the checkout is measured. */
+  readonly packed: string | null;
   /** Tiny numbers: they show that the section works and its promises hold, no more. */
   readonly quick: boolean;
   /** For whatever the section draws at random. */
@@ -38,6 +40,13 @@ interface Limits {
   readonly max?: number;
 }
 
+interface Bounds {
+  /** What it should be. */
+  readonly goal?: Limits;
+  /** What it must be: beyond these the tool ends with status 1. */
+  readonly promise?: Limits;
+}
+
 /** A figure. */
 export interface Row extends Bounds {
   readonly what: string;
@@ -50,13 +59,6 @@ export interface Row extends Bounds {
   readonly ratio?: number;
 }
 
-interface Bounds {
-  /** What it should be. */
-  readonly goal?: Limits;
-  /** What it must be: beyond these the tool ends with status 1. */
-  readonly promise?: Limits;
-}
-
 /** A row of one reading. */
 export const figure = (what: string, value: number, unit = "", limits: Bounds = {}): Row => ({
   ...{ what, value, unit },
@@ -64,21 +66,21 @@ export const figure = (what: string, value: number, unit = "", limits: Bounds = 
 });
 
 /** All repetitions of one measurement. */
-interface Samples {
+export interface Samples<Value = number> {
   readonly what: string;
-  readonly values: readonly number[];
+  readonly values: readonly Value[];
 }
 
 /**
  * Measures subjects in turn, so that what slows the machine for a while slows them alike; gives what
  * came of each. Rounds before round 0 warm up.
  */
-export async function inTurn<Subject extends { readonly what: string }>(
+export async function inTurn<Subject extends { readonly what: string }, Value>(
   subjects: readonly Subject[],
   rounds: { readonly warmUp?: number; readonly count: number },
-  measure: (subject: Subject) => Promise<number>,
-): Promise<Samples[]> {
-  const samples = subjects.map(({ what }) => ({ what, values: [] as number[] }));
+  measure: (subject: Subject) => Promise<Value>,
+): Promise<Samples<Value>[]> {
+  const samples = subjects.map(({ what }) => ({ what, values: [] as Value[] }));
   for (let round = -(rounds.warmUp ?? 0); round < rounds.count; round++) {
     for (const [i, subject] of subjects.entries()) {
       const value = await measure(subject);
@@ -111,24 +113,13 @@ function isWithin({ value, ratio }: Row, { min = -Infinity, max = Infinity }: Li
 /** A line for each promise that the rows break. */
 export function brokenPromises(rows: readonly Row[]): string[] {
   return rows.filter((row) => row.promise !== undefined && !isWithin(row, row.promise))
-    .map((row) => `${row.what}: ${cellsOf(row).slice(1).filter((cell) => cell !== "").join(", ")}`);
+    .map((row) => `${row.what}: ${figureText(row)}, ${limitText(row)}`);
 }
 
-/** What `cellsOf` gives. */
-export const columns = ["what", "figure", "peer", "ratio", "limit"] as const;
-
-/** A row as the cells of its table. */
-export function cellsOf(row: Row): string[] {
-  const { what, value, unit, middleHalf, peer = "", ratio } = row;
+/** A row's value with unit and middle half. */
+function figureText({ value, unit, middleHalf }: Row): string {
   const figure = `${formatNumber(value)}${/^[%/]/.test(unit) ? "" : " "}${unit}`.trim();
-  const spread = middleHalf === undefined ? "" : ` (${middleHalf.map(formatNumber).join("–")})`;
-  return [
-    what,
-    figure + spread,
-    peer,
-    ratio === undefined ? "" : ratio.toFixed(Math.abs(ratio - 1) < 0.01 ? 3 : 2),
-    limitText(row),
-  ];
+  return figure + (middleHalf === undefined ? "" : ` (${middleHalf.map(formatNumber).join("–")})`);
 }
 
 /** A row's limits, and whether it is beyond them. */
@@ -146,36 +137,22 @@ function limitText(row: Row): string {
 }
 
 /**
- * A section's table, in columns of equal width. Those without a text are left out; the peer goes into the
- * column of ratios: into its head if all rows have the same one. `parseTable` reads it back.
+ * A section's table, in columns of equal width. Those without a text are left out; the peer goes into
+ * the column of ratios: into its head if all rows have the same one.
  */
-export function tableText(rows: readonly (readonly string[])[]): string {
-  const peers = new Set(rows.filter(([, , , ratio]) => ratio !== "").map(([, , peer]) => peer));
-  const [common] = peers.size === 1 ? peers : [null];
-  const head = ["what", "figure", common === null ? "ratio" : `ratio to ${common}`, "limit"];
-  const body = rows.map(([what, figure, peer, ratio, limit]) => {
-    const beside = ratio === "" ? peer : peer === common ? ratio : `${ratio} to ${peer}`;
-    return [what, figure, beside, limit];
-  });
+export function tableText(rows: readonly Row[]): string {
+  const peers = new Set(rows.flatMap(({ peer, ratio }) => ratio === undefined ? [] : [peer]));
+  const [common] = peers.size === 1 ? peers : [];
+  const ratioText = ({ peer, ratio }: Row) => {
+    if (ratio === undefined) return "";
+    const text = ratio.toFixed(Math.abs(ratio - 1) < 0.01 ? 3 : 2);
+    return peer === common ? text : `${text} to ${peer}`;
+  };
+  const head = ["what", "figure", common === undefined ? "ratio" : `ratio to ${common}`, "limit"];
+  const body = rows.map((row) => [row.what, figureText(row), ratioText(row), limitText(row)]);
   const used = head.map((_, i) => i).filter((i) => body.some((cells) => cells[i] !== ""));
   const lines = [head, ...body];
   const widths = head.map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
   return lines.map((cells) => used.map((i) => cells[i].padEnd(widths[i])).join("  ").trimEnd())
     .join("\n");
-}
-
-/** The rows of such a table, by `columns`. */
-export function parseTable(text: string): string[][] {
-  const [head, ...body] = text.split("\n");
-  const heads = [...head.matchAll(/\S+(?: \S+)*/g)];
-  const common = /ratio to (.*?)(?: {2}|$)/.exec(head)?.[1] ?? "";
-  return body.map((line) => {
-    const of = (name: string) => {
-      const at = heads.findIndex(([one]) => one.startsWith(name));
-      return at < 0 ? "" : line.slice(heads[at].index, heads[at + 1]?.index).trim();
-    };
-    const beside = of("ratio");
-    const [, ratio = "", peer = common] = /^([\d.]+)(?: to (.*))?$/.exec(beside) ?? [];
-    return [of("what"), of("figure"), ratio === "" ? beside : peer, ratio, of("limit")];
-  });
 }

@@ -11,7 +11,7 @@ const stryker = "@stryker-mutator/core@9.6.1";
 
 const ofWire = ["tests/unit/wire", "tests/unit/receiver/accept_test.ts"];
 const ofReceiver = ["tests/unit/receiver", "tests/unit/protocol_model_test.ts"];
-const senderTests = "exchange expectation follow_ups hosts verdict outcome table";
+const senderTests = "exchange expectation follow_ups hosts verdict outcome summary table";
 const ofSender = senderTests.split(" ").map((name) => `tests/unit/sender/${name}_test.ts`);
 const ofService = [...ofReceiver, "tests/unit/service/running_service_test.ts"];
 /** The receive path, the replay window, the gate, and the check of acks: with the tests that must notice. */
@@ -19,17 +19,15 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/wire/request.ts": ofWire,
   "lib/wire/ack.ts": ofWire,
   "lib/wire/keys.ts": ofWire,
-  "lib/wire/legacy.ts": ofWire,
   "lib/wire/datagram.ts": ofWire,
   "lib/wire/addresses.ts": ofWire,
   "lib/receiver/accept.ts": ofReceiver,
+  "lib/receiver/sources.ts": ofReceiver,
   "lib/receiver/replay_window.ts": ofReceiver,
   "lib/receiver/flusher.ts": ofReceiver,
-  "lib/receiver/rate_limits.ts": ofReceiver,
+  "lib/receiver/limited_reports.ts": ofReceiver,
   "lib/receiver/receiver.ts": ofService,
   "lib/receiver/answers.ts": ofService,
-  "lib/receiver/ack_sources.ts": ofReceiver,
-  "lib/receiver/challenges.ts": ofReceiver,
   "lib/receiver/resolutions.ts": ofReceiver,
   "lib/sender/exchange.ts": ofSender,
   "lib/sender/expectation.ts": ofSender,
@@ -39,7 +37,7 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/ask/inquiry.ts": ["inquiry", "asker", "forged"].map((one) =>
     `tests/unit/ask/${one}_test.ts`
   ),
-  "lib/sender/run_metrics.ts": ["tests/unit/sender/run_metrics_test.ts"],
+  "lib/sender/run_files.ts": ["tests/unit/sender/run_files_test.ts"],
 };
 
 /** Of Stryker's report, what is read of it. Columns and lines count from 1. */

@@ -46,7 +46,8 @@ Deno.test("arpflush --follow heals at the line, when the address has come", asyn
   const stale = 'INSTANCE "lan" MASTER 100\n'.repeat(2_520);
   const other = stale.replaceAll("lan", "wan").replaceAll("MASTER", "BACKUP");
   const filling = run(["sh", "-c", 'exec 3<>"$2"; printf %s "$1" >&3; sleep 5', "sh", stale, fifo]);
-  const daemon = segment.follow(fifo);
+  const history = `${folder}/history.jsonl`;
+  const daemon = segment.follow(fifo, "--history", history);
   await daemon.line(/Following/);
   await daemon.line(/: Probe: /);
   assert.deepEqual(flushed(daemon), []);
@@ -67,6 +68,9 @@ Deno.test("arpflush --follow heals at the line, when the address has come", asyn
     "a second run",
   );
   assert.equal(await daemon.stop(), 0);
+  // The probe at the start is no drill.
+  const kept = (await Deno.readTextFile(history)).trim().split("\n");
+  assert.ok(kept.every((line) => JSON.parse(line).run === "failover"), kept.join("\n"));
 });
 
 // Where ip fails nobody knows whether that is another one's address: see lib/sender/own_ports.ts.

@@ -4,19 +4,22 @@
  */
 import assert from "node:assert/strict";
 import { compilePeers } from "../measure/peers.ts";
-import { brokenPromises, cellsOf } from "../measure/section.ts";
+import { brokenPromises, tableText } from "../measure/section.ts";
 import { sections } from "../measure/sections.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "arpflush-measure-" });
 await compilePeers(folder);
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 
-/** The labs' are tests/lab/failover_test.ts and instances_test.ts. */
-const here = Object.entries(sections).filter(([, { runsOutside }]) => !runsOutside);
+/** The labs have tests of their own: tests/lab/failover_test.ts, instances_test.ts, follow_test.ts. */
+const here = Object.entries(sections).filter(([, { isLab }]) => !isLab);
 
 /** Other tests run beside these: what they hinder is over in another try, a fault isn't. */
 const maxTries = 3;
-const context = { folder, quick: true, seed: 1, minutes: 0, write: false, progress: () => {} };
+const context = {
+  ...{ folder, packed: null, quick: true, seed: 1, minutes: 0, write: false },
+  progress: () => {},
+};
 for (const [name, { run }] of here) {
   Deno.test(`deno task measure ${name} --quick gives figures and keeps its promises`, async () => {
     let broken: string[] = [];
@@ -25,8 +28,8 @@ for (const [name, { run }] of here) {
       assert.ok(rows.length > 0);
       for (const row of rows) {
         assert.ok(Number.isFinite(row.value) && Number.isFinite(row.ratio ?? 0), row.what);
-        assert.doesNotMatch(cellsOf(row).join(), /none|NaN|Infinity/);
       }
+      assert.doesNotMatch(tableText(rows), /none|NaN|Infinity/);
       broken = brokenPromises(rows);
       if (broken.length === 0) break;
     }

@@ -6,12 +6,11 @@ import assert from "node:assert/strict";
 import { replaceFile, updateFile } from "../../lib/files.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../lib/receiver/counters.ts";
-import { endedRun } from "../../lib/sender/ended_run.ts";
-import { metricsAfterRun } from "../../lib/sender/run_metrics.ts";
+import { metricsAfterRun } from "../../lib/sender/run_files.ts";
 import { isInstalled, run, until } from "../support/command.ts";
 import type { ServiceProcess } from "../support/programs.ts";
 import { hasPromtool, promtool, requests, samplesOf } from "../unit/metrics/samples.ts";
-import { expectedOf, outcome, stuck } from "../unit/sender/helpers.ts";
+import { expectedOf, outcome, runOf, stuck } from "../unit/sender/helpers.ts";
 import { folder, heals, type Host, openSegment, rightsOfUnit, type Segment } from "./chain.ts";
 
 const rightsAndMode = [...rightsOfUnit, "sh", "-c", 'umask 0022; exec "$@"', "sh"];
@@ -184,7 +183,7 @@ Deno.test({
     const counters = new Counters();
     counters.countRefused("id reused");
     counters.countFlushed(7, 12_345);
-    counters.countAuthentic("accepted", Date.now() - 40, "01234567");
+    counters.countAccepted(Date.now() - 40, "01234567");
     const text = metricsText({
       counters,
       keyIds: ["01234567"],
@@ -196,12 +195,7 @@ Deno.test({
     // What a killed service leaves is not read.
     await Deno.writeTextFile(`${folder}/arpflush.prom.tmp`, text.slice(0, 100));
     const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
-    const run = endedRun(
-      ended,
-      { interfaceNames: ["e0"], addresses: null, expect: null },
-      Date.now(),
-    );
-    const routerText = metricsAfterRun("", run);
+    const routerText = metricsAfterRun("", runOf(ended, { interfaceNames: ["e0"] }));
     await Deno.mkdir(`${folder}/router`);
     await updateFile(`${folder}/router/r.prom`, () => routerText);
     await Deno.symlink(`${folder}/router/r.prom`, `${folder}/r.prom`);

@@ -109,6 +109,9 @@ Deno.test("createLinuxCache() rejects with EPERM without CAP_NET_ADMIN, and can 
   await using over = await cacheOver('exec setpriv --bounding-set=-all --inh-caps=-all ip "$@"');
   const denied = { name: "NeighborCacheError", code: 1, message: /Operation not permitted$/ };
   await assert.rejects(over.cache.flush("all"), denied);
+  // Not even where there is nothing to flush.
+  await assert.rejects(over.cache.flush([parsePrefix("192.0.2.77")]), denied);
+  await assert.rejects(over.cache.flush([parsePrefix("192.0.2.64/26")]), denied);
   const address = parsePrefix("192.0.2.1");
   await assert.rejects(over.cache.resolve([address]), denied);
   const [report] = await over.cache.look([address]);

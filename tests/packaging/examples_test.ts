@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { usage } from "../../lib/sender/help.ts";
-import { serviceUsage } from "../../lib/service/arguments.ts";
+import { serviceUsageOn } from "../../lib/service/arguments.ts";
 import { root } from "../../packaging/programs.ts";
 import { isInstalled, outcomeOf } from "../support/command.ts";
 
@@ -68,7 +68,7 @@ Deno.test({
 
 const pages: [name: string, help: string, least: number][] = [
   ["arpflush.1", usage, 6],
-  ["arpflush-service.8", serviceUsage, 6],
+  ["arpflush-service.8", serviceUsageOn("linux"), 6],
   // Its options are arpflush's.
   ["arpflush-router.8", "", 0],
 ];

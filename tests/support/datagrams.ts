@@ -3,13 +3,17 @@ import {
   decodeAck,
   encodeAck,
   type FlushAck,
-  type HostSigner,
   type NeighborReport,
   type SentRequest,
 } from "../../lib/wire/ack.ts";
 import { idLength } from "../../lib/wire/datagram.ts";
 import { createSyncSigner, createVerifier } from "../../lib/wire/ed25519_node.ts";
-import { createRouterKey, formatKey, type RouterKey } from "../../lib/wire/keys.ts";
+import {
+  createRouterKey,
+  formatKey,
+  type RouterKey,
+  type SyncSigner,
+} from "../../lib/wire/keys.ts";
 import {
   encodeRequest,
   type FlushRequest,
@@ -47,7 +51,7 @@ export function routerOf(seed: Uint8Array): TestRouter {
 }
 
 /** What signs the acks of the tests' host. */
-export const hostSigner: HostSigner = createSyncSigner(new Uint8Array(32).fill(9));
+export const hostSigner: SyncSigner = createSyncSigner(new Uint8Array(32).fill(9));
 
 /** A request to flush all, created now, with a random id, that asks for an ack. */
 export function createRequest(changes: Partial<FlushRequest> = {}): FlushRequest {

@@ -18,6 +18,7 @@ import {
 import { Receiver } from "../../lib/receiver/receiver.ts";
 import type { OpenDatagramPort } from "../../lib/sender/datagram_port.ts";
 import { exchange, type ExchangePlan, type ExchangeRecord } from "../../lib/sender/exchange.ts";
+import { ExpectedHosts } from "../../lib/sender/expectation.ts";
 import { compareAnswers, hostResult, hostStates } from "../../lib/sender/verdict.ts";
 import { sleep, type Time } from "../../lib/time.ts";
 import { type AckStatus, ackStatuses } from "../../lib/wire/ack.ts";
@@ -26,7 +27,6 @@ import {
   formatPrefix,
   isWholeAddress,
   parsePrefix,
-  prefixContains,
 } from "../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys, type RouterKeys } from "../../lib/wire/keys.ts";
@@ -40,7 +40,13 @@ import {
 import { createRouter } from "../support/datagrams.ts";
 import { type Given, step } from "../support/schedules.ts";
 import { createTestTime, settle, type TestTime } from "../support/test_time.ts";
-import { createQueueSocket, notingCache, testParts, testRules } from "./receiver/harness.ts";
+import {
+  covers,
+  createQueueSocket,
+  notingCache,
+  testParts,
+  testRules,
+} from "./receiver/harness.ts";
 import { foreignMac, isOwnMac, ownMac } from "./sender/answers.ts";
 import { planned } from "./sender/virtual_run.ts";
 
@@ -305,11 +311,6 @@ class Host {
 const scopeText = (scope: FlushScope) => scope === "all" ? "all" : scope.map(formatPrefix).join();
 const isHeldDown = (scope: FlushScope) => scope === "all" || !scope.every(isWholeAddress);
 
-function covers(flushed: FlushScope, asked: FlushScope): boolean {
-  if (flushed === "all" || asked === "all") return flushed === "all";
-  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
-}
-
 const knownRouterKeys = new Map<string, RouterKeys>();
 function routerKeysOf(texts: readonly string[]): RouterKeys {
   const name = texts.join();
@@ -439,23 +440,21 @@ async function carryOut({ steps, fates, lossless, stuck }: Schedule): Promise<vo
         close: () => void ports.delete(from.port),
       };
     };
+    const sign = () => Promise.resolve(signatureOf(key.publicKey));
     const plan: ExchangePlan = {
-      content: { kind: "signed", key, requests },
+      content: { kind: "signed", key, sign, requests },
       udpPort: port,
       schedule: { count: 5, intervalMs: 1_000 },
       waitMs,
-      expected: counts ? { count: hosts.length } : null,
+      expected: new ExpectedHosts([], counts ? hosts.length : null),
       wasSentTo: () => true,
       isOwnAddress: () => false,
       compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
     };
-    const crypt = {
-      sign: () => Promise.resolve(signatureOf(key.publicKey)),
-      verify: (publicKey: Uint8Array, _: Uint8Array, signature: Uint8Array) =>
-        Promise.resolve(isSignature(publicKey, signature)),
-    };
+    const verify = (publicKey: Uint8Array, _: Uint8Array, signature: Uint8Array) =>
+      Promise.resolve(isSignature(publicKey, signature));
     running.push((async () => {
-      run.record = await exchange(plan, open, clocks[number], crypt);
+      run.record = await exchange(plan, open, clocks[number], verify);
       run.endedAt = time.monotonic();
     })());
   }

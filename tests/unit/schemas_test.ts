@@ -1,9 +1,8 @@
 /** The JSON schemas against the documents that they describe; install.ps1's own tests try its own. */
 import assert from "node:assert/strict";
 import { askVerdicts } from "../../lib/ask/verdicts.ts";
-import { endedRun, failedRun } from "../../lib/sender/ended_run.ts";
 import { historyJson, historyLine, parseHistory } from "../../lib/sender/history.ts";
-import { jsonReport } from "../../lib/sender/json_report.ts";
+import { jsonReport } from "../../lib/sender/report.ts";
 import { hostStates } from "../../lib/sender/verdict.ts";
 import { neighborStates } from "../../lib/wire/ack.ts";
 import {
@@ -21,6 +20,7 @@ import {
   failed,
   healed,
   outcome,
+  runOf,
   stuck,
   targetOutcome,
 } from "./sender/helpers.ts";
@@ -58,12 +58,7 @@ const outcomes = [
   ),
 ];
 
-const at = 1_767_323_045_006;
-const scope = { interfaceNames: ["e0"], addresses: null, expect: null };
-const lines = [
-  ...outcomes.map((one) => historyLine(endedRun(one, scope, at))),
-  historyLine(failedRun({ action: "probe", ...scope }, new Error("No key"), at)),
-];
+const lines = [...outcomes, new Error("No key")].map((one) => historyLine(runOf(one)));
 
 const documents: readonly [SchemaName, string][] = [
   ...outcomes.map((one) => ["arpflush-run", jsonReport(one)] as const),

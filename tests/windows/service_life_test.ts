@@ -1,7 +1,7 @@
 /** The compiled service's life under Wine's service control manager. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
 import { settingNames } from "../../lib/config/settings.ts";
-import { windowsServiceUsage } from "../../lib/service/arguments.ts";
+import { serviceUsageOn } from "../../lib/service/arguments.ts";
 import { versionText } from "../../lib/version.ts";
 import { REG_DWORD, REG_SZ } from "../../lib/win32/advapi32.ts";
 import { placeStandIn, useIpHelper } from "./wine/ip_helper.ts";
@@ -244,7 +244,11 @@ Deno.test("the service lives under the service control manager", async (t) => {
     const by = (option: string) => host.session.wine([host.executable, option]);
     const version = versionText("arpflush-service");
     assert.deepEqual(await by("--version"), { code: 0, stdout: version, stderr: "" });
-    assert.deepEqual(await by("--help"), { code: 0, stdout: windowsServiceUsage, stderr: "" });
+    assert.deepEqual(await by("--help"), {
+      code: 0,
+      stdout: serviceUsageOn("windows"),
+      stderr: "",
+    });
   });
 
   await t.step("--check shows each setting with where it comes from, or every error", async () => {

@@ -10,10 +10,9 @@
  * ArpFlush and the second loop count what is refused for its signature, too.
  */
 import process from "node:process";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
-import { allowNetworks } from "../../../lib/receiver/accept.ts";
-import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { allowNetworks } from "../../../lib/receiver/sources.ts";
+import { type OpenSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { systemTime } from "../../../lib/time.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
@@ -21,10 +20,11 @@ import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import {
   hasRightFilter,
   requestHeaderFault,
-  requestKeyIdOffset,
+  requestKeyIdOf,
   requestMessage,
   requestSignatureOf,
 } from "../../../lib/wire/request.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { hostSigner } from "../../support/datagrams.ts";
 import { askPort, sharedRouter } from "../requests.ts";
 
@@ -77,7 +77,7 @@ const routerKeys = parseRouterKeys([sharedRouter.publicText]);
 function serveChecks(withSignature: boolean): Promise<never> {
   return receiveAll((bytes) => {
     if (requestHeaderFault(bytes) !== null) return;
-    const key = routerKeys.find(bytes, requestKeyIdOffset);
+    const key = routerKeys.find(requestKeyIdOf(bytes));
     if (key === undefined || !hasRightFilter(bytes, key)) return;
     if (withSignature) isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes));
     note();
@@ -89,7 +89,7 @@ function tellingCache(): NeighborCache {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const to = { transport: "udp", hostname: "127.0.0.1", port: askPort } as const;
   const started = new TextEncoder().encode("F");
-  const cache = createMemoryCache();
+  const cache = emptyCache;
   return { ...cache, flush: (scope) => (socket.send(started, to), cache.flush(scope)) };
 }
 

@@ -10,7 +10,7 @@ import { askCrowd, crowds } from "../../net/ask_scale.ts";
 import { type AskedNetwork, macs } from "../../net/asked_hosts.ts";
 import { run as runCommand } from "../../support/command.ts";
 import { datagramFile } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 
 const sourceMac = macs.router.replaceAll(":", "");
 
@@ -34,10 +34,9 @@ async function run({ folder, quick, progress }: Context): Promise<Row[]> {
     if (!(answers > hosts.length / 2)) throw new Error(`Only ${answers} hosts answered a C loop`);
     return ms;
   };
-  const names = quick ? ["251 IPv4"] : Object.keys(crowds);
   const rows: Row[] = [];
   let faults = 0;
-  for (const what of names) {
+  for (const what of quick ? ["251 IPv4"] : Object.keys(crowds)) {
     const runs = await askCrowd(what, quick ? 1 : 7, resolve);
     progress(`${what}: ${JSON.stringify(runs)}`);
     faults += runs.reduce((sum, { wrong }) => sum + wrong.length, 0);
@@ -46,16 +45,16 @@ async function run({ folder, quick, progress }: Context): Promise<Row[]> {
       values: runs.map(of),
     });
     const peer = samples("C loop", ({ peerMs }) => peerMs);
-    const judged = samples("last verdict", ({ judgedMs }) => judgedMs);
+    const goal = { max: crowds[what].goalMs };
     rows.push(
       rowOf(peer, "ms"),
       rowOf(samples("last healed", ({ healedMs }) => healedMs), "ms", peer),
-      rowOf(judged, "ms", undefined, { goal: { max: crowds[what].goalMs } }),
+      rowOf(samples("last verdict", ({ judgedMs }) => judgedMs), "ms", undefined, { goal }),
       rowOf(samples("silent given up", ({ elapsedMs }) => elapsedMs), "ms"),
     );
   }
   const what = "verdicts that were not the host's own kernel's";
-  return [...rows, { what, value: faults, unit: "", promise: { max: 0 } }];
+  return [...rows, figure(what, faults, "", { promise: { max: 0 } })];
 }
 
 export const ask: Section = {

@@ -1,9 +1,9 @@
-import { createChallenges } from "../../../lib/receiver/challenges.ts";
+import { createChallenges } from "../../../lib/receiver/replay_window.ts";
 import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
-import { createLegacyCheck } from "../../../lib/wire/legacy.ts";
+import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
 import { sharedRouter, signedRequest } from "../requests.ts";
-import type { Context, Row, Section } from "../section.ts";
+import { type Context, figure, type Row, type Section } from "../section.ts";
 import { quantile, seededRandom, welchT } from "../statistics.ts";
 
 /** |t| above which dudect calls a leak certain (Reparaz, Balasch, Verbauwhede 2017). */
@@ -55,52 +55,50 @@ function equalUpToDifference(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+const wrongFirst = (right: Uint8Array) => right.with(0, right[0] ^ 1);
+const wrongLast = (right: Uint8Array) => right.with(right.length - 1, right[right.length - 1] ^ 1);
+
 function casesOf(): { guarded: Case[]; control: Case } {
-  const wrongFirst = (right: Uint8Array) => right.with(0, right[0] ^ 1);
-  const wrongLast = (right: Uint8Array) =>
-    right.with(right.length - 1, right[right.length - 1] ^ 1);
-  const firstOrLast = (right: Uint8Array) => [wrongFirst(right), wrongLast(right)] as const;
-  const lastOrEvery = (right: Uint8Array) =>
-    [wrongLast(right), right.map((byte) => byte ^ 1)] as const;
+  /** What a comparison of a guess with what is right is tried with. */
+  const firstOrLast = (
+    name: string,
+    right: Uint8Array,
+    isRight: (guess: Uint8Array) => boolean,
+    guess = new Uint8Array(right.length),
+  ): Case => ({
+    what: `${name}, first or last byte wrong`,
+    ...{ guess, versions: [wrongFirst(right), wrongLast(right)], call: () => isRight(guess) },
+  });
+  const lastOrEvery = (...[name, right, isRight]: Parameters<typeof firstOrLast>): Case => ({
+    ...firstOrLast(name, right, isRight),
+    what: `${name}, last or every byte wrong`,
+    versions: [wrongLast(right), right.map((byte) => byte ^ 1)],
+  });
 
   const mac = crypto.getRandomValues(new Uint8Array(macLength));
-  const guessedMac = new Uint8Array(macLength);
-  const password = new TextEncoder().encode("correct horse battery staple");
-  const guessedPassword = new Uint8Array(password.length);
-  const isPassword = createLegacyCheck(new TextDecoder().decode(password));
+  const ofMac = ["MAC", mac, (guess: Uint8Array) => equalConstantTime(mac, guess)] as const;
+  const password = "correct horse battery staple";
+  const bytes = new TextEncoder().encode(password);
+  const ofPassword = ["password", bytes, createLegacyCheck(password)] as const;
   const request = signedRequest();
   const filter = request.subarray(-macLength);
   const { key } = sharedRouter;
   const challenges = createChallenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
   // In its first slot a host has no last challenge: both are the present one's guesses.
   const challenge = challenges.present(key.id, 0);
-  const guessedChallenge = new Uint8Array(challenge.length);
-  const macs = { guess: guessedMac, call: () => equalConstantTime(mac, guessedMac) };
-  const passwords = { guess: guessedPassword, call: () => isPassword(guessedPassword) };
+  const isChallenge = (guess: Uint8Array) => challenges.isRight(guess, key.id, 0);
   return {
     guarded: [
-      { what: "MAC, first or last byte wrong", versions: firstOrLast(mac), ...macs },
-      { what: "MAC, last or every byte wrong", versions: lastOrEvery(mac), ...macs },
-      { what: "password, first or last byte wrong", versions: firstOrLast(password), ...passwords },
-      { what: "password, last or every byte wrong", versions: lastOrEvery(password), ...passwords },
-      {
-        what: "filter, first or last byte wrong",
-        guess: filter,
-        versions: firstOrLast(filter.slice()),
-        call: () => hasRightFilter(request, key),
-      },
-      {
-        what: "challenge, first or last byte wrong",
-        guess: guessedChallenge,
-        versions: firstOrLast(challenge),
-        call: () => challenges.isRight(guessedChallenge, key.id, 0),
-      },
+      firstOrLast(...ofMac),
+      lastOrEvery(...ofMac),
+      firstOrLast(...ofPassword),
+      lastOrEvery(...ofPassword),
+      firstOrLast("filter", filter.slice(), () => hasRightFilter(request, key), filter),
+      firstOrLast("challenge", challenge, isChallenge),
     ],
     control: {
+      ...firstOrLast("", mac, (guess) => equalUpToDifference(mac, guess)),
       what: "control: stops at the first difference",
-      guess: guessedMac,
-      versions: firstOrLast(mac),
-      call: () => equalUpToDifference(mac, guessedMac),
     },
   };
 }
@@ -109,12 +107,8 @@ function run({ quick, seed }: Context): Promise<Row[]> {
   const calls = quick ? 40_000 : 1_000_000;
   const random = seededRandom(seed);
   const { guarded, control } = casesOf();
-  const rowFor = (one: Case, promise: Row["promise"]): Row => ({
-    what: one.what,
-    value: measure(one, calls, random),
-    unit: "",
-    promise,
-  });
+  const rowFor = (one: Case, promise: Row["promise"]) =>
+    figure(one.what, measure(one, calls, random), "", { promise });
   return Promise.resolve([
     ...guarded.map((one) => rowFor(one, { max: certain })),
     rowFor(control, { min: certain }),

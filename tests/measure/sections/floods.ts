@@ -1,19 +1,23 @@
 import { decodeAck } from "../../../lib/wire/ack.ts";
-import { keyFile, openFaultyHost, openSegment } from "../../net/chain.ts";
 import { outcomeOf, run as runCommand } from "../../support/command.ts";
 import { sentRequest, type TestRouter } from "../../support/datagrams.ts";
 import { readProcessState } from "../../support/linux.ts";
 import { ip } from "../../support/namespaces.ts";
-import { datagramFile, forged, insidersRequest, junk, openRequestSocket } from "../requests.ts";
+import { measuredHost, openMeasuredService } from "../peers.ts";
+import { datagramFile, forged, insidersRequest, junk } from "../requests.ts";
 import { type Context, figure, type Row, type Section } from "../section.ts";
 
 interface Flood {
-  /** An insider's requests have a right filter, so that their signature is verified. */
-  readonly kind: "wrong filter" | "junk" | "wrong signatures";
+  readonly kind: string;
   readonly perSecond: number;
+  /** Its datagrams, at a host that obeys the router. */
+  readonly make: (router: TestRouter, i: number) => Uint8Array;
+  /** Whether the host has arpflush.nft. */
+  readonly guarded: boolean;
+  /** Of the part of genuine requests that is flushed: those of one copy, and of five. */
+  readonly limits: Readonly<Record<"one" | "five", Pick<Row, "goal" | "promise">>>;
 }
 
-const host = "192.0.2.100";
 const port = 27_735;
 const router = "192.0.2.2";
 const flooder = "192.0.2.66";
@@ -26,16 +30,34 @@ const settleMs = 1_500;
 /** What a small virtual machine may give to the service. */
 const maxMebibytes = 128;
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const many = { one: { goal: { min: 95 } }, five: { promise: { min: 99 } } };
+const ofJunk = {
+  kind: "junk",
+  perSecond: 200_000,
+  make: (_: TestRouter, i: number) => junk(1 + i * 5),
+};
+const floodsTried: readonly Flood[] = [
+  {
+    kind: "wrong filter",
+    perSecond: 110_000,
+    make: (router) => forged(insidersRequest(router)),
+    guarded: false,
+    limits: many,
+  },
+  { ...ofJunk, guarded: false, limits: many },
+  {
+    // An insider's requests have a right filter, so that their signature is verified.
+    kind: "wrong signatures",
+    perSecond: 10_000,
+    make: insidersRequest,
+    guarded: false,
+    limits: { one: {}, five: { promise: { min: 95 } } },
+  },
+  // The rules keep junk away, not what has the shape of a request.
+  { ...ofJunk, guarded: true, limits: { ...many, one: { promise: { min: 100 } } } },
+];
 
-/** Datagrams of a flood at a host that obeys the router. */
-function floodOf({ kind }: Flood, router: TestRouter): Uint8Array[] {
-  const make = (i: number) => {
-    if (kind === "junk") return junk(1 + i * 5);
-    return kind === "wrong filter" ? forged(insidersRequest(router)) : insidersRequest(router);
-  };
-  return Array.from({ length: 256 }, (_, i) => make(i));
-}
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The part of the requests, in percent, that a genuine ack among the answers calls flushed. */
 function flushedPercent(
@@ -55,22 +77,14 @@ function flushedPercent(
 
 /** Floods a service, with genuine requests in the midst of it. */
 async function floodService(
-  flood: Flood,
-  guarded: boolean,
+  { kind, perSecond, make, guarded, limits }: Flood,
   { folder, quick }: Context,
-): Promise<{ rows: Row[]; mebibytes: number; descriptors: number; idleCpuMs: number }> {
-  await using segment = await openSegment();
+) {
+  await using opened = await openMeasuredService("flood", ["HoldDownSeconds = 1"]);
+  const { host, pid, socket } = opened;
   await ip(null, [`addr add ${flooder}/24 dev br0`]);
-  const target = await segment.host();
-  const { argv } = target.namespace;
-  if (guarded) await runCommand([...argv, "nft", "-f", rulesFile]);
-  await using faulty = await openFaultyHost(target, "flood");
-  await using service = await faulty.startService(["HoldDownSeconds = 1"]);
-  await service.line(/Started/);
-  const keyText = await Deno.readTextFile(keyFile);
-  using socket = openRequestSocket(keyText, host);
+  if (guarded) await runCommand([...host.namespace.argv, "nft", "-f", rulesFile]);
   await socket.request();
-  const pid = await faulty.pid();
   const before = await readProcessState(pid);
 
   const count = quick ? 20 : 200;
@@ -82,12 +96,14 @@ async function floodService(
     .flatMap((some) => [...some, ...some, ...some, ...some, ...some]);
   const once = [...ones, ...copies];
   const seconds = (once.length * slotMs + patienceMs) / 1_000;
+  const rate = quick ? 5_000 : perSecond;
   const line = [
-    ...[`${folder}/flood`, host, `${port}`, `${flood.perSecond}`, `${seconds}`],
+    ...[`${folder}/flood`, measuredHost, `${port}`, `${rate}`, `${seconds}`],
     ...[flooder, router, `${slotMs}`],
   ];
   // peers/flood.c prints the answers to what is sent once, then how many of the flood went out.
-  const input = datagramFile([...floodOf(flood, socket.router), new Uint8Array(), ...once]);
+  const flood = Array.from({ length: 256 }, (_, i) => make(socket.router, i));
+  const input = datagramFile([...flood, new Uint8Array(), ...once]);
   const lines = (await outcomeOf(line, { input })).stdout.trim().split("\n");
   if (!(Number(lines.at(-1)?.split(" ")[0]) > 0)) {
     throw new Error(`Cannot flood by "${line.join(" ")}"`);
@@ -98,36 +114,22 @@ async function floodService(
   await sleep(1_000);
   const idleCpuMs = (await readProcessState(pid)).cpuMs - after.cpuMs;
 
-  const name = `${flood.kind}, ${flood.perSecond.toLocaleString("en-US")}/s` +
-    (guarded ? ", arpflush.nft" : "");
-  const isInsider = flood.kind === "wrong signatures";
+  const name = `${kind}, ${rate.toLocaleString("en-US")}/s${guarded ? ", arpflush.nft" : ""}`;
+  const percent = (requests: readonly Uint8Array[]) =>
+    flushedPercent(requests, answers, socket.router);
   const rows = [
-    {
-      what: `${name}: one copy flushed`,
-      value: flushedPercent(ones, answers, socket.router),
-      unit: "%",
-      ...guarded ? { promise: { min: 100 } } : isInsider ? {} : { goal: { min: 95 } },
-    },
-    figure(`${name}: five copies flushed`, flushedPercent(fives, answers, socket.router), "%", {
-      promise: { min: isInsider ? 95 : 99 },
-    }),
+    figure(`${name}: one copy flushed`, percent(ones), "%", limits.one),
+    figure(`${name}: five copies flushed`, percent(fives), "%", limits.five),
   ];
   const descriptors = after.descriptors - before.descriptors;
   return { rows, mebibytes: after.maxRss / 2 ** 20, descriptors, idleCpuMs };
 }
 
 async function run(context: Context): Promise<Row[]> {
-  const floods: readonly Flood[] = [
-    { kind: "wrong filter", perSecond: context.quick ? 5_000 : 110_000 },
-    { kind: "junk", perSecond: context.quick ? 5_000 : 200_000 },
-    { kind: "wrong signatures", perSecond: context.quick ? 5_000 : 10_000 },
-  ];
   const flooded: Awaited<ReturnType<typeof floodService>>[] = [];
-  for (const flood of floods) flooded.push(await floodService(flood, false, context));
-  // The rules keep junk away, not what has the shape of a request.
-  flooded.push(await floodService(floods[1], true, context));
+  for (const flood of floodsTried) flooded.push(await floodService(flood, context));
   const most = (of: (one: typeof flooded[number]) => number) => Math.max(0, ...flooded.map(of));
-  const rows: Row[] = [
+  return [
     ...flooded.flatMap(({ rows }) => rows),
     figure("memory at most", most((one) => one.mebibytes), "MiB", {
       promise: { max: maxMebibytes },
@@ -137,7 +139,6 @@ async function run(context: Context): Promise<Row[]> {
     }),
     figure("processor in a second afterwards, at most", most((one) => one.idleCpuMs), "ms"),
   ];
-  return rows;
 }
 
 export const floods: Section = {

@@ -8,6 +8,8 @@ import { type Context, inTurn, type Row, rowOf, type Section } from "../section.
 const tableSizes = [10, 1_000, 16_000] as const;
 /** Addresses that a listed flush names. */
 const listed = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
+const showAndFlush = "ip -json neigh show && ip neigh flush all";
+const limits = { goal: { max: 1.3 } };
 
 /**
  * Lines for `ip -batch` that fill the table of interface e0. Entries are made permanent first, which
@@ -28,46 +30,30 @@ async function run({ quick }: Context): Promise<Row[]> {
   await connect({ ...end, name: "e0", addresses: ["10.9.255.254/16"] }, { ...end, name: "e1" });
   const cache = createLinuxCache();
   const prefixes = listed.map(parsePrefix);
-  const scopes: {
-    name: string;
-    ours: () => Promise<unknown>;
-    alone: () => Promise<unknown>;
-    withTable?: () => Promise<unknown>;
-  }[] = [
-    {
-      name: "all",
-      ours: () => cache.flush("all"),
-      alone: () => runCommand(["ip", "neigh", "flush", "all"]),
-      withTable: () => runCommand(["sh", "-c", "ip -json neigh show && ip neigh flush all"]),
-    },
-    {
-      name: `${listed.length} listed`,
-      ours: () => cache.flush(prefixes),
-      alone: () => ip(null, listed.map((address) => `neigh flush to ${address}`)),
-    },
-  ];
+  const linesForListed = listed.map((address) => `neigh flush to ${address}`);
   const rows: Row[] = [];
   for (const entries of quick ? tableSizes.slice(0, 2) : tableSizes) {
     const filling = fillingLines(entries);
-    for (const { name, ours, alone, withTable } of scopes) {
-      const what = `${entries.toLocaleString("en-US")} entries, ${name}`;
-      const ways = [
-        { what: "ip neigh flush", work: alone },
-        { what, work: ours },
-        ...withTable === undefined ? [] : [{ what: "show and flush", work: withTable }],
-      ];
-      const rounds = { warmUp: 1, count: quick ? 1 : 21 };
-      const [peer, own, reading] = await inTurn(ways, rounds, async ({ work }) => {
-        await ip(null, filling);
-        const start = performance.now();
-        await work();
-        return performance.now() - start;
-      });
-      rows.push(rowOf(own, "ms", peer, { goal: { max: 1.3 } }));
-      if (reading === undefined) continue;
-      const again = { ...own, what: `${what}: again` };
-      rows.push(rowOf(again, "ms", reading, { goal: { max: 1.3 } }));
-    }
+    const whole = `${entries.toLocaleString("en-US")} entries, all`;
+    const ways: readonly { what: string; work: () => Promise<unknown> }[] = [
+      { what: whole, work: () => cache.flush("all") },
+      { what: "ip neigh flush", work: () => ip(null, ["neigh flush all"]) },
+      { what: "show and flush", work: () => runCommand(["sh", "-c", showAndFlush]) },
+      { what: whole.replace("all", `${listed.length} listed`), work: () => cache.flush(prefixes) },
+      { what: "ip neigh flush", work: () => ip(null, linesForListed) },
+    ];
+    const rounds = { warmUp: 1, count: quick ? 1 : 21 };
+    const [all, peer, reading, some, peerOfSome] = await inTurn(ways, rounds, async ({ work }) => {
+      await ip(null, filling);
+      const start = performance.now();
+      await work();
+      return performance.now() - start;
+    });
+    rows.push(
+      rowOf(all, "ms", peer, limits),
+      rowOf({ ...all, what: `${whole}: again` }, "ms", reading, limits),
+      rowOf(some, "ms", peerOfSome, limits),
+    );
   }
   await ip(null, ["link del e0"]);
   return rows;

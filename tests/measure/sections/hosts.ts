@@ -1,9 +1,8 @@
-import { pack } from "../../../packaging/pack.ts";
-import { outcomeOf, run as runCommand } from "../../support/command.ts";
+import { outcomeOf } from "../../support/command.ts";
 import { connect, ip, openNetworkNamespace } from "../../support/namespaces.ts";
 import { manyHosts, senderLine, startReceiverProcess } from "../peers.ts";
 import { sharedRouter } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 27_735;
 const withinMs = 1_000;
@@ -22,13 +21,16 @@ interface Heard {
 }
 
 /** Sends one copy to so many hosts, all of which peers/hosts.ts stands in for. */
-async function send(hosts: number, spread: string, key: string, folder: string): Promise<Heard> {
-  const { stdout, stderr } = await outcomeOf(
-    await senderLine(folder, [
-      ...["--key-file", key, "--json", "--no-verify", "--count", "1", "--wait", `${withinMs}ms`],
-      ...["--expect", String(hosts), "--spread", spread, broadcast],
-    ]),
-  );
+async function send(
+  hosts: number,
+  spread: string,
+  key: string,
+  packed: string | null,
+): Promise<Heard> {
+  const { stdout, stderr } = await outcomeOf(senderLine(packed, [
+    ...["--key-file", key, "--json", "--no-verify", "--count", "1", "--wait", `${withinMs}ms`],
+    ...["--expect", String(hosts), "--spread", spread, broadcast],
+  ]));
   if (stdout === "") throw new Error(`Cannot send: ${stderr}`);
   const report: {
     readonly hosts: readonly { readonly ms: number }[];
@@ -44,7 +46,7 @@ async function send(hosts: number, spread: string, key: string, folder: string):
   };
 }
 
-async function run({ folder, quick }: Context): Promise<Row[]> {
+async function run({ folder, packed, quick }: Context): Promise<Row[]> {
   await using crowd = await openNetworkNamespace("crowd");
   await connect({ namespace: null, name: "c0", addresses: ["10.64.255.254/16"] }, {
     namespace: crowd,
@@ -60,28 +62,31 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
     for (const hosts of quick ? [300] : [100, 1_000, 5_000]) {
       const program = manyHosts(crowd.argv);
       await using _hosts = await startReceiverProcess(program, port, hosts, firstHost, broadcast);
-      const heard = { auto: [] as Heard[], "0": [] as Heard[] };
-      for (let i = 0; i < (quick ? 1 : 9); i++) {
-        for (const spread of ["auto", "0"] as const) {
-          heard[spread].push(await send(hosts, spread, key, folder));
-        }
-      }
+      const [spread, atOnce] = await inTurn(
+        [{ what: "auto" }, { what: "0" }],
+        { count: quick ? 1 : 9 },
+        ({ what }) => send(hosts, what, key, packed),
+      );
       const what = `${hosts.toLocaleString("en-US")} hosts`;
-      const percents = (spread: keyof typeof heard) => heard[spread].map(({ percent }) => percent);
-      const ours = { what: `${what}: heard within 1 s`, values: percents("auto") };
-      const worst = { what: `${what}: worst run`, values: [Math.min(...ours.values)] };
-      const end = { what: `${what}: all verified`, values: heard.auto.map(({ endMs }) => endMs) };
-      unverified = Math.max(unverified, ...heard.auto.map((one) => one.unverified));
+      const [ours, peer] = [spread, atOnce].map(({ values }) =>
+        values.map(({ percent }) => percent)
+      );
+      const ends = spread.values.map(({ endMs }) => endMs);
+      unverified = Math.max(unverified, ...spread.values.map((one) => one.unverified));
       rows.push(
-        rowOf(ours, "%", { what: "--spread 0", values: percents("0") }),
-        rowOf(worst, "%", undefined, { promise: { min: hosts <= 1_000 ? 99 : 50 } }),
-        rowOf(end, "ms"),
+        rowOf({ what: `${what}: heard within 1 s`, values: ours }, "%", {
+          what: "--spread 0",
+          values: peer,
+        }),
+        figure(`${what}: worst run`, Math.min(...ours), "%", {
+          promise: { min: hosts <= 1_000 ? 99 : 50 },
+        }),
+        rowOf({ what: `${what}: all verified`, values: ends }, "ms"),
       );
     }
-    const promise = { max: 0 };
-    return [...rows, { what: "acks not verified", value: unverified, unit: "", promise }];
+    return [...rows, figure("acks not verified", unverified, "", { promise: { max: 0 } })];
   } finally {
-    await runCommand(["ip", "link", "del", "c0"]);
+    await ip(null, ["link del c0"]);
   }
 }
 
@@ -90,6 +95,6 @@ export const hosts: Section = {
   about:
     "One program stands in for all hosts, and signs on the machine that verifies; one copy, 9 " +
     "turns.",
-  prepare: (folder) => pack(`${folder}/packed`),
+  isPacked: true,
   run,
 };

@@ -2,7 +2,7 @@ import type { CommandLine } from "../../support/command.ts";
 import { readProcessState } from "../../support/linux.ts";
 import { programLine } from "../../support/programs.ts";
 import { sharedRouter } from "../requests.ts";
-import { type Context, type Row, rowOf, type Section } from "../section.ts";
+import { type Context, figure, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_904;
 /** Behind this the start is over. */
@@ -31,27 +31,22 @@ async function run({ folder, quick }: Context): Promise<Row[]> {
   const text = `RouterKeys = ["${sharedRouter.publicText}"]\nPort = ${port}\n`;
   await Deno.writeTextFile(settings, text, { mode: 0o600 });
   await Deno.writeTextFile(empty, "await new Promise(() => setInterval(() => {}, 1e9));\n");
-  const lines = [
-    programLine("service", ["--simulate", "--config", settings]),
-    [Deno.execPath(), "run", "-q", "--no-config", empty],
-  ];
-  const seen = lines.map(() => ({ cpuMs: [] as number[], mebibytes: [] as number[] }));
+  const service = programLine("service", ["--simulate", "--config", settings]);
+  const program = [Deno.execPath(), "run", "-q", "--no-config", empty];
+  const seen: Awaited<ReturnType<typeof watch>>[][] = [[], []];
   for (let i = 0; i < (quick ? 1 : 10); i++) {
-    const both = await Promise.all(lines.map((line) => watch(line, quick ? 1 : 6)));
-    both.forEach(({ cpuMs, mebibytes }, k) => {
-      seen[k].cpuMs.push(cpuMs);
-      seen[k].mebibytes.push(mebibytes);
-    });
+    const both = await Promise.all([service, program].map((line) => watch(line, quick ? 1 : 6)));
+    both.forEach((one, k) => seen[k].push(one));
   }
-  const [ours, theirs] = seen;
-  const sum = (values: readonly number[]) => [values.reduce((all, value) => all + value, 0)];
+  const [ours, theirs] = seen.map((watched) => ({
+    cpuMs: watched.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    memory: watched.map(({ mebibytes }) => mebibytes),
+  }));
+  const peer = { what: "empty program", values: theirs.memory };
   return [
-    rowOf({ what: "service: processor", values: sum(ours.cpuMs) }, "ms"),
-    rowOf({ what: "empty program: processor", values: sum(theirs.cpuMs) }, "ms"),
-    rowOf({ what: "service: memory", values: ours.mebibytes }, "MiB", {
-      what: "empty program",
-      values: theirs.mebibytes,
-    }),
+    figure("service: processor", ours.cpuMs, "ms"),
+    figure("empty program: processor", theirs.cpuMs, "ms"),
+    rowOf({ what: "service: memory", values: ours.memory }, "MiB", peer),
   ];
 }
 

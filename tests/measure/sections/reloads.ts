@@ -1,33 +1,27 @@
-import { keyFile, openFaultyHost, openSegment } from "../../net/chain.ts";
 import { readProcessState } from "../../support/linux.ts";
+import { until } from "../../support/command.ts";
 import type { ServiceProcess } from "../../support/programs.ts";
-import { openRequestSocket } from "../requests.ts";
+import { openMeasuredService } from "../peers.ts";
 import { type Context, figure, type Row, type Section } from "../section.ts";
 
 /** No more in all than the ids that a host remembers. */
 const requestsPerReload = 3;
 /** One flush's end acknowledges hundreds of requests: more at once than the asking socket holds. */
 const ackSpreadMs = 1_000;
-/**
- * A flush is acknowledged after one hold-down period at the latest.
- */
+/** A flush is acknowledged after one hold-down period at the latest. */
 const good = (i: number) => [`HoldDownSeconds = ${1 + i % 2}`, "ClockToleranceSeconds = 1"];
 const broken = ["HoldDownSeconds = 0"];
 const lines = { reloaded: /Reloaded the settings/, refused: /Cannot reload the settings/ };
 
 async function run({ quick }: Context): Promise<Row[]> {
   const reloads = quick ? 40 : 1_000;
-  await using segment = await openSegment();
-  await using host = await openFaultyHost(await segment.host(), "reload");
-  await using service = await host.startService(good(0));
-  await service.line(/Started/);
-  const pid = await host.pid();
+  await using opened = await openMeasuredService("reload", good(0));
+  const { faulty, service, pid, socket } = opened;
   const before = await readProcessState(pid);
-  using socket = openRequestSocket(await Deno.readTextFile(keyFile), "192.0.2.100");
   const answers: Promise<boolean>[] = [];
   for (let i = 0; i < reloads; i++) {
     const isGood = i % 2 === 1;
-    await host.writeSettings(isGood ? good(i) : broken);
+    await faulty.writeSettings(isGood ? good(i) : broken);
     // These are on their way while the settings are read.
     for (let k = 0; k < requestsPerReload; k++) {
       answers.push(
@@ -37,11 +31,7 @@ async function run({ quick }: Context): Promise<Row[]> {
     service.kill("SIGHUP");
     const pattern = isGood ? lines.reloaded : lines.refused;
     const wanted = Math.floor(i / 2) + 1;
-    const patience = AbortSignal.timeout(10_000);
-    while (countOf(service, pattern) < wanted) {
-      patience.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await until(() => countOf(service, pattern) >= wanted, `${wanted} times ${pattern}`, 10_000);
   }
   const answered = await Promise.all(answers);
   const after = await readProcessState(pid);

@@ -1,15 +1,9 @@
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
-import { keyFile, openFaultyHost, openSegment } from "../../net/chain.ts";
 import { droppedDatagrams, type ProcessState, readProcessState } from "../../support/linux.ts";
-import {
-  forged,
-  insidersRequest,
-  junk,
-  openRequestSocket,
-  type RequestSocket,
-} from "../requests.ts";
+import { openMeasuredService } from "../peers.ts";
+import { forged, insidersRequest, junk, type RequestSocket } from "../requests.ts";
 import { type Context, figure, type Row, type Section } from "../section.ts";
 import { growth } from "../statistics.ts";
 
@@ -117,32 +111,25 @@ async function soakService(
 }
 
 async function run({ quick, minutes, progress }: Context): Promise<Row[]> {
-  await using segment = await openSegment();
-  const host = await segment.host();
-  await using faulty = await openFaultyHost(host, "soak");
   // The last copy is sent 2 s behind the first and must be fresh.
   const settings = [`HoldDownSeconds = ${holdDownMs / 1_000}`, "ClockToleranceSeconds = 4"];
-  await using service = await faulty.startService(settings);
-  await service.line(/Started/);
-  using socket = openRequestSocket(await Deno.readTextFile(keyFile), "192.0.2.100");
+  await using opened = await openMeasuredService("soak", settings);
+  const { host, pid, socket } = opened;
   const seconds = quick ? 6 : minutes * 60;
   const plan = { seconds, perSecond: quick ? 200 : 1_000 };
-  const soaked = await soakService(socket, await faulty.pid(), plan, progress);
+  const soaked = await soakService(socket, pid, plan, progress);
   const { sent, asked, faults, settled, end, memory } = soaked;
   const dropped = await droppedDatagrams() + await droppedDatagrams(host.namespace.argv);
   const missed = [...faults.values()].reduce((sum, count) => sum + count, 0);
+  const limits = seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } };
   return [
     figure("datagrams sent", sent),
     figure("to be answered", asked),
     figure("missed", missed, "", { promise: { max: 0 } }),
     figure("socket full", dropped),
     {
-      what: "memory at the end",
-      value: end.rss / 2 ** 20,
-      unit: "MiB",
-      peer: "first quarter",
-      ratio: growth(memory),
-      ...seconds < 2 * settlingSeconds ? {} : { promise: { max: 1.05 } },
+      ...figure("memory at the end", end.rss / 2 ** 20, "MiB", limits),
+      ...{ peer: "first quarter", ratio: growth(memory) },
     },
     figure("descriptors more", Math.max(0, end.descriptors - settled.descriptors), "", {
       promise: { max: 1 },

@@ -1,14 +1,10 @@
-import { pack } from "../../../packaging/pack.ts";
 import type { CommandLine } from "../../support/command.ts";
 import { connect, ip } from "../../support/namespaces.ts";
-import { programLine } from "../../support/programs.ts";
 import { findPython, senderLine } from "../peers.ts";
 import { sharedRouter } from "../requests.ts";
 import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 
 const port = 47_910;
-/** Where the packed folder has the sender. */
-const partsName = "arpflush-parts";
 const broadcast = "192.0.2.255";
 
 const denoProgram = `
@@ -31,7 +27,7 @@ interface Program {
 }
 
 /** The empty program first: all others are compared with it. */
-async function programsIn(folder: string): Promise<Program[]> {
+async function programsIn(folder: string, packed: string | null): Promise<Program[]> {
   const write = async (name: string, text: string) => {
     await Deno.writeTextFile(`${folder}/${name}`, text, { mode: 0o600 });
     return `${folder}/${name}`;
@@ -42,15 +38,14 @@ async function programsIn(folder: string): Promise<Program[]> {
   const one = await write("one.ts", denoProgram);
   const empty = await write("empty.ts", "export {};\n");
   const python = [await findPython(), await write("one.py", pythonProgram)];
-  const packed = await senderLine(folder, args);
   const program = (what: string, line: CommandLine): Program => ({ what, line, until: "datagram" });
   return [
     { what: "empty Deno program", line: [...deno, empty], until: "end" },
     program("Deno program of one datagram", [...deno, "--unstable-net", "--allow-net", one]),
     program("Python program of one datagram", python),
     program("C client that signs nothing", [`${folder}/first`, broadcast, `${port}`, key]),
-    program("checkout: deno task send -a", programLine("sender", args)),
-    ...packed[0] === Deno.execPath() ? [] : [program("packed folder: arpflush -a", packed)],
+    program("checkout: deno task send -a", senderLine(null, args)),
+    ...packed === null ? [] : [program("packed folder: arpflush -a", senderLine(packed, args))],
   ];
 }
 
@@ -71,10 +66,8 @@ async function time({ line, until }: Program, socket: Deno.DatagramConn): Promis
   return taken;
 }
 
-const isPacked = ({ what }: Program) => what.startsWith("packed");
-
-async function bundleRow(folder: string): Promise<Row> {
-  const parts = `${folder}/packed/${partsName}`;
+async function bundleRow(packed: string): Promise<Row> {
+  const parts = `${packed}/arpflush-parts`;
   let bytes = 0;
   for await (const { name } of Deno.readDir(parts)) {
     bytes += (await Deno.stat(`${parts}/${name}`)).size;
@@ -82,21 +75,21 @@ async function bundleRow(folder: string): Promise<Row> {
   return figure("packed folder: the sender's bundle", bytes / 1_024, "KiB");
 }
 
-async function run({ folder, quick }: Context): Promise<Row[]> {
+async function run({ folder, packed, quick }: Context): Promise<Row[]> {
   const end = { namespace: null, addresses: [] };
   const addresses = ["192.0.2.2/24", "192.0.2.1/32", "2001:db8::1/64"];
   await connect({ ...end, name: "s0", addresses }, { ...end, name: "s1" });
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
   try {
-    const programs = await programsIn(folder);
+    const programs = await programsIn(folder, packed);
     // The first two rounds fill caches, Deno's and the packed folder's among them.
     const rounds = { warmUp: quick ? 1 : 2, count: quick ? 1 : 25 };
     const [empty, ...others] = await inTurn(programs, rounds, (program) => time(program, socket));
     const goal = { goal: { max: 1.5 } };
     return [
       rowOf(empty, "ms"),
-      ...others.map((one, i) => rowOf(one, "ms", empty, isPacked(programs[i + 1]) ? goal : {})),
-      ...programs.some(isPacked) ? [await bundleRow(folder)] : [],
+      ...others.map((one) => rowOf(one, "ms", empty, one.what.startsWith("packed") ? goal : {})),
+      ...packed === null ? [] : [await bundleRow(packed)],
     ];
   } finally {
     socket.close();
@@ -108,6 +101,6 @@ export const start: Section = {
   title: "Process start to first datagram",
   about: "From a process's start until its datagram arrives, 25 turns.",
   needs: ["cc", "python3"],
-  prepare: (folder) => pack(`${folder}/packed`),
+  isPacked: true,
   run,
 };

@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import type { AskerOptions } from "../../../lib/ask/asker.ts";
-import type { Question } from "../../../lib/ask/inquiry.ts";
-import { parseAddress } from "../../../lib/wire/addresses.ts";
-import { askOn, macOf, oldMac, question, type SentFrame } from "./virtual_link.ts";
+import type { Question } from "../../../lib/ask/questions.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import {
+  askOn,
+  macOf,
+  oldMac,
+  ownMac,
+  question,
+  type SentFrame,
+  type VirtualHost,
+} from "./virtual_link.ts";
 
 const host = (n: number) => `192.0.2.${n}`;
 const known = (n: number) => ({ linkLayerAddress: macOf(host(n)) });
+const expected = { expected: true };
 const requests = (sent: readonly SentFrame[], n?: number) =>
   sent.filter(({ kind, to }) =>
     kind === "arp request" && (n === undefined || to === `c00002${n.toString(16).padStart(2, "0")}`)
@@ -13,38 +22,48 @@ const requests = (sent: readonly SentFrame[], n?: number) =>
 const verdictsOf = ({ results }: Awaited<ReturnType<typeof askOn>>) =>
   Object.fromEntries(results.map((one) => [one.host, one.verdict]));
 
-Deno.test("ask() asks only who fails the probe, those seen wrong first", async () => {
+/** A host's number, how it behaves (null: nobody is there), what is known of it, and what is to be said. */
+type Row = readonly [
+  n: number,
+  traits: Omit<VirtualHost, "address"> | null,
+  asked: Partial<Question>,
+  verdict: string,
+];
+type Changes = Parameters<typeof askOn>[2];
+
+/** Asks about such hosts, which must be judged so. */
+async function judge(rows: readonly Row[], changes: Changes = {}) {
   const ended = await askOn(
-    [
-      { address: host(10), entry: "020000000001" },
-      { address: host(11), firewalled: true },
-      { address: host(12), entry: oldMac },
-      { address: host(13), entry: oldMac },
-    ],
-    [question(host(13)), ...[11, 10, 12].map((n) => question(host(n), known(n)))],
-    { pace: 10 },
+    rows.flatMap(([n, traits]) => traits === null ? [] : [{ ...traits, address: host(n) }]),
+    rows.map(([n, , asked]) => question(host(n), asked)),
+    changes,
   );
-  assert.deepEqual(verdictsOf(ended), {
-    [host(10)]: "ok",
-    [host(11)]: "asked",
-    [host(12)]: "healed",
-    [host(13)]: "healed",
-  });
-  assert.deepEqual(requests(ended.sent).slice(0, 3).map(({ to }) => parseInt(to.slice(6), 16)), [
-    12,
-    11,
-    13,
-  ]);
+  const said = rows.map(([n, , , verdict]) => [host(n), verdict]);
+  assert.deepEqual(verdictsOf(ended), Object.fromEntries(said));
+  return ended;
+}
+
+/** Asks about many hosts that are alike, from the tenth on. */
+function askMany(count: number, traits: Omit<VirtualHost, "address">, changes: Changes) {
+  const addresses = Array.from({ length: count }, (_, i) => host(10 + i));
+  const hosts = addresses.map((address) => ({ ...traits, address }));
+  return askOn(hosts, addresses.map((address) => question(address)), changes);
+}
+
+Deno.test("ask() asks only who fails the probe, those seen wrong first", async () => {
+  const { sent } = await judge([
+    [13, { entry: oldMac }, {}, "healed"],
+    [11, { firewalled: true }, known(11), "asked"],
+    [10, { entry: ownMac }, known(10), "ok"],
+    [12, { entry: oldMac }, known(12), "healed"],
+  ], { pace: 10 });
+  const order = requests(sent).slice(0, 3).map(({ to }) => parseInt(to.slice(6), 16));
+  assert.deepEqual(order, [12, 11, 13]);
 });
 
 for (const [pace, first] of [[10, 0], [5, 0], [40, 225]]) {
   Deno.test(`ask() sends at most ${pace} requests in any second, unicast ones included`, async () => {
-    const numbers = Array.from({ length: 50 }, (_, i) => 10 + i);
-    const { sent } = await askOn(
-      numbers.map((n) => ({ address: host(n), firewalled: true })),
-      numbers.map((n) => question(host(n))),
-      { pace },
-    );
+    const { sent } = await askMany(50, { firewalled: true }, { pace });
     const times = requests(sent).map(({ at }) => at);
     assert.ok(times.length >= 50, `${times.length} requests`);
     // Up to ten at once, more of them evenly.
@@ -55,53 +74,40 @@ for (const [pace, first] of [[10, 0], [5, 0], [40, 225]]) {
 }
 
 Deno.test("ask() repeats a request to the silent alone, and to idle addresses once", async () => {
-  const ended = await askOn([{ address: host(10) }], [
-    question(host(10)),
-    question(host(11), known(11)),
-    question(host(12), { expected: true }),
-    question(host(13)),
+  const { sent } = await judge([
+    [10, {}, {}, "healed"],
+    [11, null, known(11), "no answer"],
+    [12, null, expected, "no answer"],
+    [13, null, {}, "no answer"],
   ]);
-  const counts = [10, 11, 12, 13].map((n) => requests(ended.sent, n).length);
   // The last for one that is named comes from the router's own address, too.
-  assert.deepEqual(counts, [1, 4, 5, 2]);
-  const silent = requests(ended.sent, 12).map(({ at }) => Math.round(at / 1_000));
+  assert.deepEqual([10, 11, 12, 13].map((n) => requests(sent, n).length), [1, 4, 5, 2]);
+  const silent = requests(sent, 12).map(({ at }) => Math.round(at / 1_000));
   assert.deepEqual(silent, [0, 1, 2, 3, 3]);
-  assert.deepEqual(verdictsOf(ended), {
-    [host(10)]: "healed",
-    [host(11)]: "no answer",
-    [host(12)]: "no answer",
-    [host(13)]: "no answer",
-  });
 });
 
 Deno.test("ask() tells a stuck host from a firewall by the control", async () => {
-  const hosts = [
-    { address: host(10), entry: oldMac, permanent: true },
-    { address: host(11), firewalled: true },
-    { address: host(12), entry: oldMac, silent: true },
+  const rows: Row[] = [
+    [10, { entry: oldMac, permanent: true }, {}, "stuck"],
+    [11, { firewalled: true }, {}, "asked"],
+    [12, { entry: oldMac, silent: true }, known(12), "stuck"],
   ];
-  const questions = [question(host(10)), question(host(11)), question(host(12), known(12))];
-  const ended = await askOn(hosts, questions);
-  assert.deepEqual(verdictsOf(ended), {
-    [host(10)]: "stuck",
-    [host(11)]: "asked",
-    [host(12)]: "stuck",
-  });
-  const at = ended.results.map(({ linkLayerAddress }) => linkLayerAddress?.toHex());
+  const { results } = await judge(rows);
+  const at = results.map(({ linkLayerAddress }) => linkLayerAddress?.toHex());
   assert.deepEqual(at, [oldMac, undefined, oldMac]);
-  const alone = await askOn(hosts, questions, { addressesAt: () => ["192.0.2.1/32"] });
+  // Without an address for it, who was not seen wrong may be behind a firewall.
+  const alone = await judge(rows, { addressesAt: () => ["192.0.2.1/32"] });
   assert.ok(alone.sent.every(({ from }) => from === "c0000201"));
 });
 
 Deno.test("ask() tells a stuck host by another address in question where there is no other", async () => {
-  const addresses = ["192.0.2.1", "192.0.2.2"].flatMap((text) => parseAddress(text) ?? []);
   const hosts = [
     { address: host(10), entry: oldMac, permanent: true },
     { address: host(11), firewalled: true },
     { address: host(12), entry: oldMac },
   ];
   const questions = hosts.flatMap((one) =>
-    addresses.map((address) => question(one.address, { address }))
+    ["192.0.2.1", "192.0.2.2"].map((text) => question(one.address, { address: parsePrefix(text) }))
   );
   const { results } = await askOn(hosts, questions);
   const of = (n: number) => results.filter((one) => one.host === host(n)).map((one) => one.verdict);
@@ -113,31 +119,15 @@ Deno.test("ask() tells a stuck host by another address in question where there i
 });
 
 Deno.test("ask() with probeOnly asks nobody from the address in question", async () => {
-  const ended = await askOn(
-    [
-      { address: host(10), entry: oldMac },
-      { address: host(11), entry: "020000000001" },
-      { address: host(12), entry: oldMac },
-      { address: host(13), firewalled: true },
-    ],
-    [
-      question(host(10), known(10)),
-      question(host(11), known(11)),
-      question(host(12), { expected: true }),
-      question(host(13), { ...known(13), expected: true }),
-      question(host(14), known(14)),
-    ],
-    { probeOnly: true },
-  );
-  assert.deepEqual(verdictsOf(ended), {
-    [host(10)]: "stuck",
-    [host(11)]: "ok",
-    [host(12)]: "stuck",
-    [host(13)]: "not asked",
-    [host(14)]: "no answer",
-  });
-  assert.ok(requests(ended.sent).every(({ from }) => from === "c0000202"));
-  assert.equal(ended.ms < 3_000, true);
+  const { sent, ms } = await judge([
+    [10, { entry: oldMac }, known(10), "stuck"],
+    [11, { entry: ownMac }, known(11), "ok"],
+    [12, { entry: oldMac }, expected, "stuck"],
+    [13, { firewalled: true }, { ...known(13), ...expected }, "not asked"],
+    [14, null, known(14), "no answer"],
+  ], { probeOnly: true });
+  assert.ok(requests(sent).every(({ from }) => from === "c0000202"));
+  assert.equal(ms < 3_000, true);
 });
 
 /** How an address leaves, and what is left to say. */
@@ -152,12 +142,7 @@ const leavings: readonly [string, (ms: number) => readonly string[]][] = [
 ];
 for (const [what, addressesAt] of leavings) {
   Deno.test(`ask() asks nobody when the address ${what}`, async () => {
-    const numbers = Array.from({ length: 30 }, (_, i) => 10 + i);
-    const ended = await askOn(
-      numbers.map((n) => ({ address: host(n) })),
-      numbers.map((n) => question(host(n))),
-      { pace: 20, addressesAt },
-    );
+    const ended = await askMany(30, {}, { pace: 20, addressesAt });
     const last = Math.max(0, ...ended.sent.map(({ at }) => at));
     assert.ok(last <= 530, `a frame ${last} ms from the start`);
     const counts = Object.groupBy(ended.results, ({ verdict }) => verdict);
@@ -173,26 +158,24 @@ const phases: readonly [
   what: string,
   leaves: string,
   afterMs: number,
-  changes: Partial<Question>,
+  asked: (n: number) => Partial<Question>,
   options: Partial<AskerOptions>,
 ][] = [
-  ["probes", "c0000201", 20, { linkLayerAddress: "" }, {}],
-  ["has hosts prove themselves", "c0000201", 100, {}, { pace: 100_000 }],
-  ["asks in a drill by its own address", "c0000202", 205, { expected: true }, {
+  ["probes", "c0000201", 20, known, {}],
+  ["has hosts prove themselves", "c0000201", 100, () => ({}), { pace: 100_000 }],
+  ["asks in a drill by its own address", "c0000202", 205, () => expected, {
     pace: 100,
     probeOnly: true,
   }],
-  ["probes in a drill", "c0000202", 100, { linkLayerAddress: "" }, { probeOnly: true }],
+  ["probes in a drill", "c0000202", 100, known, { probeOnly: true }],
 ];
-for (const [what, leaves, afterMs, changes, options] of phases) {
+for (const [what, leaves, afterMs, asked, options] of phases) {
   Deno.test(`ask() sends nothing from an address that leaves while it ${what}`, async () => {
-    const numbers = Array.from({ length: 60 }, (_, i) => 10 + i);
     const own: Record<string, string> = { c0000201: "192.0.2.1/32", c0000202: "192.0.2.2/24" };
+    const numbers = Array.from({ length: 60 }, (_, i) => 10 + i);
     const { sent } = await askOn(
       numbers.map((n) => ({ address: host(n), firewalled: true })),
-      numbers.map((n) =>
-        question(host(n), { ...changes, ..."linkLayerAddress" in changes ? known(n) : {} })
-      ),
+      numbers.map((n) => question(host(n), asked(n))),
       {
         ...options,
         addressesAt: (ms) =>
@@ -206,19 +189,10 @@ for (const [what, leaves, afterMs, changes, options] of phases) {
 }
 
 Deno.test("ask() ends when its signal is aborted, and says who was not asked", async () => {
-  const numbers = [10, 11, 12, 13];
-  const ended = await askOn(
-    numbers.map((n) => ({ address: host(n) })),
-    numbers.map((n) => question(host(n))),
-    { pace: 20, signal: (ms) => ms >= 50 },
-  );
-  assert.deepEqual(Object.values(verdictsOf(ended)), [
-    "healed",
-    "healed",
-    "not asked",
-    "not asked",
-  ]);
-  assert.ok(ended.ms <= 300);
+  const rows = ["healed", "healed", "not asked", "not asked"]
+    .map((verdict, i): Row => [10 + i, {}, {}, verdict]);
+  const { ms } = await judge(rows, { pace: 20, signal: (ms) => ms >= 50 });
+  assert.ok(ms <= 300);
 });
 
 Deno.test("ask() asks nobody whose own service has said that all is well", async () => {
@@ -230,10 +204,8 @@ Deno.test("ask() asks nobody whose own service has said that all is well", async
 });
 
 Deno.test("ask() waits for each witness, however late it is sent", async () => {
-  const ended = await askOn([{ address: host(10), firewalled: true }], [question(host(10))], {
-    stretch: () => 700,
-  });
-  assert.equal(ended.results[0].verdict, "asked");
+  const rows: Row[] = [[10, { firewalled: true }, {}, "asked"]];
+  const ended = await judge(rows, { stretch: () => 700 });
   const kinds = Map.groupBy(ended.sent, ({ kind }) => kind);
   // Twice, with the control; and what asks whether the host holds the address itself.
   assert.deepEqual(
@@ -271,42 +243,30 @@ const slow: readonly [what: string, answerMs: AnswerMs, from: number, to: number
 for (const [what, answerMs, from, to] of slow) {
   Deno.test(`ask() calls no host stuck that ${what}`, async () => {
     // A silent one keeps the run going until an answer that is later than a verdict waits.
-    const silent = from > 700 ? [question(host(11), { expected: true })] : [];
-    const questions = [question(host(10)), ...silent];
-    const { results: [{ verdict, ms }] } = await askOn(
-      [{ address: host(10), answerMs }],
-      questions,
-    );
-    assert.equal(verdict, "healed");
+    const silent: Row[] = from > 700 ? [[11, null, expected, "no answer"]] : [];
+    const { results: [{ ms }] } = await judge([[10, { answerMs }, {}, "healed"], ...silent]);
     assert.ok(ms >= from && ms <= to, `${ms} ms`);
   });
 }
 
 Deno.test("ask() says nothing of a host while its answer waits to be read", async () => {
-  const numbers = Array.from({ length: 200 }, (_, i) => 10 + i);
   const said: string[] = [];
-  await askOn(numbers.map((n) => ({ address: host(n) })), numbers.map((n) => question(host(n))), {
-    pace: 100_000,
-    readMs: 4,
-    watch: ({ verdict }) => said.push(verdict),
-  });
-  assert.deepEqual(said, numbers.map(() => "healed"));
+  const watch: AskerOptions["watch"] = ({ verdict }) => said.push(verdict);
+  await askMany(200, {}, { pace: 100_000, readMs: 4, watch });
+  assert.deepEqual(said, Array(200).fill("healed"));
 });
 
 Deno.test("ask() gives up a link that takes no frames", async () => {
-  const ended = await askOn([], [question(host(10)), question(host(11), known(11))], {
-    isDown: true,
-  });
-  assert.deepEqual(Object.values(verdictsOf(ended)), ["not asked", "not asked"]);
-  assert.deepEqual(ended.remarks, ["e0 takes no packets"]);
-  assert.ok(ended.ms < 2_500);
+  const rows: Row[] = [[10, null, {}, "not asked"], [11, null, known(11), "not asked"]];
+  const { remarks, ms } = await judge(rows, { isDown: true });
+  assert.deepEqual(remarks, ["e0 takes no packets"]);
+  assert.ok(ms < 2_500);
 });
 
 Deno.test("ask() goes on without a link whose socket can't be opened", async () => {
   const openSocket: AskerOptions["openSocket"] = () => {
     throw new Error("Cannot open a packet socket on e0: network is down");
   };
-  const { results, remarks } = await askOn([], [question(host(10))], { openSocket });
-  assert.equal(results[0].verdict, "not asked");
+  const { remarks } = await judge([[10, null, {}, "not asked"]], { openSocket });
   assert.deepEqual(remarks, ["Cannot open a packet socket on e0: network is down"]);
 });

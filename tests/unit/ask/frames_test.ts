@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { filterProgram, type Instruction } from "../../../lib/ask/filter.ts";
+import { filterProgram } from "../../../lib/ask/filter.ts";
 import {
   addressKey,
   arpRequest,
@@ -15,6 +15,7 @@ import {
   udpDatagram,
   type Way,
 } from "../../../lib/ask/frames.ts";
+import type { FilterInstruction } from "../../../lib/libc/packet_socket.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { isInstalled, run } from "../../support/command.ts";
 
@@ -80,7 +81,7 @@ async function tcpdumpTakes(frames: readonly Uint8Array[], expression: string): 
 }
 
 /** Runs a classic BPF program as the kernel does; a load behind the end drops the frame. */
-function takes(program: readonly Instruction[], frame: Uint8Array): boolean {
+function takes(program: readonly FilterInstruction[], frame: Uint8Array): boolean {
   const loads: Record<number, number> = { 0x20: 4, 0x28: 2, 0x30: 1 };
   let a = 0;
   for (let at = 0;; at++) {

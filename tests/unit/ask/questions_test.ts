@@ -124,6 +124,14 @@ Deno.test("addressesInQuestion() takes those of --address that this machine hold
   });
 });
 
+Deno.test("addressesInQuestion() says that a router's own address alone is nothing to ask for", () => {
+  const { texts, remarks } = inQuestion({}, interfaces(`e0 192.0.2.2/24 ${mac}`));
+  assert.deepEqual(texts, []);
+  assert.match(remarks.join(), /^nobody is asked: .*, give --address$/);
+  const { remarks: others } = asked({ addresses: new Map(), named: [named("192.0.2.5")] });
+  assert.deepEqual(others, []);
+});
+
 Deno.test("addressesInQuestion() leaves out addresses that keep their link-layer address", () => {
   const own = [...router, ...interfaces("vrrp51 192.0.2.7/32 00:00:5e:00:01:33")];
   assert.deepEqual(inQuestion({ interfaceNames: ["e0"], addresses: [prefix("192.0.2.7")] }, own), {

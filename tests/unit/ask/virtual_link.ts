@@ -4,9 +4,9 @@
  */
 import { ask, type AskerOptions } from "../../../lib/ask/asker.ts";
 import { addressKey, type Heard, readFrame } from "../../../lib/ask/frames.ts";
-import type { Question } from "../../../lib/ask/inquiry.ts";
+import type { Question } from "../../../lib/ask/questions.ts";
 import type { AskReport } from "../../../lib/ask/verdicts.ts";
-import { parseAddress } from "../../../lib/wire/addresses.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { sleep } from "../../../lib/time.ts";
 import { createTestTime } from "../../support/test_time.ts";
 import { interfaces } from "../sender/helpers.ts";
@@ -15,7 +15,7 @@ export const ownMac = "020000000001";
 export const oldMac = "020000000002";
 
 /** How a host behaves; it is at 02:00:00:00:01:XX with the last byte of its address. */
-interface VirtualHost {
+export interface VirtualHost {
   readonly address: string;
   /** Where it has the address in question. @default nowhere: it believes the first request */
   entry?: string;
@@ -39,12 +39,10 @@ export interface SentFrame {
 
 /** An IPv4 question about 192.0.2.1. */
 export function question(host: string, changes: Partial<Question> = {}): Question {
-  const [address, vip] = [parseAddress(host), parseAddress("192.0.2.1")];
-  if (address === null || vip === null) throw new Error(`"${host}" is no address`);
   return {
     link: "e0",
-    host: address,
-    address: vip,
+    host: parsePrefix(host),
+    address: parsePrefix("192.0.2.1"),
     linkLayerAddress: null,
     name: null,
     expected: false,
@@ -101,6 +99,8 @@ export async function askOn(
     time,
     pace: 1_000,
     probeOnly: false,
+    isTold: () => false,
+    watch: () => {},
     openSocket: () => ({
       linkLayerAddress: ownMac,
       send(frame) {

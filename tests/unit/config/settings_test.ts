@@ -33,7 +33,12 @@ function problemsOf(values: Record<string, unknown>): readonly string[] {
   }
 }
 
-Deno.test("defaultSettings() are the documented ones", () => {
+const [one, two] = [createRouter(1), createRouter(2)];
+const manyKeys = Array.from({ length: 65 }, (_, i) => createRouter(i).publicText);
+const manyAddresses = Array.from({ length: 62 }, (_, i) => `192.0.2.${i}`);
+const [longPassword, secret] = ["ä".repeat(500), "TopSecret!"];
+
+Deno.test("defaultSettings() are the documented ones, allowed, and described in one line each", () => {
   assert.deepEqual(defaultSettings(), {
     Port: 27735,
     Listen: [parsePrefix("0.0.0.0")],
@@ -50,9 +55,6 @@ Deno.test("defaultSettings() are the documented ones", () => {
     LogLevel: "info",
     LogFormat: "text",
   });
-});
-
-Deno.test("settingTable allows every default, and describes each setting in one line", () => {
   assert.deepEqual(settingsOf({ ...defaultSettings(), Listen: ["0.0.0.0"] }), defaultSettings());
   for (const name of settingNames) {
     const { description, allowed } = settingTable[name];
@@ -82,100 +84,100 @@ Deno.test("parseSettings() takes both limits of every number and nothing beyond 
   }
 });
 
-Deno.test("parseSettings() names the setting, the value and what is allowed", () => {
-  assert.deepEqual(problemsOf({ Port: 70_000 }), [
-    "Port: 70000 is not a whole number from 1 to 65535",
-  ]);
-  assert.deepEqual(problemsOf({ FlushOnStart: "yes" }), [
-    'FlushOnStart: "yes" is not true or false',
-  ]);
-  assert.deepEqual(problemsOf({ LogLevel: "loud" }), [
-    'LogLevel: "loud" is not one of "error", "warning", "info", "debug"',
-  ]);
-  assert.deepEqual(problemsOf({ Listen: "eth0" }), [
-    'Listen: "eth0" is not an IPv4 or IPv6 address or prefix; ' +
-    "allowed is a list of 1 to 16 IPv4 or IPv6 addresses",
-  ]);
-  for (
-    const [Listen, fault] of [
-      [["192.0.2.5", "0.0.0.0"], "0.0.0.0 includes the others"],
-      [["::", "192.0.2.5", "2001:db8::5"], ":: includes the others"],
-      [["192.0.2.5", "192.0.2.5"], "192.0.2.5 is there twice"],
-    ] as const
-  ) assert.ok(problemsOf({ Listen })[0].startsWith(`Listen: ${fault}; `), fault);
-  assert.deepEqual(problemsOf({ AllowedSources: ["10.0.0.0/8", "10.0.0.1/8"] }), [
-    'AllowedSources: "10.0.0.1/8" has host bits set; the network is 10.0.0.0/8; ' +
-    'allowed is "on-link", or a list of 1 to 256 addresses and networks',
-  ]);
-  assert.deepEqual(problemsOf({ RefreshAddresses: ["10.0.0.0/8"] }), [
-    'RefreshAddresses: "10.0.0.0/8" is a network, not one address; ' +
-    'allowed is "none", "gateway", or a list of 1 to 61 addresses',
-  ]);
-});
-
-Deno.test("parseSettings() tells every problem at once", () => {
-  const problems = problemsOf({ Port: 0, hold: 3, LogLevel: 1, Listen: "", RefreshSeconds: 0 });
-  assert.equal(problems.length, 5);
-});
-
-Deno.test("parseSettings() names the nearest known setting for an unknown one", () => {
-  assert.deepEqual(problemsOf({ HoldDownSecond: 5, port: 5, Prot: 5, Colour: 1, "": 1 }), [
-    '"HoldDownSecond" is not a setting; is it HoldDownSeconds?',
-    '"port" is not a setting; is it Port?',
-    '"Prot" is not a setting; is it Port?',
-    '"Colour" is not a setting',
-    '"" is not a setting',
-  ]);
-  for (const name of ["toString", "__proto__", "constructor"]) {
-    const values = JSON.parse(`{ "${name}": 1 }`);
-    assert.match(problemsOf(values)[0], /is not a setting/);
-  }
-});
+/** What a setting is given, and its value. */
+const taken: { readonly [Name in keyof Settings]?: readonly [given: unknown, Settings[Name]][] } = {
+  AllowedSources: [
+    [["10.0.0.0/8", "2001:db8::1"], ["10.0.0.0/8", "2001:db8::1"].map(parsePrefix)],
+    ["10.0.0.0/8 , 192.0.2.1", ["10.0.0.0/8", "192.0.2.1"].map(parsePrefix)],
+    [["on-link"], "on-link"],
+  ],
+  RefreshAddresses: [
+    ["gateway", "gateway"],
+    [manyAddresses.slice(1), manyAddresses.slice(1).map(parsePrefix)],
+  ],
+  RouterKeys: [
+    [[one.publicText, two.publicText], [one.publicText, two.publicText]],
+    [one.publicText, [one.publicText]],
+    [manyKeys.slice(1), manyKeys.slice(1)],
+  ],
+  Password: [[secret, secret], [longPassword, longPassword]],
+};
 
 Deno.test("parseSettings() takes a keyword or a list, also one text or a keyword in a list", () => {
-  const networks = ["10.0.0.0/8", "2001:db8::1"];
-  assert.deepEqual(
-    settingsOf({ AllowedSources: networks }).AllowedSources,
-    networks.map(parsePrefix),
-  );
-  assert.deepEqual(settingsOf({ AllowedSources: "10.0.0.0/8" }).AllowedSources, [
-    parsePrefix("10.0.0.0/8"),
-  ]);
-  assert.equal(settingsOf({ AllowedSources: ["on-link"] }).AllowedSources, "on-link");
-  assert.equal(settingsOf({ RefreshAddresses: "gateway" }).RefreshAddresses, "gateway");
-  for (const value of [[], ["on-link", "10.0.0.0/8"], [5], 5, {}, [""]]) {
-    assert.equal(problemsOf({ AllowedSources: value }).length, 1, JSON.stringify(value));
+  for (const [name, rows] of Object.entries(taken)) {
+    for (const [given, value] of rows) {
+      assert.deepEqual(settingsOf({ [name]: given })[name as keyof Settings], value);
+    }
   }
-  const many = Array.from({ length: 62 }, (_, i) => `192.0.2.${i}`);
-  assert.equal(problemsOf({ RefreshAddresses: many }).length, 1);
-  assert.deepEqual(problemsOf({ RefreshAddresses: many.slice(1) }), []);
 });
 
-const [one, two] = [createRouter(1), createRouter(2)];
+/** What a setting is given, and what is said behind its name; `…` stands for any rest. */
+const refused: { readonly [Name in keyof Settings]?: readonly [given: unknown, string][] } = {
+  Port: [
+    [70_000, "70000 is not a whole number from 1 to 65535"],
+    [new Error("a DWORD of 3 bytes is broken"), "a DWORD of 3 bytes is broken"],
+  ],
+  FlushOnStart: [["yes", '"yes" is not true or false']],
+  LogLevel: [["loud", '"loud" is not one of "error", "warning", "info", "debug"']],
+  Listen: [
+    [
+      "eth0",
+      '"eth0" is not an IPv4 or IPv6 address or prefix; ' +
+      "allowed is a list of 1 to 16 IPv4 or IPv6 addresses",
+    ],
+    [["192.0.2.5", "0.0.0.0"], "0.0.0.0 includes the others; …"],
+    [["::", "192.0.2.5", "2001:db8::5"], ":: includes the others; …"],
+    [["192.0.2.5", "192.0.2.5"], "192.0.2.5 is there twice; …"],
+  ],
+  AllowedSources: [
+    [
+      ["10.0.0.0/8", "10.0.0.1/8"],
+      '"10.0.0.1/8" has host bits set; the network is 10.0.0.0/8; ' +
+      'allowed is "on-link", or a list of 1 to 256 addresses and networks',
+    ],
+    [["on-link", "10.0.0.0/8"], '"on-link" is not an IPv4 or IPv6 address or prefix; …'],
+    ...[[], [5], 5, {}].map((given): [unknown, string] => [
+      given,
+      `${JSON.stringify(given)} is not "on-link", or a list of 1 to 256 addresses and networks`,
+    ]),
+  ],
+  RefreshAddresses: [
+    [
+      ["10.0.0.0/8"],
+      '"10.0.0.0/8" is a network, not one address; ' +
+      'allowed is "none", "gateway", or a list of 1 to 61 addresses',
+    ],
+    [manyAddresses, '["192.0.2.0",…'],
+  ],
+  RouterKeys: [
+    [
+      [one.publicText, two.secretText],
+      "key 2 is a router's secret key: hosts need the router's public one…",
+    ],
+    [one.secretText, "key 1 is a router's secret key: hosts need the router's public one…"],
+    [[one.publicText, one.publicText], `key 2 has the id ${one.key.idText} of key 1…`],
+    [[5, one.secretText], "it is no list of texts; …"],
+    [{ key: one.secretText }, "it is no list of texts; …"],
+    [[""], "key 1 is not a router's public key…"],
+    [manyKeys, "65 keys are more than 64; …"],
+  ],
+  Password: [[secret], { secret }, secret.repeat(200), `${longPassword}ä`].map((given) => [
+    given,
+    "the value is not a text of at most 1000 bytes",
+  ]),
+  MetricsFile: [["/tmp/arpflush.prom", `"/tmp/arpflush.prom" is not ${metricsPlaces()}`]],
+};
 
-Deno.test("parseSettings() takes routers' public keys, 64 at most, and one text as a list", () => {
-  const texts = [one.publicText, two.publicText];
-  assert.deepEqual(settingsOf({ RouterKeys: texts }).RouterKeys, texts);
-  assert.deepEqual(settingsOf({ RouterKeys: one.publicText }).RouterKeys, [one.publicText]);
-  assert.equal(settingText("RouterKeys", texts), `["${texts[0]}", "${texts[1]}"]`);
-  const many = Array.from({ length: 65 }, (_, i) => createRouter(i).publicText);
-  assert.deepEqual(problemsOf({ RouterKeys: many.slice(1) }), []);
-  assert.match(problemsOf({ RouterKeys: many })[0], /^RouterKeys: 65 keys are more than 64;/);
-});
-
-Deno.test("parseSettings() says which kind of text RouterKeys has in place of a public key", () => {
-  const cases: [unknown, string][] = [
-    [[one.publicText, two.secretText], "key 2 is a router's secret key: hosts need the router's"],
-    [one.secretText, "key 1 is a router's secret key: hosts need the router's public one"],
-    [[one.publicText, one.publicText], `key 2 has the id ${one.key.idText} of key 1`],
-    [[5, one.secretText], "it is no list of texts"],
-    [{ key: one.secretText }, "it is no list of texts"],
-    [[""], "key 1 is not a router's public key"],
-  ];
-  for (const [value, reason] of cases) {
-    const [problem] = problemsOf({ RouterKeys: value });
-    assert.ok(problem.startsWith(`RouterKeys: ${reason}`), problem);
-    assert.ok(!problem.includes(one.secretText.slice(20)) && !problem.includes("\n"), problem);
+Deno.test("parseSettings() names the setting, the value and what is allowed, but no secret", () => {
+  for (const [name, rows] of Object.entries(refused)) {
+    for (const [given, said] of rows) {
+      const problems = problemsOf({ [name]: given });
+      assert.equal(problems.length, 1);
+      const [start, rest] = `${name}: ${said}`.split("…");
+      if (rest === undefined) assert.equal(problems[0], start);
+      else assert.ok(problems[0].startsWith(start), problems[0]);
+      assert.ok(![secret, one.secretText.slice(20)].some((text) => problems[0].includes(text)));
+    }
   }
 });
 
@@ -189,15 +191,19 @@ Deno.test("parseSettings() never shows a router's secret key, wherever it was pu
   }
 });
 
-Deno.test("parseSettings() never shows a password, right or wrong", () => {
-  const secret = "TopSecret!";
-  for (const value of [[secret], { secret }, secret.repeat(200)]) {
-    const problems = problemsOf({ Password: value });
-    assert.deepEqual(problems, ["Password: the value is not a text of at most 1000 bytes"]);
+Deno.test("parseSettings() tells every problem at once, and the nearest known setting for an unknown one", () => {
+  assert.equal(problemsOf({ Port: 0, LogLevel: 1, Listen: "", RefreshSeconds: 0 }).length, 4);
+  assert.deepEqual(problemsOf({ HoldDownSecond: 5, port: 5, Prot: 5, Colour: 1, "": 1 }), [
+    '"HoldDownSecond" is not a setting; is it HoldDownSeconds?',
+    '"port" is not a setting; is it Port?',
+    '"Prot" is not a setting; is it Port?',
+    '"Colour" is not a setting',
+    '"" is not a setting',
+  ]);
+  for (const name of ["toString", "__proto__", "constructor"]) {
+    const values = JSON.parse(`{ "${name}": 1 }`);
+    assert.match(problemsOf(values)[0], /is not a setting/);
   }
-  assert.equal(settingsOf({ Password: secret }).Password, secret);
-  assert.equal(problemsOf({ Password: "ä".repeat(501) }).length, 1);
-  assert.deepEqual(problemsOf({ Password: "ä".repeat(500) }), []);
 });
 
 Deno.test("parseSettings() says which settings were given, falsy ones too", () => {
@@ -210,21 +216,6 @@ Deno.test("parseSettings() says which settings were given, falsy ones too", () =
   assert.deepEqual(settings.RouterKeys, []);
 });
 
-Deno.test("parseSettings() names the setting whose value could not be read", () => {
-  assert.deepEqual(problemsOf({ Port: new Error("a DWORD of 3 bytes is broken") }), [
-    "Port: a DWORD of 3 bytes is broken",
-  ]);
-});
-
-Deno.test("settingText() writes a value as a file holds it, but no secret", () => {
-  assert.equal(settingText("Port", 5), "5");
-  assert.equal(settingText("LogLevel", "info"), '"info"');
-  const networks = ["10.0.0.0/8", "2001:db8::1"].map(parsePrefix);
-  assert.equal(settingText("AllowedSources", networks), '["10.0.0.0/8", "2001:db8::1"]');
-  assert.equal(settingText("Password", "TopSecret!"), '"***"');
-  assert.equal(settingText("Password", ""), '""');
-});
-
 Deno.test("parseSettings() makes one line of at most 400 characters of any value", () => {
   const values = fc.dictionary(fc.constantFrom(...settingNames, "Unknown"), fc.anything());
   fc.assert(fc.property(values, (given) => {
@@ -235,27 +226,36 @@ Deno.test("parseSettings() makes one line of at most 400 characters of any value
   }));
 });
 
+Deno.test("settingText() writes a value as a file holds it, but no secret", () => {
+  assert.equal(settingText("Port", 5), "5");
+  assert.equal(settingText("LogLevel", "info"), '"info"');
+  const networks = ["10.0.0.0/8", "2001:db8::1"].map(parsePrefix);
+  assert.equal(settingText("AllowedSources", networks), '["10.0.0.0/8", "2001:db8::1"]');
+  assert.equal(settingText("RouterKeys", ["one", "two"]), '["one", "two"]');
+  assert.equal(settingText("Password", secret), '"***"');
+  assert.equal(settingText("Password", ""), '""');
+});
+
 Deno.test("isMetricsPlace() takes a .prom file in each folder of its system and below", () => {
   for (const os of ["linux", "windows"] as const) {
     const separator = os === "windows" ? "\\" : "/";
     for (const folder of metricsFolders[os]) {
-      for (
-        const name of ["arpflush.prom", "a.prom", ["host-1", "ARP flush.prom"].join(separator)]
-      ) {
-        assert.ok(isMetricsPlace(`${folder}${separator}${name}`, os), `${folder} ${name}`);
+      for (const names of [["arpflush.prom"], ["a.prom"], ["host-1", "ARP flush.prom"]]) {
+        const path = [folder, ...names].join(separator);
+        assert.ok(isMetricsPlace(path, os), path);
       }
     }
   }
-});
-
-Deno.test("isMetricsPlace() takes Windows' paths with either slash and in either case", () => {
+  // Windows takes either slash and either case.
   assert.ok(isMetricsPlace("c:/program files/ARPFLUSH/metrics/arpflush.PROM", "windows"));
-  assert.ok(!isMetricsPlace("/RUN/arpflush/arpflush.prom", "linux"));
-  assert.ok(!isMetricsPlace("\\run\\arpflush\\arpflush.prom", "linux"));
+  const own = Deno.build.os === "windows" ? metricsFolders.windows[0] : metricsFolders.linux[0];
+  for (const MetricsFile of ["", `${own}/a.prom`]) {
+    assert.equal(settingsOf({ MetricsFile }).MetricsFile, MetricsFile);
+  }
 });
 
 Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", () => {
-  const refused = {
+  const elsewhere = {
     linux: [
       "/etc/arpflush.prom",
       "arpflush.prom",
@@ -271,6 +271,8 @@ Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", (
       "/run/arpflush//a.prom",
       "/run/arpflush/a\0.prom",
       "/run/arpflush/a\n.prom",
+      "/RUN/arpflush/arpflush.prom",
+      "\\run\\arpflush\\arpflush.prom",
       "C:\\Program Files\\ArpFlush\\metrics\\arpflush.prom",
     ],
     windows: [
@@ -282,14 +284,11 @@ Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", (
     ],
   } as const;
   for (const os of ["linux", "windows"] as const) {
-    for (const path of refused[os]) assert.ok(!isMetricsPlace(path, os), JSON.stringify(path));
+    for (const path of elsewhere[os]) assert.ok(!isMetricsPlace(path, os), JSON.stringify(path));
   }
 });
 
-Deno.test("parseSettings() names the folders a MetricsFile may be in", () => {
-  assert.deepEqual(problemsOf({ MetricsFile: "/tmp/arpflush.prom" }), [
-    `MetricsFile: "/tmp/arpflush.prom" is not ${metricsPlaces()}`,
-  ]);
+Deno.test("metricsPlaces() names a system's folders", () => {
   assert.equal(
     metricsPlaces("linux"),
     "empty, or a file NAME.prom in /var/lib/prometheus/node-exporter, /var/lib/node_exporter, " +
@@ -300,9 +299,4 @@ Deno.test("parseSettings() names the folders a MetricsFile may be in", () => {
     "empty, or a file NAME.prom in C:\\Program Files\\windows_exporter\\textfile_inputs, " +
       "C:\\Program Files\\ArpFlush\\metrics",
   );
-  const { linux, windows } = metricsFolders;
-  const own = Deno.build.os === "windows" ? `${windows[0]}\\a.prom` : `${linux[0]}/a.prom`;
-  for (const MetricsFile of ["", own]) {
-    assert.equal(settingsOf({ MetricsFile }).MetricsFile, MetricsFile);
-  }
 });

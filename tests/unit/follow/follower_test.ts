@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { messageOf } from "../../../lib/errors.ts";
-import type { Link } from "../../../lib/follow/address_changes.ts";
+import type { Link } from "../../../lib/follow/links.ts";
 import { Follower } from "../../../lib/follow/follower.ts";
-import { NotifyLines } from "../../../lib/follow/notify_lines.ts";
+import { NotifyLines } from "../../../lib/follow/notify_fifo.ts";
 import { AddressesLeft } from "../../../lib/sender/exchange.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
@@ -271,7 +271,7 @@ Deno.test("Follower survives a run that fails, and stops with all that it starte
     probe: () => Promise.reject(new Error("Cannot read key file")),
     log: (_, text) => void said.push(text),
   });
-  const line = { type: "INSTANCE", state: "MASTER_RX_LOWER_PRI", priority: 1 } as const;
+  const line = { type: "INSTANCE", state: "MASTER_RX_LOWER_PRI" } as const;
   follower.note([{ ...line, name: "V1" }]);
   await settle();
   await follower.begin();

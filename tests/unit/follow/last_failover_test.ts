@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import type { AskResult } from "../../../lib/ask/verdicts.ts";
 import { LastFailover } from "../../../lib/follow/last_failover.ts";
 import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
-import type { EndedRun } from "../../../lib/sender/ended_run.ts";
+import type { EndedRun } from "../../../lib/sender/history.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
 import {
   type Answered,
   askResult,
+  countOf,
   expectedOf,
   failed,
   healed,
@@ -35,9 +36,8 @@ function createDaemon() {
       readonly elsewhere?: readonly string[];
     } = {}) => {
       const { names, early = null, asked, elsewhere } = how;
-      const expected = names === undefined ? null : expectedOf(names);
-      const result = outcome(answers, { exchange: { expected } }, {}, asked);
-      result.record.endedEarly = early;
+      const expected = names === undefined ? countOf(null) : expectedOf(names);
+      const result = outcome(answers, { exchange: { expected } }, { endedEarly: early }, asked);
       const expect = { kind: "file", path: "hosts", elsewhere: new Set(elsewhere) } as const;
       return failover.end(link, result, { ...on(link), expect });
     },

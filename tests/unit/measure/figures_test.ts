@@ -1,10 +1,10 @@
 /** docs/figures.md is what the tool would write, and pages that repeat a figure repeat it rightly. */
 import assert from "node:assert/strict";
-import { fillIn, pagesOf, pageText, parsePage, readFigures } from "../../measure/page.ts";
-import { brokenPromises, cellsOf, parseTable, rowOf, tableText } from "../../measure/section.ts";
+import { fillIn, measuredText, pagesOf, pageText } from "../../measure/page.ts";
+import { brokenPromises, type Row, rowOf, tableText } from "../../measure/section.ts";
 import { growth, quantile, seededRandom, welchT } from "../../measure/statistics.ts";
 
-for (const [path, page] of Object.entries(await pagesOf(await readFigures()))) {
+for (const [path, page] of Object.entries(await pagesOf())) {
   Deno.test(`${path} is what deno task measure --write makes of docs/figures.md`, async () => {
     const text = await Deno.readTextFile(new URL(`../../../${path}`, import.meta.url));
     assert.doesNotMatch(page, /not\u00a0measured/);
@@ -12,18 +12,27 @@ for (const [path, page] of Object.entries(await pagesOf(await readFigures()))) {
   });
 }
 
-const rows = [
-  rowOf({ what: "ours", values: [2, 4, 9] }, "ms", { what: "theirs", values: [1, 2, 3] }, {
-    goal: { max: 1.5 },
-  }),
+const theirs = { what: "theirs", values: [1, 2, 3] };
+const rows: readonly Row[] = [
+  rowOf({ what: "ours", values: [2, 4, 9] }, "ms", theirs, { goal: { max: 1.5 } }),
   { what: "missed", value: 3, unit: "", promise: { max: 0 } },
 ];
+const table = `\
+what    figure        ratio to theirs  limit
+ours    4 ms (3–6.5)  2.00             ≤1.5 missed
+missed  3                              ≤0 broken`;
 
-Deno.test("rowOf() and cellsOf() give median, middle half, paired ratio and limit", () => {
-  assert.deepEqual(rows.map(cellsOf), [
-    ["ours", "4 ms (3–6.5)", "theirs", "2.00", "≤1.5 missed"],
-    ["missed", "3", "", "", "≤0 broken"],
-  ]);
+Deno.test("tableText() gives median, middle half, paired ratio and limit; of one peer in the head", () => {
+  assert.equal(tableText(rows), table);
+  const beside = rowOf({ what: "loss", values: [99] }, "%", { what: "theory", values: [96.9] });
+  assert.equal(
+    tableText([rows[0], beside]),
+    `\
+what  figure        ratio           limit
+ours  4 ms (3–6.5)  2.00 to theirs  ≤1.5 missed
+loss  99%           1.02 to theory`,
+  );
+  assert.equal(tableText([{ what: "plain", value: 0, unit: "" }]), "what   figure\nplain  0");
 });
 
 Deno.test("brokenPromises() names promises that are broken, not goals that are missed", () => {
@@ -31,44 +40,29 @@ Deno.test("brokenPromises() names promises that are broken, not goals that are m
   assert.deepEqual(brokenPromises([{ ...rows[1], value: 0 }]), []);
 });
 
-Deno.test("parsePage() reads back what pageText() made of unlike measurements", () => {
-  const machine = "2 processors, Linux 6.18, Deno 2.9.6";
-  const figures = new Map([
-    ["Idle", { taken: `2026-01-01; ${machine}; seed 1.`, rows: rows.map(cellsOf) }],
-    ["Loss", {
-      taken: `2026-01-01; ${machine}; seed 1; with \`--quick\`.`,
-      rows: rows.map(cellsOf),
-    }],
-    ["Soak", { taken: `2026-01-02; ${machine}; seed 7; for 10 minutes.`, rows: rows.map(cellsOf) }],
-  ]);
-  assert.match(pageText(figures), /^Measured 2026-01-02; seed 7; for 10 minutes\.$/m);
-  assert.deepEqual([...parsePage(pageText(figures))].toSorted(), [...figures]);
-});
+const measured = measuredText(rows, { seed: 7, quick: false, minutes: 10 });
+const page = pageText("", { idle: measured });
 
-Deno.test("parseTable() reads back what tableText() made", () => {
-  const [first, second, third] = [
-    ["ours", "4 ms (3–6.5)", "theirs: all", "2.00", "≤1.5 missed"],
-    ["again", "4 ms", "others", "13.01", ""],
-    ["loss", "99%", "theory 96.9%", "", "≥95"],
-  ];
-  for (
-    const rows of [[first], [first, second], [first, third], [third], [["plain", "0", "", "", ""]]]
-  ) {
-    assert.deepEqual(parseTable(tableText(rows)), rows, tableText(rows));
-  }
+Deno.test("pageText() puts in what has been measured, and keeps the rest as it stands", () => {
+  assert.match(measured, /^Measured \d{4}-\d\d-\d\d; .* Deno [\d.]+; seed 7; for 10 minutes\.$/m);
+  assert.ok(measured.includes(table));
+  assert.equal(pageText(page), page);
+  assert.match(page, /^Not measured yet\.$/m);
+  const again = pageText(page, { loss: "Measured\n\n```\nwhat\n```", idle: "Measured anew" });
+  assert.ok(!again.includes(table) && again.includes("\n\nMeasured anew\n\n## Many hosts"));
+  assert.equal(pageText(again, { idle: measured, loss: "Not measured yet." }), page);
 });
 
 Deno.test("fillIn() puts a figure of the page between its marks, and knows when there is none", () => {
-  const taken = "2026-01-01; a machine.";
-  const figures = new Map([["Idle", { taken, rows: rows.map(cellsOf) }]]);
-  const mark = (what: string, column: string) => `<!-- figure: idle | ${what} | ${column} -->`;
-  const text = `${mark("ours", "figure")}old<!-- end --> and ${mark("ours", "ratio")}<!-- end -->`;
-  const filled = `${mark("ours", "figure")}4\u00a0ms<!-- end --> and ${
-    mark("ours", "ratio")
-  }2.00<!-- end -->`;
-  assert.equal(fillIn(text, parsePage(pageText(figures))), filled);
-  const unknown = fillIn(`${mark("none", "ratio")}<!-- end -->`, figures);
-  assert.equal(unknown, `${mark("none", "ratio")}not\u00a0measured<!-- end -->`);
+  const fill = (what: string, column: string) => {
+    const begin = `<!-- figure: idle | ${what} | ${column} -->`;
+    return fillIn(`${begin}old<!-- end -->`, page).replace(begin, "").replace("<!-- end -->", "");
+  };
+  assert.equal(fill("ours", "figure"), "4\u00a0ms");
+  assert.equal(fill("ours", "ratio"), "2.00");
+  for (const [what, column] of [["none", "ratio"], ["missed", "ratio"], ["ours", "other"]]) {
+    assert.equal(fill(what, column), "not\u00a0measured", `${what} ${column}`);
+  }
 });
 
 Deno.test("quantile() interpolates, growth() compares quarters, seededRandom() repeats itself", () => {

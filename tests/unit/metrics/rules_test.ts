@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import dashboard from "../../../packaging/grafana-dashboard.json" with { type: "json" };
 import { metricsText } from "../../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
-import { endedRun } from "../../../lib/sender/ended_run.ts";
-import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_metrics.ts";
-import { expectedOf, outcome, stuck } from "../sender/helpers.ts";
+import { metricsAfterHeartbeat, metricsAfterRun } from "../../../lib/sender/run_files.ts";
+import { expectedOf, outcome, runOf, stuck } from "../sender/helpers.ts";
 import { hasPromtool, promtool, samplesOf } from "./samples.ts";
 
 const root = `${import.meta.dirname}/../../../`;
@@ -18,12 +17,11 @@ const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
 function published(): string[] {
   const counters = new Counters();
   counters.countFlushed(1, 1);
-  counters.countAuthentic("accepted", 0, "01234567");
-  counters.countAuthentic("stale", 0, "01234567");
+  counters.countAccepted(0, "01234567");
+  counters.countStale("clock", 0);
   const about = { keyIds: ["01234567"], startedAt: 0, version: "", runtime: "" };
   const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
-  const options = { interfaceNames: ["e0"], addresses: null, expect: null };
-  const failover = endedRun(ended, options, 0);
+  const failover = runOf(ended, { interfaceNames: ["e0"] });
   const texts = [
     metricsText({ counters, ...about }),
     [failover, { ...failover, kind: "drill" } as const].reduce(

@@ -25,8 +25,10 @@ function busyCounters(): Counters {
   });
   counters.countFlushed(40, 12_500);
   counters.countFlushed(2, 20_000_000);
-  counters.countAuthentic("accepted", 1_700_000_099_500, "89abcdef");
-  counters.countAuthentic("stale", 1_700_000_400_000, "01234567");
+  counters.countAccepted(1_700_000_099_500, "89abcdef");
+  for (let n = 0; n < 3; n++) counters.countStale("clock", 1_700_000_400_000);
+  for (let n = 0; n < 2; n++) counters.countStale("start", 1_700_000_050_000);
+  counters.countStale("floor", 1_700_000_099_000);
   return counters;
 }
 
@@ -41,10 +43,12 @@ Deno.test("metricsText() has every number there is, under its name", () => {
   assert.equal(of('arpflush_key_info{key_id="89abcdef"}'), 1);
   const used = "arpflush_key_last_request_timestamp_seconds";
   assert.equal(of(`${used}{key_id="89abcdef"}`), 1_700_000_100);
-  assert.equal(of(`${used}{key_id="01234567"}`), undefined, "a stale request doesn't use a key");
+  assert.equal(of(`${used}{key_id="01234567"}`), undefined);
   assert.equal(of(requests("accepted")), counted.accepted);
   assert.equal(of(requests("repeated")), counted.repeated);
-  assert.equal(of(requests("stale")), counted.stale);
+  for (const [reason, count] of Object.entries({ clock: 3, start: 2, floor: 1 })) {
+    assert.equal(of(requests("stale", reason)), count, reason);
+  }
   assert.equal(of(requests("legacy")), counted.legacy);
   assert.equal(of(requests("legacy_copy")), counted.legacyCopies);
   for (const reason of refusalReasons) {
@@ -85,7 +89,7 @@ Deno.test("metricsText() has the same names and labels whatever is sent", () => 
   const before = names(busy);
   for (let i = 0; i < 1_000; i++) {
     busy.countRefused(refusalReasons[i % refusalReasons.length]);
-    busy.countAuthentic("accepted", i, "89abcdef");
+    busy.countAccepted(i, "89abcdef");
     busy.countFlushed(i, i);
   }
   assert.deepEqual(names(busy), before);

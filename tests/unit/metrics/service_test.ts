@@ -1,7 +1,7 @@
 /** The metrics file of a service over real sockets and files; the test advances the time. */
 import assert from "node:assert/strict";
 import type { Settings } from "../../../lib/config/settings.ts";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { arpflushVersion } from "../../../lib/version.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import type { TestTime } from "../../support/test_time.ts";
@@ -104,7 +104,7 @@ Deno.test("startService() publishes what it accepted, refused and failed to do",
   const of = (name: string) => samples.get(name) ?? NaN;
   assert.equal(of(requests("accepted")), 2);
   assert.equal(of(requests("repeated")), 1);
-  assert.equal(of(requests("stale")), 1);
+  assert.equal(of(requests("stale", "clock")), 1);
   assert.equal(of(requests("refused", "filter")), 1);
   assert.equal(of(requests("refused", "key")), 1);
   assert.equal(of(requests("refused", "length")), 1);

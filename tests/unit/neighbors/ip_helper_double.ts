@@ -9,9 +9,9 @@ import {
   type ForwardRow,
   type InterfaceRow,
   type IpNetRow,
+  type UdpRow,
   type UnicastRow,
 } from "../../../lib/win32/netioapi.ts";
-import type { UdpRow } from "../../../lib/win32/udpmib.ts";
 import {
   type AddressPrefix,
   formatAddress,
@@ -53,12 +53,10 @@ export function row(
 ): IpNetRow {
   return {
     address: parsePrefix(address),
-    scopeId: 0,
     interfaceIndex,
     interfaceLuid: BigInt(interfaceIndex) << 24n,
     physicalAddress: parseLinkLayerAddress(linkLayerAddress) ?? new Uint8Array(),
     state,
-    flags: 0,
   };
 }
 
@@ -67,7 +65,6 @@ export function own(addressAndLength: string, interfaceIndex: number): UnicastRo
   const [address, length] = addressAndLength.split("/");
   return {
     address: parsePrefix(address),
-    scopeId: 0,
     interfaceIndex,
     interfaceLuid: BigInt(interfaceIndex) << 24n,
     onLinkPrefixLength: Number(length),
@@ -80,11 +77,7 @@ export function route(
   nextHop: string,
   interfaceIndex: number,
 ): ForwardRow {
-  return {
-    interfaceIndex,
-    destinationLength,
-    nextHop: { address: parsePrefix(nextHop), scopeId: 0 },
-  };
+  return { interfaceIndex, destinationLength, nextHop: parsePrefix(nextHop) };
 }
 
 function ofFamily(family: number, { address }: { address: AddressPrefix }): boolean {
@@ -163,7 +156,7 @@ export function createIpHelperDouble(
       table(
         "getIpForwardTable2",
         family,
-        () => double.routes.filter((row) => ofFamily(family, row.nextHop)),
+        () => double.routes.filter(({ nextHop }) => ofFamily(family, { address: nextHop })),
       ),
     createIpNetEntry2(created) {
       const code = enter("createIpNetEntry2", created.interfaceIndex);
@@ -190,10 +183,7 @@ export function createIpHelperDouble(
         answer === undefined ? asked : row(formatAddress(address), interfaceIndex, answer, 5),
       );
     },
-    getBestInterfaceEx() {
-      const code = enter("getBestInterfaceEx", "");
-      return { code, interfaceIndex: code === 0 ? 12 : 0 };
-    },
+    getBestInterfaceEx: () => enter("getBestInterfaceEx", "") === 0 ? 12 : 0,
   };
   return double;
 }

@@ -4,9 +4,7 @@ import {
   readFlushes,
   readIpResult,
   wantedAt,
-  wasOvertaken,
 } from "../../../lib/neighbors/iproute2.ts";
-import { parseGateways } from "../../../lib/neighbors/linux_routes.ts";
 import { formatAddress, formatLinkLayerAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 /** As iproute2 6.1 prints them, with `-json`. */
@@ -27,9 +25,9 @@ const rows = [
 /** Entries as lines: address, interface, link-layer address, state, whether permanent. */
 function read(value: unknown): string[] {
   return parseNeighbors(JSON.stringify(value)).map((entry) => {
-    const { address, device, linkLayerAddress, state, permanent } = entry;
+    const { address, interfaceName, linkLayerAddress, state, permanent } = entry;
     const lladdr = linkLayerAddress === null ? "-" : formatLinkLayerAddress(linkLayerAddress);
-    const words = [formatAddress(address), device, lladdr, state === "" ? "-" : state];
+    const words = [formatAddress(address), interfaceName, lladdr, state === "" ? "-" : state];
     return [...words, ...permanent ? ["permanent"] : []].join(" ");
   });
 }
@@ -71,41 +69,13 @@ for (const [what, row, rest] of odd) {
   });
 }
 
-/** As iproute2 6.1 prints them: one hop, two hops (IPv6 in one route), an IPv6 hop (RFC 5549). */
-const routes = [
-  { dst: "default", gateway: "192.0.2.2", dev: "e0", flags: [] },
-  {
-    dst: "default",
-    metric: 1024,
-    nexthops: [{ gateway: "fe80::1", dev: "e0", weight: 1 }, { gateway: "fe80::2", dev: "e1" }],
-  },
-  { dst: "default", via: { family: "inet6", host: "2001:db8::2" }, dev: "e0", flags: [] },
-  { dst: "default", dev: "ppp0", scope: "link", flags: [] },
-  { dst: "default", gateway: "192.0.2.2", dev: "e1", metric: 100, flags: [] },
-];
-
-const gateways = (value: unknown) => parseGateways(JSON.stringify(value), false).map(formatAddress);
-
-Deno.test("parseGateways() names each gateway once, those of several hops included", () => {
-  assert.deepEqual(gateways(routes), ["192.0.2.2", "fe80::1", "fe80::2", "2001:db8::2"]);
-});
-
-Deno.test("parseGateways() leaves out what is odd and reads the rest", () => {
-  const broken = ["default", null, { gateway: 1 }, { gateway: "router" }, { nexthops: {} }, {
-    nexthops: ["192.0.2.3"],
-  }, { via: "inet6 2001:db8::2" }];
-  assert.deepEqual(gateways([...broken, routes[0]]), ["192.0.2.2"]);
-});
-
 for (const line of ["192.0.2.2 dev e0 STALE", "{}", "null", "", "x".repeat(5_000)]) {
-  Deno.test(`parseNeighbors() and parseGateways() refuse ${JSON.stringify(line).slice(0, 30)}`, () => {
-    for (const parse of [parseNeighbors, (line: string) => parseGateways(line, false)]) {
-      assert.throws(() => parse(line), {
-        name: "NeighborCacheError",
-        code: 5,
-        message: /^Cannot read the output of "ip": no (JSON|array): .{0,201}$/,
-      });
-    }
+  Deno.test(`parseNeighbors() refuses ${JSON.stringify(line).slice(0, 30)}`, () => {
+    assert.throws(() => parseNeighbors(line), {
+      name: "NeighborCacheError",
+      code: 5,
+      message: /^Cannot read the output of "ip": no (JSON|array): .{0,201}$/,
+    });
   });
 }
 
@@ -128,69 +98,35 @@ for (const [text, errno] of complaints) {
   });
 }
 
-/** The lines, and the failure's text and code. */
-function outputOf(code: number, stdout: string, stderr: string, tolerable?: number[]) {
-  const { lines, failure, tolerated } = readIpResult({ code, stdout, stderr }, tolerable);
-  return failure === null ? [lines, tolerated] : [lines, failure.message, failure.code];
-}
-
-Deno.test("readIpResult() gives the lines of a run that succeeded", () => {
-  assert.deepEqual(outputOf(0, "[ ]\n\n[]\n", "Warning: old kernel\n"), [["[ ]", "[]"], 0]);
-});
-
 const bailsOut = "*** Flush not complete bailing out after 10 rounds";
+const gone = "RTNETLINK answers: No such file or directory\nCommand failed -:1\n";
+const fileExists = "RTNETLINK answers: File exists";
+const exists = `Command failed -:1\n${fileExists}\nCommand failed -:2\n`;
+const noDevice = 'Cannot find device "e9"';
+const corrupted = "Database /etc/iproute2/rt_protos is corrupted at 999 foo\nWarning: odd\n";
 
-Deno.test("readIpResult() takes a flush that entries keep coming back to as done", () => {
-  const lines = ["[1]", bailsOut, "[2]"];
-  assert.deepEqual(outputOf(1, lines.join("\n"), "Command failed -:2\n"), [lines, 0]);
-});
-
-Deno.test("readIpResult() gives the first complaint of a run that failed, and what it printed", () => {
-  const stderr = 'Command failed -:1\nCannot find device "e9"\nRTNETLINK answers: File exists\n';
-  const expected = [["[1]"], 'Cannot run "ip": Cannot find device "e9"', 19];
-  assert.deepEqual(outputOf(1, "[1]\n", stderr), expected);
-});
-
-Deno.test("readIpResult() gives a complaint even if a flush bailed out as well", () => {
-  const stderr = "Command failed -:2\nRTNETLINK answers: Operation not permitted\n";
-  const expected = [[bailsOut], 'Cannot run "ip": RTNETLINK answers: Operation not permitted', 1];
-  assert.deepEqual(outputOf(2, bailsOut, stderr), expected);
-});
-
-Deno.test("readIpResult() passes over what ip says of its own files", () => {
-  const stderr = "Database /etc/iproute2/rt_protos is corrupted at 999 foo\nWarning: odd\n" +
-    "RTNETLINK answers: No such file or directory\n";
-  const { failure, tolerated } = readIpResult({ code: 2, stdout: "", stderr }, [2]);
-  assert.deepEqual([failure, tolerated], [null, 1]);
-  assert.equal(readIpResult({ code: 2, stdout: "", stderr }).failure?.code, 2);
-});
-
-Deno.test("readIpResult() counts complaints that are tolerable, and finds the one that isn't", () => {
-  const gone = "RTNETLINK answers: No such file or directory\nCommand failed -:1\n";
-  const exists = "RTNETLINK answers: File exists\nCommand failed -:2\n";
-  assert.deepEqual(outputOf(1, "[1]\n", gone + gone, [2, 19]), [["[1]"], 2]);
-  const expected = [["[1]"], 'Cannot run "ip": RTNETLINK answers: File exists', 17];
-  assert.deepEqual(outputOf(1, "[1]\n", gone + exists, [2, 19]), expected);
-});
-
-Deno.test("readIpResult() gives the exit code of a run that was ended or failed without a word", () => {
-  const ended = (code: number) => `Cannot run "ip": it ended with code ${code}`;
-  assert.deepEqual(outputOf(1, "", ""), [[], ended(1), 5]);
-  const gone = "RTNETLINK answers: No such file or directory\n";
-  assert.deepEqual(outputOf(137, "", gone, [2]), [[], ended(137), 5]);
-});
-
-for (
-  const [text, overtaken] of [
-    ["Failed to send flush request: No such file or directory", true],
-    ["Failed to send flush request: No such device", true],
-    ["Failed to send flush request: Operation not permitted", false],
-    ["RTNETLINK answers: No such file or directory", false],
-  ] as const
-) {
-  Deno.test(`wasOvertaken() is ${overtaken} for "${text}"`, () => {
-    const { failure } = readIpResult({ code: 1, stdout: "", stderr: text });
-    assert.equal(failure !== null && wasOvertaken(failure), overtaken);
+/**
+ * How a run ended, what it printed, which errno are tolerable, and what is read: how many complaints
+ * are tolerated, or the failure.
+ */
+type Run = [code: number, stdout: string, stderr: string, tolerable: number[], number | string];
+const runs: Readonly<Record<string, Run>> = {
+  "gives the lines of a run that succeeded": [0, "[1]\n\n[2]\n", "Warning: old kernel\n", [], 0],
+  "takes a flush that entries keep coming back to as done": [1, bailsOut, "", [], 0],
+  "gives the first complaint": [1, "[1]\n", `${noDevice}\n${exists}`, [], `19 ${noDevice}`],
+  "gives a complaint even if a flush bailed out": [2, bailsOut, exists, [], `17 ${fileExists}`],
+  "passes over what ip says of its own files": [2, "", corrupted + gone, [2], 1],
+  "counts complaints that are tolerable": [1, "[1]\n", gone + gone, [2, 19], 2],
+  "finds the one that isn't tolerable": [1, "[1]\n", gone + exists, [2, 19], `17 ${fileExists}`],
+  "gives the code of a run that failed without a word": [1, "", "", [], "5 it ended with code 1"],
+  "gives the code of a run that was ended": [137, "", gone, [2], "5 it ended with code 137"],
+};
+for (const [what, [code, stdout, stderr, tolerable, expected]] of Object.entries(runs)) {
+  Deno.test(`readIpResult() ${what}`, () => {
+    const { lines, failure, tolerated } = readIpResult({ code, stdout, stderr }, tolerable);
+    assert.deepEqual(lines, stdout.split("\n").filter(Boolean));
+    const read = failure && `${failure.code} ${failure.message.replace('Cannot run "ip": ', "")}`;
+    assert.equal(read ?? tolerated, expected);
   });
 }
 

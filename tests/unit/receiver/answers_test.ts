@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { foundWithout, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import {
   Acknowledger,
@@ -9,9 +8,10 @@ import {
 } from "../../../lib/receiver/answers.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
 import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-import { keepReport } from "./harness.ts";
+import { keepReport, manyAddresses } from "./harness.ts";
 
 const to = { transport: "udp", hostname: "192.0.2.1", port: 5, local: "0.0.0.0" } as const;
 const encode = () => new Uint8Array(3);
@@ -73,7 +73,7 @@ function startLookUps() {
   const begun: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
   const cache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     look(addresses: readonly { bytes: Uint8Array }[]) {
       const name = String(addresses[0].bytes[3]);
       begun.push(name);
@@ -151,7 +151,7 @@ function startReporter(nextHops: () => Promise<AddressPrefix[]> = () => Promise.
   const time = createTestTime();
   const kept = keepReport();
   let readings = 0;
-  const cache = { ...createMemoryCache(), nextHops: () => (readings++, nextHops()) };
+  const cache = { ...emptyCache, nextHops: () => (readings++, nextHops()) };
   const reporter = new Reporter({ cache, report: kept.report, time });
   return { ...kept, time, reporter, readings: () => readings };
 }
@@ -177,7 +177,7 @@ Deno.test("Reporter marks what a flush removed within 10 minutes, for flushes al
 
 Deno.test("Reporter remembers the last 4,096 addresses that were removed", async () => {
   const { reporter } = startReporter();
-  const many = Array.from({ length: 4_096 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const many = manyAddresses(4_096);
   reporter.removed(many);
   reporter.removed([many[0]]);
   reporter.removed([parsePrefix("192.0.2.1")]);

@@ -15,7 +15,8 @@ Deno.test("whenCounted() calls once, whatever is counted, and then nobody", () =
     () => counters.count("entriesRemoved", 0),
     () => counters.countRefused("filter"),
     () => counters.countFlushed(0, 1),
-    () => counters.countAuthentic("stale", 0, "01234567"),
+    () => counters.countAccepted(0, "01234567"),
+    () => counters.countStale("start", 0),
   ];
   let calls = 0;
   for (const way of ways) {
@@ -51,8 +52,9 @@ Deno.test("latest is of the last flush that ended well, and of each outcome by i
   now = 6_000;
   counters.count("flushesFailed");
   assert.equal(counters.latest.flushed, 5_000);
-  counters.countAuthentic("accepted", 5_900, "aa");
-  counters.countAuthentic("stale", 96_000, "bb");
+  counters.countAccepted(5_900, "aa");
+  counters.countStale("clock", 96_000);
+  counters.countStale("start", 4_000);
   assert.deepEqual(counters.latest.clockOffset, { accepted: -100, stale: 90_000 });
   assert.deepEqual([...counters.latest.keyUsed], [["aa", 6_000]]);
 });

@@ -6,170 +6,15 @@ import {
   NeighborCacheError,
 } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Counters } from "../../../lib/receiver/counters.ts";
-import { Flusher, FlushGate } from "../../../lib/receiver/flusher.ts";
-import { type AddressPrefix, parsePrefix, prefixContains } from "../../../lib/wire/addresses.ts";
+import { Flusher } from "../../../lib/receiver/flusher.ts";
+import { type AddressPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createTestTime, settle, type TestTime } from "../../support/test_time.ts";
-import { keepReport, notingCache } from "./harness.ts";
+import { covers, keepReport, manyAddresses, notingCache, removing } from "./harness.ts";
 
 const holdDown = 10_000;
 const maxStarts = 3;
-const maxPendingPrefixes = 256;
 
-function prefixes(...texts: string[]): AddressPrefix[] {
-  return texts.map(parsePrefix);
-}
-
-function isStart(decision: ReturnType<FlushGate["request"]>): boolean {
-  return "start" in decision;
-}
-
-Deno.test("FlushGate starts three flushes at once and then holds down", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 1, 2]) assert.deepEqual(gate.request("all", now), { start: "all" });
-  assert.deepEqual(gate.request("all", 3), { pendingUntil: holdDown });
-  assert.equal(gate.due, holdDown);
-  assert.equal(gate.tick(holdDown - 1), null);
-  assert.equal(gate.tick(holdDown), "all");
-  assert.equal(gate.due, null);
-  assert.equal(gate.tick(holdDown), null);
-  // The second start counts until its own period is over.
-  assert.deepEqual(gate.request("all", holdDown), { pendingUntil: holdDown + 1 });
-});
-
-Deno.test("FlushGate starts at once when the hold-down is over", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 0, 0]) gate.request("all", now);
-  assert.deepEqual(gate.request("all", holdDown), { start: "all" });
-});
-
-Deno.test("FlushGate merges what is pending, and a late request takes it along", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 0, 0]) gate.request("all", now);
-  gate.request(prefixes("192.0.2.1"), 1);
-  gate.request(prefixes("192.0.2.2", "192.0.2.1"), 2);
-  // Nobody called tick at 10,000.
-  const decision = gate.request(prefixes("192.0.2.3"), holdDown + 5);
-  assert.deepEqual(decision, { start: prefixes("192.0.2.1", "192.0.2.2", "192.0.2.3") });
-  assert.equal(gate.due, null);
-});
-
-Deno.test("FlushGate counts no start when nothing is pending", () => {
-  const gate = new FlushGate(holdDown);
-  for (let i = 0; i < maxStarts; i++) {
-    assert.equal(gate.tick(0), null);
-    assert.equal(gate.drain(0), null);
-  }
-  for (let i = 0; i < maxStarts; i++) assert.ok(isStart(gate.request("all", 0)));
-});
-
-Deno.test("FlushGate counts a drained start at its own time", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 0, 0]) gate.request("all", now);
-  gate.request("all", 1);
-  assert.equal(gate.drain(5_000), "all");
-  for (let i = 1; i < maxStarts; i++) assert.ok(isStart(gate.request("all", holdDown)));
-  assert.deepEqual(gate.request("all", holdDown), { pendingUntil: holdDown + 5_000 });
-});
-
-Deno.test("FlushGate takes a clock that goes back for one that stands still", () => {
-  const gate = new FlushGate(holdDown);
-  for (const now of [50_000, 50_000, 50_000]) gate.request("all", now);
-  assert.deepEqual(gate.request("all", 1), { pendingUntil: 60_000 });
-  assert.equal(gate.tick(2), null);
-  assert.equal(gate.tick(60_000), "all");
-});
-
-/** What is pending of two requests within the hold-down. */
-function merged(a: FlushScope, b: FlushScope): FlushScope | null {
-  const gate = new FlushGate(holdDown);
-  for (const now of [0, 0, 0]) gate.request("all", now);
-  gate.request(a, 1);
-  gate.request(b, 1);
-  return gate.drain(1);
-}
-
-Deno.test("FlushGate lets all win and leaves out what is covered", () => {
-  assert.equal(merged("all", prefixes("192.0.2.1")), "all");
-  assert.equal(merged(prefixes("192.0.2.1"), "all"), "all");
-  assert.deepEqual(
-    merged(prefixes("192.0.2.0/24"), prefixes("192.0.2.1", "2001:db8::1")),
-    prefixes("192.0.2.0/24", "2001:db8::1"),
-  );
-});
-
-Deno.test("FlushGate flushes all rather than more prefixes than its limit", () => {
-  const many = Array.from(
-    { length: maxPendingPrefixes },
-    (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`),
-  );
-  assert.equal(merged(many.slice(1), many.slice(0, 1))?.length, maxPendingPrefixes);
-  assert.equal(merged(many, prefixes("192.0.2.1")), "all");
-});
-
-function covers(flushed: FlushScope, asked: FlushScope): boolean {
-  if (flushed === "all") return true;
-  if (asked === "all") return false;
-  return asked.every((prefix) => flushed.some((other) => prefixContains(other, prefix)));
-}
-
-const scopes = fc.oneof(
-  fc.constant("all" as const),
-  fc.array(
-    fc.constantFrom(...prefixes("192.0.2.1", "192.0.2.2", "192.0.2.0/24", "2001:db8::1")),
-    { minLength: 1, maxLength: 3 },
-  ),
-);
-/** Gaps between requests: none, small, and those around the hold-down period. */
-const schedules = fc.array(
-  fc.record({
-    gap: fc.oneof(fc.constant(0), fc.nat(50), fc.nat(12_000), fc.constant(holdDown)),
-    scope: scopes,
-  }),
-  { minLength: 1, maxLength: 30 },
-);
-
-Deno.test("FlushGate keeps its promise in 10,000 random schedules", () => {
-  let started = 0, delayed = 0;
-  fc.assert(
-    fc.property(schedules, (schedule) => {
-      const gate = new FlushGate(holdDown);
-      const starts: { at: number; scope: FlushScope }[] = [];
-      const asked: { at: number; scope: FlushScope }[] = [];
-      let now = 0;
-      /** Lets time pass to a moment, ticking when due. */
-      function passTo(moment: number): void {
-        while (gate.due !== null && gate.due <= moment) {
-          now = gate.due;
-          const scope = gate.tick(now);
-          assert.ok(scope !== null);
-          starts.push({ at: now, scope });
-        }
-        now = moment;
-      }
-      for (const { gap, scope } of schedule) {
-        passTo(now + gap);
-        const decision = gate.request(scope, now);
-        asked.push({ at: now, scope });
-        if ("start" in decision) starts.push({ at: now, scope: decision.start });
-        else assert.equal(decision.pendingUntil, gate.due);
-        isStart(decision) ? started++ : delayed++;
-      }
-      passTo(now + holdDown);
-      for (const { at, scope } of asked) {
-        const done = starts.some((start) =>
-          start.at >= at && start.at <= at + holdDown && covers(start.scope, scope)
-        );
-        assert.ok(done, `asked at ${at}, starts at ${starts.map((start) => start.at)}`);
-      }
-      for (let i = maxStarts; i < starts.length; i++) {
-        assert.ok(starts[i].at - starts[i - maxStarts].at >= holdDown);
-      }
-      assert.ok(starts.length <= asked.length);
-    }),
-    { numRuns: 10_000 },
-  );
-  assert.ok(started > 1_000 && delayed > 1_000, "schedules too easy to prove anything");
-});
+const prefixes = (...texts: string[]) => texts.map(parsePrefix);
 
 /** A flusher with a hold-down of 10 s, and when what was asked of it ended. */
 function startFlusher(time: TestTime = createTestTime(), parts: Partial<NeighborCache> = {}) {
@@ -206,6 +51,117 @@ function startFlusher(time: TestTime = createTestTime(), parts: Partial<Neighbor
     },
   };
 }
+
+Deno.test("Flusher starts three flushes at once and then holds down, each for its own period", () => {
+  const { request, time, flushes } = startFlusher();
+  for (const ms of [1, 1, 1]) {
+    request("all", "a");
+    time.pass(ms);
+  }
+  request("all", "a");
+  time.pass(holdDown - 4);
+  assert.equal(flushes.length, 3);
+  time.pass(1);
+  assert.equal(flushes.length, 4);
+  assert.equal(request("all", "a").hasStarted, false, "the second start was a millisecond later");
+  time.pass(1);
+  assert.equal(flushes.length, 5);
+  time.pass(holdDown);
+  assert.equal(request("all", "a").hasStarted, true);
+});
+
+Deno.test("Flusher.finish() counts as a start at its own time, and as none without a request", async () => {
+  const { flusher, request, time, flushes } = startFlusher();
+  await flusher.finish();
+  for (let i = 0; i < 4; i++) request("all", "a");
+  time.pass(5_000);
+  await flusher.finish();
+  assert.equal(flushes.length, 4);
+  time.pass(5_000);
+  const asked = [1, 2, 3].map(() => request("all", "a").hasStarted);
+  assert.deepEqual(asked, [true, true, false]);
+  time.pass(5_000);
+  assert.equal(flushes.length, 7);
+});
+
+Deno.test("Flusher merges what is pending: all wins, what is covered is left out, 256 prefixes at most", async () => {
+  const many = manyAddresses(256);
+  const cases: [FlushScope, FlushScope, FlushScope][] = [
+    ["all", prefixes("192.0.2.1"), "all"],
+    [prefixes("192.0.2.1"), "all", "all"],
+    [
+      prefixes("192.0.2.1", "192.0.2.2"),
+      prefixes("192.0.2.2", "192.0.2.3"),
+      prefixes("192.0.2.1", "192.0.2.2", "192.0.2.3"),
+    ],
+    [
+      prefixes("192.0.2.0/24"),
+      prefixes("192.0.2.1", "2001:db8::1"),
+      prefixes("192.0.2.0/24", "2001:db8::1"),
+    ],
+    [many.slice(0, 255), many.slice(255), many],
+    [many, prefixes("192.0.2.1"), "all"],
+  ];
+  for (const [first, second, merged] of cases) {
+    const { flusher, request, flushes } = startFlusher();
+    for (let i = 0; i < maxStarts; i++) request("all", "a");
+    request(first, "a");
+    request(second, "a");
+    await flusher.finish();
+    assert.deepEqual(flushes[maxStarts], merged);
+  }
+});
+
+const scopes = fc.oneof(
+  fc.constant("all" as const),
+  fc.array(
+    fc.constantFrom(...prefixes("192.0.2.1", "192.0.2.2", "192.0.2.0/24", "2001:db8::1")),
+    { minLength: 1, maxLength: 3 },
+  ),
+);
+/** Gaps between requests: none, small, and those around the hold-down period. */
+const schedules = fc.array(
+  fc.record({
+    gap: fc.oneof(fc.constant(0), fc.nat(50), fc.nat(12_000), fc.constant(holdDown)),
+    scope: scopes,
+  }),
+  { minLength: 1, maxLength: 30 },
+);
+
+Deno.test("Flusher keeps the gate's promise in 3,000 random schedules", () => {
+  let begun = 0, delayed = 0;
+  fc.assert(
+    fc.property(schedules, (schedule) => {
+      const time = createTestTime();
+      const starts: { at: number; scope: FlushScope }[] = [];
+      const { request } = startFlusher(time, {
+        flush(scope) {
+          starts.push({ at: time.monotonic(), scope });
+          return new Promise(() => {});
+        },
+      });
+      const asked: { at: number; scope: FlushScope }[] = [];
+      for (const { gap, scope } of schedule) {
+        time.pass(gap);
+        asked.push({ at: time.monotonic(), scope });
+        request(scope, "a").hasStarted ? begun++ : delayed++;
+      }
+      time.pass(holdDown);
+      for (const { at, scope } of asked) {
+        const done = starts.some((start) =>
+          start.at >= at && start.at <= at + holdDown && covers(start.scope, scope)
+        );
+        assert.ok(done, `asked at ${at}, starts at ${starts.map((start) => start.at)}`);
+      }
+      for (let i = maxStarts; i < starts.length; i++) {
+        assert.ok(starts[i].at - starts[i - maxStarts].at >= holdDown);
+      }
+      assert.ok(starts.length <= asked.length);
+    }),
+    { numRuns: 3_000 },
+  );
+  assert.ok(begun > 1_000 && delayed > 1_000, "schedules too easy to prove anything");
+});
 
 Deno.test("Flusher ends the flush of each requester, pending ones when due, by one flush", async () => {
   const { request, pass, time, flushes, ended, saidOf, started } = startFlusher();
@@ -294,15 +250,10 @@ Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile",
   const { flusher, saidOf } = startFlusher(createTestTime(), {
     flush(scope) {
       scopes.push(scope);
-      return new Promise((resolve) =>
-        turns.push(() => resolve({ removed: 1, forgotten: [], micros: 1, notes: [] }))
-      );
+      return new Promise((resolve) => turns.push(() => resolve(removing(1))));
     },
   });
-  const ended = Array.from(
-    { length: 5_008 },
-    (_, i) => flusher.delete([parsePrefix(`10.0.${i >> 8}.${i & 255}`)], `router ${i}`),
-  );
+  const ended = manyAddresses(5_008).map((one, i) => flusher.delete([one], `router ${i}`));
   assert.equal(scopes.length, 8);
   turns[0]();
   await settle();
@@ -317,7 +268,7 @@ Deno.test("Flusher.delete() runs 8 at once, and one for all that ask meanwhile",
 Deno.test("Flusher tells what a flush was of and which addresses it removed, a failing one none", async () => {
   const forgotten = [parsePrefix("192.0.2.1")];
   const { flusher, request, removed, saidOf } = startFlusher(createTestTime(), {
-    flush: () => Promise.resolve({ removed: 2, forgotten, micros: 1, notes: [] }),
+    flush: () => Promise.resolve(removing(2, { forgotten })),
   });
   await request("all", "a").ended;
   await flusher.delete([parsePrefix("192.0.2.2")], "a");

@@ -2,19 +2,24 @@
  * A receiver whose time a test advances and whose socket is a queue. What it receives and sends is
  * bytes, as on a real one.
  */
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
-import type { FlushScope, NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
+import type {
+  FlushOutcome,
+  FlushScope,
+  NeighborCache,
+} from "../../../lib/neighbors/neighbor_cache.ts";
 import type { EventName, EventValues, Report } from "../../../lib/log/events.ts";
-import { type DatagramSocket, openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { type DatagramSocket, openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import {
   Receiver,
   type ReceiverParts,
   type ReceiverRules,
 } from "../../../lib/receiver/receiver.ts";
 import type { FlushAck } from "../../../lib/wire/ack.ts";
+import { type AddressPrefix, prefixContains, prefixOf } from "../../../lib/wire/addresses.ts";
 import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseRouterKeys } from "../../../lib/wire/keys.ts";
-import type { FlushRequest } from "../../../lib/wire/request.ts";
+import { type FlushRequest, requestIdOf } from "../../../lib/wire/request.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRouter, hostSigner, readAck, signRequest } from "../../support/datagrams.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
@@ -50,11 +55,11 @@ export function notingCache(parts: Partial<NeighborCache> = {}): {
   const flushes: FlushScope[] = [];
   let failure: Error | null = null;
   const cache: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     flush(scope) {
       flushes.push(scope);
       if (failure !== null) return Promise.reject(failure);
-      return Promise.resolve({ removed: flushes.length, forgotten: [], micros: 1_000, notes: [] });
+      return Promise.resolve(removing(flushes.length));
     },
     ...parts,
   };
@@ -132,9 +137,30 @@ export function createQueueSocket(send: (bytes: Uint8Array, to: Deno.Addr) => vo
   };
 }
 
-/** Starts the receiver. */
+/** So many addresses, each another one: 10.0.0.0 and so on. */
+export function manyAddresses(count: number): AddressPrefix[] {
+  return Array.from(
+    { length: count },
+    (_, i) => prefixOf(4, 32, 10, i >> 16, i >> 8 & 255, i & 255),
+  );
+}
+
+/** Whether a flush of one scope does what another asks for. */
+export function covers(flushed: FlushScope, asked: FlushScope): boolean {
+  if (flushed === "all" || asked === "all") return flushed === "all";
+  return asked.every((one) => flushed.some((other) => prefixContains(other, one)));
+}
+
+/** What a flush of these tests' caches gives that removed so many entries. */
+export function removing(removed: number, parts: Partial<FlushOutcome> = {}): FlushOutcome {
+  return { removed, forgotten: [], micros: 1_000, notes: [], ...parts };
+}
+
+/** Starts the receiver; `cache` replaces what the cache of the tests does. */
 export function startHarness(
-  parts: Partial<ReceiverParts> = {},
+  { cache = {}, ...parts }: Partial<Omit<ReceiverParts, "cache">> & {
+    readonly cache?: Partial<NeighborCache>;
+  } = {},
   rules: Partial<ReceiverRules> = {},
 ) {
   const time = createTestTime();
@@ -144,7 +170,7 @@ export function startHarness(
   const { socket, isClosed, deliver } = createQueueSocket((bytes, to) =>
     void sent.push({ bytes, to, at: time.monotonic() - begin })
   );
-  const noted = notingCache();
+  const noted = notingCache(cache);
   const receiver = new Receiver({ ...testRules, ...rules }, {
     ...testParts,
     cache: noted.cache,
@@ -153,6 +179,17 @@ export function startHarness(
     open: () => socket,
     ...parts,
   });
+  /** Hands a datagram to the receiver and waits until it has done what needs no time. */
+  async function receive(bytes: Uint8Array, from: Deno.Addr = r1): Promise<void> {
+    deliver(bytes, from);
+    await settle();
+  }
+  /** Has a request of r1 arrive that is fresh unless the changes say otherwise; gives its bytes. */
+  async function ask(changes: Partial<FlushRequest> = {}, from: Deno.Addr = r1) {
+    const bytes = signed({ created: time.wall() + 1, ...changes });
+    await receive(bytes, from);
+    return bytes;
+  }
   return {
     ...kept,
     ...noted,
@@ -160,10 +197,17 @@ export function startHarness(
     time,
     sent,
     isClosed,
-    /** Hands a datagram to the receiver and waits until it has done what needs no time. */
-    async deliver(bytes: Uint8Array, from: Deno.Addr = r1): Promise<void> {
-      deliver(bytes, from);
-      await settle();
+    deliver: receive,
+    ask,
+    /** Three flushes that nobody is told of: whatever the gate limits is held down now. */
+    async holdDown(): Promise<void> {
+      for (let i = 0; i < 3; i++) await ask({ acknowledge: false });
+    },
+    /** The acks to a request so far. */
+    acks(request: Uint8Array): FlushAck[] {
+      const id = requestIdOf(request).toHex();
+      return sent.filter(({ bytes }) => bytes.slice(20, 36).toHex() === id)
+        .map(({ bytes }) => readAck(bytes, request, router));
     },
     /** Lets time pass and what it starts happen. */
     async pass(ms: number): Promise<void> {
@@ -171,11 +215,6 @@ export function startHarness(
       await settle();
     },
   };
-}
-
-/** The acks among sent datagrams, each an ack to these request bytes or the test fails. */
-export function acksTo(bytes: Uint8Array, sent: readonly Sent[]): FlushAck[] {
-  return sent.map((one) => readAck(one.bytes, bytes, router));
 }
 
 /** Sends datagrams from a socket to a port of loopback, again after 2 s; the first answer, within 10 s. */

@@ -1,7 +1,16 @@
-/** Sockets at several addresses, on a double of a host whose addresses come and go. */
+/**
+ * Sockets at several addresses: on a double of a host whose addresses come and go, on sockets that
+ * fail on command (the errors to survive can't be had from real ones here), and on real ones.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Listeners } from "../../../lib/receiver/listeners.ts";
+import {
+  type DatagramSocket,
+  Listeners,
+  type OpenSocket,
+  openUdpSocket,
+} from "../../../lib/receiver/listeners.ts";
+import { systemTime } from "../../../lib/time.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
 /** A socket of the host. */
@@ -162,6 +171,13 @@ Deno.test("Listeners.move() gets anywhere, or leaves everything as it was", asyn
   );
 });
 
+Deno.test("Listeners.move() closes nothing for a port that another program holds", async () => {
+  const { listen, opens } = createHost("192.0.2.5");
+  const [listeners] = [99, 100].map((port) => listen(["192.0.2.5"], port));
+  await assert.rejects(() => listeners.move(["192.0.2.5"], 100), Deno.errors.AddrInUse);
+  assert.equal(opens(), 3);
+});
+
 Deno.test("Listeners.renew() opens single addresses anew, and no socket at all addresses", async () => {
   const { there, listen, log, opens, places, time } = createHost("192.0.2.5");
   const listeners = listen(["192.0.2.5", "::"]);
@@ -176,5 +192,213 @@ Deno.test("Listeners.renew() opens single addresses anew, and no socket at all a
   time.pass(200);
   await settle();
   assert.deepEqual(log, ["lost 192.0.2.5", "opened 192.0.2.5 99"]);
+  listeners.stop();
+});
+
+const from = { transport: "udp", hostname: "192.0.2.1", port: 5 } as const;
+
+/** What a scripted socket's next receive does: a byte to receive, or an error. */
+type Script = (number | Error)[];
+
+/** Sockets that follow scripts, one each; then they wait until closed. */
+function scripted(scripts: Script[], refuseOpens: number[] = []) {
+  let opened = 0;
+  const closed: number[] = [];
+  const open: OpenSocket = (_address, port) => {
+    const index = opened++;
+    if (refuseOpens.includes(index)) throw new Deno.errors.AddrNotAvailable("gone");
+    const script = [...scripts[index] ?? []];
+    let end = (_error: Error) => {};
+    const socket: DatagramSocket = {
+      addr: { transport: "udp", hostname: "192.0.2.9", port },
+      receive() {
+        const next = script.shift();
+        if (next instanceof Error) return Promise.reject(next);
+        if (next !== undefined) return Promise.resolve([Uint8Array.of(next), from]);
+        return new Promise((_, reject) => end = reject);
+      },
+      send: (bytes) => Promise.resolve(bytes.length),
+      close() {
+        closed.push(index);
+        end(new Deno.errors.Interrupted("closed"));
+      },
+    };
+    return socket;
+  };
+  return { open, closed, opened: () => opened };
+}
+
+/** A burst of errors takes that many rounds. */
+const settleAll = () => settle(500);
+
+function start(scripts: Script[], refuseOpens: number[] = []) {
+  const time = createTestTime();
+  const sockets = scripted(scripts, refuseOpens);
+  const log: string[] = [];
+  const received: number[] = [];
+  const events = {
+    datagram: (bytes: Uint8Array) => void received.push(bytes[0]),
+    receiveFailed: () => void log.push("failed"),
+    missing: () => void log.push("missing"),
+    lost: () => void log.push("lost"),
+    opened: () => void log.push("opened"),
+  };
+  const listeners = new Listeners(["192.0.2.9"], 99, events, time, sockets.open);
+  return { time, listeners, log, received, ...sockets };
+}
+
+const reset = new Deno.errors.ConnectionReset("10054");
+
+Deno.test("A listener survives 1,000 errors among datagrams on the same socket", async () => {
+  const script = Array.from({ length: 1_000 }, (_, i) => [reset, i & 255]).flat();
+  const { listeners, log, received, opened } = start([script]);
+  for (let i = 0; i < 20; i++) await settleAll();
+  assert.equal(received.length, 1_000);
+  assert.equal(log.length, 1_000);
+  assert.equal(opened(), 1);
+  listeners.stop();
+});
+
+Deno.test("A listener pauses longer and longer when errors repeat, then reopens", async () => {
+  const { time, listeners, log, received, opened, closed } = start([Array(100).fill(reset), [7]]);
+  await settleAll();
+  assert.equal(log.length, 17);
+  const before = time.monotonic();
+  while (opened() === 1) {
+    time.pass(1);
+    await settleAll();
+  }
+  // 1 + 2 + 4 + … + 256 ms of pauses.
+  assert.equal(time.monotonic() - before, 511);
+  assert.deepEqual(log.slice(-2), ["lost", "opened"]);
+  assert.deepEqual(closed, [0]);
+  assert.deepEqual(received, [7]);
+  listeners.stop();
+});
+
+Deno.test("A listener reopens at once what was closed under it", async () => {
+  const { listeners, log, received } = start([[new Deno.errors.BadResource("closed")], [7]]);
+  await settleAll();
+  assert.deepEqual(log, ["lost", "opened"]);
+  assert.deepEqual(received, [7]);
+  listeners.stop();
+});
+
+Deno.test("A listener tries to reopen until it works", async () => {
+  const { time, listeners, log, received, opened } = start(
+    [[new Deno.errors.BadResource("closed")], [], [], [], [7]],
+    [1, 2, 3],
+  );
+  await settleAll();
+  assert.deepEqual(log, ["lost"]);
+  const to = { ...from, local: "192.0.2.9" };
+  await assert.rejects(listeners.send(new Uint8Array(1), to), /opened again/);
+  for (const ms of [100, 200, 400]) {
+    time.pass(ms - 1);
+    await settleAll();
+    const before = opened();
+    time.pass(1);
+    await settleAll();
+    assert.equal(opened(), before + 1);
+  }
+  assert.deepEqual(log, ["lost", "opened"]);
+  assert.deepEqual(received, [7]);
+  listeners.stop();
+});
+
+Deno.test("A listener says nothing after it was stopped, pausing or not", async () => {
+  for (const script of [[], Array(20).fill(reset)]) {
+    const { time, listeners, log, closed } = start([script]);
+    await settleAll();
+    const said = log.length;
+    listeners.stop();
+    await settleAll();
+    time.pass(10_000);
+    await settleAll();
+    assert.equal(log.length, said);
+    assert.deepEqual(closed, [0]);
+    assert.equal(time.timers, 0);
+  }
+});
+
+Deno.test("A listener stops while it tries to reopen", async () => {
+  const { time, listeners, log, opened } = start(
+    [[new Deno.errors.BadResource("closed")]],
+    [1, 2, 3, 4],
+  );
+  await settleAll();
+  listeners.stop();
+  await settleAll();
+  time.pass(60_000);
+  await settleAll();
+  assert.deepEqual(log, ["lost"]);
+  assert.equal(opened(), 2);
+  assert.equal(time.timers, 0);
+});
+
+Deno.test("Listeners moved while one tries to reopen listen there", async () => {
+  const { time, listeners, log, received } = start(
+    [[new Deno.errors.BadResource("closed")], [], [7]],
+    [1],
+  );
+  await settleAll();
+  await listeners.move(["192.0.2.9"], 100);
+  await settleAll();
+  assert.equal(listeners.port, 100);
+  assert.deepEqual([log, received, time.timers], [["lost"], [7], 0]);
+  listeners.stop();
+});
+
+/** Listeners on real sockets, and what they have received. */
+function startReal(address: string) {
+  const received: string[] = [];
+  let wake = () => {};
+  const events = {
+    datagram(bytes: Uint8Array) {
+      received.push(new TextDecoder().decode(bytes));
+      wake();
+    },
+    receiveFailed: (error: unknown) => assert.fail(String(error)),
+    missing: () => assert.fail("missing"),
+    lost: () => assert.fail("lost"),
+    opened() {},
+  };
+  const listeners = new Listeners([address], 0, events, systemTime, openUdpSocket);
+  const arrived = (text: string) =>
+    new Promise<void>((resolve) => {
+      wake = () => {
+        if (received.includes(text)) resolve();
+      };
+      wake();
+    });
+  return { listeners, arrived };
+}
+
+async function sendTo(hostname: string, port: number, text: string): Promise<void> {
+  const socket = openUdpSocket(hostname, 0);
+  await socket.send(new TextEncoder().encode(text), { transport: "udp", hostname, port });
+  socket.close();
+}
+
+Deno.test("Listeners move from one address to all on the same port, real sockets", async () => {
+  const { listeners, arrived } = startReal("127.0.0.1");
+  const { port } = listeners;
+  await listeners.move(["0.0.0.0"], port);
+  assert.deepEqual([listeners.addresses, listeners.port], [["0.0.0.0"], port]);
+  await sendTo("127.0.0.1", port, "one");
+  await arrived("one");
+  listeners.stop();
+});
+
+Deno.test("Listeners take the old place back when the same port is held elsewhere", async () => {
+  const { listeners, arrived } = startReal("127.0.0.1");
+  const { port } = listeners;
+  const other = openUdpSocket("127.0.0.2", port);
+  // 0.0.0.0 collides with both; the own one is given up first.
+  await assert.rejects(() => listeners.move(["0.0.0.0"], port), Deno.errors.AddrInUse);
+  assert.deepEqual(listeners.addresses, ["127.0.0.1"]);
+  await sendTo("127.0.0.1", port, "back");
+  await arrived("back");
+  other.close();
   listeners.stop();
 });

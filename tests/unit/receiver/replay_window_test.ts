@@ -1,8 +1,15 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { AckSources } from "../../../lib/receiver/ack_sources.ts";
-import { ReplayWindow, type SeenRequest } from "../../../lib/receiver/replay_window.ts";
+import type { Peer } from "../../../lib/receiver/listeners.ts";
+import {
+  AckSources,
+  createChallenges,
+  ReplayWindow,
+  type SeenRequest,
+} from "../../../lib/receiver/replay_window.ts";
+import { createMac } from "../../../lib/wire/keys.ts";
 import { step } from "../../support/schedules.ts";
+import { routerKey, vectors } from "../wire/vectors.ts";
 import { router } from "./harness.ts";
 
 const started = 1_700_000_000_000;
@@ -44,7 +51,7 @@ Deno.test("ReplayWindow refuses nothing genuine while the clock is not stepped",
     const now = i * 500;
     const created = started + now + (i % 2 === 0 ? -tolerance : tolerance);
     assert.equal(window.find(idOf(i), now), undefined);
-    assert.ok(window.isFresh(created, started + now, tolerance), `request ${i}`);
+    assert.equal(window.staleness(created, started + now, tolerance), null, `request ${i}`);
     assert.equal(window.accept(seenOf(i, created), false, now, tolerance), "remembered");
   }
 });
@@ -61,15 +68,16 @@ Deno.test("ReplayWindow evicts no live id when full and takes only what is creat
   assert.equal(accept(11, started + 20, true), "refused");
   for (const created of [started + 1, started + 10]) {
     assert.equal(accept(12, created), "refused");
-    assert.ok(window.isFresh(created, started, tolerance), "a refused one moves nothing");
+    assert.equal(
+      window.staleness(created, started, tolerance),
+      null,
+      "a refused one moves nothing",
+    );
   }
   assert.equal(accept(13, started + 11), "unremembered");
   assert.equal(window.find(idOf(13), 10), undefined);
-  assert.equal(
-    window.isFresh(started + 11, started, tolerance),
-    false,
-    "its later copies are stale",
-  );
+  const ofCopies = window.staleness(started + 11, started, tolerance);
+  assert.equal(ofCopies, "floor", "its later copies are stale");
   assert.equal(accept(14, started + 12), "unremembered");
   assert.equal(window.size, 10);
   for (let i = 0; i < 10; i++) assert.ok(window.find(idOf(i), 10), `id ${i} is live`);
@@ -115,7 +123,7 @@ Deno.test("ReplayWindow accepts nothing twice, whatever clock and tolerance do",
         const hasChallenge = challengedUntil > 0;
         if (hasChallenge && challengedUntil <= now) return;
         const wall = started + now + stepped;
-        if (!hasChallenge && !window.isFresh(seen.created, wall, toleranceMs)) return;
+        if (!hasChallenge && window.staleness(seen.created, wall, toleranceMs)) return;
         const outcome = window.accept(seen, hasChallenge, now, toleranceMs);
         if (outcome === "refused") return void full++;
         assert.equal(one.accepted, false, "accepted twice");
@@ -140,4 +148,66 @@ Deno.test("ReplayWindow accepts nothing twice, whatever clock and tolerance do",
     { numRuns: 5_000 },
   );
   assert.ok(replays > 5_000 && full > 100, "schedules too easy to prove anything");
+});
+
+const to: Peer = { transport: "udp", hostname: "192.0.2.1", port: 5, local: "192.0.2.9" };
+
+Deno.test("AckSources give each of 64 sources 8 acks of each status", () => {
+  const sources = new AckSources();
+  const places = Array.from({ length: 70 }, (_, i) => ({ ...to, port: 1_000 + i }));
+  for (const status of ["stale", "flushed"] as const) {
+    const counts = places.map((place) => {
+      let count = 0;
+      while (count < 20 && sources.mayAck(status, place)) count++;
+      return count;
+    });
+    assert.deepEqual(counts, [...Array(64).fill(8), ...Array(6).fill(0)]);
+  }
+  assert.ok(sources.mayAck("pending", { ...places[0], hostname: to.hostname }));
+  assert.ok(!sources.mayAck("pending", { ...places[0], hostname: "192.0.2.77" }));
+});
+
+Deno.test("AckSources tell who waits, each once, until the end", () => {
+  const sources = new AckSources();
+  assert.ok(sources.mayAck("stale", to));
+  assert.deepEqual(sources.waiting(true), []);
+  const other = { ...to, port: 6 };
+  for (const place of [to, other, to]) sources.wait(place);
+  assert.deepEqual(sources.waiting(false), [to, other]);
+  assert.deepEqual(sources.waiting(true), [to, other]);
+  assert.deepEqual(sources.waiting(true), []);
+  for (let port = 0; port < 100; port++) sources.wait({ ...to, port });
+  assert.equal(sources.waiting(true).length, 64);
+});
+
+const challenges = createChallenges(createMac(Uint8Array.fromHex(vectors.challengeSecret)));
+const otherKeyId = Uint8Array.of(1, 2, 3, 4);
+
+Deno.test("createChallenges() never makes the challenge of zeros, which means none", () => {
+  const unlikely = createChallenges(() => new Uint8Array(16));
+  assert.equal(unlikely.present(routerKey.id, 0).toHex(), "0000000000000001");
+  assert.ok(!unlikely.isRight(new Uint8Array(8), routerKey.id, 0));
+});
+
+Deno.test("createChallenges() makes the golden challenges, one for 30 seconds", () => {
+  for (const { slot, challenge } of vectors.challenges) {
+    for (const now of [30_000 * slot, 30_000 * slot + 29_999.9]) {
+      assert.equal(challenges.present(routerKey.id, now).toHex(), challenge);
+    }
+  }
+});
+
+Deno.test("isRight() takes the present challenge and the last one, of the same key and start", () => {
+  fc.assert(fc.property(fc.nat(1e9), fc.nat(100_000), (then, age) => {
+    const challenge = challenges.present(routerKey.id, then);
+    const slots = Math.floor((then + age) / 30_000) - Math.floor(then / 30_000);
+    assert.equal(challenges.isRight(challenge, routerKey.id, then + age), slots <= 1);
+    assert.ok(challenge.some(Boolean));
+    assert.equal(challenges.isRight(challenge, otherKeyId, then), false);
+    assert.equal(
+      createChallenges(createMac(new Uint8Array(32))).isRight(challenge, routerKey.id, then),
+      false,
+    );
+    assert.equal(challenges.isRight(new Uint8Array(8), routerKey.id, then), false);
+  }));
 });

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import { type FoundNeighbor, NeighborCacheError } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Resolutions } from "../../../lib/receiver/resolutions.ts";
 import { type AddressPrefix, formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { step } from "../../support/schedules.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-import { keepReport } from "./harness.ts";
+import { keepReport, manyAddresses } from "./harness.ts";
 
 const router = parsePrefix("192.0.2.1");
 
@@ -33,7 +33,7 @@ function start(answersAfter: (address: string, begun: number) => number | null =
   let calls = 0;
   let failure: Error | null = null;
   const cache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     resolve(
       addresses: readonly AddressPrefix[],
       source?: AddressPrefix,
@@ -130,7 +130,7 @@ Deno.test("Resolutions give a report for each of a request's addresses, equal on
 
 Deno.test("Resolutions begin 550 addresses in any second, the rest in order", async () => {
   const { ask, pass, begun, ended } = start(() => 1);
-  const many = Array.from({ length: 1_500 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const many = manyAddresses(1_500);
   for (let i = 0; i < many.length; i += 55) ask(many.slice(i, i + 55));
   assert.equal(begun.length, 550);
   await pass(3_000);
@@ -203,7 +203,7 @@ Deno.test("Resolutions count the time of those who wait for the next from when t
 
 Deno.test("Resolutions that had to wait for their turn begin anew like others", async () => {
   const { ask, pass, begun, resolutions } = start();
-  const many = Array.from({ length: 550 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const many = manyAddresses(550);
   ask(many);
   ask([a]);
   resolutions.restart([a]);
@@ -248,7 +248,7 @@ Deno.test("Resolutions ask for a link-local address on the link of each source",
 
 Deno.test("Resolutions stopped leave what is queued unknown and no timer for it", async () => {
   const { ask, pass, ended, resolutions, time } = start(() => 1);
-  const many = Array.from({ length: 1_100 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const many = manyAddresses(1_100);
   for (const one of many) ask([one]);
   resolutions.stop();
   await pass(50);
@@ -304,10 +304,7 @@ Deno.test("Resolutions end within 2 s, begun after they were asked for, in any s
 Deno.test("Resolutions have 65,536 addresses wait, and say that more were left out", async () => {
   for (const more of [0, 1]) {
     const { resolutions, saidOf } = start(() => 1);
-    const many = Array.from(
-      { length: 65_536 + more },
-      (_, i) => parsePrefix(`10.${i >> 16}.${i >> 8 & 255}.${i & 255}`),
-    );
+    const many = manyAddresses(65_536 + more);
     const resolved = resolutions.resolve(many, parsePrefix("192.0.2.9"));
     assert.deepEqual(
       saidOf("lookOverload").map(({ values }) => values),
@@ -320,7 +317,7 @@ Deno.test("Resolutions have 65,536 addresses wait, and say that more were left o
 
 Deno.test("Resolutions begin once for all who ask while an address waits", async () => {
   const { ask, begun, ended, pass } = start(() => 1);
-  const many = Array.from({ length: 551 }, (_, i) => parsePrefix(`10.0.${i >> 8}.${i & 255}`));
+  const many = manyAddresses(551);
   const last = formatAddress(many[550]);
   ask(many);
   ask([many[550]]);

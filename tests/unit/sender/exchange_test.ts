@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { AddressesLeft, noteEnd } from "../../../lib/sender/exchange.ts";
-import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
+import { countOf, expectedOf } from "./helpers.ts";
 import {
   type Behavior,
   hostKey,
@@ -17,7 +17,6 @@ import {
 
 const heals: Behavior = () => [{}];
 const isRepair = ({ challenge }: FlushRequest) => challenge.some((byte) => byte !== 0);
-const expect = (text: string) => createExpectedHosts(parseExpectedHosts(text));
 const pinOf = (n: number) => formatKey("host", hostKey(n));
 
 Deno.test("exchange() sends five copies of the same bytes, one second apart, and ends after the wait", async () => {
@@ -38,7 +37,7 @@ Deno.test("exchange() has no ack left to verify that came behind its end", async
 });
 
 Deno.test("exchange() sends every copy although all that are expected have answered, then ends", async () => {
-  for (const expected of [{ count: 1 }, expect("sql01"), expect(pinOf(1))]) {
+  for (const expected of [countOf(1), expectedOf("sql01"), expectedOf(pinOf(1))]) {
     const { network, record } = await run({ "192.0.2.20": heals }, { expected });
     assert.equal(network.sent.length, 5);
     assert.ok(record.elapsedMs < 4_100, String(record.elapsedMs));
@@ -48,10 +47,10 @@ Deno.test("exchange() sends every copy although all that are expected have answe
 Deno.test("exchange() waits to the end while an expected host is missing or has failed", async () => {
   const fails: Behavior = () => [{ status: "failed" }];
   const runs = [
-    [expect("sql01\nsql02"), heals],
-    [expect("sql01"), fails],
-    [{ count: 2 }, heals],
-    [{ count: 1 }, fails],
+    [expectedOf("sql01\nsql02"), heals],
+    [expectedOf("sql01"), fails],
+    [countOf(2), heals],
+    [countOf(1), fails],
   ] as const;
   for (const [expected, behavior] of runs) {
     const { record } = await run({ "192.0.2.20": behavior }, { expected });
@@ -60,7 +59,7 @@ Deno.test("exchange() waits to the end while an expected host is missing or has 
 });
 
 Deno.test("exchange() doesn't count the sending machine among those it waits for", async () => {
-  const { record } = await run({ "192.0.2.2": heals }, { expected: { count: 1 } });
+  const { record } = await run({ "192.0.2.2": heals }, { expected: countOf(1) });
   assert.ok(record.elapsedMs >= 6_000);
   assert.ok(record.hosts.all()[0].own);
 });
@@ -152,7 +151,7 @@ Deno.test("exchange() says a right ack from elsewhere with its address, and does
 Deno.test("exchange() counts a pinned key from any address", async () => {
   const { states, network } = await run(
     { "192.0.2.20": () => [{ from: "198.51.100.7" }] },
-    { expected: expect(pinOf(1)) },
+    { expected: expectedOf(pinOf(1)) },
   );
   assert.deepEqual(states, ["sql01 healed"]);
   assert.ok(network.sent.every(({ to }) => to.hostname === "192.0.2.255"));
@@ -172,7 +171,7 @@ Deno.test("exchange() counts what comes from another port for a pinned key alone
   const hosts = { "192.0.2.20": () => [{ port: 1 }] };
   const { record, states } = await run(hosts);
   assert.deepEqual([states, [...record.uncounted]], [[], [["port", 5]]]);
-  assert.deepEqual((await run(hosts, { expected: expect(pinOf(1)) })).states, ["sql01 healed"]);
+  assert.deepEqual((await run(hosts, { expected: expectedOf(pinOf(1)) })).states, ["sql01 healed"]);
 });
 
 Deno.test("exchange() knows this machine by any of its addresses, and bounds what it notes of others", async () => {
@@ -198,7 +197,7 @@ Deno.test("exchange() doesn't end while somebody's ack is verified", async () =>
   const late: Behavior = (_, n) => n === 4 ? [{ key: 2 }] : [];
   const { states } = await run(
     { "192.0.2.20": heals, "192.0.2.21": late },
-    { expected: { count: 1 } },
+    { expected: countOf(1) },
     undefined,
     (key) => key.toHex() === hostKey(2).toHex() ? 5_000 : 0,
   );
@@ -218,7 +217,7 @@ Deno.test("exchange() repairs each of two clones by its own challenge", async ()
 Deno.test("exchange() sends no repair to where nothing was sent, not even for a pin", async () => {
   const { network, states } = await run(
     { "192.0.2.20": () => [{ from: "198.51.100.7", status: "stale" }] },
-    { expected: expect(pinOf(1)) },
+    { expected: expectedOf(pinOf(1)) },
   );
   assert.deepEqual([states, network.sent.length], [["? stale"], 5]);
 });

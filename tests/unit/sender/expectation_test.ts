@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
+import { ExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 
 /** The base point, a key that nobody is refused. */
@@ -10,19 +10,20 @@ const other = "ab".repeat(32);
 const host = (name: string, address = "192.0.2.99", key = other) => ({
   key,
   name,
-  addresses: [address],
+  addresses: new Set([address]),
 });
 
 /** Who stands for which line of a file, and what is missing, by labels. */
 function called(text: string, hosts: readonly ReturnType<typeof host>[]) {
-  const { present, missing, impostors } = createExpectedHosts(parseExpectedHosts(text)).call(hosts);
+  const { present, missing, impostors } = new ExpectedHosts(parseExpectedHosts(text)).call(hosts);
   return {
     present: Array.from(
       present,
-      ([{ label }, found]) => [label, ...found.map(({ addresses }) => addresses[0])].join(" "),
+      ([{ label }, found]) =>
+        [label, ...found.map(({ addresses: [address] }) => address)].join(" "),
     ),
     missing: missing.map(({ label }) => label),
-    impostors: impostors.map(({ addresses }) => addresses[0]),
+    impostors: impostors.map(({ addresses: [address] }) => address),
   };
 }
 
@@ -96,7 +97,10 @@ Deno.test("call() has one host for one line, by its address before its name", ()
 
 Deno.test("call() has one host for the lines of all addresses that it answered from", () => {
   const text = "192.0.2.20 web\n198.51.100.20 web-b\n";
-  const both = { ...host("web", "192.0.2.20"), addresses: ["192.0.2.20", "198.51.100.20"] };
+  const both = {
+    ...host("web", "192.0.2.20"),
+    addresses: new Set(["192.0.2.20", "198.51.100.20"]),
+  };
   assert.deepEqual(called(text, [both]).missing, []);
   assert.deepEqual(called(text, [host("web", "192.0.2.20")]).missing, ["web-b"]);
 });

@@ -1,11 +1,11 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
 import { type AskResult, noAsk } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
-import { defaultSourcePorts } from "../../../lib/sender/datagram_port.ts";
-import type { TargetOutcome } from "../../../lib/sender/copies.ts";
-import { createExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
+import { defaultSourcePorts, type TargetOutcome } from "../../../lib/sender/datagram_port.ts";
+import { ExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
-import { outcomeOf } from "../../../lib/sender/outcome.ts";
+import { type EndedRun, endedRun } from "../../../lib/sender/history.ts";
+import { type Outcome, outcomeOf } from "../../../lib/sender/outcome.ts";
 import type { Plan } from "../../../lib/sender/preparation.ts";
 import { parseHost } from "../../../lib/sender/targets.ts";
 import { compareAnswers } from "../../../lib/sender/verdict.ts";
@@ -47,14 +47,16 @@ export const router = interfaces(
 );
 
 /** The hosts of an --expect file. */
-export const expectedOf = (text: string) => createExpectedHosts(parseExpectedHosts(text));
+export const expectedOf = (text: string) => new ExpectedHosts(parseExpectedHosts(text));
+
+/** So many hosts, whoever they are; null: as without `--expect`. */
+export const countOf = (count: number | null) => new ExpectedHosts([], count);
 
 /** A plan of five copies, a second apart, to one broadcast address. */
 function planOf(
   changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
 ): Plan {
   return {
-    signer: null,
     isOwnLinkLayerAddress: isOwnMac,
     learned: { known: new Set(), failed: false },
     sourcePorts: defaultSourcePorts,
@@ -68,7 +70,7 @@ function planOf(
       udpPort: 27735,
       schedule: { count: 5, intervalMs: 1_000 },
       waitMs: 2_000,
-      expected: null,
+      expected: countOf(null),
       wasSentTo: () => true,
       isOwnAddress: () => false,
       compare: () => 0,
@@ -104,7 +106,7 @@ function recordOf(
     hosts.note(hostKey(key).toHex(), answer, requests[0], false);
   }
   return {
-    created: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
+    created: endedAt,
     requests,
     copies: 5,
     targets: [targetOutcome("192.0.2.255")],
@@ -142,6 +144,23 @@ export function outcome(
     planOf(plan),
     recordOf(answers, { ...record, asked: { ...noAsk, results: asked } }),
   );
+}
+
+/** When the runs of `runOf()` ended: 2026-01-02T03:04:05.006Z. */
+export const endedAt = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
+
+/** A run that has ended, as history and metrics have it: on all interfaces unless said otherwise. */
+export function runOf(
+  result: Outcome | Error,
+  options: Partial<Parameters<typeof endedRun>[1]> = {},
+): EndedRun {
+  const common = {
+    interfaceNames: [],
+    addresses: null,
+    expect: null,
+    action: "flush all",
+  } as const;
+  return endedRun(result, { ...common, ...options }, endedAt);
 }
 
 /** What came of asking a host that runs no service for 192.0.2.1. */

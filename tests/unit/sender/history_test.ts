@@ -1,20 +1,14 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { RunError } from "../../../lib/errors.ts";
-import { endedRun, failedRun } from "../../../lib/sender/ended_run.ts";
 import { historyLine, historyLines, parseHistory } from "../../../lib/sender/history.ts";
-import { expectedOf, healed, outcome, stuck } from "./helpers.ts";
+import { expectedOf, healed, outcome, runOf, stuck } from "./helpers.ts";
 
-const onE0 = { interfaceNames: ["e0"], addresses: null, expect: null };
-const at = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
+const onE0 = { interfaceNames: ["e0"] };
 const mixed = outcome([healed, stuck], { exchange: { expected: expectedOf("web1\ncache9\ndb1") } });
-const line = historyLine(endedRun(mixed, onE0, at));
+const line = historyLine(runOf(mixed, onE0));
 const failure = historyLine(
-  failedRun(
-    { action: "probe", ...onE0, interfaceNames: [] },
-    new RunError('Cannot read key file "k": x\ny', 2),
-    at,
-  ),
+  runOf(new RunError('Cannot read key file "k": x\ny', 2), { action: "probe" }),
 );
 
 Deno.test("historyLine() has what came of a run, in one line", () => {
@@ -39,7 +33,7 @@ Deno.test("historyLine() has what came of a run, in one line", () => {
 Deno.test("historyLine() stays short whatever the number of hosts", () => {
   const names = Array.from({ length: 5_000 }, (_, i) => `missing-host-${i}`).join("\n");
   const ended = outcome([], { exchange: { expected: expectedOf(names) } });
-  const text = historyLine(endedRun(ended, onE0, at));
+  const text = historyLine(runOf(ended));
   assert.equal(JSON.parse(text).hosts.missing, 5_000);
   assert.ok(text.length < 8_000, `${text.length}`);
 });

@@ -219,6 +219,36 @@ Deno.test("send.ts -q is silent when nobody answers, and exits 3", async () => {
   assert.deepEqual([code, stdout, stderr], [3, "", ""]);
 });
 
+Deno.test({
+  name: "send.ts reports at SIGINT or SIGTERM what was heard, and exits 4",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const children: Deno.ChildProcess[] = [];
+      const answers: Answers = (request, n) => {
+        if (n === 2) children[0].kill(signal);
+        return flushed(request, n);
+      };
+      const args = ["--no-verify", "-i", "300ms", "-w", "60s", "--expect", "2"];
+      const { code, stdout, stderr } = await send(args, answers, {}, async (line) => {
+        const [program, ...rest] = [...senderCommand, ...line];
+        const streams = { stdout: "piped", stderr: "piped" } as const;
+        children.push(new Deno.Command(program, { args: rest, ...streams }).spawn());
+        const { code, stdout, stderr } = await children[0].output();
+        const decoder = new TextDecoder();
+        return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+      });
+      assert.deepEqual([code, stderr], [4, ""]);
+      assert.match(stdout, /^web1 .* flushed$/m);
+      // The second copy's ack may be on its way through the check.
+      assert.match(
+        stdout,
+        /: 1 flushed; ended early: interrupted; not heard until then: 1 host(; 1 ack .*)?\n$/,
+      );
+    }
+  },
+});
+
 /** A socket that only listens, for datagrams that are no requests. */
 function listen() {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });

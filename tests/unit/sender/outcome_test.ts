@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { hostVerdicts, verdictCounts } from "../../../lib/sender/outcome.ts";
+import { verdictCounts } from "../../../lib/sender/summary.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import { answer, reports } from "./answers.ts";
 import {
   type Answered,
   askResult,
+  countOf,
   expectedOf,
   failed,
   healed,
@@ -18,7 +19,7 @@ type Plan = Parameters<typeof outcome>[1];
 type Fields = Parameters<typeof outcome>[2];
 
 const expected = (text: string): Plan => ({ exchange: { expected: expectedOf(text) } });
-const count = (count: number): Plan => ({ exchange: { expected: { count } } });
+const count = (count: number): Plan => ({ exchange: { expected: countOf(count) } });
 const password: Plan = {
   exchange: { content: { kind: "password", password: "x", targets: [] } },
 };
@@ -60,6 +61,10 @@ const codes: [what: string, answers: readonly Answered[], code: number, Plan?, F
   ["acks were still to be verified", [healed], 3, {}, { unverified: 1 }],
   ["a named interface can't be used", [healed], 3, { faults: ["No e9"] }],
   ["it was ended before somebody answered", [healed], 4, count(2), { endedEarly: "stopped" }],
+  ["it was ended while an ack was verified", [healed], 4, {}, {
+    endedEarly: "stopped",
+    unverified: 1,
+  }],
   ["it was ended and a host is stuck", [stuck], 3, {}, { endedEarly: "stopped" }],
   ["addresses left that a host had elsewhere", [stuck, pending], 4, count(3), left],
   ["an address left and nothing else is wrong", [stuck], 4, {}, { left: ["192.0.2.1"] }],
@@ -124,6 +129,8 @@ const askCodes: [
   ["a pinned host healed by asking alone", [healed], [askResult("healed", named)], 3, {
     exchange: { expected: expectedOf(`web1\nprinter1 ${formatKey("host", hostKey(9))}`) },
   }],
+  ["an expected host was not asked", [], [askResult("not asked", named)], 4],
+  ["an unexpected one was not asked", [], [askResult("not asked")], 3],
   ["as many as were expected answered or were asked", [healed], [askResult("ok")], 0, count(2)],
   ["nothing but ARP was sent", [], [askResult("healed")], 0, noDatagram, nowhere],
   ["there was nobody to ask", [], [], 1, noDatagram, nowhere],
@@ -136,36 +143,36 @@ for (const [what, answers, asked, code, plan, record] of askCodes) {
 
 Deno.test("outcomeOf() names the missing of those expected, and counts them", () => {
   const { missing, missingCount } = outcome([healed], expected("web1\ndb2\ncache9"));
-  assert.deepEqual([missing, missingCount], [["db2", "cache9"], 2]);
+  assert.deepEqual([missing.map(({ label }) => label), missingCount], [["db2", "cache9"], 2]);
+});
+
+Deno.test("outcomeOf() counts a host that was asked once, whoever expects it", () => {
+  const key = formatKey("host", hostKey(9));
+  const plans = [{}, expected("printer1"), expected(`printer1 ${key}`)];
+  for (const verdict of ["no answer", "not asked"] as const) {
+    const counts = plans.map((plan) =>
+      [...verdictCounts(outcome([], plan, {}, [askResult(verdict, named)])).keys()].join()
+    );
+    // A pinned host's key has to answer.
+    const pinned = verdict === "not asked" ? "missing" : verdict;
+    assert.deepEqual(counts, [verdict, verdict, pinned]);
+  }
+});
+
+Deno.test("outcomeOf() takes nobody for missing in a run that was ended, and says who wasn't heard", () => {
+  const ends = [
+    [{}, []],
+    [expected("WEB1\ncache9"), ["not heard until then: cache9"]],
+    [count(3), ["not heard until then: 2 hosts"]],
+  ] as const;
+  for (const [plan, unheard] of ends) {
+    const ended = outcome([healed], plan, { endedEarly: "interrupted" });
+    assert.deepEqual([ended.missing, ended.missingCount], [[], 0]);
+    assert.deepEqual(ended.hindrances, ["ended early: interrupted", ...unheard]);
+  }
 });
 
 Deno.test("outcomeOf() puts the worst host first", () => {
   const { hosts } = outcome([healed, failed, stuck]);
   assert.deepEqual(hosts.map(({ name }) => name), ["db1", "win1", "web1"]);
-});
-
-Deno.test("hostVerdicts() says of each host what it is, under which name, and where it is stuck", () => {
-  const ended = outcome([healed, stuck], expected("WEB1.example.org\ncache9"));
-  const common = { expectedName: null, isGood: false, stuck: [] };
-  const text = "STUCK 192.0.2.1 at 02:00:00:00:00:01";
-  assert.deepEqual(hostVerdicts(ended).map(({ id: _, ...rest }) => rest), [
-    { ...common, name: "db1", verdict: "stuck", text, stuck: ["192.0.2.1"] },
-    {
-      ...common,
-      name: "web1",
-      expectedName: "WEB1.example.org",
-      verdict: "healed",
-      text: "healed",
-      isGood: true,
-    },
-    { ...common, name: "cache9", expectedName: "cache9", verdict: "missing", text: "missing" },
-  ]);
-});
-
-Deno.test("verdictCounts() counts those that are missing without a name", () => {
-  assert.deepEqual([...verdictCounts(outcome([healed, stuck], count(4)))], [
-    ["stuck", 1],
-    ["healed", 1],
-    ["missing", 2],
-  ]);
 });

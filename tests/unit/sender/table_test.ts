@@ -1,37 +1,25 @@
 import assert from "node:assert/strict";
-import { LiveTable, severityOf, summaryLine, tableLines } from "../../../lib/sender/table.ts";
+import { LiveTable, tableLines } from "../../../lib/sender/table.ts";
 import { createTestTime } from "../../support/test_time.ts";
 import { answer, reports } from "./answers.ts";
-import {
-  type Answered,
-  askResult,
-  expectedOf,
-  failed,
-  healed,
-  outcome,
-  stuck,
-  targetOutcome,
-} from "./helpers.ts";
+import { type Answered, askResult, expectedOf, failed, healed, outcome, stuck } from "./helpers.ts";
 import { planned, signed } from "./virtual_run.ts";
 
 const plain = { color: false, columns: null };
 const expected = (text: string) => ({ exchange: { expected: expectedOf(text) } });
 
-/** A host by its number that failed. */
-const broken = (n: number): Answered => ({
-  key: 10 + n,
-  answer: answer("failed", [], { host: `h${n}`, error: 1, address: `192.0.2.${n}` }),
-});
-
 Deno.test("tableLines() aligns a row for each host, the worst first, and each missing name", () => {
   const twice = { ...stuck, answer: { ...stuck.answer, address: "198.51.100.8", ms: 650 } };
-  const all = outcome([healed, stuck, twice, failed], expected("web1\ncache9"));
+  const all = outcome(
+    [healed, stuck, twice, failed],
+    expected("web1\ncache9 192.0.2.77 2001:db8::77"),
+  );
   assert.deepEqual(tableLines(all, plain), [
-    "HOST    ADDRESS        MS  REMOVED  STATE",
-    "db1     192.0.2.8 +1  640       12  STUCK 192.0.2.1 at 02:00:00:00:00:01",
-    "win1    192.0.2.9       3        -  FAILED, error 5",
-    "web1    192.0.2.7      12        7  healed",
-    "cache9                              missing",
+    "HOST    ADDRESS         MS  REMOVED  STATE",
+    "db1     192.0.2.8 +1   640       12  STUCK 192.0.2.1 at 02:00:00:00:00:01",
+    "win1    192.0.2.9        3        -  FAILED, error 5",
+    "web1    192.0.2.7       12        7  healed",
+    "cache9  192.0.2.77 +1                missing",
     "Flush: 5 copies to 192.0.2.255; 3 hosts answered: 1 STUCK, 1 failed, 1 healed, 1 missing; " +
     "db1 STUCK 192.0.2.1 at 02:00:00:00:00:01, win1 FAILED, error 5, cache9 missing",
   ]);
@@ -114,60 +102,6 @@ Deno.test("tableLines() aligns and cuts letters that are two columns wide", () =
   assert.match(host, /^東京01 {2}192\.0\.2\.7/);
   const cut = (columns: number) => tableLines(outcome([asia]), { color: false, columns })[1];
   assert.deepEqual([cut(3), cut(4), cut(5)], ["東", "東京", "東京0"]);
-});
-
-Deno.test("summaryLine() names eight hosts, the worst first, and counts the rest", () => {
-  const many = [...Array.from({ length: 10 }, (_, i) => broken(i)), stuck];
-  const line = summaryLine(outcome(many));
-  assert.match(line, /; db1 STUCK [^,]*, h0 FAILED, error 1, .*h6 FAILED, error 1 and 3 more$/);
-});
-
-Deno.test("summaryLine() says why nothing was sent", () => {
-  const targets = [targetOutcome("192.0.2.255", { sent: 0, error: "Network is unreachable" })];
-  assert.match(
-    summaryLine(outcome([], { faults: ["No interface e9"] }, { targets })),
-    /^Flush not sent; cannot send to 192\.0\.2\.255: Network is unreachable; No interface e9/,
-  );
-});
-
-/** What a run's record adds to its line. */
-const remarks: [Parameters<typeof outcome>[2], RegExp][] = [
-  [{ strayPorts: [40_000] }, /; acks went to port 40000, since 27736 to 27799 were taken$/],
-  [
-    { elsewhere: new Map([["198.51.100.7", 2]]) },
-    /; acks from where nothing was sent to: 198\.51\.100\.7$/,
-  ],
-  [{ unverified: 3 }, /; 3 acks were not verified in time$/],
-  [{ uncounted: new Map([["too many hosts", 4]]) }, /; 4 acks of further hosts not counted$/],
-  [{ uncounted: new Map([["too many at once", 1]]) }, /; 1 ack came too fast to be verified$/],
-];
-for (const [fields, text] of remarks) {
-  Deno.test(`summaryLine() remarks on ${Object.keys(fields ?? {})[0]} ${text.source.slice(2, 20)}`, () => {
-    assert.match(summaryLine(outcome([healed], {}, fields)), text);
-  });
-}
-
-Deno.test("summaryLine() says that two hosts have one name, and who uses another's", () => {
-  const twin = { ...failed, answer: answer("failed", [], { host: "web1", address: "192.0.2.9" }) };
-  assert.match(summaryLine(outcome([healed, twin])), /; several hosts are named web1$/);
-});
-
-Deno.test("summaryLine() says what hinders the report", () => {
-  assert.match(summaryLine(outcome([healed], { hindrances: ["No file"] })), /; No file$/);
-});
-
-Deno.test("summaryLine() says of addresses that have left what is good, and of nobody that he is stuck or missing", () => {
-  const fields = { endedEarly: "192.0.2.1 has left e0", hasLostAddresses: true };
-  for (const [answers, text] of [[[healed, stuck], "1 healed; "], [[], ""]] as const) {
-    const line = summaryLine(outcome(answers, { exchange: { expected: { count: 3 } } }, fields));
-    const end = `${text}ended early: 192.0.2.1 has left e0`;
-    assert.ok(line.endsWith(`192.0.2.255; ${end}`), line);
-  }
-});
-
-Deno.test("severityOf() warns of an incomplete run", () => {
-  const severities = ([0, 1, 2, 3, 4] as const).map(severityOf);
-  assert.deepEqual(severities, ["info", "error", "error", "warning", "warning"]);
 });
 
 /** What a terminal shows after sequences that go up some lines and clear from there to the end. */

@@ -7,8 +7,6 @@ import {
   type HostState,
   hostStates,
   isGood,
-  offsetText,
-  stateText,
 } from "../../../lib/sender/verdict.ts";
 import type { NeighborReport } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
@@ -151,51 +149,3 @@ Deno.test("compareAnswers() tells what was found apart after a flush, not in a p
 Deno.test("isGood() is true of what leaves nothing to do", () => {
   assert.deepEqual(hostStates.filter(isGood), ["healed", "flushed", "alive"]);
 });
-
-/** What a host with one answer is called. */
-const textOf = (given: ReturnType<typeof answer>, addresses = [vip]): string =>
-  stateText(resultOf([asked("01", { addresses }), given]));
-
-const late = { ...answer("stale"), clock: { ms: 600_000, errorMs: 1 } };
-const texts: [given: ReturnType<typeof answer>, text: string][] = [
-  [answer("failed"), "FAILED, error 5"],
-  [late, "REFUSED as stale, its clock is 600.0 s ahead"],
-  [answer("flushed", [reports.foreign]), "STUCK 192.0.2.1 at 02:00:00:00:00:01"],
-  [
-    answer("flushed", [reports.permanentForeign]),
-    "STUCK 192.0.2.1 at 02:00:00:00:00:01 (permanent)",
-  ],
-  [answer("flushed", [reports.nobodyCached]), "no answer 192.0.2.1"],
-  [answer("flushed", [reports.unknown]), "unverified 192.0.2.1"],
-  [answer("pending"), "pending: its flush is held down"],
-  [answer("pending", [reports.own]), "healed, the rest of its cache is held down"],
-  [answer("flushed", [reports.own]), "healed"],
-];
-for (const [given, text] of texts) {
-  Deno.test(`stateText() says "${text}"`, () => assert.equal(textOf(given), text));
-}
-
-Deno.test("stateText() names three addresses of the state, and counts the rest", () => {
-  const addresses = [1, 2, 3, 4, 5].map((n) => parsePrefix(`192.0.2.${n}/32`));
-  const { own, nobodyCached } = reports;
-  const given = [own, nobodyCached, nobodyCached, nobodyCached, nobodyCached];
-  assert.equal(
-    textOf(answer("flushed", given), addresses),
-    "no answer 192.0.2.2, 192.0.2.3, 192.0.2.4 and 1 more",
-  );
-});
-
-const offsets: [ms: number, errorMs: number, text: string][] = [
-  [12, 1, "12 ms ahead"],
-  [-12, 1, "12 ms behind"],
-  [5, 5, "within 5 ms"],
-  [-3, 30.5, "within 31 ms"],
-  [999, 1, "999 ms ahead"],
-  [1_000, 1, "1.0 s ahead"],
-  [-600_000, 1, "600.0 s behind"],
-];
-for (const [ms, errorMs, text] of offsets) {
-  Deno.test(`offsetText() says "${text}" of ${ms} ± ${errorMs} ms`, () => {
-    assert.equal(offsetText({ ms, errorMs }), text);
-  });
-}

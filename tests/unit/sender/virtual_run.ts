@@ -7,6 +7,7 @@ import {
   type ExchangeRecord,
   type PlannedRequest,
 } from "../../../lib/sender/exchange.ts";
+import { ExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
 import { encodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { parseAddress, parsePrefix, prefixContains } from "../../../lib/wire/addresses.ts";
@@ -18,6 +19,7 @@ import { isOwnMac, reports } from "./answers.ts";
 
 export const routerKey = createRouterKey(createSyncSigner(new Uint8Array(32).fill(9)).publicKey);
 const rightSignature = new Uint8Array(64).fill(7);
+const noSignature = new Uint8Array(64);
 
 /** A host's public key by a small number. */
 export function hostKey(n: number): Uint8Array {
@@ -102,7 +104,7 @@ const network24 = parsePrefix("192.0.2.0/24");
 
 /** The content of a run with requests. */
 export function signed(...requests: readonly PlannedRequest[]): ExchangePlan["content"] {
-  return { kind: "signed", key: routerKey, requests };
+  return { kind: "signed", key: routerKey, sign: () => Promise.resolve(noSignature), requests };
 }
 
 /**
@@ -132,11 +134,11 @@ export async function run(
   });
   const events: ExchangeEvent[] = [];
   const plan: ExchangePlan = {
-    content: { kind: "signed", key: routerKey, requests: [planned()] },
+    content: signed(planned()),
     udpPort: servicePort,
     schedule: { count: 5, intervalMs: 1_000 },
     waitMs: 2_000,
-    expected: null,
+    expected: new ExpectedHosts([], null),
     wasSentTo: (address) => {
       const parsed = parseAddress(address);
       return parsed !== null && prefixContains(network24, parsed);
@@ -145,19 +147,16 @@ export async function run(
     compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
     ...options,
   };
-  const crypt = {
-    sign: () => Promise.resolve(new Uint8Array(64)),
-    async verify(key: Uint8Array, _message: Uint8Array, signature: Uint8Array) {
-      const ms = verifyMs(key);
-      if (ms > 0) await new Promise<void>((resolve) => ms < Infinity && time.after(ms, resolve));
-      return signature.toHex() === rightSignature.toHex();
-    },
+  const verify = async (key: Uint8Array, _message: Uint8Array, signature: Uint8Array) => {
+    const ms = verifyMs(key);
+    if (ms > 0) await new Promise<void>((resolve) => ms < Infinity && time.after(ms, resolve));
+    return signature.toHex() === rightSignature.toHex();
   };
   const ending = new AbortController();
   if (endMs !== undefined) time.after(endMs, () => ending.abort("no longer master"));
   const watch = (event: ExchangeEvent) => void events.push(event);
   const record = await time.until(
-    exchange(plan, network.open, time, crypt, watch, ending.signal),
+    exchange(plan, network.open, time, verify, watch, ending.signal),
   );
   const states = record.hosts.all().map((host) =>
     `${host.name || "?"} ${hostResult(host, record.hosts, isOwnMac).state}`

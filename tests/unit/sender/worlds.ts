@@ -9,7 +9,7 @@ import {
   type NeighborCache,
   NeighborCacheError,
 } from "../../../lib/neighbors/neighbor_cache.ts";
-import { OnLinkSources } from "../../../lib/receiver/accept.ts";
+import { OnLinkSources } from "../../../lib/receiver/sources.ts";
 import { Receiver } from "../../../lib/receiver/receiver.ts";
 import { parseArguments } from "../../../lib/sender/arguments.ts";
 import { exchange } from "../../../lib/sender/exchange.ts";
@@ -442,11 +442,13 @@ export async function runIn(world: World, keyFile: string): Promise<EndedWorld> 
     };
   }
   const clock = { ...time, wall: () => Math.floor(time.wall()) };
-  const crypt = {
-    sign: () => Promise.resolve(signature),
-    verify: () => Promise.resolve(true),
-  };
-  const record = await time.until(exchange(plan.exchange, network.open, clock, crypt));
+  const sign = () => Promise.resolve(signature);
+  const unsigned = plan.exchange.content;
+  const content = unsigned.kind === "signed" ? { ...unsigned, sign } : unsigned;
+  const verify = () => Promise.resolve(true);
+  const record = await time.until(
+    exchange({ ...plan.exchange, content }, network.open, clock, verify),
+  );
   return { outcome: outcomeOf(plan, record), hosts: models, placed, own, ownKey: itself.key };
 }
 

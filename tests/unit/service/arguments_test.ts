@@ -9,19 +9,19 @@ import {
 import { runCommand, senderCommand } from "../sender/sender_process.ts";
 
 Deno.test("parseServiceArguments() reads every option", () => {
-  const run = { kind: "run", configPath: undefined, simulate: false };
+  const run = { kind: "run", configPath: undefined, simulate: false } as const;
   assert.deepEqual(parseServiceArguments([]), run);
   assert.deepEqual(parseServiceArguments(["--config", "a b"]), { ...run, configPath: "a b" });
   assert.deepEqual(parseServiceArguments(["--config=a=b"]), { ...run, configPath: "a=b" });
   assert.deepEqual(parseServiceArguments(["--check", "--simulate"]), {
+    ...run,
     kind: "check",
-    configPath: undefined,
     simulate: true,
   });
   for (const kind of ["host-key", "help", "version"]) {
-    assert.deepEqual(parseServiceArguments(["--check", `--${kind}`]), { kind });
+    assert.equal(parseServiceArguments(["--check", `--${kind}`, "x"]).kind, kind);
   }
-  assert.deepEqual(parseServiceArguments(["-h"]), { kind: "help" });
+  assert.equal(parseServiceArguments(["-h"]).kind, "help");
 });
 
 Deno.test("parseServiceArguments() says in one line what it can't follow", () => {

@@ -1,6 +1,6 @@
 /** The service as a process, started as `deno task service` does, over the simulated cache. */
 import assert from "node:assert/strict";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import { runProgram } from "../../../lib/service/program.ts";
 import { versionText } from "../../../lib/version.ts";
 import type { Action } from "../../../lib/wire/request.ts";
@@ -77,8 +77,10 @@ Deno.test({
     await using running = place.start({ NOTIFY_SOCKET: name });
     assert.equal(await next(), "READY=1");
     await place.write(["Prot = 5"]);
+    const uptime = Deno.osUptime();
     running.kill("SIGHUP");
-    assert.match(await next(), /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    const [, micros] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(await next()) ?? [];
+    assert.ok(Number(micros) > uptime * 1_000_000, micros);
     assert.equal(await next(), "READY=1");
     await running.line(/reloadRefused .*arpflush\.toml: "Prot" is not a setting; is it Port\?/);
     assert.equal(await ask(place.port), flushed);
@@ -170,6 +172,9 @@ Deno.test("service.ts --check prints the settings in effect, or every error, wit
   assert.match(good.stdout, /^ClockToleranceSeconds = 60 +# s; default$/m);
   assert.match(good.stdout, new RegExp(`^# Key ids: ${router.key.idText}$`, "m"));
   assert.deepEqual(await check(place.config), good);
+  await place.write(['Listen = "192.0.2.20"']);
+  const { stdout } = await check(place.config);
+  assert.equal(/^# Hears no broadcast on 192\.0\.2\.20: /m.test(stdout), linux);
   await place.write(["RefreshSeconds = 0", "LogLevle = 1"]);
   const bad = await check(place.config);
   assert.deepEqual([bad.code, bad.stdout], [2, ""]);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import {
   type FoundNeighbor,
   foundWithout,
@@ -8,6 +7,7 @@ import {
 } from "../../../lib/neighbors/neighbor_cache.ts";
 import { Refresher } from "../../../lib/service/refresher.ts";
 import { formatAddress, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 import { keepReport } from "../receiver/harness.ts";
 
@@ -24,7 +24,8 @@ function start(parts: Partial<NeighborCache> = {}) {
   const resolved: string[] = [];
   let failing = false;
   const cache: NeighborCache = {
-    ...createMemoryCache({ gateways: [parsePrefix("192.0.2.1"), parsePrefix("fe80::1")] }),
+    ...emptyCache,
+    gateways: () => Promise.resolve(["192.0.2.1", "fe80::1"].map(parsePrefix)),
     resolve(addresses) {
       if (failing) return Promise.reject(new NeighborCacheError("ip hangs", 110));
       resolved.push(addresses.map(formatAddress).join(" "));

@@ -1,21 +1,18 @@
 /** The service over real sockets, with the cache in memory and time advanced by the test. */
 import assert from "node:assert/strict";
 import { defaultSettings } from "../../../lib/config/settings.ts";
-import { events } from "../../../lib/log/events.ts";
-import { createMemoryCache } from "../../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../../lib/neighbors/neighbor_cache.ts";
-import { openUdpSocket } from "../../../lib/receiver/datagram_loop.ts";
+import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
 import type { NetworkChanges } from "../../../lib/service/network_changes.ts";
 import {
-  deafToBroadcasts,
   type ServiceParts,
+  StartError,
   startService,
 } from "../../../lib/service/running_service.ts";
-import { serviceExit, StartError } from "../../../lib/service/start_error.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
-import { until } from "../../support/command.ts";
+import { emptyCache } from "../../support/empty_cache.ts";
 import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import { firstAnswer, signed } from "../receiver/harness.ts";
@@ -92,6 +89,19 @@ Deno.test("startService() signs with the host's key, and says when that can't be
   await failing.service.stop();
 });
 
+Deno.test({
+  name: "startService() says where it hears no broadcast, and so does a reload",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const Listen = ["127.0.0.1", "192.0.2.77"].map(parsePrefix);
+    const { service, saidOf } = await start({ Listen });
+    await service.reload();
+    const said = saidOf("broadcastsUnheard").map(({ values }) => values.address);
+    assert.deepEqual(said, ["192.0.2.77", "192.0.2.77"]);
+    await service.stop();
+  },
+});
+
 Deno.test("startService() without FlushOnStart flushes nothing, and old requests are stale all the same", async () => {
   const { service, flushes, time } = await start({ FlushOnStart: false });
   const bytes = signed({ created: time.wall() - 5_000 }, oldRouter);
@@ -109,23 +119,23 @@ Deno.test("startService() starts although its first flush fails", async () => {
 });
 
 Deno.test("startService() names what a start fails at, before it listens, and reports nothing", async () => {
-  const cases: [string, Partial<ServiceParts>][] = [
-    ["settingsInvalid", {
-      load() {
-        throw new Error("Port: 0");
-      },
-    }],
-    ["cacheUnusable", { openCache: () => Promise.reject(new Error("no iphlpapi.dll")) }],
-    ["keyMissing", {
-      load: () => ({ settings: { ...defaultSettings(), RouterKeys: [] }, origins }),
-    }],
+  const load = () => {
+    throw new Error("Port: 0");
+  };
+  const keyless = () => ({ settings: { ...defaultSettings(), RouterKeys: [] }, origins });
+  const broken = () => Promise.reject(new Error("no iphlpapi.dll"));
+  const cases: [string, number, RegExp, Partial<ServiceParts>][] = [
+    ["settingsInvalid", 2, /^Port: 0$/, { load }],
+    ["cacheUnusable", 1, /^no iphlpapi.dll$/, { openCache: broken }],
+    ["keyMissing", 2, /^RouterKeys is empty and no Password .*--public-key/, { load: keyless }],
   ];
   const open = () => assert.fail("it listens");
-  for (const [event, changes] of cases) {
+  for (const [event, exitStatus, reason, changes] of cases) {
     const { parts, said } = createParts({}, { open, ...changes });
     const error = await startService(parts).catch((error) => error);
     assert.ok(error instanceof StartError);
-    assert.equal(error.event, event);
+    assert.deepEqual([error.event, error.exitStatus], [event, exitStatus]);
+    assert.match(String(error.values.error), reason);
     assert.deepEqual(said, []);
   }
 });
@@ -149,7 +159,7 @@ Deno.test("startService() gives up a port after 20 s, naming address and port", 
   const { parts, time } = createParts({ Port: port });
   const failed = assert.rejects(startService(parts), {
     event: "listenFailed",
-    message: `Cannot listen on 127.0.0.1 port ${port}: Address already in use`,
+    values: { address: "127.0.0.1", port, error: "Address already in use" },
     exitStatus: 1,
   });
   for (let i = 0; i < 40; i++) {
@@ -170,60 +180,31 @@ Deno.test("startService() reads the host's networks without waiting for a datagr
 });
 
 Deno.test("startService() flushes an interface that has changed, while FlushOnNetworkChange is set", async () => {
-  let pending: number[] = [];
-  let told = () => {};
+  let changed = () => {};
   const network: NetworkChanges = {
     register: () => null,
-    onChange: (given) => void (told = given),
-    changed: () => pending.splice(0),
+    onChange: (given) => void (changed = given),
+    changed: () => [7],
   };
-  function changed(...indexes: number[]): void {
-    pending = indexes;
-    told();
-  }
-  const cache = createMemoryCache();
+  const cache = emptyCache;
   const address = parsePrefix("192.0.2.1");
   const entry = { address, interfaceName: "7", linkLayerAddress: null, permanent: false };
-  const { service, set, saidOf } = await start({ FlushOnStart: false }, {
+  const settings = { FlushOnStart: false, FlushOnNetworkChange: false };
+  const { service, set, saidOf, time } = await start(settings, {
     cache: { ...cache, list: () => Promise.resolve([entry]) },
     network,
   });
-  set({ FlushOnNetworkChange: false });
-  await service.reload();
-  changed(7);
+  changed();
   await settle();
   assert.deepEqual(saidOf("flushed"), []);
   set({ FlushOnNetworkChange: true });
   await service.reload();
-  changed(7, 8);
+  changed();
   await settle();
   await service.stop();
   assert.deepEqual(saidOf("flushed").map(({ values: { scope, who } }) => [scope, who]), [
     ["192.0.2.1", "a change of interface 7"],
   ]);
-});
-
-Deno.test("startService() opens single addresses anew half a second after changes of the network", async () => {
-  let told = () => {};
-  const network: NetworkChanges = {
-    register: () => null,
-    onChange: (given) => void (told = given),
-    changed: () => [7],
-  };
-  let opens = 0;
-  const open = (address: string, port: number) => (opens++, openUdpSocket(address, port));
-  const { service, time } = await start({}, { network, open });
-  time.pass(500);
-  await until(() => opens === 2, "a socket, after what was found as it registered");
-  for (let i = 0; i < 10; i++) told();
-  time.pass(499);
-  await settle();
-  assert.equal(opens, 2);
-  time.pass(1);
-  await until(() => opens === 3, "one more socket");
-  await expectFlush(service.port, oldRouter);
-  told();
-  await service.stop();
   assert.equal(time.timers, 0);
 });
 
@@ -297,7 +278,7 @@ Deno.test("RunningService.reload() moves to another port, and a pending flush is
 });
 
 Deno.test("RunningService.reload() turns the legacy datagram on and off", async () => {
-  const { service, set, flushes } = await start({ FlushOnStart: false });
+  const { service, set, flushes, saidOf } = await start({ FlushOnStart: false });
   const legacy = new TextEncoder().encode("secret");
   await expectSilence(service.port, legacy, oldRouter);
   assert.equal(flushes.length, 0);
@@ -305,13 +286,16 @@ Deno.test("RunningService.reload() turns the legacy datagram on and off", async 
   await service.reload();
   await expectSilence(service.port, legacy, oldRouter);
   assert.equal(flushes.length, 1);
+  set({ RouterKeys: [] });
+  await service.reload();
+  assert.equal(saidOf("reloaded")[1].values.keys, "none (legacy only)");
   await service.stop();
 });
 
 Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and says so", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const hanging: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     async flush() {
       await promise;
       return { removed: 0, forgotten: [], micros: 0, notes: [] };
@@ -332,7 +316,7 @@ Deno.test("RunningService.stop() ends within 1 s although a flush hangs, and say
 Deno.test("startService() refreshes addresses as set, and as set anew", async () => {
   const resolved: number[] = [];
   const cache: NeighborCache = {
-    ...createMemoryCache(),
+    ...emptyCache,
     resolve(addresses) {
       resolved.push(addresses.length);
       return Promise.resolve([]);
@@ -348,30 +332,4 @@ Deno.test("startService() refreshes addresses as set, and as set anew", async ()
   await settle();
   assert.deepEqual(resolved, [1]);
   await service.stop();
-});
-
-for (
-  const [address, os, hears] of [
-    ["192.0.2.20", "linux", false],
-    ["2001:db8::20", "linux", false],
-    ["0.0.0.0", "linux", true],
-    ["::", "linux", true],
-    ["127.0.0.1", "linux", true],
-    ["192.0.2.20", "windows", true],
-  ] as const
-) {
-  Deno.test(`deafToBroadcasts() says ${!hears} of ${address} on ${os}`, () => {
-    const Listen = ["127.0.0.1", address].map(parsePrefix);
-    assert.deepEqual(
-      deafToBroadcasts({ ...defaultSettings(), Listen }, os),
-      hears ? [] : [address],
-    );
-  });
-}
-
-Deno.test("serviceExit() tells the event's number, and an error only where a restart may help", () => {
-  const codes = (error: unknown) => Object.values(serviceExit(error));
-  assert.deepEqual(codes(new StartError("settingsInvalid", "x")), [0, 40]);
-  assert.deepEqual(codes(new StartError("listenFailed", "x")), [1066, 44]);
-  assert.deepEqual(codes(new TypeError("x")), [1066, events.unexpectedError.id]);
 });

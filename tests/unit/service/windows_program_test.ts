@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHostKeyRegistry } from "../../../lib/service/windows_program.ts";
-import type { ObjectAccess, RegistryValue } from "../../../lib/win32/advapi32.ts";
+import type { ObjectAccess } from "../../../lib/win32/aclapi.ts";
+import type { RegistryValue } from "../../../lib/win32/advapi32.ts";
 
 const system = "S-1-5-18", administrators = "S-1-5-32-544";
 const path = "SOFTWARE\\NPSL\\ArpFlush\\HostKey";
@@ -9,15 +10,14 @@ const seed = new Uint8Array(32).fill(7);
 /** A store over a Double of the registry: nothing of it, or a key with values and rights. */
 function createStore(
   key: { values: RegistryValue[]; access?: ObjectAccess } | null,
-  { own = system, code = 2 } = {},
+  { own = system } = {},
 ) {
   const made: unknown[][] = [];
   const closed = { owner: system, allowed: [{ sid: system, mask: 0xf003f }] };
   const store = createHostKeyRegistry({
     read: (asked) => {
       assert.equal(asked, path);
-      if (key === null) return { code };
-      return { contents: { values: key.values, access: () => key.access ?? closed } };
+      return key && { values: key.values, access: key.access ?? closed };
     },
     createProtectedKey: (...given) => void made.push(given),
     ownSid: () => own,
@@ -61,19 +61,20 @@ Deno.test("createHostKeyRegistry() refuses a key that others can read, and one t
       message: `Cannot read host key HKLM\\${path}: it is broken`,
     });
   }
-  assert.throws(() => createStore(null, { code: 5 }).store.read(), /ERROR_ACCESS_DENIED/);
 });
 
-Deno.test("createHostKeyRegistry() says why it can't keep a key", () => {
+Deno.test("createHostKeyRegistry() says why it can't read or keep a key", () => {
+  const fail = () => {
+    throw new Error("RegCreateKeyExW: ERROR_ACCESS_DENIED (5): Access is denied");
+  };
   const store = createHostKeyRegistry({
-    read: () => ({ code: 2 }),
-    createProtectedKey() {
-      throw new Error("RegCreateKeyExW: ERROR_ACCESS_DENIED (5): Access is denied");
-    },
+    read: fail,
+    createProtectedKey: fail,
     ownSid: () => system,
   });
+  const reason = "RegCreateKeyExW: ERROR_ACCESS_DENIED (5): Access is denied";
+  assert.throws(() => store.read(), { message: `Cannot read host key HKLM\\${path}: ${reason}` });
   assert.throws(() => store.write(seed), {
-    message: `Cannot write host key HKLM\\${path}: ` +
-      "RegCreateKeyExW: ERROR_ACCESS_DENIED (5): Access is denied",
+    message: `Cannot write host key HKLM\\${path}: ${reason}`,
   });
 });

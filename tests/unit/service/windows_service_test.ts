@@ -1,11 +1,9 @@
 /** The host under a double of the service control manager; a real one is Wine's, in tests/windows. */
 import assert from "node:assert/strict";
 import { type ControlledService, runAsService } from "../../../lib/service/windows_service.ts";
-import type { ServiceExit } from "../../../lib/service/start_error.ts";
+import { StartError } from "../../../lib/service/running_service.ts";
 import type { ControlHandler, ServiceControl, ServiceStatus } from "../../../lib/win32/winsvc.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
-
-const wrongSetting: ServiceExit = { exitCode: 0, serviceExitCode: 40 };
 
 const states: Readonly<Record<number, string>> = {
   1: "STOPPED",
@@ -56,7 +54,7 @@ function createServiceDouble(): ControlledService & { readonly told: string[] } 
 
 function createHost(parts: {
   start?: () => Promise<ControlledService>;
-  startFailed?: (error: unknown) => ServiceExit;
+  startFailed?: (error: unknown) => void;
 }) {
   const manager = createManagerDouble();
   const time = createTestTime();
@@ -64,7 +62,7 @@ function createHost(parts: {
   const service = createServiceDouble();
   const running = runAsService(manager.scm, {
     start: parts.start ?? (() => Promise.resolve(service)),
-    startFailed: parts.startFailed ?? (() => wrongSetting),
+    startFailed: parts.startFailed ?? (() => {}),
     die: (reason) => void deaths.push(reason),
     time,
   });
@@ -86,7 +84,7 @@ const STOP = 1, PAUSE = 2, INTERROGATE = 4, PARAMCHANGE = 6, POWEREVENT = 13, SH
 Deno.test("runAsService() is no service when the manager didn't start the process", async () => {
   const manager = createManagerDouble({ startsService: false });
   const start = () => Promise.reject(new Error("must not be started"));
-  const parts = { start, startFailed: () => wrongSetting, die: () => {} };
+  const parts = { start, startFailed: () => {}, die: () => {} };
   assert.equal(await runAsService(manager.scm, parts), false);
   assert.deepEqual(manager.reported, []);
 });
@@ -157,32 +155,27 @@ Deno.test("runAsService() stops once, whatever asks, and reports nothing behind 
   assert.equal(manager.reported.length, reports);
 });
 
-Deno.test("runAsService() ends a failed start with 1066 and the code of its reason", async () => {
-  const reason = new Error("port taken");
-  const reasons: unknown[] = [];
-  const { manager, pass, running } = createHost({
-    start: () => Promise.reject(reason),
-    startFailed(error) {
-      reasons.push(error);
-      return { exitCode: 1066, serviceExitCode: 44 };
-    },
+/** What fails a start, and the manager's two codes: an error only where a restart may help. */
+const failures: [error: Error, exitCode: number, serviceExitCode: number][] = [
+  [new StartError("listenFailed", "port taken"), 1066, 44],
+  [new StartError("settingsInvalid", "a wrong setting"), 0, 40],
+  [new TypeError("x is not a function"), 1066, 46],
+];
+for (const [reason, ...codes] of failures) {
+  Deno.test(`runAsService() ends a start that fails with ${reason.message} with ${codes}`, async () => {
+    const reasons: unknown[] = [];
+    const { manager, pass, running } = createHost({
+      start: () => Promise.reject(reason),
+      startFailed: (error) => void reasons.push(error),
+    });
+    await pass(0);
+    assert.equal(await running, true);
+    assert.deepEqual(manager.states(), ["START_PENDING", "STOPPED"]);
+    const { exitCode, serviceExitCode } = manager.reported[1];
+    assert.deepEqual([exitCode, serviceExitCode], codes);
+    assert.deepEqual(reasons, [reason]);
   });
-  await pass(0);
-  assert.equal(await running, true);
-  assert.deepEqual(manager.states(), ["START_PENDING", "STOPPED"]);
-  assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [1066, 44]);
-  assert.deepEqual(reasons, [reason]);
-});
-
-Deno.test("runAsService() ends a start that no restart can mend without an error", async () => {
-  const { manager, pass, running } = createHost({
-    start: () => Promise.reject(new Error("a wrong setting")),
-    startFailed: () => wrongSetting,
-  });
-  await pass(0);
-  await running;
-  assert.deepEqual([manager.reported[1].exitCode, manager.reported[1].serviceExitCode], [0, 40]);
-});
+}
 
 Deno.test("runAsService() gives up a stop that hangs 20 s, and says STOPPED before it dies", async () => {
   const { manager, pass, deaths } = createHost({

@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { decodeAllowed, decodeSid } from "../../../lib/win32/advapi32.ts";
+import { decodeAllowed, decodeSid } from "../../../lib/win32/aclapi.ts";
 import { fromWide, systemDll, toWide } from "../../../lib/win32/kernel32.ts";
-import { decodeUdpTable } from "../../../lib/win32/udpmib.ts";
-import { describeWin32Error, win32ErrorName } from "../../../lib/win32/win32_error.ts";
+import { describeWin32Error } from "../../../lib/win32/win32_error.ts";
 import { encodeServiceStatus } from "../../../lib/win32/winsvc.ts";
-import { formatAddress } from "../../../lib/wire/addresses.ts";
 
 function sidBytes(...subAuthorities: number[]): number[] {
   const words = new Uint8Array(Uint32Array.from(subAuthorities).buffer);
@@ -77,7 +75,6 @@ Deno.test("systemDll() is an absolute path in System32", () => {
 
 Deno.test("describeWin32Error() uses Microsoft's name, or the bare number", () => {
   assert.equal(describeWin32Error(5), "ERROR_ACCESS_DENIED (5): Access is denied");
-  assert.equal(win32ErrorName(1168), "ERROR_NOT_FOUND (1168)");
   assert.equal(describeWin32Error(4711), "error 4711");
 });
 
@@ -91,17 +88,4 @@ Deno.test("encodeServiceStatus() is SERVICE_STATUS: seven DWORDs", () => {
   });
   assert.deepEqual([...words], [0x10, 4, 0x149, 1066, 44, 0, 25_000]);
   assert.equal(words.byteLength, 28);
-});
-
-const udpTexts = (hex: string, family: 4 | 6) =>
-  decodeUdpTable(Uint8Array.fromHex(hex.replaceAll(" ", "")), family)
-    .map(({ address, port, pid }) => `${formatAddress(address)} ${port} ${pid}`);
-
-Deno.test("decodeUdpTable() reads rows of either family, and no more than there are bytes for", () => {
-  const ipv4 = "02000000 00000000 6c570000 04000000 c0000205 0035ffff d2040000";
-  assert.deepEqual(udpTexts(ipv4, 4), ["0.0.0.0 27735 4", "192.0.2.5 53 1234"]);
-  assert.deepEqual(udpTexts(ipv4.slice(0, -9), 4), ["0.0.0.0 27735 4"]);
-  const ipv6 = "01000000 20010db8000000000000000000000005 07000000 6c570000 d2040000";
-  assert.deepEqual(udpTexts(ipv6, 6), ["2001:db8::5 27735 1234"]);
-  assert.deepEqual(udpTexts("00000000", 6), []);
 });

@@ -13,7 +13,6 @@
 import { decodeAck, type FlushAck } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { defaultPort, maxAddresses } from "../../../lib/wire/datagram.ts";
-import { encodeLegacyRequest } from "../../../lib/wire/legacy.ts";
 import type { Action } from "../../../lib/wire/request.ts";
 import { createRouter, readAck, sentRequest, signRequest } from "../../support/datagrams.ts";
 
@@ -98,7 +97,7 @@ async function sendDeaf(count: number): Promise<void> {
 
 async function sendPassword(password: string): Promise<void> {
   const socket = openSocket();
-  await socket.send(encodeLegacyRequest(password), host);
+  await socket.send(new TextEncoder().encode(password), host);
   socket.close();
 }
 

@@ -1,0 +1,187 @@
+/**
+ * keepalived's `vrrp_notify_fifo`, and the lines that keepalived 2.2 writes into it:
+ * `INSTANCE "lan" MASTER 100` and `GROUP "both" BACKUP 0`. What comes is untrusted: lines may be torn, of
+ * other words, of any length, or no text at all. The FIFO is opened read and write, so that neither
+ * opening waits for a writer nor reading ends with one.
+ */
+import { systemReason } from "../errors.ts";
+
+/** All that a pipe holds on Linux. */
+const bufferLength = 65_536;
+
+/** An open FIFO, of which this process is the only reader that asks. */
+export class Fifo {
+  /** The line of this process's own that ends what was written before: lines of a time that is over. */
+  readonly mark = `ARPFLUSH ${crypto.randomUUID()}`;
+  readonly #path: string;
+  readonly #reader: Deno.FsFile;
+  /** What is read takes a thread until something comes: this descriptor wakes it. */
+  readonly #waker: Deno.FsFile;
+  readonly #identity: string;
+  readonly #buffer = new Uint8Array(bufferLength);
+  #isReading = false;
+  #isClosed = false;
+
+  constructor(path: string, reader: Deno.FsFile, waker: Deno.FsFile) {
+    this.#path = path;
+    this.#reader = reader;
+    this.#waker = waker;
+    this.#identity = identityOf(waker.statSync());
+    // Nothing else that is at most 4,096 bytes long can come in between its bytes: pipe(7). Where the
+    // pipe is full it waits for a reader.
+    waker.write(new TextEncoder().encode(`\n${this.mark}\n`)).catch(() => {});
+  }
+
+  /** Whether the path leads to this FIFO still: who made it may have deleted it. */
+  isInPlace(): boolean {
+    try {
+      return identityOf(Deno.statSync(this.#path)) === this.#identity;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Waits for bytes; none once it is closed. What it resolves with is good until the next call. */
+  async read(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#isClosed) return new Uint8Array(0);
+    this.#isReading = true;
+    try {
+      const count = await this.#reader.read(this.#buffer) ?? 0;
+      return this.#isClosed ? new Uint8Array(0) : this.#buffer.subarray(0, count);
+    } finally {
+      this.#isReading = false;
+      if (this.#isClosed) this.#reader.close();
+    }
+  }
+
+  /** Lets go of it, and ends a `read` that waits. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#isReading) this.#waker.writeSync(Uint8Array.of(10));
+    else this.#reader.close();
+    this.#waker.close();
+  }
+}
+
+/** Another process reads the FIFO: lines would go to either. */
+export class FifoTakenError extends Error {}
+
+/**
+ * Opens a FIFO. Throws an Error whose message is one whole line if there is none or something else,
+ * and a `FifoTakenError` if another process has opened it so.
+ */
+export function openFifo(path: string): Fifo {
+  const cannot = (reason: string) => `Cannot follow "${path}": ${reason}`;
+  const files: Deno.FsFile[] = [];
+  try {
+    // Looked at before it is opened: opening a device may do something, and a file would be written to.
+    if (Deno.statSync(path).isFifo !== true) throw new Error("it is not a FIFO");
+    for (let i = 0; i < 2; i++) files.push(Deno.openSync(path, { read: true, write: true }));
+    const [reader, waker] = files;
+    if (waker.statSync().isFifo !== true) throw new Error("it is not a FIFO");
+    if (!waker.tryLockSync(true)) {
+      throw new FifoTakenError("another process reads it, and each line goes to one of the two");
+    }
+    return new Fifo(path, reader, waker);
+  } catch (error) {
+    for (const file of files) file.close();
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const message = cannot(systemReason(error));
+    throw error instanceof FifoTakenError ? new FifoTakenError(message) : new Error(message);
+  }
+}
+
+function identityOf({ dev, ino }: Deno.FileInfo): string {
+  return `${dev} ${ino}`;
+}
+
+const states = ["MASTER", "BACKUP", "FAULT", "STOP", "MASTER_RX_LOWER_PRI"] as const;
+
+/** A line that means something here. */
+export interface NotifyLine {
+  readonly type: "INSTANCE" | "GROUP";
+  readonly name: string;
+  readonly state: typeof states[number];
+}
+
+/** keepalived's names and words come to far less; a longer line is garbage. */
+const maxLineBytes = 1_024;
+
+/** What one line says; null for one of other words. */
+function parseNotifyLine(text: string): NotifyLine | null {
+  const match = /^(INSTANCE|GROUP) +(?:"(.*)"|(\S+)) +([A-Z_]+)(?: +\d{1,5})?$/.exec(text);
+  const state = states.find((one) => one === match?.[4]);
+  if (match === null || state === undefined) return null;
+  const [, type, quoted, bare] = match;
+  return { type: type === "GROUP" ? "GROUP" : "INSTANCE", name: quoted ?? bare, state };
+}
+
+/** Takes a stream of bytes apart. It keeps no more than a line's beginning. */
+export class NotifyLines {
+  readonly #decoder = new TextDecoder();
+  #beginning = new Uint8Array(0);
+  /** The line that comes is too long: its end is waited for. */
+  #skips = false;
+  #mark: string | null = null;
+  #unknown = 0;
+  #lastUnknown = "";
+
+  /** Begins anew with another stream, of which all counts for nothing up to a line. */
+  restart(mark: string): void {
+    this.#beginning = new Uint8Array(0);
+    this.#skips = false;
+    this.#mark = mark;
+  }
+
+  /** Lines so far of other words; one that is too long counts as one. */
+  get unknown(): number {
+    return this.#unknown;
+  }
+
+  /** The last of them, as it came, or its beginning. */
+  get lastUnknown(): string {
+    return this.#lastUnknown;
+  }
+
+  /** The lines that these bytes end, in their order; empty ones say nothing. */
+  add(bytes: Uint8Array): NotifyLine[] {
+    const lines: NotifyLine[] = [];
+    let from = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
+      this.#append(bytes.subarray(from, end));
+      const line = this.#endLine();
+      if (line !== null) lines.push(line);
+      from = end + 1;
+    }
+    this.#append(bytes.subarray(from));
+    return lines;
+  }
+
+  #append(bytes: Uint8Array) {
+    if (this.#skips) return;
+    const room = maxLineBytes - this.#beginning.length;
+    this.#skips = bytes.length > room;
+    const joined = new Uint8Array(this.#beginning.length + Math.min(bytes.length, room));
+    joined.set(this.#beginning);
+    joined.set(bytes.subarray(0, room), this.#beginning.length);
+    this.#beginning = joined;
+  }
+
+  #endLine(): NotifyLine | null {
+    const text = this.#decoder.decode(this.#beginning).trim();
+    const isWhole = !this.#skips;
+    this.#beginning = new Uint8Array(0);
+    this.#skips = false;
+    if (this.#mark !== null) {
+      if (text === this.#mark) this.#mark = null;
+      return null;
+    }
+    const line = isWhole ? parseNotifyLine(text) : null;
+    if (line === null && text !== "") {
+      this.#unknown++;
+      this.#lastUnknown = text;
+    }
+    return line;
+  }
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import {
+  hostVerdicts,
+  offsetText,
+  severityOf,
+  stateText,
+  summaryLine,
+  verdictCounts,
+} from "../../../lib/sender/summary.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { answer, asked, reports } from "./answers.ts";
+import {
+  type Answered,
+  countOf,
+  expectedOf,
+  failed,
+  healed,
+  outcome,
+  stuck,
+  targetOutcome,
+} from "./helpers.ts";
+
+/** A host by its number that failed. */
+const broken = (n: number): Answered => ({
+  key: 10 + n,
+  answer: answer("failed", [], { host: `h${n}`, error: 1, address: `192.0.2.${n}` }),
+});
+
+/** What a host with one answer is called. */
+function textOf(given: Answered["answer"], options: Parameters<typeof asked>[1] = {}): string {
+  const requests = [asked("01", options)];
+  return stateText(outcome([{ key: 4, answer: given }], {}, { requests }).hosts[0]);
+}
+
+const late = { ...answer("stale"), clock: { ms: 600_000, errorMs: 1 } };
+const texts: [given: Answered["answer"], text: string][] = [
+  [answer("failed"), "FAILED, error 5"],
+  [late, "REFUSED as stale, its clock is 600.0 s ahead"],
+  [answer("flushed", [reports.foreign]), "STUCK 192.0.2.1 at 02:00:00:00:00:01"],
+  [
+    answer("flushed", [reports.permanentForeign]),
+    "STUCK 192.0.2.1 at 02:00:00:00:00:01 (permanent)",
+  ],
+  [answer("flushed", [reports.nobodyCached]), "no answer 192.0.2.1"],
+  [answer("flushed", [reports.unknown]), "unverified 192.0.2.1"],
+  [answer("pending"), "pending: its flush is held down"],
+  [answer("pending", [reports.own]), "healed, the rest of its cache is held down"],
+  [answer("flushed", [reports.own]), "healed"],
+];
+for (const [given, text] of texts) {
+  Deno.test(`stateText() says "${text}"`, () => assert.equal(textOf(given), text));
+}
+
+Deno.test("stateText() names three addresses of the state, and counts the rest", () => {
+  const addresses = [1, 2, 3, 4, 5].map((n) => parsePrefix(`192.0.2.${n}/32`));
+  const { own, nobodyCached } = reports;
+  const given = [own, nobodyCached, nobodyCached, nobodyCached, nobodyCached];
+  assert.equal(
+    textOf(answer("flushed", given), { addresses }),
+    "no answer 192.0.2.2, 192.0.2.3, 192.0.2.4 and 1 more",
+  );
+});
+
+const offsets: [ms: number, errorMs: number, text: string][] = [
+  [12, 1, "12 ms ahead"],
+  [-12, 1, "12 ms behind"],
+  [5, 5, "within 5 ms"],
+  [-3, 30.5, "within 31 ms"],
+  [999, 1, "999 ms ahead"],
+  [1_000, 1, "1.0 s ahead"],
+  [-600_000, 1, "600.0 s behind"],
+];
+for (const [ms, errorMs, text] of offsets) {
+  Deno.test(`offsetText() says "${text}" of ${ms} ± ${errorMs} ms`, () => {
+    assert.equal(offsetText({ ms, errorMs }), text);
+  });
+}
+
+Deno.test("hostVerdicts() says of each host what it is, under which name, and where it is stuck", () => {
+  const ended = outcome([healed, stuck], {
+    exchange: { expected: expectedOf("WEB1.example.org\ncache9") },
+  });
+  const common = { expectedName: null, isGood: false, stuck: [] };
+  const text = "STUCK 192.0.2.1 at 02:00:00:00:00:01";
+  const fields = hostVerdicts(ended).map((
+    { name, expectedName, verdict, text, isGood, stuck },
+  ) => ({
+    name,
+    expectedName,
+    verdict,
+    text,
+    isGood,
+    stuck,
+  }));
+  const web1 = { name: "web1", expectedName: "WEB1.example.org", isGood: true };
+  assert.deepEqual(fields, [
+    { ...common, name: "db1", verdict: "stuck", text, stuck: ["192.0.2.1"] },
+    { ...common, ...web1, verdict: "healed", text: "healed" },
+    { ...common, name: "cache9", expectedName: "cache9", verdict: "missing", text: "missing" },
+  ]);
+});
+
+Deno.test("verdictCounts() counts those that are missing without a name", () => {
+  assert.deepEqual([
+    ...verdictCounts(outcome([healed, stuck], { exchange: { expected: countOf(4) } })),
+  ], [
+    ["stuck", 1],
+    ["healed", 1],
+    ["missing", 2],
+  ]);
+});
+
+Deno.test("summaryLine() names eight hosts, the worst first, and counts the rest", () => {
+  const many = [...Array.from({ length: 10 }, (_, i) => broken(i)), stuck];
+  const line = summaryLine(outcome(many));
+  assert.match(line, /; db1 STUCK [^,]*, h0 FAILED, error 1, .*h6 FAILED, error 1 and 3 more$/);
+});
+
+Deno.test("summaryLine() says why nothing was sent", () => {
+  const targets = [targetOutcome("192.0.2.255", { sent: 0, error: "Network is unreachable" })];
+  assert.match(
+    summaryLine(outcome([], { faults: ["No interface e9"] }, { targets })),
+    /^Flush not sent; cannot send to 192\.0\.2\.255: Network is unreachable; No interface e9/,
+  );
+});
+
+/** What a run's record adds to its line. */
+const remarks: [Parameters<typeof outcome>[2], RegExp][] = [
+  [{ strayPorts: [40_000] }, /; acks went to port 40000, since 27736 to 27799 were taken$/],
+  [
+    { elsewhere: new Map([["198.51.100.7", 2]]) },
+    /; acks from where nothing was sent to: 198\.51\.100\.7$/,
+  ],
+  [{ unverified: 3 }, /; 3 acks were not verified in time$/],
+  [{ uncounted: new Map([["too many hosts", 4]]) }, /; 4 acks of further hosts not counted$/],
+  [{ uncounted: new Map([["too many at once", 1]]) }, /; 1 ack came too fast to be verified$/],
+];
+for (const [fields, text] of remarks) {
+  Deno.test(`summaryLine() remarks on ${Object.keys(fields ?? {})[0]} ${text.source.slice(2, 20)}`, () => {
+    assert.match(summaryLine(outcome([healed], {}, fields)), text);
+  });
+}
+
+Deno.test("summaryLine() says that two hosts have one name, and who uses another's", () => {
+  const twin = { ...failed, answer: answer("failed", [], { host: "web1", address: "192.0.2.9" }) };
+  assert.match(summaryLine(outcome([healed, twin])), /; several hosts are named web1$/);
+});
+
+Deno.test("summaryLine() says what hinders the report", () => {
+  assert.match(summaryLine(outcome([healed], { hindrances: ["No file"] })), /; No file$/);
+});
+
+Deno.test("summaryLine() says of addresses that have left what is good, and of nobody that he is stuck or missing", () => {
+  const fields = { endedEarly: "192.0.2.1 has left e0", hasLostAddresses: true };
+  for (const [answers, text] of [[[healed, stuck], "1 healed; "], [[], ""]] as const) {
+    const line = summaryLine(outcome(answers, { exchange: { expected: countOf(3) } }, fields));
+    const end = `${text}ended early: 192.0.2.1 has left e0`;
+    assert.ok(line.endsWith(`192.0.2.255; ${end}`), line);
+  }
+});
+
+Deno.test("severityOf() warns of an incomplete run", () => {
+  const severities = ([0, 1, 2, 3, 4] as const).map(severityOf);
+  assert.deepEqual(severities, ["info", "error", "error", "warning", "warning"]);
+});
