@@ -3,7 +3,7 @@
  * failover at which a host keeps a permanent entry, and a drill that misses another one. Run in
  * namespaces of its own by dashboard.ts; prints a `Scene` as JSON.
  */
-import { outcomeOf, run, until } from "../support/command.ts";
+import { outcomeOf, pause, run, until } from "../support/command.ts";
 import { setNeighbors } from "../support/namespaces.ts";
 import { endWithResult, playApart } from "./apart.ts";
 import { type Keepalived, startKeepalived } from "./keepalived.ts";
@@ -55,8 +55,6 @@ async function watch(signal: AbortSignal): Promise<Scene["seconds"]> {
   }
   return seconds;
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function play(): Promise<Scene> {
   await network.prepareMachine();

@@ -1,6 +1,6 @@
 /** Real failovers to and fro, seen from hosts side by side. */
 import { defaultPort } from "../../lib/wire/datagram.ts";
-import { outcomeOf, until } from "../support/command.ts";
+import { outcomeOf, pause, until } from "../support/command.ts";
 import { endWithResult, playApart } from "./apart.ts";
 import { type Keepalived, startKeepalived } from "./keepalived.ts";
 import * as network from "./network.ts";
@@ -40,8 +40,7 @@ const restMs = 1_000;
 const betweenFailuresMs = 6_000;
 /** Unix time in ms, from one monotonic clock whose origin was read from the wall clock once. */
 const now = () => performance.timeOrigin + performance.now();
-const sleepUntil = (at: number) =>
-  new Promise((resolve) => setTimeout(resolve, Math.max(0, at - now())));
+const sleepUntil = (at: number) => pause(Math.max(0, at - now()));
 
 /** What the lab has seen so far, on its own clock. */
 const moments: Moment[] = [];

@@ -6,7 +6,7 @@
 import { parseRequest } from "../../lib/wire/request.ts";
 import { formatAddress } from "../../lib/wire/addresses.ts";
 import { defaultPort } from "../../lib/wire/datagram.ts";
-import { run, until } from "../support/command.ts";
+import { pause, run, until } from "../support/command.ts";
 import { linkLayerAddressOf } from "../support/namespaces.ts";
 import { endWithResult, playApart } from "./apart.ts";
 import {
@@ -49,7 +49,6 @@ const metricsFile = "/run/arpflush-router/arpflush-router.prom";
 const links = [network.lan, { bridge: "second", networks: ["198.51.100"] }] as const;
 /** From the last instance's change until all has been sent that follows from it. */
 const settledMs = 900;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const now = () => performance.now();
 
 interface Line {

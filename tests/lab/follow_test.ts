@@ -19,7 +19,7 @@ Deno.test("arpflush-router follows forty instances, and what is done to keepaliv
     `From a link's first line to its datagram: ${delays.map((ms) => ms.toFixed(1))} ms`,
   );
   // How fast it is docs/figures.md says: a machine that does much else delays it.
-  for (const ms of delays) assert.ok(ms < 250, `${delays}\n${said}`);
+  for (const ms of delays) assert.ok(ms < 1_000, `${delays}\n${said}`);
   for (const { requests, unasked, lateRequests } of followed) {
     for (const count of requests) assert.ok(count >= 1 && count <= 5, `${count}\n${said}`);
     assert.deepEqual(unasked, [0, 0], said);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { messageOf } from "../../lib/errors.ts";
-import { outcomeOf, run, until } from "../support/command.ts";
+import { outcomeOf, pause, run, until } from "../support/command.ts";
 import { ip, setNeighbors } from "../support/namespaces.ts";
 import { endWithResult, playApart } from "./apart.ts";
 import { type Keepalived, runKeepalived } from "./keepalived.ts";
@@ -256,7 +256,7 @@ async function watchReports(): Promise<never> {
       judge(name.split(".")[0], JSON.parse(text)).catch((error) => faults.push(messageOf(error)))
         .finally(() => lastRunning = performance.now());
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
 }
 

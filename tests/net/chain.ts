@@ -32,11 +32,6 @@ export function settingsText(lines: readonly string[]): string {
   return [`RouterKeys = ["${router.publicText}"]`, ...lines, ""].join("\n");
 }
 
-/** What packaging/arpflush.service leaves the service: CapabilityBoundingSet, NoNewPrivileges. */
-export const rightsOfUnit = [
-  ...["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"],
-] as const;
-
 /** The router and the wire to it. */
 export interface Segment extends AsyncDisposable {
   /** Adds a host, its number counting from 0. */
@@ -55,20 +50,15 @@ export interface Host {
   readonly namespace: NetworkNamespace;
   /** Where its services keep its key. */
   readonly stateFolder: string;
-  /** Starts the service with these lines of settings; resolves when it listens. */
-  serve(settings?: readonly string[], start?: ServeOptions): Promise<ServiceProcess>;
+  /**
+   * Starts the service with these lines of settings; resolves when it listens. `argv` is put before
+   * its command line.
+   */
+  serve(settings?: readonly string[], argv?: readonly string[]): Promise<ServiceProcess>;
   /** Puts the router's virtual addresses at a link-layer address that nobody has. */
   goStale(): Promise<void>;
   /** The link-layer address that the kernel has for an address; null for none. */
   linkLayerAddressOf(address: string): Promise<string | null>;
-}
-
-/** How a host's service is started. */
-interface ServeOptions {
-  /** Put before its command line. */
-  readonly argv?: readonly string[];
-  /** A module to load before it. */
-  readonly preload?: string;
 }
 
 /** Makes the segment with a router and no host. Everything on it ends with it. */
@@ -171,11 +161,11 @@ async function openHost(number: number, parts: AsyncDisposableStack): Promise<Ho
     name,
     namespace,
     stateFolder,
-    serve: async (settings = [], { argv = [], preload } = {}) => {
+    serve: async (settings = [], argv = []) => {
       const file = `${folder}/${name}-${crypto.randomUUID()}.toml`;
       await Deno.writeTextFile(file, settingsText(settings), { mode: 0o600 });
       const env = { STATE_DIRECTORY: stateFolder };
-      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], env, preload };
+      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], env };
       const service = parts.use(startServiceProcess(line));
       await service.line(/Started/);
       return service;

@@ -1,7 +1,8 @@
 /** A service that is starved or hurt: the next genuine request is flushed and acknowledged. */
 import assert from "node:assert/strict";
+import { defaultPort } from "../../lib/wire/datagram.ts";
 import { forged, junk, openRequestSocket, type RequestSocket } from "../measure/requests.ts";
-import { run, until } from "../support/command.ts";
+import { pause, run, until } from "../support/command.ts";
 import { readProcessState } from "../support/linux.ts";
 import type { ServiceProcess } from "../support/programs.ts";
 import {
@@ -31,6 +32,12 @@ async function fails(segment: Segment, error = "\\d+", wait = "2s"): Promise<voi
   const { code, stdout } = await segment.send("-a", "--expect", "1", "-c", "1", "-w", wait);
   assert.equal(code, 3, stdout);
   assert.match(stdout, new RegExp(`^host0 .* FAILED, error ${error}$`, "m"));
+}
+
+/** A service that can't say so listens. */
+async function listens({ namespace }: Host): Promise<void> {
+  const line = [...namespace.argv, "ss", "-Hlun", "sport", "=", `:${defaultPort}`];
+  await until(async () => await run(line) !== "", "a service that listens");
 }
 
 async function started(service: ServiceProcess): Promise<void> {
@@ -108,6 +115,7 @@ Deno.test("service.ts serves with its log on a full disk, and with a closed one"
     await test.step(what, () =>
       withFaultyHost(what, async (faulty, segment, host) => {
         await using _service = await faulty.startService([], { redirection });
+        await listens(host);
         await heals(segment, host);
         await heals(segment, host);
       }));
@@ -124,6 +132,7 @@ Deno.test("service.ts serves while the folder of its log is gone and its file sy
       await using _service = await faulty.startService([], {
         redirection: `2>>${folder}/log/arpflush.log`,
       });
+      await listens(host);
       await heals(segment, host);
       const log = await Deno.readTextFile(`${folder}/log/arpflush.log`);
       assert.match(log, /Flushed all for /);
@@ -185,7 +194,7 @@ async function burden(socket: RequestSocket, count: number): Promise<void> {
     await socket.send(junk(1 + i % 1_400));
     await socket.send(socket.sign({ created: Date.now() - 3_600_000 }));
     if (i < maxIds) await socket.send(socket.sign({ action: "probe" }));
-    if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (i % 20 === 0) await pause(5);
   }
 }
 

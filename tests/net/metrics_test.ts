@@ -7,13 +7,15 @@ import { replaceFile, updateFile } from "../../lib/files.ts";
 import { metricsText } from "../../lib/metrics/service_metrics.ts";
 import { Counters } from "../../lib/receiver/counters.ts";
 import { metricsAfterRun } from "../../lib/sender/run_files.ts";
-import { isInstalled, run, until } from "../support/command.ts";
+import { isInstalled, pause, run, until } from "../support/command.ts";
 import type { ServiceProcess } from "../support/programs.ts";
 import { hasPromtool, promtool, requests, samplesOf } from "../unit/metrics/samples.ts";
 import { expectedOf, outcome, runOf, stuck } from "../unit/sender/helpers.ts";
-import { folder, heals, type Host, openSegment, rightsOfUnit, type Segment } from "./chain.ts";
+import { folder, heals, type Host, openSegment, type Segment } from "./chain.ts";
 
-const rightsAndMode = [...rightsOfUnit, "sh", "-c", 'umask 0022; exec "$@"', "sh"];
+/** What packaging/arpflush.service leaves the service: CapabilityBoundingSet, NoNewPrivileges. */
+const rights = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"];
+const rightsAndMode = [...rights, "sh", "-c", 'umask 0022; exec "$@"', "sh"];
 const place = `${folder}/metrics`;
 const path = `${place}/arpflush.prom`;
 const settings = [`MetricsFile = "${path}"`, "HoldDownSeconds = 1"];
@@ -27,7 +29,7 @@ async function withMetrics(
   await Deno.mkdir(place);
   await run(["mount", "-n", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", place]);
   try {
-    const service = await host.serve(settings, { argv: rightsAndMode });
+    const service = await host.serve(settings, rightsAndMode);
     await body({ segment, host, service });
     await service.stop();
   } finally {
@@ -56,7 +58,7 @@ function readAlways(file: string): { stop(): Promise<number> } {
   const done = (async () => {
     while (reading) {
       const text = await Deno.readTextFile(file);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await pause(1);
       if (!seen.has(text)) {
         // The whole file: its last family's last sample is there.
         assert.ok(samplesOf(text).has("arpflush_last_flush_timestamp_seconds"), text);
@@ -122,7 +124,7 @@ Deno.test("service.ts serves while the disk of its metrics is full or read-only,
       await service.line(new RegExp(`Cannot write metrics to ${path}: ${reason}`));
       // The old file is whole.
       assert.equal(samplesOf(await Deno.readTextFile(path)).get(requests("accepted")), i);
-      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      await pause(2_500);
       await run(mend);
       await textWith(requests("accepted"), i + 1);
       const said = (pattern: RegExp) => service.log.filter((line) => pattern.test(line)).length;

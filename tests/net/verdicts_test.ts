@@ -3,7 +3,7 @@
  * good host bad.
  */
 import assert from "node:assert/strict";
-import { isInstalled, run, until } from "../support/command.ts";
+import { isInstalled, pause, run, until } from "../support/command.ts";
 import { ip } from "../support/namespaces.ts";
 import { startServiceProcess } from "../support/programs.ts";
 import {
@@ -92,7 +92,7 @@ Deno.test("what an administrator or a routing program set survives start, flush,
       await entry(second, address, "02:00:00:00:00:60", state);
     }
     await second.serve([`RefreshAddresses = ${JSON.stringify(addresses)}`, "RefreshSeconds = 1"]);
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await pause(2_500);
     assert.equal(
       (await ip(second.namespace, ["neigh show nud all"])).split("02:00:00:00:00:60").length,
       5,
@@ -155,7 +155,7 @@ Deno.test("a host that nobody expects leaves every copy to one that misses the f
     await Deno.writeTextFile(`${folder}/hosts`, "host1\n");
     await ip(null, ["link set p1 down"]);
     const sending = segment.send("-a", "-c", "6", "-i", "500ms", "--expect", `${folder}/hosts`);
-    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await pause(1_200);
     await ip(null, ["link set p1 up"]);
     const { code, stdout } = await sending;
     assert.equal(code, 0, stdout);
@@ -169,7 +169,7 @@ Deno.test("two hosts of one name are two hosts, and one that can't flush is not 
   for (const { namespace } of hosts) await run([...namespace.argv, "hostname", "template"]);
   await hosts[0].serve(["HoldDownSeconds = 1"]);
   const rights = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
-  const weak = await hosts[1].serve(["HoldDownSeconds = 1"], { argv: rights });
+  const weak = await hosts[1].serve(["HoldDownSeconds = 1"], rights);
   await reports(
     segment,
     ["-a", "--expect", "2"],
