@@ -98,7 +98,7 @@ $SettingKinds = @{
     RouterKeys = 'MultiString'; Port = 'DWord'; Listen = 'MultiString'; Password = 'String'
     HoldDownSeconds = 'DWord'; ClockToleranceSeconds = 'DWord'; AllowedSources = 'MultiString'
     FlushOnStart = 'DWord'; FlushOnNetworkChange = 'DWord'; RefreshAddresses = 'MultiString'
-    RefreshSeconds = 'DWord'; MetricsFile = 'String'; LogLevel = 'String'; LogFormat = 'String'
+    RefreshSeconds = 'DWord'; MetricsFile = 'String'; LogLevel = 'String'
 }
 
 # What registers the service; no cmdlet of 5.1 sets most of it. LocalSystem flushes by being an administrator,
@@ -113,8 +113,7 @@ $Registration = @(
 )
 
 # Undo: how the steps of this run are undone, the last one first, if another fails.
-$Run = @{ Asks = $PSCmdlet; ExitCode = 0; HasChanged = $false; IsDeclined = $false
-    Undo = [Collections.Stack]::new() }
+$Run = @{ ExitCode = 0; HasChanged = $false; IsDeclined = $false; Undo = [Collections.Stack]::new() }
 
 # A secret key is never shown, wherever somebody has put it.
 function Hide-Secret([string] $text) { $text -replace 'arpflush-secret-[\w-]+', '(a secret key)' }
@@ -122,7 +121,7 @@ function Get-Reason($problem) { Hide-Secret $problem.Exception.GetBaseException(
 
 # Does a step unless -WhatIf or the answer to -Confirm forbids it. Its undoing copes with half of the step.
 function Invoke-Step([string] $name, [string] $target, [scriptblock] $Do, [scriptblock] $Undo, $With) {
-    if (-not $Run.Asks.ShouldProcess($target, $name)) { $Run.IsDeclined = $true; return }
+    if (-not $PSCmdlet.ShouldProcess($target, $name)) { $Run.IsDeclined = $true; return }
     $Run.HasChanged = $true
     if ($Undo) { $Run.Undo.Push(@{ Name = $name; Do = $Undo; With = $With }) }
     try { $null = & $Do $With } catch { throw "Cannot ${name} ($target): $(Get-Reason $_)" }
@@ -180,32 +179,32 @@ function Protect-Setting {
     $key.Dispose()
 }
 
-# Writes values, as New-ItemProperty takes them, into a key; its undoing puts back those that were there.
-function Invoke-RegistryStep([string] $name, [string] $path, [hashtable[]] $values, [switch] $Protect) {
-    $key = Get-Item -LiteralPath $path -ErrorAction SilentlyContinue
-    $names = @($values | ForEach-Object { $_.Name })
-    $old = $names | Where-Object { $key -and $_ -in $key.GetValueNames() } | ForEach-Object {
-        @{ Name = $_; PropertyType = $key.GetValueKind($_)
-            Value = $key.GetValue($_, $null, 'DoNotExpandEnvironmentNames') }
+# Writes values, as New-ItemProperty takes them; the undoing puts back those that were there.
+function Invoke-RegistryStep([hashtable[]] $values, [switch] $Protect) {
+    $what = @(if ($Protect) { 'access rights' }; foreach ($value in $values) { $value.Name }) -join ', '
+    $paths = @(if ($Protect) { $SettingsKey }; foreach ($value in $values) { $value.Path })
+    $newKeys = @($paths | Select-Object -Unique | Where-Object { -not (Test-Path -LiteralPath $_) })
+    $old = foreach ($value in $values) {
+        $key = Get-Item -LiteralPath $value.Path -ErrorAction SilentlyContinue
+        if (-not $key -or $value.Name -notin $key.GetValueNames()) { continue }
+        @{ Path = $value.Path; Name = $value.Name; PropertyType = $key.GetValueKind($value.Name)
+            Value = $key.GetValue($value.Name, $null, 'DoNotExpandEnvironmentNames') }
     }
-    $what = ($names + @(if ($Protect) { 'access rights' })) -join ', '
-    $was = @{ Path = $path; HasKey = [bool] $key; Names = $names; Old = $old }
-    Invoke-Step $name "${path}: $what" -With $was -Do {
-        if (-not $key) { $null = New-Item -Path $path -Force }
+    Invoke-Step 'write registry' $what -With @{ NewKeys = $newKeys; Values = $values; Old = $old } -Do {
+        foreach ($path in $newKeys) { $null = New-Item -Path $path -Force }
         if ($Protect) { Protect-Setting }
-        foreach ($value in $values) { New-ItemProperty $path @value -Force }
+        foreach ($value in $values) { New-ItemProperty @value -Force }
     } -Undo {
         param($was)
-        if (-not $was.HasKey) { return Remove-Key $was.Path }
-        foreach ($name in $was.Names) { Remove-ItemProperty $was.Path $name -ErrorAction SilentlyContinue }
-        foreach ($value in $was.Old) { New-ItemProperty $was.Path @value }
+        foreach ($value in $was.Values) {
+            Remove-ItemProperty $value.Path $value.Name -ErrorAction SilentlyContinue
+        }
+        foreach ($value in $was.Old) { New-ItemProperty @value }
+        foreach ($path in $was.NewKeys) { Remove-Key $path }
         # It may have heard of the new ones.
         if ((Get-State) -eq 'Running') { Start-ArpFlush }
     }
 }
-
-# A setting as this run is to have it.
-function Get-Setting($name) { if ($Given.ContainsKey($name)) { $Given[$name] } else { $Stored[$name] } }
 
 function Get-Port($value = (Get-Value $SettingsKey)['Port']) {
     $port = $value -as [uint16]
@@ -215,35 +214,34 @@ function Get-Port($value = (Get-Value $SettingsKey)['Port']) {
 # Lists as they are given: powershell -File passes one as a single text, and the registry may hold one so.
 function Split-List([string[]] $texts) { @($texts -split '[,\s]+' -ne '') }
 
-function Get-RouterKey([string] $parameter, [string[]] $texts) {
+# The keys of a list. A secret one is not shown in the refusal.
+function Split-Key([string[]] $texts) {
     $keys = @(Split-List $texts)
-    if ($keys -like '*arpflush-secret-*') {
-        throw "Cannot take -${parameter}: this is a secret key, and hosts need the public one. " +
-        'Make the router a new key: this one stands in the history of this console now'
-    }
     if ($keys -cnotmatch '^arpflush-public-[A-Za-z0-9_-]{43}$') {
-        throw "Cannot take -${parameter}: a router's public key is arpflush-public- and 43 more characters"
+        throw 'Cannot take a key: hosts need the public one, arpflush-public- and 43 more characters. If this ' +
+        'is the secret key, make the router a new one: it stands in the history of this console now'
     }
     $keys
 }
 
-# What the given parameters change of the settings.
-function Get-GivenSetting($bound) {
-    $given, $present = @{}, @(Split-List $Stored['RouterKeys'])
+# What the given parameters change of the settings, which $Settings holds from then on.
+function Get-Change($bound) {
+    if ($bound.get_Keys() -match 'RouterKey') {
+        $gone = @(Split-Key $RemoveRouterKey)
+        $keys = @(if ($bound.ContainsKey('RouterKeys')) { Split-Key $RouterKeys }
+            else { Split-List $Settings['RouterKeys'] }) + @(Split-Key $AddRouterKey)
+        $bound['RouterKeys'] = [string[]] @($keys | Where-Object { $_ -cnotin $gone } | Select-Object -Unique)
+    }
+    $change = @{}
     foreach ($name in $bound.get_Keys() | Where-Object { $SettingKinds.ContainsKey($_) }) {
         $value = $bound[$name]
         if ($value -is [string[]]) { $value = [string[]] @(Split-List $value) }
         elseif ($value -is [securestring]) { $value = [Net.NetworkCredential]::new('', $value).Password }
         elseif ($value -in 'true', 'false') { $value = [int] ($value -eq 'true') }
-        $isStored = $Stored[$name] -is $value.GetType() -and "$value" -ceq "$($Stored[$name])"
-        if (-not $isStored) { $given[$name] = $value }
+        $isStored = $Settings[$name] -is $value.GetType() -and "$value" -ceq "$($Settings[$name])"
+        if (-not $isStored) { $change[$name] = $Settings[$name] = $value }
     }
-    $keys = @(if ($bound.ContainsKey('RouterKeys')) { Get-RouterKey RouterKeys $RouterKeys } else { $present }
-        Get-RouterKey AddRouterKey $AddRouterKey)
-    $gone = @(Get-RouterKey RemoveRouterKey $RemoveRouterKey)
-    $keys = @($keys | Where-Object { $_ -cnotin $gone } | Select-Object -Unique)
-    if ("$keys" -ceq "$present") { $given.Remove('RouterKeys') } else { $given['RouterKeys'] = $keys }
-    $given
+    $change
 }
 
 # Empty if there is no such service. With -WhatIf, ForEach-Object reads no property by its name alone.
@@ -313,9 +311,9 @@ function Get-LastEvent([int] $count, [string] $condition) {
 function Invoke-FirewallStep {
     $isNew, $change = (-not (Get-NetFirewallRule -Name ArpFlush -ErrorAction SilentlyContinue)), @{}
     if ($NoFirewallRule -or ($isNew -and $Action -eq 'upgrade')) { return }
-    if ($isNew -or $Given.ContainsKey('Port')) { $change.LocalPort = "$(Get-Port (Get-Setting Port))" }
+    if ($isNew -or $Given.ContainsKey('Port')) { $change.LocalPort = "$(Get-Port $Settings['Port'])" }
     if ($isNew -or $Given.ContainsKey('AllowedSources')) {
-        $sources = @(Split-List (Get-Setting AllowedSources))
+        $sources = @(Split-List $Settings['AllowedSources'])
         if ($sources.Count -eq 0 -or $sources -contains 'on-link') { $sources = @('LocalSubnet') }
         $change.RemoteAddress = if ($sources -match '/0$') { 'Any' } else { $sources }
     }
@@ -406,42 +404,33 @@ function Get-DueFile {
         })
     if ($ServiceExe -notin $files.To) { throw "Cannot trust ""$list"": arpflush-service.exe isn't in it" }
     $size = { Get-Item -LiteralPath $args[0] -ErrorAction SilentlyContinue | ForEach-Object { $_.Length } }
-    $isSame = -not ($files | Where-Object { (& $size $_.From) -ne (& $size $_.To) })
-    if ($isSame -and (Get-Sum $files[-1].To) -eq $files[-1].Sum) { return }
-    foreach ($file in $files | Where-Object { (Get-Sum $_.From) -ne $_.Sum }) {
-        throw "Cannot trust ""$($file.From)"": its SHA-256 is not the one in SHA256SUMS"
-    }
-    $files
+    $isOther = $files | Where-Object { (& $size $_.From) -ne (& $size $_.To) }
+    if ($isOther -or (Get-Sum $files[-1].To) -ne $files[-1].Sum) { $files }
 }
 
-function Assert-NoLink {
-    $isLink = (Get-Item -LiteralPath $Folder -Force).Attributes -band [IO.FileAttributes]::ReparsePoint
-    if ($isLink) { throw 'it is a link to another folder' }
-}
-
-# Makes the folder for programs that run as SYSTEM, which its owner could replace.
-function Initialize-Folder {
-    $null = New-Item -ItemType Directory -Path $Folder -Force
-    Assert-NoLink
-    # SYSTEM, Administrators, TrustedInstaller, and who runs this.
-    $trusted = 'S-1-5-18', 'S-1-5-32-544', $Identity.User.Value,
-    'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
+# Programs that run as SYSTEM are in no folder that leads elsewhere, or whose owner could replace them.
+function Assert-OwnFolder {
+    $item = Get-Item -LiteralPath $Folder -Force
+    if ($item.Attributes -band [IO.FileAttributes]::ReparsePoint) { throw 'it is a link to another folder' }
     $owner = (Get-Acl -LiteralPath $Folder).GetOwner([Security.Principal.SecurityIdentifier]).Value
-    if ($owner -notin $trusted) { throw "it belongs to $owner, not to Administrators" }
-    # The service may write into it, but not make it.
-    $null = New-Item -ItemType Directory -Path "$Folder\metrics" -Force
+    # SYSTEM, Administrators, and who runs this.
+    if ($owner -in 'S-1-5-18', 'S-1-5-32-544', $Identity.User.Value) { return }
+    throw "it belongs to $owner, not to Administrators"
 }
 
 # Copies beside what is there, and checks each copy, while the service runs on. Then the copies take the place
 # of the programs, which are NAME.old until all has worked.
 function Invoke-ProgramStep {
     Invoke-Step 'copy programs' $Folder -With (Test-Path -LiteralPath $Folder) -Do {
-        Initialize-Folder
+        $null = New-Item -ItemType Directory -Path $Folder -Force
+        Assert-OwnFolder
+        # The service may write into it, but not make it.
+        $null = New-Item -ItemType Directory -Path "$Folder\metrics" -Force
         foreach ($file in $Files) {
             Remove-File "$($file.To).old"
             Invoke-Retried { Copy-Item -LiteralPath $file.From "$($file.To).new" -Force }
             if ((Get-Sum "$($file.To).new") -eq $file.Sum) { continue }
-            throw "the copy of $($file.From) is not what was checked"
+            throw "the SHA-256 of $($file.From) is not the one in SHA256SUMS"
         }
     } -Undo {
         param($hadFolder)
@@ -466,24 +455,22 @@ function Invoke-ProgramStep {
 
 function Install-ArpFlush {
     if ($Files) { Invoke-ProgramStep }
+    $values = @(
+        foreach ($name in $Given.get_Keys() | Sort-Object) {
+            @{ Path = $SettingsKey; Name = $name; PropertyType = $SettingKinds[$name]; Value = $Given[$name] }
+        }
+        # Also where a source of that name is left over from somebody else.
+        if ((Get-Value $EventSourceKey)['EventMessageFile'] -notlike '*\EventCreate.exe') {
+            @{ Path = $EventSourceKey; Name = 'TypesSupported'; PropertyType = 'DWord'; Value = 7 }
+            @{ Path = $EventSourceKey; Name = 'EventMessageFile'; PropertyType = 'ExpandString'
+                Value = '%SystemRoot%\System32\EventCreate.exe' }
+        })
     # Before a password can be in the settings. LocalSystem needs no right of its own to them.
     $protects = -not $State -or ($Given.ContainsKey('Password') -and $Service['ObjectName'] -eq 'LocalSystem')
-    $values = @($Given.get_Keys() | Sort-Object | ForEach-Object {
-            @{ Name = $_; PropertyType = $SettingKinds[$_]; Value = $Given[$_] } })
-    if ($values -or $protects) {
-        Invoke-RegistryStep 'write settings' $SettingsKey -Values $values -Protect:$protects
-    }
+    if ($values -or $protects) { Invoke-RegistryStep $values -Protect:$protects }
     if ($Run.HasChanged) {
         $check = Invoke-ServiceExe '--check'
         if ($check.ExitCode -ne 0) { throw "The service refuses its settings: $($check.Text)" }
-    }
-    # Also where a source of that name is left over from somebody else.
-    if ((Get-Value $EventSourceKey)['EventMessageFile'] -notlike '*\EventCreate.exe') {
-        Invoke-RegistryStep 'register event source' $EventSourceKey -Values @(
-            @{ Name = 'TypesSupported'; PropertyType = 'DWord'; Value = 7 }
-            @{ Name = 'EventMessageFile'; PropertyType = 'ExpandString'
-                Value = '%SystemRoot%\System32\EventCreate.exe' }
-        )
     }
     # Once: all of it is an administrator's to change from then on.
     if (-not $State) {
@@ -495,7 +482,7 @@ function Install-ArpFlush {
     # stopped for good, or disabled, an upgrade leaves alone.
     $start = $Service['Start']
     if ($State -eq 'Running' -and -not $Files) {
-        if ($values) { Invoke-Step 'reload settings' 'ArpFlush' -Do { Start-ArpFlush } }
+        if ($Given.Count) { Invoke-Step 'reload settings' 'ArpFlush' -Do { Start-ArpFlush } }
     } elseif ($State -eq 'Running' -or $start -eq 2 -or ($Action -eq 'install' -and $start -ne 4)) {
         Invoke-Step 'start service' 'ArpFlush' -Do { Start-ArpFlush } -Undo {
             if ((Get-State) -ne 'Stopped') { Stop-ArpFlush }
@@ -518,7 +505,7 @@ function Uninstall-ArpFlush {
     }
     if (Test-Path -LiteralPath $Folder) {
         Invoke-Step 'take programs away' $Folder -Do {
-            Assert-NoLink
+            Assert-OwnFolder
             # A folder that somebody is in can't be moved; here that may be this PowerShell itself.
             if ("$(Get-Location)\" -like "$Folder\*") { Set-Location -LiteralPath (Split-Path $Folder) }
             [Environment]::CurrentDirectory = [Environment]::SystemDirectory
@@ -547,7 +534,7 @@ try {
     if (-not ([Security.Principal.WindowsPrincipal] $Identity).IsInRole($role)) {
         throw 'Cannot do this without rights: run PowerShell as administrator'
     }
-    $State, $Service, $Stored = (Get-State), (Get-Value $ServiceKey), (Get-Value $SettingsKey)
+    $State, $Service, $Settings = (Get-State), (Get-Value $ServiceKey), (Get-Value $SettingsKey)
     if ($Action -eq 'status') { Show-Status }
     elseif (Test-Foreign $Service) {
         throw "Cannot ${Action}: the service ArpFlush runs another program, $($Service['ImagePath'])"
@@ -556,8 +543,8 @@ try {
         $Run.ExitCode = 4
         throw 'Cannot upgrade: ArpFlush is not installed; use install'
     } else {
-        $Given = Get-GivenSetting $PSBoundParameters
-        if (-not (Get-Setting RouterKeys) -and -not (Get-Setting Password)) {
+        $Given = Get-Change $PSBoundParameters
+        if (-not $Settings['RouterKeys'] -and -not $Settings['Password']) {
             throw 'Cannot install without -RouterKeys: routers print theirs by arpflush --public-key -k FILE'
         }
         $Files = @(Get-DueFile)

@@ -76,6 +76,14 @@ $defender = "$env:ProgramFiles\Windows Defender\MpCmdRun.exe"
 Assert-That ($LASTEXITCODE -eq 0) 'Defender has nothing against the files'
 Invoke-Installer 4 @('status')
 Invoke-Installer 2 @('install', '-RouterKeys', "arpflush-secret-$('S' * 43)")
+# A link in the programs' place: what it leads to could be somebody else's.
+$elsewhere = Join-Path ([IO.Path]::GetTempPath()) 'arpflush_elsewhere'
+[void] [IO.Directory]::CreateDirectory($elsewhere)
+[void] (New-Item -ItemType Junction -Path "$env:ProgramFiles\ArpFlush" -Target $elsewhere)
+Invoke-Installer 1 (@('install') + $keys)
+Invoke-Installer 1 @('uninstall')
+Assert-That (-not (Get-ChildItem -LiteralPath $elsewhere)) 'nothing is written where a link leads'
+[IO.Directory]::Delete("$env:ProgramFiles\ArpFlush")
 Invoke-Installer 0 (@('install', '-WhatIf') + $keys)
 Assert-That (-not (Test-Service)) 'install -WhatIf registers nothing'
 Invoke-Installer 0 (@('install', '-Verbose') + $keys)

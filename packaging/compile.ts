@@ -7,7 +7,6 @@
 import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
 import config from "../deno.json" with { type: "json" };
-import { sumsOf } from "./archive.ts";
 import {
   bundle,
   permissionFlags,
@@ -17,8 +16,7 @@ import {
   runDeno,
   startFlags,
 } from "./programs.ts";
-import { descriptions, publisher } from "./publisher.ts";
-import { addFileDetails, type FileDetails } from "./version_resource.ts";
+import { addFileDetails } from "./version_resource.ts";
 
 /** A system that executables are made for. */
 interface Target {
@@ -59,68 +57,59 @@ const closed = [
   "--no-prompt",
 ];
 
-async function compile(
-  program: Program,
-  bundled: string,
-  target: Target,
-  output: string,
-  deno: typeof runDeno,
-): Promise<void> {
-  await deno(
-    "compile",
-    "--quiet",
-    ...closed,
-    ...startFlags(program),
-    ...permissionFlags(target.permissions[program.permissions]),
-    `--target=${target.triple}`,
-    `--output=${output}`,
-    bundled,
-  );
+/** Writes SHA256SUMS of some files of a folder, sorted by name, as `sha256sum -c` reads it. */
+export async function writeSums(folder: string, names: readonly string[]): Promise<void> {
+  let lines = "";
+  for (const name of names.toSorted()) {
+    const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(`${folder}/${name}`));
+    lines += `${new Uint8Array(digest).toHex()}  ${name}\n`;
+  }
+  await Deno.writeTextFile(`${folder}/SHA256SUMS`, lines);
 }
 
-function detailsOf({ name }: Program, file: string): FileDetails {
-  return { ...publisher, version: arpflushVersion, file, description: descriptions[name] };
-}
-
-/**
- * Makes the executables of some targets below `folder` and prints the size of each. `deno` runs Deno in
- * the project with the arguments given.
- */
-export async function compileTargets(
-  names: readonly string[],
-  folder: string,
-  deno = runDeno,
-): Promise<void> {
+/** Makes the executables of some targets below `folder` and prints the size of each. */
+export async function compileTargets(names: readonly string[], folder: string): Promise<void> {
   const bundles = `${folder}/bundles`;
   await Deno.mkdir(bundles, { recursive: true });
   try {
-    const bundled: string[] = [];
     // One after the other: on a fresh machine the first run installs Deno's bundler, and a second run
     // at the same time fails.
     for (const program of programs) {
-      const file = await bundle(program, bundles, deno);
+      const bundled = await bundle(program, bundles);
       // The compiler writes the file's time into the executable: the same bytes need the same time.
-      await Deno.utime(file, 0, 0);
-      bundled.push(file);
+      await Deno.utime(bundled, 0, 0);
+      for (const name of names) await compile(program, bundled, name, `${folder}/${name}`);
     }
     for (const name of names) {
-      const target = targets[name];
-      const files: string[] = [];
-      for (const [i, program] of programs.entries()) {
-        const file = `${program.name}${target.suffix}`;
-        const output = `${folder}/${name}/${file}`;
-        await compile(program, bundled[i], target, output, deno);
-        if (target.suffix === ".exe") await addFileDetails(output, detailsOf(program, file));
-        files.push(file);
-        const { size } = await Deno.stat(output);
-        console.log(`${output}: ${(size / 1e6).toFixed(1)} MB`);
-      }
-      const sums = await sumsOf(`${folder}/${name}`, files);
-      await Deno.writeTextFile(`${folder}/${name}/SHA256SUMS`, sums);
+      const files = programs.map((program) => program.name + targets[name].suffix);
+      await writeSums(`${folder}/${name}`, files);
     }
   } finally {
     await Deno.remove(bundles, { recursive: true });
   }
+}
+
+async function compile(
+  program: Program,
+  bundled: string,
+  name: string,
+  folder: string,
+): Promise<void> {
+  const { triple, suffix, permissions } = targets[name];
+  const output = `${folder}/${program.name}${suffix}`;
+  await runDeno(
+    "compile",
+    "--quiet",
+    ...closed,
+    ...startFlags(program),
+    ...permissionFlags(permissions[program.permissions]),
+    `--target=${triple}`,
+    `--output=${output}`,
+    bundled,
+  );
+  if (suffix === ".exe") await addFileDetails(output, program);
+  const { size } = await Deno.stat(output);
+  console.log(`${output}: ${(size / 1e6).toFixed(1)} MB`);
 }
 
 /** Says what is wrong with the names of targets; `base` is the value of DENORT_BIN. Null: nothing. */

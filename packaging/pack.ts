@@ -5,6 +5,7 @@
  */
 import config from "../deno.json" with { type: "json" };
 import { messageOf } from "../lib/errors.ts";
+import { outcomeOf } from "../tests/support/command.ts";
 import { bundle, bundleInParts, launched, launcherText, programs, root } from "./programs.ts";
 
 /**
@@ -26,7 +27,9 @@ export async function pack(folder: string): Promise<void> {
     // Who packs at the same time finds the folder as it would make it.
     using place = await Deno.open(parent);
     await place.lock(true);
-    if (await digestOf(made) === await digestOf(folder).catch(ifMissing)) return;
+    // "cache" is what the launchers add.
+    const same = await outcomeOf(["diff", "-rq", "--exclude=cache", made, folder]);
+    if (same.code === 0) return;
     await Deno.remove(folder, { recursive: true }).catch(ifMissing);
     await Deno.rename(made, folder);
   } finally {
@@ -36,19 +39,6 @@ export async function pack(folder: string): Promise<void> {
 
 function ifMissing(error: unknown): undefined {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
-}
-
-/** What tells a folder's names, modes and bytes from others; "cache" is what the launchers add. */
-async function digestOf(folder: string): Promise<string> {
-  const entries = (await Array.fromAsync(Deno.readDir(folder)))
-    .filter(({ name }) => name !== "cache");
-  const lines = await Promise.all(entries.map(async ({ name, isDirectory }) => {
-    const path = `${folder}/${name}`;
-    if (isDirectory) return `${name} ${await digestOf(path)}`;
-    const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
-    return `${name} ${(await Deno.stat(path)).mode} ${new Uint8Array(digest).toHex()}`;
-  }));
-  return lines.sort().join("\n");
 }
 
 /** Adds what belongs beside runtime and bundles: launchers, manual pages, examples, the license. */

@@ -2,6 +2,14 @@
 import config from "../deno.json" with { type: "json" };
 import { run } from "../tests/support/command.ts";
 
+/** Whose programs these are, as executables, packages and their changelogs carry it. */
+export const publisher = {
+  product: "ArpFlush",
+  company: "The ArpFlush authors",
+  copyright: "Copyright (c) 2026 The ArpFlush authors",
+  maintainer: "ArpFlush authors <arpflush@arpflush.invalid>",
+} as const;
+
 /** A permission set as deno.json has it: everything of a kind, nothing of it, or what is listed. */
 export type PermissionSet = Readonly<Record<string, boolean | readonly string[]>>;
 
@@ -9,6 +17,8 @@ export type PermissionSet = Readonly<Record<string, boolean | readonly string[]>
 export interface Program {
   /** The name of its executable or launcher. */
   readonly name: string;
+  /** What it is, for people who look at its file. */
+  readonly description: string;
   /** The program whose bundle it starts; the bundle has `.js` appended. @default its own */
   readonly bundleOf?: string;
   /** The module that is bundled. */
@@ -37,12 +47,14 @@ const optimizeLater = [
 export const programs: readonly Program[] = [
   {
     name: "arpflush",
+    description: "ArpFlush sender: tells hosts of a failover",
     entry: "send.ts",
     permissions: "sender",
     v8Flags: [compileAtOnce, oneThread, ...optimizeLater],
   },
   {
     name: "arpflush-service",
+    description: "ArpFlush service: flushes the neighbor cache",
     entry: "service.ts",
     permissions: "service",
     v8Flags: [compileAtOnce],
@@ -70,13 +82,9 @@ export function runDeno(...args: string[]): Promise<string> {
  * Makes one minified file of a program and its packages, and gives its path. It has nothing to look for
  * when it starts, and is read some 2 ms sooner than with its white space.
  */
-export async function bundle(
-  { name, entry }: Program,
-  folder: string,
-  deno = runDeno,
-): Promise<string> {
+export async function bundle({ name, entry }: Program, folder: string): Promise<string> {
   const file = `${folder}/${name}.js`;
-  await deno("bundle", "--quiet", "--minify", "--platform=deno", `--output=${file}`, entry);
+  await runDeno("bundle", "--quiet", "--minify", "--platform=deno", `--output=${file}`, entry);
   return file;
 }
 
@@ -158,8 +166,9 @@ export function permissionFlags(set: PermissionSet): string[] {
 }
 
 /** Flags of `deno run` and `deno compile` that a program needs to start, apart from its permissions. */
-export function startFlags({ v8Flags }: Program, unstable = config.unstable): string[] {
-  return [`--v8-flags=${v8Flags.join(",")}`, ...unstable.map((feature) => `--unstable-${feature}`)];
+export function startFlags({ v8Flags }: Program): string[] {
+  const unstable = config.unstable.map((feature) => `--unstable-${feature}`);
+  return [`--v8-flags=${v8Flags.join(",")}`, ...unstable];
 }
 
 /** Keeps the runtime from looking for anything outside the folder, on the network included. */

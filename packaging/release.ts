@@ -6,11 +6,9 @@
 import { messageOf } from "../lib/errors.ts";
 import { arpflushVersion } from "../lib/version.ts";
 import { run } from "../tests/support/command.ts";
-import { makeTar, makeZip, sumsOf } from "./archive.ts";
-import { compileTargets } from "./compile.ts";
+import { compileTargets, writeSums } from "./compile.ts";
 import { pack } from "./pack.ts";
-import { root } from "./programs.ts";
-import { publisher } from "./publisher.ts";
+import { publisher, root } from "./programs.ts";
 import { billOfMaterials, type Materials, notices, npmPackages } from "./sbom.ts";
 
 /** What every platform's files are made of. */
@@ -26,8 +24,6 @@ export interface ReleaseParts {
   readonly documents: Readonly<
     Record<"CHANGELOG.md" | "NOTICES.txt" | "arpflush.spdx.json", string>
   >;
-  /** Small for administrators, fast for tests. */
-  readonly compression: "small" | "fast";
 }
 
 /** The commit that a release is made of. */
@@ -38,9 +34,6 @@ interface Origin {
   /** Whether files that git knows differ from it. */
   readonly changed: boolean;
 }
-
-/** Of gzip and zip. */
-const levels = { small: 9, fast: 1 } as const;
 
 const platforms = ["linux-x64", "windows-x64"] as const;
 type Platform = typeof platforms[number];
@@ -65,6 +58,9 @@ export function changesOf(changelog: string, version: string): string[] {
   throw new Error(`Cannot find "## ${version} (DATE)" in CHANGELOG.md`);
 }
 
+/** Tools write no translated text and no local time. */
+const env = { LC_ALL: "C", TZ: "UTC" };
+
 /** The parts of this commit's release, which goes to `output`. */
 export async function releaseParts(output: string): Promise<ReleaseParts> {
   const { commit, epoch, changed } = await currentCommit();
@@ -78,7 +74,7 @@ export async function releaseParts(output: string): Promise<ReleaseParts> {
   const changelog = await Deno.readTextFile(`${root}/CHANGELOG.md`);
   const license = await Deno.readTextFile(`${root}/LICENSE`);
   return {
-    ...{ output, version, epoch, compression: "small" },
+    ...{ output, version, epoch },
     changes: changesOf(changelog, version),
     documents: {
       "CHANGELOG.md": changelog,
@@ -93,7 +89,7 @@ export async function releaseParts(output: string): Promise<ReleaseParts> {
  * gives their names.
  */
 export async function makeDebs(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, changes, documents, compression } = parts;
+  const { output, version, epoch, changes, documents } = parts;
   const stage = await Deno.makeTempDir({ dir: output, prefix: "deb-" });
   try {
     const source = `${stage}/arpflush`;
@@ -104,8 +100,6 @@ export async function makeDebs(packed: string, parts: ReleaseParts): Promise<str
       "debian/copyright": documents["NOTICES.txt"],
       "arpflush.spdx.json": documents["arpflush.spdx.json"],
     });
-    const fast = { DPKG_DEB_COMPRESSOR_TYPE: "gzip", DPKG_DEB_COMPRESSOR_LEVEL: "1" };
-    const env = { LC_ALL: "C", ...compression === "fast" ? fast : {} };
     await run(["dpkg-buildpackage", "--build=binary", "--no-sign"], { cwd: source, env });
     const files = ["arpflush", "arpflush-service"].map((name) => `${name}_${version}_amd64.deb`);
     for (const file of files) await Deno.rename(`${stage}/${file}`, `${output}/${file}`);
@@ -127,36 +121,54 @@ ${folded.map((item) => `  * ${item}\n`).join("")}
 `;
 }
 
-/** Makes archive and packages of a folder that `pack()` made; gives their names. */
+/**
+ * Makes archive and packages of a folder that `pack()` made; gives their names. The archive's bytes
+ * depend on nothing but the files and the time: names are sorted, owners are root.
+ */
 export async function releaseLinux(packed: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, documents, compression } = parts;
+  const { output, version, epoch, documents } = parts;
   const debs = await makeDebs(packed, parts);
   await addTexts(packed, documents);
   const archive = `arpflush-${version}-linux-x64.tar.gz`;
-  await makeTar(`${output}/${archive}`, { folder: packed, epoch, level: levels[compression] });
+  await run([
+    ...["tar", "--create", `--file=${output}/${archive}`, "--format=ustar"],
+    ...["--sort=name", `--mtime=@${epoch}`, "--mode=u=rwX,go=rX"],
+    ...["--owner=root:0", "--group=root:0"],
+    `--use-compress-program=gzip --no-name -9`,
+    ...[`--directory=${packed}/..`, nameOf(packed)],
+  ], { env });
   return [archive, ...debs];
 }
 
 /** What an administrator of Windows reads, and install.ps1 points to. */
 const pagesForWindows = ["windows.md", "settings.md", "events.md"];
 
-/** Adds to a folder with the executables what goes with them, and makes the archive; gives its name. */
+/**
+ * Adds to a folder with the executables what goes with them, and makes the archive, which has no
+ * entries for folders; gives its name.
+ */
 export async function releaseWindows(compiled: string, parts: ReleaseParts): Promise<string[]> {
-  const { output, version, epoch, documents, compression } = parts;
+  const { output, version, epoch, documents } = parts;
   for (const file of ["install.ps1", "LICENSE", ...pagesForWindows.map((page) => `docs/${page}`)]) {
     await Deno.copyFile(`${root}/${file}`, `${compiled}/${file.replace("docs/", "")}`);
   }
   await addTexts(compiled, documents);
   // The installer trusts only what is listed.
-  const listed = ["arpflush.exe", "arpflush-service.exe", "install.ps1"];
-  await addTexts(compiled, { SHA256SUMS: await sumsOf(compiled, listed) });
-  for await (const { name } of Deno.readDir(compiled)) {
+  await writeSums(compiled, ["arpflush.exe", "arpflush-service.exe", "install.ps1"]);
+  const names = (await Array.fromAsync(Deno.readDir(compiled))).map(({ name }) => name).sort();
+  for (const name of names) {
     await Deno.chmod(`${compiled}/${name}`, name.endsWith(".exe") ? 0o755 : 0o644);
+    await Deno.utime(`${compiled}/${name}`, epoch, epoch);
   }
   const archive = `arpflush-${version}-windows-x64.zip`;
-  await makeZip(`${output}/${archive}`, { folder: compiled, epoch, level: levels[compression] });
+  const input = names.map((name) => `${nameOf(compiled)}/${name}\n`).join("");
+  const line = ["zip", "-q", "-X", "-9", `${output}/${archive}`, "-@"];
+  await run(line, { cwd: `${compiled}/..`, env, input });
   return [archive];
 }
+
+/** The last part of a path: of an archive, its only folder. */
+const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
 async function addTexts(folder: string, texts: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, text] of Object.entries(texts)) {
@@ -196,7 +208,8 @@ async function makeRelease(chosen: readonly Platform[], output: string): Promise
   } finally {
     await Deno.remove(`${output}/stage`, { recursive: true }).catch(() => {});
   }
-  await addTexts(output, { SHA256SUMS: await sumsOf(output, files) });
+  await writeSums(output, files);
+  await Deno.chmod(`${output}/SHA256SUMS`, 0o644);
   return [...files, "SHA256SUMS"];
 }
 

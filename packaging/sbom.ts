@@ -1,7 +1,7 @@
-/** The bill of materials: what a release holds and was made with, as SPDX 2.3 in JSON, and its licenses. */
+/** The bill of materials: what a release holds, as SPDX 2.3 in JSON, and its licenses. */
 import { programs, root, runDeno } from "./programs.ts";
 
-/** An npm package of deno.lock, with what a release says about it. */
+/** An npm package that a program's bundle holds, with what a release says about it. */
 interface NpmPackage {
   readonly name: string;
   readonly version: string;
@@ -11,23 +11,13 @@ interface NpmPackage {
   readonly licenseText: string;
   /** SHA-512 of the package as npm delivers it, in hexadecimal. */
   readonly sha512: string;
-  /** The programs whose bundles hold it; none for what only tests need. */
+  /** The programs whose bundles hold it. */
   readonly programs: readonly string[];
 }
 
 /** What `deno info --json FILE` prints, as far as it is needed here. */
 interface ModuleInformation {
   readonly modules: readonly { readonly npmPackage?: string }[];
-}
-
-/** What `deno info --json` prints without a file. */
-interface CacheInformation {
-  readonly npmCache: string;
-}
-
-/** What deno.lock holds, as far as it is needed here. */
-interface Lock {
-  readonly npm: Readonly<Record<string, { readonly integrity: string }>>;
 }
 
 /** The folder of a package in Deno's cache, which has one folder for each registry. */
@@ -39,28 +29,31 @@ async function folderOf(name: string, version: string, cache: string): Promise<s
   throw new Error(`Cannot find ${name} ${version} in "${cache}"`);
 }
 
-/** Every package of deno.lock, sorted by name. Fetches what isn't in Deno's cache yet. */
+/** Every package that the programs hold, sorted by name. Fetches what isn't in Deno's cache yet. */
 export async function npmPackages(): Promise<NpmPackage[]> {
   await runDeno("install", "--quiet", "--frozen");
-  const { npmCache }: CacheInformation = JSON.parse(await runDeno("info", "--json"));
-  const known: [program: string, information: ModuleInformation][] = [];
+  const { npmCache }: { readonly npmCache: string } = JSON.parse(await runDeno("info", "--json"));
+  const holders: Record<string, string[]> = {};
   for (const { name, entry } of programs) {
-    known.push([name, JSON.parse(await runDeno("info", "--json", entry))]);
+    const { modules }: ModuleInformation = JSON.parse(await runDeno("info", "--json", entry));
+    for (const id of new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []))) {
+      (holders[id] ??= []).push(name);
+    }
   }
-  const lock: Lock = JSON.parse(await Deno.readTextFile(`${root}/deno.lock`));
-  const packages = Object.entries(lock.npm).map(async ([id, { integrity }]) => {
-    const at = id.lastIndexOf("@");
-    const [name, version] = [id.slice(0, at), id.slice(at + 1)];
-    const folder = await folderOf(name, version, npmCache);
-    const holders = known.filter(([, { modules }]) => modules.some((it) => it.npmPackage === id));
-    return {
-      ...{ name, version, sha512: hexOf(integrity) },
-      license: await declaredLicense(folder),
-      licenseText: await licenseText(folder),
-      programs: holders.map(([program]) => program),
-    };
-  });
-  return (await Promise.all(packages)).sort((a, b) => a.name < b.name ? -1 : 1);
+  const { npm }: { readonly npm: Readonly<Record<string, { readonly integrity: string }>> } = JSON
+    .parse(await Deno.readTextFile(`${root}/deno.lock`));
+  return await Promise.all(
+    Object.keys(holders).sort().map(async (id) => {
+      const at = id.lastIndexOf("@");
+      const [name, version] = [id.slice(0, at), id.slice(at + 1)];
+      const folder = await folderOf(name, version, npmCache);
+      return {
+        ...{ name, version, sha512: hexOf(npm[id].integrity), programs: holders[id] },
+        license: await declaredLicense(folder),
+        licenseText: await licenseText(folder),
+      };
+    }),
+  );
 }
 
 function hexOf(integrity: string): string {
@@ -164,19 +157,14 @@ export function billOfMaterials({ version, commit, epoch, denoVersion, packages 
     relationships: [
       relationship("SPDXRef-DOCUMENT", "DESCRIBES", product),
       relationship(product, "CONTAINS", runtime),
-      ...packages.map((it) =>
-        it.programs.length > 0
-          ? relationship(product, "CONTAINS", idOf(it))
-          : relationship(idOf(it), "TEST_DEPENDENCY_OF", product)
-      ),
+      ...packages.map((it) => relationship(product, "CONTAINS", idOf(it))),
     ],
   };
 }
 
 /** NOTICES.txt: the licenses that have to go with every copy, ours first. */
 export function notices(license: string, { denoVersion, packages }: Materials): string {
-  const contained = packages.filter(({ programs }) => programs.length > 0);
-  const parts = contained.map((it) =>
+  const parts = packages.map((it) =>
     `${it.name} ${it.version}, in ${it.programs.join(" and ")}:\n\n${it.licenseText.trim()}\n`
   );
   const line = `${"-".repeat(78)}\n`;

@@ -196,14 +196,6 @@ export const metricsFolders: Readonly<Record<System, readonly string[]>> = {
 const systemOf = (os: typeof Deno.build.os): System => os === "windows" ? os : "linux";
 const anyOf = (system: System) => `a file NAME.prom in ${metricsFolders[system].join(", ")}`;
 
-/** What is allowed, to go behind "is not". */
-export function metricsPlaces(os: typeof Deno.build.os = Deno.build.os): string {
-  return `empty, or ${anyOf(systemOf(os))}`;
-}
-
-/** The same for pages about every system. */
-const metricsPlacesEverywhere = `empty, or ${anyOf("linux")}; on Windows ${anyOf("windows")}`;
-
 /** Whether a path is a file that collectors read and the program may write. */
 export function isMetricsPlace(path: string, os: typeof Deno.build.os = Deno.build.os): boolean {
   const windows = os === "windows";
@@ -287,8 +279,8 @@ const table = {
   }),
   RefreshSeconds: wholeNumber(1, 86_400, 30, "How often RefreshAddresses are resolved", "s"),
   MetricsFile: text("", (path) => path === "" || isMetricsPlace(path), {
-    allowed: metricsPlaces(),
-    documented: metricsPlacesEverywhere,
+    allowed: `empty, or ${anyOf(systemOf(Deno.build.os))}`,
+    documented: `empty, or ${anyOf("linux")}; on Windows ${anyOf("windows")}`,
     description: "File for the textfile collectors of Prometheus' exporters; empty: none",
   }),
   LogLevel: oneOf(["error", "warning", "info", "debug"], "info", "How much the log says"),

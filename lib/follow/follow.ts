@@ -4,7 +4,7 @@
  * is made anew, a key or a file that can't be read at the moment, a system log that is gone.
  */
 import { askedHosts } from "../ask/verdicts.ts";
-import { messageOf, RunError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { createSdNotify } from "../unix_datagram.ts";
 import type { HostMemory } from "../sender/asking.ts";
 import type { SendOptions } from "../sender/arguments.ts";
@@ -17,20 +17,18 @@ import { askedText, stateText } from "../sender/summary.ts";
 import { logToSystem } from "../sender/syslog.ts";
 import type { HostResult } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
-import { sleep, systemTime } from "../time.ts";
+import { systemTime } from "../time.ts";
 import { ownInterfaces } from "../wire/addresses.ts";
 import { Follower, type FollowerParts } from "./follower.ts";
 import { LastFailover } from "./last_failover.ts";
 import { HostLinks, type Link, type Links, linksOf, optionsOn } from "./links.ts";
-import { Fifo, FifoTakenError, NotifyLines, openFifo } from "./notify_fifo.ts";
+import { NotifyFifo } from "./notify_fifo.ts";
 import { openPresence } from "./presence.ts";
 
 type Log = FollowerParts["log"];
 
 /** How often the FIFO is compared with its path, and systemd told that this process lives. */
 const tickMs = 1_000;
-/** How often a FIFO that can't be opened is tried again. */
-const retryMs = 250;
 /** Exporters read the file every 15 s or so. */
 const heartbeatMs = 15_000;
 /**
@@ -52,15 +50,13 @@ const maxNamed = 3;
 export async function follow(path: string, options: SendOptions): Promise<number> {
   checkSecret(options);
   const log = createLog(options);
-  const ending = listenForEnd();
   let isUntold = false;
   const sdNotify = createSdNotify(Deno.env.get("NOTIFY_SOCKET"), (error) => {
     if (!isUntold) log("warning", `Cannot tell systemd: ${messageOf(error)}`);
     isUntold = true;
   });
-  const following = new Following(path, log, ending);
-  const isFirst = await following.open();
-  if (!isFirst) return 0;
+  const fifo = new NotifyFifo(path, (text) => log("warning", text), listenForEnd());
+  if (!await fifo.open()) return 0;
   const hostLinks = new HostLinks();
   const failover = new LastFailover(systemTime, options);
   const shared: Shared = { options, hostLinks, failover, log };
@@ -72,18 +68,18 @@ export async function follow(path: string, options: SendOptions): Promise<number
     probe: (links, signal) => probe(links, shared, signal),
     log,
   });
-  const presence = openPresenceOr(log, () => following.isInPlace, () => follower.note([]));
+  const presence = openPresenceOr(log, () => fifo.isInPlace, () => follower.note([]));
   await sdNotify("READY=1");
   log("info", `Following "${path}"`);
   void follower.begin();
   const memory = await openHostMemoryOr(log, options);
   const timer = setInterval(() => {
     void sdNotify("WATCHDOG=1");
-    following.look();
+    fifo.look();
     memory?.look();
   }, tickMs);
   const stopHeart = startHeart(options, log);
-  await following.read(follower);
+  await fifo.read((lines) => follower.note(lines));
   clearInterval(timer);
   await memory?.close();
   stopHeart();
@@ -224,71 +220,4 @@ async function probe(
       ([link, hosts]) => [link, listText(hosts.map(({ text }) => text), maxNamed)],
     ),
   );
-}
-
-/** The FIFO at a path, whichever it is at the time. */
-class Following {
-  readonly #path: string;
-  readonly #log: Log;
-  readonly #ending: AbortSignal;
-  readonly #lines = new NotifyLines();
-  #fifo: Fifo | null = null;
-
-  constructor(path: string, log: Log, ending: AbortSignal) {
-    this.#path = path;
-    this.#log = log;
-    this.#ending = ending;
-    ending.addEventListener("abort", () => this.#fifo?.close());
-  }
-
-  /** Whether what is read is what keepalived writes into. */
-  get isInPlace(): boolean {
-    return this.#fifo?.isInPlace() === true;
-  }
-
-  /** Lets go of a FIFO that its path no longer leads to. */
-  look() {
-    if (this.#fifo !== null && !this.#fifo.isInPlace()) this.#fifo.close();
-  }
-
-  /**
-   * Opens the FIFO as soon as there is one; false at the end. Rejects with a RunError if another process
-   * reads it, unless it has been read here before.
-   */
-  async open(isAgain = false): Promise<boolean> {
-    let said = "";
-    while (!this.#ending.aborted) {
-      try {
-        this.#fifo = openFifo(this.#path);
-        this.#lines.restart(this.#fifo.mark);
-        return true;
-      } catch (error) {
-        if (error instanceof Deno.errors.NotCapable) throw error;
-        const message = messageOf(error);
-        if (!isAgain && error instanceof FifoTakenError) throw new RunError(message, 1);
-        if (message !== said) this.#log("warning", `${message}; waiting for it`);
-        said = message;
-        await sleep(systemTime.after, retryMs, this.#ending);
-      }
-    }
-    return false;
-  }
-
-  /** Reads until the end, and hands on what keepalived says. */
-  async read(follower: Follower): Promise<void> {
-    const lines = this.#lines;
-    let unknownToSay = 1;
-    while (!this.#ending.aborted && this.#fifo !== null) {
-      // What is unknown is a bell, too: lines that a full pipe had no room for are lost.
-      follower.note(lines.add(await this.#fifo.read()));
-      if (lines.unknown >= unknownToSay) {
-        this.#log("warning", `${lines.unknown} unknown lines, the last: ${lines.lastUnknown}`);
-        unknownToSay = 10 * lines.unknown;
-      }
-      if (this.isInPlace || this.#ending.aborted) continue;
-      this.#fifo.close();
-      this.#log("warning", `"${this.#path}" was deleted or made anew: opening it again`);
-      if (await this.open(true)) follower.note([]);
-    }
-  }
 }

@@ -202,9 +202,9 @@ export class Follower {
     for (const { link, came, went } of changes) {
       const state = this.#stateOf(link.name);
       state.changedAt = this.#parts.time.monotonic();
+      const left = this.#endRunsAbout(link, went, state);
       for (const address of went) state.came.delete(address);
       for (const address of came) state.came.add(address);
-      const left = this.#endRunsAbout(link, went, state);
       if (came.length > 0) this.#want(link.name, about);
       else if (left !== null) {
         this.#want(link.name, left, { notBefore: state.changedAt + quietMs, isForRest: true });
@@ -218,8 +218,10 @@ export class Follower {
    * for are still there, which are to be asked about anew.
    */
   #endRunsAbout(link: Link, went: readonly string[], state: LinkState): string | null {
+    // A run that began before an address came may have made its plan after that.
     const isAsked = ({ link: { addresses }, ending }: RunningFlush) =>
-      !ending.signal.aborted && went.some((address) => addresses.has(address));
+      !ending.signal.aborted &&
+      went.some((address) => addresses.has(address) || state.came.has(address));
     const ended = [...state.running].filter(isAsked);
     const verb = went.length === 1 ? "has" : "have";
     const left = `${listText(went, maxNamed)} ${verb} left ${linkText(link.name)}`;

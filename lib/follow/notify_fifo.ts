@@ -4,13 +4,84 @@
  * other words, of any length, or no text at all. The FIFO is opened read and write, so that neither
  * opening waits for a writer nor reading ends with one.
  */
-import { systemReason } from "../errors.ts";
+import { messageOf, RunError, systemReason } from "../errors.ts";
+import { sleep, systemAfter } from "../time.ts";
 
+/** How often a FIFO that can't be opened is tried again. */
+const retryMs = 250;
 /** All that a pipe holds on Linux. */
 const bufferLength = 65_536;
 
+/** The FIFO at a path, whichever it is at the time. */
+export class NotifyFifo {
+  readonly #path: string;
+  readonly #warn: (text: string) => void;
+  readonly #ending: AbortSignal;
+  readonly #lines = new NotifyLines();
+  #fifo: OpenFifo | null = null;
+
+  /** One that is read until the signal is aborted. */
+  constructor(path: string, warn: (text: string) => void, ending: AbortSignal) {
+    this.#path = path;
+    this.#warn = warn;
+    this.#ending = ending;
+    ending.addEventListener("abort", () => this.#fifo?.close());
+  }
+
+  /** Whether what is read is what keepalived writes into. */
+  get isInPlace(): boolean {
+    return this.#fifo?.isInPlace() === true;
+  }
+
+  /** Lets go of a FIFO that its path no longer leads to. */
+  look() {
+    if (this.#fifo !== null && !this.#fifo.isInPlace()) this.#fifo.close();
+  }
+
+  /**
+   * Opens the FIFO as soon as there is one; false at the end. Rejects with a RunError if another process
+   * reads it, unless it has been read here before.
+   */
+  async open(): Promise<boolean> {
+    let said = "";
+    while (!this.#ending.aborted) {
+      try {
+        this.#fifo = openFifo(this.#path);
+        this.#lines.restart(this.#fifo.mark);
+        return true;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotCapable) throw error;
+        if (error instanceof RunError && this.#fifo === null) throw error;
+        const message = messageOf(error);
+        if (message !== said) this.#warn(`${message}; waiting for it`);
+        said = message;
+        await sleep(systemAfter, retryMs, this.#ending);
+      }
+    }
+    return false;
+  }
+
+  /** Reads until the end, and hands on lines; none: something may have changed all the same. */
+  async read(note: (lines: readonly NotifyLine[]) => void): Promise<void> {
+    const lines = this.#lines;
+    let unknownToSay = 1;
+    while (!this.#ending.aborted && this.#fifo !== null) {
+      // What is unknown is a bell, too: lines that a full pipe had no room for are lost.
+      note(lines.add(await this.#fifo.read()));
+      if (lines.unknown >= unknownToSay) {
+        this.#warn(`${lines.unknown} unknown lines, the last: ${lines.lastUnknown}`);
+        unknownToSay = 10 * lines.unknown;
+      }
+      if (this.isInPlace || this.#ending.aborted) continue;
+      this.#fifo.close();
+      this.#warn(`"${this.#path}" was deleted or made anew: opening it again`);
+      if (await this.open()) note([]);
+    }
+  }
+}
+
 /** An open FIFO, of which this process is the only reader that asks. */
-export class Fifo {
+class OpenFifo {
   /** The line of this process's own that ends what was written before: lines of a time that is over. */
   readonly mark = `ARPFLUSH ${crypto.randomUUID()}`;
   readonly #path: string;
@@ -64,14 +135,11 @@ export class Fifo {
   }
 }
 
-/** Another process reads the FIFO: lines would go to either. */
-export class FifoTakenError extends Error {}
-
 /**
  * Opens a FIFO. Throws an Error whose message is one whole line if there is none or something else,
- * and a `FifoTakenError` if another process has opened it so.
+ * and a RunError if another process has opened it so: lines would go to either.
  */
-export function openFifo(path: string): Fifo {
+function openFifo(path: string): OpenFifo {
   const cannot = (reason: string) => `Cannot follow "${path}": ${reason}`;
   const files: Deno.FsFile[] = [];
   try {
@@ -81,14 +149,14 @@ export function openFifo(path: string): Fifo {
     const [reader, waker] = files;
     if (waker.statSync().isFifo !== true) throw new Error("it is not a FIFO");
     if (!waker.tryLockSync(true)) {
-      throw new FifoTakenError("another process reads it, and each line goes to one of the two");
+      const reason = "another process reads it, and each line goes to one of the two";
+      throw new RunError(cannot(reason), 1);
     }
-    return new Fifo(path, reader, waker);
+    return new OpenFifo(path, reader, waker);
   } catch (error) {
     for (const file of files) file.close();
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    const message = cannot(systemReason(error));
-    throw error instanceof FifoTakenError ? new FifoTakenError(message) : new Error(message);
+    if (error instanceof Deno.errors.NotCapable || error instanceof RunError) throw error;
+    throw new Error(cannot(systemReason(error)));
   }
 }
 

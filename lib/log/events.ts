@@ -287,8 +287,3 @@ export type EventValues = Readonly<Record<string, string | number>>;
 
 /** Says that something happened. Never throws: a log that fails must not stop the service. */
 export type Report = (event: EventName, values?: EventValues) => void;
-
-/** Whether a record's property names an event. */
-export function isEventName(name: unknown): name is EventName {
-  return typeof name === "string" && Object.hasOwn(events, name);
-}

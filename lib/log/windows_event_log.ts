@@ -7,7 +7,7 @@ import {
   type EventSource,
   openEventSource,
 } from "../win32/advapi32.ts";
-import { events, isEventName } from "./events.ts";
+import { type EventName, events } from "./events.ts";
 
 /** The source's name; install.ps1 registers it. */
 const eventSourceName = "ArpFlush";
@@ -19,6 +19,11 @@ const types = {
 } as const;
 
 const formatMessage = getTextFormatter({ value: "bare", format: ({ message }) => message });
+
+/** Whether a record's property names an event. */
+function isEventName(name: unknown): name is EventName {
+  return typeof name === "string" && Object.hasOwn(events, name);
+}
 
 /**
  * A text for ReportEventW, whose strings can't hold a `%` before a digit: what shows the event takes

@@ -230,13 +230,17 @@ async function removeEntries(
       return [lines([...deletions, ...end])];
     });
     for (const entry of chosen) all.set(placeText(entry), entry);
-    const isWhole = printed.length > 1;
     // With the line of the end there, complaints are the end's own, not of entries that were gone.
-    gone += isWhole ? 0 : tolerated;
-    if (!isWhole && tolerated > 0) continue;
-    for (const { address, interfaceName } of chosen.filter((one) => !isForBatch(one))) {
+    if (printed.length === 1 && tolerated > 0) {
+      gone += tolerated;
+      continue;
+    }
+    const others = chosen.filter((one) => !isForBatch(one));
+    for (const { address, interfaceName } of others) {
       await runIp(ip, ["neigh", "del", formatAddress(address), "dev", interfaceName], mayBeGone);
     }
+    // The line of the end was printed before they were deleted.
+    if (others.length > 0) continue;
     return {
       removed: all.size - gone,
       forgotten: forgottenOf([...all.values()]),
@@ -297,13 +301,12 @@ async function resolveAnew(
   };
   if (places().size > 0) await forget();
   let askedAt = start, readAt = start;
-  let asks = 0;
+  let asks = 1;
   for (let wait = firstWaitMs;; wait = Math.min(2 * wait, maxWaitMs)) {
     const missing = [...places().values()].filter((one) => entryAt(neighbors, one) === undefined);
     if (missing.length > 0) {
       neighbors = await solicit(ip, missing, isWanted);
       askedAt = time.monotonic();
-      asks++;
     }
     for (const index of waiting.filter((index) => !placesOf[index]?.some(unsettled))) {
       settle(index, neighbors);
@@ -322,8 +325,10 @@ async function resolveAnew(
     await sleep(time.after, Math.min(wait, end - time.monotonic()));
     readAt = time.monotonic();
     const isTime = asks < maxAsks && readAt - askedAt >= answerMs && readAt < start + resolveMs;
-    if (isTime) await forget();
-    else neighbors = await readTable(ip, showAll, isWanted);
+    if (isTime) {
+      asks++;
+      await forget();
+    } else neighbors = await readTable(ip, showAll, isWanted);
   }
   for (const index of waiting) settle(index, neighbors);
   return found;
@@ -334,7 +339,8 @@ async function resolveAnew(
  * returns the table without waiting for answers. The commands are "add", because "replace … use"
  * turns a permanent entry into an incomplete one, and "nud none", because `ip` asks for a permanent
  * entry otherwise, which the kernel never collects. Traffic may have made an entry meanwhile: `ip`
- * ends there, in spite of -force, and is run anew for what is still missing.
+ * ends there, in spite of -force, and what is still missing is for the caller to ask for when it looks
+ * next.
  */
 async function solicit(
   ip: IpCommand,
@@ -345,18 +351,13 @@ async function solicit(
     const where = [formatAddress(address), "dev", interfaceName];
     await runIp(ip, ["neigh", "add", ...where, "nud", "none", "use"], [EEXIST]);
   }
-  for (let missing = places.filter(isForBatch);;) {
-    const commands = missing.map((place) => `neigh add ${placeText(place)} nud none use`);
-    const { lines: printed, tolerated } = await runBatch(ip, [...commands, showAll], [EEXIST]);
-    if (printed.length > 0 || tolerated === 0) {
-      return parseNeighbors(onlyLine(printed), isWanted);
-    }
-    const neighbors = await readTable(ip, showAll, isWanted);
-    const left = missing.filter((place) => entryAt(neighbors, place) === undefined);
-    // What is there and gone again the caller asks for when it looks next.
-    if (left.length === 0 || left.length === missing.length) return neighbors;
-    missing = left;
-  }
+  const commands = places.filter(isForBatch).map((place) =>
+    `neigh add ${placeText(place)} nud none use`
+  );
+  const { lines: printed } = await runBatch(ip, [...commands, showAll], [EEXIST]);
+  return printed.length === 0
+    ? await readTable(ip, showAll, isWanted)
+    : parseNeighbors(onlyLine(printed), isWanted);
 }
 
 /** Whether waiting can't change the answer: there is one, or the kernel has given up. */

@@ -38,8 +38,6 @@ interface WindowsNeighborCacheOptions {
   readonly ip?: IpHelper;
   /** Makes Windows ask for addresses on links. @default UDP datagrams to them */
   readonly openDatagrams?: () => Datagrams;
-  /** How long `resolve` waits for answers. @default 1000 */
-  readonly resolveMs?: number;
   /** @default the process's own */
   readonly time?: Time;
 }
@@ -51,9 +49,8 @@ interface WindowsNeighborCacheOptions {
 export function openWindowsNeighborCache(
   options: WindowsNeighborCacheOptions = {},
 ): NeighborCache {
-  const { ip = open(), openDatagrams = openUdpDatagrams, resolveMs = 1000, time = systemTime } =
-    options;
-  const resolver = new Resolver({ ip, openDatagrams, resolveMs, time });
+  const { ip = open(), openDatagrams = openUdpDatagrams, time = systemTime } = options;
+  const resolver = new Resolver({ ip, openDatagrams, time });
   const flush = ip.hasFlushIpNetTable2 ? "FlushIpNetTable2" : "FlushIpNetTable";
   return {
     description: `iphlpapi.dll (${flush})`,

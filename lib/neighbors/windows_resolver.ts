@@ -61,7 +61,6 @@ export function openUdpDatagrams(): Datagrams {
 interface ResolverParts {
   readonly ip: IpHelper;
   readonly openDatagrams: () => Datagrams;
-  readonly resolveMs: number;
   readonly time: Time;
 }
 
@@ -75,12 +74,16 @@ interface Question {
   readonly start: number;
   /** When it is to be asked for anew, ms from its start. */
   askAgain: number[];
+  /** Both end the waiting. */
   readonly settle: (found: FoundNeighbor) => void;
   readonly fail: (error: unknown) => void;
 }
 
 const notConcerned = foundWithout("not concerned");
 
+/** How long an address is waited for. */
+const resolveMs = 1000;
+/** Between two readings of the table: 10 ms, then twice as long each time up to 160 ms. */
 const firstWaitMs = 10;
 const maxWaitMs = 160;
 /** When what nobody has answered is asked for anew: Windows itself would wait a second. */
@@ -127,42 +130,43 @@ export class Resolver {
       for (const older of this.#waiting) {
         if (older.key === key) older.askAgain = older.askAgain.filter((ms) => ms === 0);
       }
-      return new Promise<FoundNeighbor>((resolve, reject) => {
-        const settle = (neighbor: FoundNeighbor) => {
+      const { promise, resolve, reject } = Promise.withResolvers<FoundNeighbor>();
+      const question: Question = {
+        key,
+        link,
+        row,
+        start,
+        askAgain: [0, ...askAgainAfterMs],
+        settle: (neighbor) => {
+          this.#waiting.delete(question);
           settled(index, neighbor);
           resolve(neighbor);
-        };
-        const askAgain = [0, ...askAgainAfterMs];
-        this.#waiting.add({ key, link, row, start, askAgain, settle, fail: reject });
-      });
+        },
+        fail: (error) => {
+          this.#waiting.delete(question);
+          reject(error);
+        },
+      };
+      this.#waiting.add(question);
+      return promise;
     });
     this.#waitMs = firstWaitMs;
     if (this.#waiting.size > 0) this.#lookAndAsk();
     return await Promise.all(found);
   }
 
-  #settle(question: Question, found: FoundNeighbor): void {
-    this.#waiting.delete(question);
-    question.settle(found);
-  }
-
-  #fail(question: Question, error: unknown): void {
-    this.#waiting.delete(question);
-    question.fail(error);
-  }
-
   #lookAndAsk(): void {
     try {
       this.#toAsk = this.#look();
     } catch (error) {
-      for (const question of [...this.#waiting]) this.#fail(question, error);
+      for (const { fail } of [...this.#waiting]) fail(error);
     }
     this.#askOn();
   }
 
   /** Settles what is answered or has waited long enough; gives what is to be asked for. */
   #look(): Question[] {
-    const { ip, time, resolveMs } = this.#parts;
+    const { ip, time } = this.#parts;
     const rows = readRows(ip);
     return [...this.#waiting].filter((question) => {
       const { key, start, askAgain } = question;
@@ -171,20 +175,20 @@ export class Resolver {
       const isOld = askAgain[0] === 0;
       const isAnswer = report.state === "permanent" || (!isOld && report.state !== "no neighbor");
       if (!isAnswer && waited < resolveMs) return waited >= askAgain[0] || !rows.has(key);
-      this.#settle(question, report);
+      question.settle(report);
       return false;
     });
   }
 
   /** Asks for what is to be asked for, some at a time, and looks again until nobody waits. */
   #askOn(): void {
-    const { resolveMs, time } = this.#parts;
+    const { time } = this.#parts;
     for (const question of this.#toAsk.splice(0, maxAskedAtOnce)) {
       if (!this.#waiting.has(question)) continue;
       try {
         this.#ask(question);
       } catch (error) {
-        this.#fail(question, error);
+        question.fail(error);
       }
     }
     this.#cancelTimer();
@@ -209,9 +213,9 @@ export class Resolver {
       askAgain.shift();
       const code = ip.deleteIpNetEntry2(row);
       // The interface is gone.
-      if (code === win32.fileNotFound) return this.#settle(question, notConcerned);
+      if (code === win32.fileNotFound) return question.settle(notConcerned);
       if (!isDone(code)) {
-        return this.#fail(question, callError(`DeleteIpNetEntry2(${describeRow(row)})`, code));
+        return question.fail(callError(`DeleteIpNetEntry2(${describeRow(row)})`, code));
       }
     }
     this.#datagrams ??= openDatagrams();
@@ -219,7 +223,7 @@ export class Resolver {
     this.#datagrams.send(row.address, link).catch((error) => {
       if (!(error instanceof Deno.errors.PermissionDenied)) return;
       const text = `Cannot send to ${formatAddress(row.address)}: ${systemReason(error)}`;
-      this.#fail(question, new NeighborCacheError(text, win32.accessDenied));
+      question.fail(new NeighborCacheError(text, win32.accessDenied));
     });
   }
 }

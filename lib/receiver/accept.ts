@@ -15,14 +15,13 @@ import {
   requestFilterOf,
   requestHeaderFault,
   requestIdOf,
-  requestKeyIdOf,
+  requestKeyIdOffset,
   requestMessage,
   requestSignatureOf,
 } from "../wire/request.ts";
 import {
   AckSources,
-  type Challenges,
-  createChallenges,
+  Challenges,
   ReplayWindows,
   type SeenRequest,
   type StaleReason,
@@ -83,7 +82,7 @@ export function createAcceptanceState(
 ): AcceptanceState {
   return {
     windows: new ReplayWindows(startedAt),
-    challenges: createChallenges(createMac(challengeSecret)),
+    challenges: new Challenges(createMac(challengeSecret)),
     isLegacyCopy: createLegacyCopies(),
   };
 }
@@ -145,7 +144,7 @@ export function accept(
     if (!rules.isLegacy?.(bytes)) return refusal(fault);
     return { kind: state.isLegacyCopy(source, clock.monotonic()) ? "legacy copy" : "legacy" };
   }
-  const key = rules.routerKeys.find(requestKeyIdOf(bytes));
+  const key = rules.routerKeys.find(bytes, requestKeyIdOffset);
   if (key === undefined) return refusal("key");
   if (!hasRightFilter(bytes, key)) return refusal("filter");
 

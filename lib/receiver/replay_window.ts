@@ -232,33 +232,34 @@ const slotMs = 30_000;
  * fresh by the host's own clock: no signature ever covers a time that another machine named. Times
  * are monotonic, in ms.
  */
-export interface Challenges {
+export class Challenges {
+  readonly #mac: Mac;
+  readonly #slotBytes = new Uint8Array(8);
+  readonly #slotView = new DataView(this.#slotBytes.buffer);
+
+  /** By a MAC of 32 random bytes that nobody else has and that live as long as the service. */
+  constructor(mac: Mac) {
+    this.#mac = mac;
+  }
+
   /** The present challenge for a router's key: 8 bytes, never all zero. */
-  present(keyId: Uint8Array, now: number): Uint8Array;
+  present(keyId: Uint8Array, now: number): Uint8Array {
+    return this.#ofSlot(keyId, Math.floor(now / slotMs));
+  }
+
   /** Whether bytes are the present challenge or the last one. Takes constant time. */
-  isRight(challenge: Uint8Array, keyId: Uint8Array, now: number): boolean;
-}
+  isRight(challenge: Uint8Array, keyId: Uint8Array, now: number): boolean {
+    const slot = Math.floor(now / slotMs);
+    const isPresent = equalConstantTime(challenge, this.#ofSlot(keyId, slot));
+    const isLast = equalConstantTime(challenge, this.#ofSlot(keyId, slot - 1));
+    return isPresent || isLast;
+  }
 
-/** Challenges by a MAC of 32 random bytes that nobody else has and that live as long as the service. */
-export function createChallenges(mac: Mac): Challenges {
-  const slotBytes = new Uint8Array(8);
-  const slotView = new DataView(slotBytes.buffer);
-
-  function ofSlot(keyId: Uint8Array, slot: number): Uint8Array {
-    slotView.setBigUint64(0, BigInt(slot));
-    const challenge = mac(keyId, slotBytes).slice(0, challengeLength);
+  #ofSlot(keyId: Uint8Array, slot: number): Uint8Array {
+    this.#slotView.setBigUint64(0, BigInt(slot));
+    const challenge = this.#mac(keyId, this.#slotBytes).slice(0, challengeLength);
     // Zero means that a request answers no challenge.
     if (!challenge.some(Boolean)) challenge[challengeLength - 1] = 1;
     return challenge;
   }
-
-  return {
-    present: (keyId, now) => ofSlot(keyId, Math.floor(now / slotMs)),
-    isRight(challenge, keyId, now) {
-      const slot = Math.floor(now / slotMs);
-      const isPresent = equalConstantTime(challenge, ofSlot(keyId, slot));
-      const isLast = slot > 0 && equalConstantTime(challenge, ofSlot(keyId, slot - 1));
-      return isPresent || isLast;
-    },
-  };
 }

@@ -7,6 +7,7 @@ import {
   parseAddress,
   parseOwnAddress,
   prefixContains,
+  withoutZone,
 } from "../wire/addresses.ts";
 
 /** An address of the host, as `Deno.networkInterfaces` tells it. */
@@ -113,7 +114,7 @@ let latest: { readonly hostname: string; readonly source: AddressPrefix | null }
 /** The address a datagram came from: unmapped (dual-stack sockets), its zone left out. */
 export function parseSource(hostname: string): AddressPrefix | null {
   if (latest?.hostname !== hostname) {
-    latest = { hostname, source: parseAddress(hostname.replace(/%.*$/, "")) };
+    latest = { hostname, source: parseAddress(withoutZone(hostname)) };
   }
   return latest.source;
 }

@@ -6,7 +6,7 @@ import { type AddressPrefix, parsePrefix } from "../wire/addresses.ts";
 import { defaultPort } from "../wire/datagram.ts";
 import type { Action } from "../wire/request.ts";
 import { defaultSourcePorts, type PortRange } from "./datagram_port.ts";
-import { parseHost, type Target, uniquePrefixes } from "./targets.ts";
+import { parseHost, type TargetOptions, uniquePrefixes } from "./targets.ts";
 
 /** All options; the help names each. */
 export const senderOptions = {
@@ -54,11 +54,7 @@ type Secret =
   | { readonly kind: "password file"; readonly path: string };
 
 /** Options of a run that sends. */
-export interface SendOptions {
-  readonly all: boolean;
-  /** Names that narrow `all`; empty: every interface. */
-  readonly interfaceNames: readonly string[];
-  readonly hosts: readonly Target[];
+export interface SendOptions extends TargetOptions {
   readonly port: number;
   /** Own ports, of which the first free one is taken. */
   readonly sourcePorts: PortRange;
@@ -128,25 +124,17 @@ export type Platform = "windows" | "unix";
 /** The system that this is. */
 export const platform: Platform = Deno.build.os === "windows" ? "windows" : "unix";
 
-const keyFiles: Readonly<Record<Platform, string>> = {
-  unix: "/etc/arpflush/key",
-  windows: "C:\\ProgramData\\ArpFlush\\key",
+/** Where a router's files are unless the command line names others. */
+export const defaultFiles: Readonly<Record<Platform, Record<"key" | "history", string>>> = {
+  unix: {
+    key: "/etc/arpflush/key",
+    history: "/var/lib/arpflush-router/history.jsonl",
+  },
+  windows: {
+    key: "C:\\ProgramData\\ArpFlush\\key",
+    history: "C:\\ProgramData\\ArpFlush\\history.jsonl",
+  },
 };
-
-/** Where a router's key file is unless `--key-file` names another. */
-export function keyFileOn(platform: Platform): string {
-  return keyFiles[platform];
-}
-
-const historyFiles: Readonly<Record<Platform, string>> = {
-  unix: "/var/lib/arpflush-router/history.jsonl",
-  windows: "C:\\ProgramData\\ArpFlush\\history.jsonl",
-};
-
-/** What `arpflush history` reads unless it names a file. */
-function historyFileOn(platform: Platform): string {
-  return historyFiles[platform];
-}
 
 /**
  * What a command line (without the program's name) asks for. Throws a UsageError of one line that
@@ -157,11 +145,11 @@ export function parseArguments(args: readonly string[]): Command {
   const end = args.indexOf("--");
   const notifies = (end < 0 ? args : args.slice(0, end)).includes("--notify");
   if (!notifies) return parseCommand(args);
-  const { args: own, notify: { type, name, state } } = splitNotifyArguments(args);
+  const { own, instance, state } = splitNotifyArguments(args);
   const command = parseCommand(own);
   if (command.kind !== "send" || state === "MASTER") return command;
   const { verbose } = command.options;
-  return { kind: "nothing", line: `${type} ${name} is ${state}: nothing to do`, verbose };
+  return { kind: "nothing", line: `${instance} is ${state}: nothing to do`, verbose };
 }
 
 const historyOptions = {
@@ -173,7 +161,7 @@ const historyOptions = {
 function parseHistoryCommand(args: readonly string[]): Command {
   const given = parseCommandLine(args, historyOptions);
   if (given.has("help")) return { kind: "help" };
-  const [path = historyFileOn(platform), another] = given.operands;
+  const [path = defaultFiles[platform].history, another] = given.operands;
   if (another !== undefined) throw new UsageError(`Unknown argument "${another}"`);
   if (path === "") throw new UsageError("The file of history must not be empty");
   return { kind: "history", path, json: given.has("json") };
@@ -265,7 +253,7 @@ function parseSecret(given: Given): Secret {
 }
 
 function keyFileIn(given: Given): string {
-  return nonEmpty(given, "key-file") ?? keyFileOn(platform);
+  return nonEmpty(given, "key-file") ?? defaultFiles[platform].key;
 }
 
 const needAcks = ["address", "only", "probe", "expect", "wait", "spread"] as const;
@@ -366,14 +354,12 @@ function parseTime(
   );
 }
 
-/**
- * What keepalived's general `notify` appends to the command it runs: TYPE NAME STATE PRIORITY (older
- * versions leave PRIORITY out). The name may look like an option, so these words are cut off before
- * options are read.
- */
+/** What keepalived's general `notify` is called for. */
 interface NotifyArguments {
-  readonly type: "INSTANCE" | "GROUP";
-  readonly name: string;
+  /** What the administrator wrote. */
+  readonly own: readonly string[];
+  /** `INSTANCE NAME` or `GROUP NAME`. */
+  readonly instance: string;
   /** MASTER, BACKUP, FAULT, STOP, DELETED, MASTER_RX_LOWER_PRI, … */
   readonly state: string;
 }
@@ -383,31 +369,22 @@ function unquote(word: string): string {
   return /^(["']).*\1$/s.test(word) && word.length > 1 ? word.slice(1, -1) : word;
 }
 
-function typeOf(word: string | undefined): NotifyArguments["type"] | null {
-  const text = word === undefined ? "" : unquote(word);
-  return text === "INSTANCE" || text === "GROUP" ? text : null;
-}
-
 /**
  * Splits a command line that has `--notify` into what the administrator wrote and what keepalived
- * appended. A name that a shell took apart at its spaces is put together again. Throws a UsageError
- * when no such words end it.
+ * appended: TYPE NAME STATE PRIORITY (older versions leave PRIORITY out). The name may look like an
+ * option, so these words are cut off before options are read; one that a shell took apart at its spaces
+ * is put together again. Throws a UsageError when no such words end the line.
  */
-function splitNotifyArguments(
-  args: readonly string[],
-): { readonly args: readonly string[]; readonly notify: NotifyArguments } {
+function splitNotifyArguments(args: readonly string[]): NotifyArguments {
   const hasPriority = /^["']?\d{1,3}["']?$/.test(args.at(-1) ?? "");
   const stateAt = args.length - (hasPriority ? 2 : 1);
   const earliest = args.indexOf("--notify") + 1;
   // The usual place first: a name may itself be called INSTANCE or GROUP.
   for (let at = stateAt - 2; at >= earliest; at--) {
-    const type = typeOf(args[at]);
-    if (type === null) continue;
+    const type = unquote(args[at]);
+    if (type !== "INSTANCE" && type !== "GROUP") continue;
     const name = unquote(args.slice(at + 1, stateAt).join(" "));
-    return {
-      args: args.slice(0, at),
-      notify: { type, name, state: unquote(args[stateAt]) },
-    };
+    return { own: args.slice(0, at), instance: `${type} ${name}`, state: unquote(args[stateAt]) };
   }
   throw new UsageError(
     "Option --notify needs keepalived's TYPE NAME STATE PRIORITY at the end of the command line",

@@ -38,11 +38,8 @@ const maxNamed = 3;
 
 /** What the asking of a run needs of it. */
 interface Asking {
-  readonly options:
-    & Pick<SendOptions, "all" | "interfaceNames" | "hosts" | "addresses" | "action">
-    & {
-      readonly ask: NonNullable<SendOptions["ask"]>;
-    };
+  readonly options: SendOptions;
+  readonly how: NonNullable<SendOptions["ask"]>;
   readonly expected: ExpectedHosts;
   readonly interfaces: () => readonly OwnInterface[];
   readonly time: Time;
@@ -53,7 +50,7 @@ interface Asking {
 
 /** Asks until each host has a verdict, or the signal is aborted. Never rejects. */
 export async function askHosts(asking: Asking, signal: AbortSignal): Promise<AskReport> {
-  const { options, interfaces, time, isTold, watch } = asking;
+  const { options, how: { pace, sweep }, interfaces, time, isTold, watch } = asking;
   const now = interfaces();
   const probeOnly = options.action === "probe";
   const { addresses, remarks } = addressesInQuestion(options, now);
@@ -67,9 +64,8 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
     neighbors: learned.neighbors,
     everyone: options.all,
     // A drill finds out about hosts that are known, and asks around only if it is told to.
-    sweep: options.ask.sweep ? "large" : probeOnly ? "none" : "small",
+    sweep: sweep ? "large" : probeOnly ? "none" : "small",
   });
-  const { pace } = options.ask;
   const before = [...remarks, ...learned.remarks, ...named.remarks, ...unasked];
   let report: AskReport;
   if (libc === null || lack !== null) {

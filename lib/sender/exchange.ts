@@ -49,15 +49,17 @@ export interface PlannedRequest {
   readonly links: readonly number[];
 }
 
+/** Requests, and what signs them. */
+interface SignedContent {
+  readonly kind: "signed";
+  readonly key: RouterKey;
+  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  readonly requests: readonly PlannedRequest[];
+}
+
 /** What the datagrams of a run are made of. */
 type Content =
-  | {
-    readonly kind: "signed";
-    readonly key: RouterKey;
-    /** The router's signature. */
-    sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
-    readonly requests: readonly PlannedRequest[];
-  }
+  | SignedContent
   /** The datagram of 2009, which nobody acknowledges. */
   | { readonly kind: "password"; readonly password: string; readonly targets: readonly Target[] }
   /** No datagram: hosts are asked by ARP and Neighbor Discovery alone. */
@@ -105,9 +107,9 @@ export interface ExchangeRecord {
   copies: number;
   readonly targets: readonly TargetOutcome[];
   readonly hosts: Hosts;
-  readonly uncounted: ReadonlyMap<Uncounted, number>;
+  readonly uncounted: Map<Uncounted, number>;
   /** Right acks from addresses that the run was not sent to, by address; 64 of them. */
-  readonly elsewhere: ReadonlyMap<string, number>;
+  readonly elsewhere: Map<string, number>;
   /** Acks that were still to be verified when the run ended. */
   unverified: number;
   /** Addresses that names on the command line were found at. */
@@ -156,6 +158,7 @@ const lookIntervalMs = 20;
 /** A request or a repair as it went out. */
 interface Sent {
   readonly planned: PlannedRequest;
+  readonly content: SignedContent;
   readonly asked: AskedRequest;
   readonly sent: SentRequest;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -192,7 +195,7 @@ export async function exchange(
   const copies = content.kind === "password"
     ? [copiesOf(new TextEncoder().encode(content.password), content.targets)]
     : signed.map((sent) => sent.copies = copiesOf(sent.bytes, sent.planned.targets));
-  const record: WritableRecord = {
+  const record: ExchangeRecord = {
     created,
     requests,
     copies: 0,
@@ -236,8 +239,9 @@ async function signRequest(
   planned: PlannedRequest,
   created: number,
   repaired: { readonly asked: AskedRequest; readonly challenge: Uint8Array } | null,
-  { key, sign }: Content & { readonly kind: "signed" },
+  content: SignedContent,
 ): Promise<Sent> {
+  const { key, sign } = content;
   const { fields, links } = planned;
   const id = crypto.getRandomValues(new Uint8Array(idLength));
   const challenge = repaired?.challenge ?? new Uint8Array(challengeLength);
@@ -249,6 +253,7 @@ async function signRequest(
   const { action, addresses, report, acknowledge } = fields;
   return {
     planned,
+    content,
     asked: repaired?.asked ?? { id: id.toHex(), action, addresses, report, links },
     sent: {
       key,
@@ -264,12 +269,6 @@ async function signRequest(
   };
 }
 
-/** The record as the exchange writes it. */
-type WritableRecord = ExchangeRecord & {
-  readonly uncounted: Map<Uncounted, number>;
-  readonly elsewhere: Map<string, number>;
-};
-
 /** The part of a run that lasts: what comes in, what goes out besides the copies, and the end. */
 class Run {
   readonly #byId: Map<string, Sent>;
@@ -284,7 +283,7 @@ class Run {
   constructor(
     readonly plan: ExchangePlan,
     readonly signed: readonly Sent[],
-    readonly record: WritableRecord,
+    readonly record: ExchangeRecord,
     readonly time: Time,
     readonly verify: Verify,
     readonly watch: Watch,
@@ -384,14 +383,16 @@ class Run {
   }
 
   /** The bytes of a follow-up: the request as it went out, or its repair. */
-  async #bytesOf({ host, request, challenge }: FollowUp, index: number): Promise<Uint8Array> {
-    const { content } = this.plan;
-    if (challenge === null || content.kind !== "signed") return this.signed[index].bytes;
+  async #bytesOf(
+    { host, request, challenge }: FollowUp,
+    { bytes, planned, content }: Sent,
+  ): Promise<Uint8Array> {
+    if (challenge === null) return bytes;
     const id = `${host.key} ${host.instance} ${request.id}`;
     let repair = this.#repairs.get(id);
     if (repair === undefined) {
       const repaired = { asked: request, challenge };
-      repair = signRequest(this.signed[index].planned, this.time.wall(), repaired, content);
+      repair = signRequest(planned, this.time.wall(), repaired, content);
       this.#repairs.set(id, repair);
     }
     const sent = await repair;
@@ -404,10 +405,10 @@ class Run {
     while (!this.#ended) {
       await this.#bell.until(this.#followUps.nextAt());
       for (const followUp of this.#ended ? [] : this.#followUps.takeDue(time.monotonic())) {
-        const index = record.requests.indexOf(followUp.request);
-        const bytes = await this.#bytesOf(followUp, index);
+        const sent = this.signed[record.requests.indexOf(followUp.request)];
+        const bytes = await this.#bytesOf(followUp, sent);
         if (this.#ended) return;
-        for (const target of sourceTargets(followUp.address, this.signed[index].planned.targets)) {
+        for (const target of sourceTargets(followUp.address, sent.planned.targets)) {
           await sendOne(bytes, { target, sent: 0, error: null }, plan.udpPort, port);
         }
         this.#tell({ kind: "follow-up", followUp });
@@ -449,23 +450,21 @@ class Run {
 
 /** A sleep that others can end. */
 class Bell {
-  #rung = Promise.withResolvers<void>();
   #controller = new AbortController();
 
   constructor(readonly time: Time) {}
 
   ring() {
-    this.#rung.resolve();
     this.#controller.abort();
-    this.#rung = Promise.withResolvers();
     this.#controller = new AbortController();
   }
 
   /** Waits for a moment of the monotonic clock, or until the bell rings; Infinity: for the bell. */
   async until(at: number) {
+    const { signal } = this.#controller;
     // A process's first timer keeps it busy for 10 ms: none is set as long as nothing is due.
-    if (at === Infinity) await this.#rung.promise;
-    else await sleep(this.time.after, at - this.time.monotonic(), this.#controller.signal);
+    if (at < Infinity) return await sleep(this.time.after, at - this.time.monotonic(), signal);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
   }
 }
 

@@ -2,7 +2,7 @@
 import { versionText } from "../version.ts";
 import { createSigner } from "../wire/ed25519_web.ts";
 import { formatKey, formatSecretKeyFile, keyLength } from "../wire/keys.ts";
-import { type Command, keyFileOn, type Platform, platform } from "./arguments.ts";
+import { type Command, defaultFiles, type Platform, platform } from "./arguments.ts";
 import { say, write } from "./output.ts";
 import { readSeed } from "./preparation.ts";
 
@@ -29,7 +29,7 @@ Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
       --sweep            of --ask: each address of networks up to a /22
       --pins             with --probe: a line for --expect for each host
       --expect N|FILE    who must answer; FILE: names, addresses, key a line
-  -k, --key-file FILE    default ${keyFileOn("unix")}
+  -k, --key-file FILE    default ${defaultFiles.unix.key}
   -p, --port N           of the services, default 27735
       --source-port N-N  own, the first free one: default 27736-27799
   -c, --count N          copies of the datagram, default 5
@@ -62,7 +62,7 @@ const routersOnly = /^ {6}--(?:notify|syslog|follow|unless-following) .*\n(?: {2
 /** The help on Windows. */
 const windowsUsage: string = usage
   .replace("Usage: arpflush ", "Usage: arpflush.exe ")
-  .replace(keyFileOn("unix"), keyFileOn("windows"))
+  .replace(defaultFiles.unix.key, defaultFiles.windows.key)
   .replace(routersOnly, "")
   .replace(/^ {2}arpflush -a --syslog .*\n/m, "")
   .replaceAll(/^ {2}arpflush /gm, "  arpflush.exe ");
@@ -92,7 +92,7 @@ async function generateKey(): Promise<number> {
     return 1;
   }
   if (Deno.stdout.isTerminal()) {
-    const file = keyFileOn(platform);
+    const file = defaultFiles[platform].key;
     say(`Keep it in ${file}, readable by its user alone, on this router and nowhere else:`);
     say(`umask 077; arpflush --keygen > ${file}`);
     say("Hosts need the public key alone, as RouterKeys in their settings");

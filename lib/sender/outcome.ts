@@ -1,6 +1,7 @@
 /** How a run ended: every host's result, who is missing, the exit code. */
 import { type AskedHost, askedHosts, type AskResult, weightOf } from "../ask/verdicts.ts";
 import { countText, listText } from "../text.ts";
+import { withoutZone } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
 import type { TargetOutcome } from "./datagram_port.ts";
 import type { ExchangeRecord } from "./exchange.ts";
@@ -102,10 +103,6 @@ export function outcomeOf(
     ],
   };
   return { ...outcome, exitCode: codeOf(outcome) };
-}
-
-function withoutZone(address: string): string {
-  return address.replace(/%.*$/, "");
 }
 
 /** Whom a run was to hear that was ended early. */

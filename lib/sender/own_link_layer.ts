@@ -8,6 +8,7 @@ import {
   parseAddress,
   prefixContains,
   samePrefix,
+  withoutZone,
 } from "../wire/addresses.ts";
 
 /** Whether an interface has the link-layer address of a virtual router (RFC 9568, section 7.3). */
@@ -85,7 +86,7 @@ function isOnRoute(
 ): boolean {
   const of = holders.map((holder) => linksOf(links, holder));
   const isNamed = [...place.links].some((number) => number >= links.length);
-  const from = [...place.addresses].flatMap((text) => parseAddress(text.replace(/%.*$/, "")) ?? []);
+  const from = [...place.addresses].flatMap((text) => parseAddress(withoutZone(text)) ?? []);
   const near = isNamed ? from.flatMap((one) => linksWith(links, one)) : [...place.links];
   if (near.length === 0 || of.some((numbers) => numbers.length === 0)) return true;
   const leading = linksWith(links, address);

@@ -11,12 +11,12 @@ import {
   parseAddress,
   prefixContains,
   samePrefix,
+  withoutZone,
 } from "../wire/addresses.ts";
 import { maxAddresses } from "../wire/datagram.ts";
 import { createSigner } from "../wire/ed25519_web.ts";
 import { createRouterKey, parseSecretKeyFile } from "../wire/keys.ts";
 import type { SendOptions } from "./arguments.ts";
-import type { PortRange } from "./datagram_port.ts";
 import type { ExchangePlan, PlannedRequest } from "./exchange.ts";
 import { ExpectedHosts, parseExpectedHosts } from "./expectation.ts";
 import { type LearnedAddresses, ownLinkLayerAddresses } from "./own_link_layer.ts";
@@ -25,12 +25,11 @@ import { compareAnswers, type IsOwnLinkLayerAddress } from "./verdict.ts";
 
 /** All that a run does, decided before its first datagram. */
 export interface Plan {
+  readonly options: SendOptions;
   readonly exchange: ExchangePlan;
   readonly isOwnLinkLayerAddress: IsOwnLinkLayerAddress;
   /** Own link-layer addresses that `isOwnLinkLayerAddress` learns of while the run goes on. */
   readonly learned: LearnedAddresses;
-  /** Where acks are to come in. */
-  readonly sourcePorts: PortRange;
   /** What could not be used, a line each; the rest goes on without it. */
   readonly faults: readonly string[];
   /** What keeps the report from being whole, a line each: the datagrams go out all the same. */
@@ -69,6 +68,7 @@ export async function prepare(
     ? passwordPart(secret, targets)
     : await signedPart(options, secret.path, groups, interfaces, sender);
   return {
+    options,
     exchange: {
       content,
       udpPort,
@@ -76,15 +76,14 @@ export async function prepare(
       waitMs,
       expected,
       wasSentTo(text) {
-        const address = parseAddress(text.replace(/%.*$/, ""));
+        const address = parseAddress(withoutZone(text));
         return address !== null && mayAnswerFrom(address, targets);
       },
-      isOwnAddress: (text) => own.has(text.replace(/%.*$/, "")),
+      isOwnAddress: (text) => own.has(withoutZone(text)),
       compare: (a, b, request) => compareAnswers(a, b, request, isOwn),
     },
     isOwnLinkLayerAddress: isOwn,
     learned,
-    sourcePorts: options.sourcePorts,
     faults,
     hindrances,
     warnings,

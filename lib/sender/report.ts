@@ -4,7 +4,6 @@ import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
 import { printable, printableName } from "../wire/datagram.ts";
 import { formatKey } from "../wire/keys.ts";
-import type { SendOptions } from "./arguments.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
 import { actionOf, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
@@ -34,40 +33,37 @@ function consoleSize(): { readonly columns: number; readonly rows: number } {
 
 /** Tells of a run. It is made once the first datagrams have left. */
 export class Reporter {
-  readonly #options: SendOptions;
-  readonly #color: boolean;
+  readonly #color = Deno.stdout.isTerminal() && !Deno.noColor;
   readonly #isLive: boolean;
-  readonly #plan: Plan;
   #table: LiveTable | undefined;
   /** Verbose lines in the present second, and when it began. */
   #lines = 0;
   #second = 0;
-  #isLogged = false;
   /** What hindered the report, beside what the plan knows. */
   readonly #hindrances: string[] = [];
 
-  constructor(options: SendOptions, plan: Plan) {
-    const { quiet, verbose, output } = options;
-    const { faults, hindrances, warnings, opening } = plan;
-    this.#options = options;
-    this.#plan = plan;
-    this.#color = Deno.stdout.isTerminal() && !Deno.noColor;
+  constructor(readonly plan: Plan, readonly record: ExchangeRecord) {
+    const { options: { quiet, verbose, output }, faults, hindrances, warnings, opening } = plan;
     this.#isLive = output === "text" && !quiet && !verbose && isScreen();
     // They are in the one line, too.
     if (!quiet && output !== "line") [...faults, ...hindrances, ...warnings].forEach(say);
     if (verbose) say(opening);
   }
 
-  /** Something happened in the exchange; `current` tells the outcome so far. */
-  event(event: ExchangeEvent, current: () => Outcome): void {
-    if (this.#options.verbose) this.#sayEvent(event);
+  /** The outcome so far. */
+  #outcome(): Outcome {
+    return outcomeOf(this.plan, this.record, this.#hindrances);
+  }
+
+  /** Something happened in the exchange. */
+  event(event: ExchangeEvent): void {
+    if (this.plan.options.verbose) this.#sayEvent(event);
     if (!this.#isLive) return;
     if (this.#table !== undefined) return this.#table.update();
-    const writeOut = (text: string) => void write("stdout", text);
-    this.#table = new LiveTable(current, {
+    this.#table = new LiveTable(() => this.#outcome(), {
       color: this.#color,
       size: consoleSize,
-      write: writeOut,
+      write: (text) => void write("stdout", text),
     });
   }
 
@@ -83,46 +79,49 @@ export class Reporter {
   }
 
   /** The run is over: reports it, and resolves with what it came to. */
-  async end(record: ExchangeRecord): Promise<Outcome> {
-    const { quiet, verbose, output } = this.#options;
-    let outcome = await this.#keep(record);
-    if (verbose) lossTexts(outcome).forEach(say);
+  async end(): Promise<Outcome> {
+    const { quiet, verbose, output } = this.plan.options;
+    const isLogged = await this.#keep();
+    if (verbose) lossTexts(this.record).forEach(say);
+    const outcome = this.#outcome();
     const isSent = outcome.exitCode !== exitCode.nothingSent;
     if (output === "json" || output === "pins") {
       const text = output === "json"
         ? jsonReport(outcome)
         : outcome.hosts.map((host) => `${pinLine(host)}\n`).join("");
-      if (!write("stdout", text)) outcome = this.#hindered(outcome, ["cannot write to stdout"]);
+      if (!write("stdout", text)) this.#hinder(["cannot write to stdout"]);
     } else if (output === "line") {
-      if (isSent && !this.#isLogged && !quiet) say(summaryLine(outcome));
+      if (isSent && !isLogged && !quiet) say(summaryLine(outcome));
     } else if (this.#table !== undefined) this.#table.finish(outcome);
     else if (!quiet && isSent) {
       const lines = tableLines(outcome, { color: this.#color, columns: null });
       write("stdout", lines.map((line) => `${line}\n`).join(""));
     }
     if (!isSent && this.#table === undefined) say(summaryLine(outcome));
-    return outcome;
+    return this.#outcome();
   }
 
-  /** Writes to files and the system log what is to stay of the run; what hinders that is part of it. */
-  async #keep(record: ExchangeRecord): Promise<Outcome> {
-    const { historyFile, metricsFile, syslog } = this.#options;
-    let outcome = outcomeOf(this.#plan, record);
+  /**
+   * Writes to files and the system log what is to stay of the run; what hinders that is part of it.
+   * Resolves with whether the system log has it.
+   */
+  async #keep(): Promise<boolean> {
+    const { historyFile, metricsFile, syslog } = this.plan.options;
     if (historyFile !== null || metricsFile !== null) {
       const { keepRun } = await import("./run_files.ts");
-      outcome = this.#hindered(outcome, await keepRun(outcome, this.#options));
+      this.#hinder(await keepRun(this.#outcome(), this.plan.options));
     }
-    this.#isLogged = syslog &&
-      await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
-    if (!syslog || this.#isLogged) return outcome;
-    return this.#hindered(outcome, ["no system log took the line of --syslog"]);
+    if (!syslog) return false;
+    const outcome = this.#outcome();
+    const isLogged = await logToSystem(severityOf(outcome.exitCode), summaryLine(outcome));
+    if (!isLogged) this.#hinder(["no system log took the line of --syslog"]);
+    return isLogged;
   }
 
-  /** The outcome with more that hindered its report, which is said. */
-  #hindered({ record }: Outcome, lines: readonly string[]): Outcome {
+  /** Says what hinders the report. */
+  #hinder(lines: readonly string[]) {
     lines.forEach(say);
     this.#hindrances.push(...lines);
-    return outcomeOf(this.#plan, record, this.#hindrances);
   }
 }
 
@@ -158,7 +157,7 @@ function eventText(event: ExchangeEvent): string {
 }
 
 /** Datagrams that didn't count, and copies that could not be sent. */
-function lossTexts({ record: { uncounted, targets } }: Outcome): string[] {
+function lossTexts({ uncounted, targets }: ExchangeRecord): string[] {
   return [
     ...Array.from(uncounted, ([why, count]) => `${count} datagrams ignored: ${why}`),
     ...targets.filter(({ sent, error }) => sent > 0 && error !== null)

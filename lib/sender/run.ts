@@ -34,20 +34,20 @@ export async function run(
 ): Promise<Outcome> {
   const plan = await preparePlan(options);
   let reporter: Promise<Reporter | null> | undefined;
-  const report = () => reporter ??= loadReporter(options, plan);
+  const report = (record: ExchangeRecord) => reporter ??= loadReporter(plan, record);
   const openPort = datagramPortOpener(options.sourcePorts);
   const watch: Watch = (event, soFar) => {
     if (event.kind === "copy") goOn(soFar);
     if (event.kind === "ack" && learning === undefined && isAtUnknown(plan, soFar, event.noted)) {
       learning = learnLinkLayerAddresses(plan);
     }
-    report().then((loaded) => loaded?.event(event, () => outcomeOf(plan, soFar)))
+    report(soFar).then((loaded) => loaded?.event(event))
       .catch((error) => say(`Cannot report: ${messageOf(error)}`));
   };
   let asking: Promise<void> | undefined;
   const goOn = (record: ExchangeRecord) => {
     if (asking === undefined) onSent();
-    return asking ??= askBeside(options, plan, record, watch, signal);
+    return asking ??= askBeside(plan, record, watch, signal);
   };
   let learning: Promise<void> | undefined;
   const record = await exchange(
@@ -62,10 +62,10 @@ export async function run(
   if (record.endedEarly === null) record.left = lostAddresses(plan);
   await learning;
   if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
-  const loaded = await report();
+  const loaded = await report(record);
   return loaded === null
     ? outcomeOf(plan, record, ["the report could not be loaded"])
-    : await loaded.end(record);
+    : await loaded.end();
 }
 
 /**
@@ -73,19 +73,19 @@ export async function run(
  * What comes of it stands in the record. Never rejects.
  */
 async function askBeside(
-  options: SendOptions,
   plan: Plan,
   record: ExchangeRecord,
   watch: Watch,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ask } = options;
+  const { options, options: { ask } } = plan;
   if (ask === null || signal.aborted) return;
   const start = systemTime.monotonic();
   try {
     const { askHosts } = await import("./asking.ts");
     record.asked = await askHosts({
-      options: { ...options, ask },
+      options,
+      how: ask,
       expected: plan.exchange.expected,
       interfaces: () => ownInterfaces(Deno.networkInterfaces()),
       time: systemTime,
@@ -164,9 +164,9 @@ async function preparePlan(options: SendOptions): Promise<Plan> {
 }
 
 /** The reporter; null if it can't be loaded: the copies go out all the same. */
-async function loadReporter(options: SendOptions, plan: Plan): Promise<Reporter | null> {
+async function loadReporter(plan: Plan, record: ExchangeRecord): Promise<Reporter | null> {
   try {
-    return new (await import("./report.ts")).Reporter(options, plan);
+    return new (await import("./report.ts")).Reporter(plan, record);
   } catch (error) {
     say(`Cannot load the report: ${messageOf(error)}`);
     return null;

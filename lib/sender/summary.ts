@@ -135,7 +135,9 @@ export function stateText(result: HostResult): string {
     case "stale":
       return `REFUSED as stale, its clock is ${offsetText(host.clock)}`;
     case "stuck":
-      return `STUCK ${named((one) => placeText(one) + (one.permanent ? " (permanent)" : ""))}`;
+      return `STUCK ${
+        named((one) => placeText(one) + (one.report?.state === "permanent" ? " (permanent)" : ""))
+      }`;
     case "no answer":
     case "unverified":
       return `${state} ${named(({ address }) => formatPrefix(address))}`;
@@ -257,41 +259,40 @@ export function summaryLine(outcome: Outcome): string {
 function remarks(outcome: Outcome): string[] {
   const { hosts, own, missingCount, impostors, record } = outcome;
   const { elsewhere, uncounted, unverified, strayPorts } = record;
-  const { first, last } = outcome.plan.sourcePorts;
+  const { first, last } = outcome.plan.options.sourcePorts;
   const ports = first === last ? `port ${first}` : `ports ${first} to ${last}`;
   const taken = first === last ? `${first} was taken` : `${first} to ${last} were taken`;
   const names = Map.groupBy(hosts, ({ name }) => name);
   const twice = [...names].filter(([, all]) => new Set(all.map(({ host }) => host.key)).size > 1);
   const tooMany = uncounted.get("too many hosts") ?? 0;
   const dropped = uncounted.get("too many at once") ?? 0;
-  return [
-    ...missingCount > 0 && hosts.length === 0 && outcome.exitCode !== exitCode.nothingSent &&
-        outcome.asked.length === 0
-      ? [
-        `no ack came in${own.length > 0 ? " from others" : ""}: ` +
-        `a firewall here must let in UDP to ${ports}`,
-      ]
-      : [],
-    ...strayPorts.length > 0 ? [`acks went to port ${strayPorts.join(", ")}, since ${taken}`] : [],
-    ...impostors.length > 0
-      ? [
-        `a pinned name was used by another key at ${
-          listText(impostors.flatMap(({ addresses }) => [...addresses]), maxNamed)
-        }`,
-      ]
-      : [],
-    ...twice.length > 0
-      ? [`several hosts are named ${listText(twice.map(([name]) => name), maxNamed)}`]
-      : [],
-    ...elsewhere.size > 0
-      ? [`acks from where nothing was sent to: ${listText([...elsewhere.keys()], maxNamed)}`]
-      : [],
-    ...unverified > 0
-      ? [`${countText(unverified, "ack was", "acks were")} not verified in time`]
-      : [],
-    ...tooMany > 0 ? [`${countText(tooMany, "ack", "acks")} of further hosts not counted`] : [],
-    ...dropped > 0 ? [`${countText(dropped, "ack", "acks")} came too fast to be verified`] : [],
+  const isNobodyHeard = missingCount > 0 && hosts.length === 0 && outcome.asked.length === 0 &&
+    outcome.exitCode !== exitCode.nothingSent;
+  const impostorsAt = impostors.flatMap(({ addresses }) => [...addresses]);
+  const all: readonly [isTrue: boolean, remark: string][] = [
+    [
+      isNobodyHeard,
+      `no ack came in${own.length > 0 ? " from others" : ""}: ` +
+      `a firewall here must let in UDP to ${ports}`,
+    ],
+    [strayPorts.length > 0, `acks went to port ${strayPorts.join(", ")}, since ${taken}`],
+    [
+      impostors.length > 0,
+      `a pinned name was used by another key at ${listText(impostorsAt, maxNamed)}`,
+    ],
+    [
+      twice.length > 0,
+      `several hosts are named ${listText(twice.map(([name]) => name), maxNamed)}`,
+    ],
+    [
+      elsewhere.size > 0,
+      `acks from where nothing was sent to: ${listText([...elsewhere.keys()], maxNamed)}`,
+    ],
+    [unverified > 0, `${countText(unverified, "ack was", "acks were")} not verified in time`],
+    [tooMany > 0, `${countText(tooMany, "ack", "acks")} of further hosts not counted`],
+    [dropped > 0, `${countText(dropped, "ack", "acks")} came too fast to be verified`],
   ];
+  return all.filter(([isTrue]) => isTrue).map(([, remark]) => remark);
 }
 
 /** How loud the system log should be about an exit code. */

@@ -111,7 +111,7 @@ function parseNetworkHost(text: string): Target {
 }
 
 /** Options of a command line that name targets. */
-interface TargetOptions {
+export interface TargetOptions {
   /** Broadcast on every interface, or on those in `interfaceNames` if there are any. */
   readonly all: boolean;
   readonly interfaceNames: readonly string[];

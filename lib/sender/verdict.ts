@@ -43,8 +43,6 @@ interface Finding {
   readonly finding: "stuck" | "no answer" | "unverified" | "healed" | "no matter";
   /** Where the host sends to; null without a neighbor. */
   readonly linkLayerAddress: Uint8Array | null;
-  /** The entry is one that a flush leaves alone. */
-  readonly permanent: boolean;
   /** The report; null if the host answered nothing on the address. */
   readonly report: NeighborReport | null;
 }
@@ -83,62 +81,44 @@ export type IsOwnLinkLayerAddress = (
  * What a report on an address in question means. An entry that the host learned proves that the
  * interface is on its link; one that was set there proves nothing.
  */
-export function findingOf(
+function meaningOf(
+  { state, linkLayerAddress, cached, gateway }: NeighborReport,
   address: AddressPrefix,
-  report: NeighborReport,
   isProbe: boolean,
   isOwn: IsOwnLinkLayerAddress,
   place?: HostPlace,
-): Finding {
-  const { state, cached, gateway } = report;
-  const hasNeighbor = state === "neighbor" || state === "permanent";
-  const common = {
-    address,
-    linkLayerAddress: hasNeighbor ? report.linkLayerAddress : null,
-    permanent: state === "permanent",
-    report,
-  };
+): Finding["finding"] {
   switch (state) {
     case "neighbor":
-    case "permanent":
-      switch (
-        isOwn(report.linkLayerAddress, address, state === "permanent" ? place : undefined)
-      ) {
-        case true:
-          return { ...common, finding: "healed" };
-        case false:
-          return { ...common, finding: "stuck" };
-        default:
-          return { ...common, finding: "unverified" };
-      }
+    case "permanent": {
+      const own = isOwn(linkLayerAddress, address, state === "permanent" ? place : undefined);
+      return own === null ? "unverified" : own ? "healed" : "stuck";
+    }
     case "no neighbor":
       // In a probe nobody was asked; the host will ask when it needs the address.
-      return { ...common, finding: !isProbe && (cached || gateway) ? "no answer" : "no matter" };
+      return !isProbe && (cached || gateway) ? "no answer" : "no matter";
     case "unknown":
-      return { ...common, finding: "unverified" };
+      return "unverified";
     case "not concerned":
-      return { ...common, finding: "no matter" };
+      return "no matter";
   }
 }
 
-const unanswered = (address: AddressPrefix): Finding => ({
-  address,
-  finding: "unverified",
-  linkLayerAddress: null,
-  permanent: false,
-  report: null,
-});
-
 function findingsOf(
   ack: FlushAck,
-  request: AskedRequest,
+  { addresses, action }: AskedRequest,
   isOwn: IsOwnLinkLayerAddress,
   place?: HostPlace,
 ): Finding[] {
-  const isProbe = request.action === "probe";
-  return ack.reports.map((report, i) =>
-    findingOf(request.addresses[i], report, isProbe, isOwn, place)
-  );
+  return ack.reports.map((report, i): Finding => {
+    const hasNeighbor = report.state === "neighbor" || report.state === "permanent";
+    return {
+      address: addresses[i],
+      finding: meaningOf(report, addresses[i], action === "probe", isOwn, place),
+      linkLayerAddress: hasNeighbor ? report.linkLayerAddress : null,
+      report,
+    };
+  });
 }
 
 /** The state that findings of one decided answer amount to. */
@@ -181,7 +161,9 @@ export function hostResult(
     if (answer !== null) answers.push(answer);
     if (answer === null) {
       if (!request.report) continue;
-      findings.push(...request.addresses.filter(isHere).map(unanswered));
+      const unanswered = { finding: "unverified", linkLayerAddress: null, report: null } as const;
+      const missing = request.addresses.filter(isHere);
+      findings.push(...missing.map((address) => ({ address, ...unanswered })));
       states.push("unverified");
     } else if (isDecided(answer.ack, request)) {
       const found = findingsOf(answer.ack, request, isOwn, place)

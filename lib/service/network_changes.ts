@@ -13,12 +13,10 @@ import type { After } from "../time.ts";
 /** What a platform tells of changes. */
 export interface NetworkChanges {
   /**
-   * Registers for the system's notifications; returns why that failed, or null. Those that it has
-   * are not registered twice.
+   * Registers what the system is to call at a change; returns why that failed, or null. Notifications
+   * that it has are not registered twice.
    */
-  readonly register: () => string | null;
-  /** Sets what the system calls at a change. */
-  readonly onChange: (told: () => void) => void;
+  readonly register: (told: () => void) => string | null;
   /** The indexes of interfaces that were added, connected or got an address since the last call. */
   readonly changed: () => readonly number[];
 }
@@ -49,11 +47,11 @@ export class NetworkWatch {
   #holdDownMs = 0;
   #mayFlush = false;
   #isRenewing = false;
+  #isStopped = false;
 
   constructor(parts: NetworkWatchParts, settings: Settings) {
     this.#parts = parts;
     this.configure(settings);
-    parts.changes.onChange(() => this.#look());
     this.#register(firstPauseMs);
   }
 
@@ -64,15 +62,14 @@ export class NetworkWatch {
   }
 
   stop(): void {
-    this.#mayFlush = false;
-    this.#parts.changes.onChange(() => {});
+    this.#isStopped = true;
     for (const cancel of this.#timers) cancel();
   }
 
   /** Registers until it works, and looks at each try until then. */
   #register(pauseMs: number, hasFailed = false): void {
     const { changes, report } = this.#parts;
-    const fault = changes.register();
+    const fault = changes.register(() => this.#look());
     this.#look();
     if (fault === null) {
       if (hasFailed) report("networkWatched");
@@ -83,6 +80,7 @@ export class NetworkWatch {
   }
 
   #look(): void {
+    if (this.#isStopped) return;
     const { changes, receiver } = this.#parts;
     const changed = changes.changed();
     for (const interfaceIndex of changed) this.#flushWhenAllowed(interfaceIndex);
@@ -115,7 +113,7 @@ export class NetworkWatch {
     const who = `a change of interface ${interfaceIndex}`;
     // A table that can't be read can't be flushed either, which the flush of everything reports.
     const neighbors = await cache.list().catch(() => null);
-    if (!this.#mayFlush) return;
+    if (this.#isStopped || !this.#mayFlush) return;
     const entries = neighbors?.filter(({ interfaceName, permanent }) =>
       interfaceName === String(interfaceIndex) && !permanent
     );

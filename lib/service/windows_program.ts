@@ -98,8 +98,10 @@ function openNetwork(): Pick<ServiceParts, "network" | "readAddresses" | "portOw
       told();
     });
     const network: NetworkChanges = {
-      register,
-      onChange: (given) => void (told = given),
+      register(given) {
+        told = given;
+        return register();
+      },
       changed,
     };
     return {

@@ -203,19 +203,19 @@ export interface OwnInterface {
 /** The fields of a `Deno.NetworkInterfaceInfo` that are read here. */
 export type InterfaceInfo = Pick<Deno.NetworkInterfaceInfo, "name" | "address" | "cidr" | "mac">;
 
+/** The text of an address without its zone: `fe80::1` of `fe80::1%eth0`. */
+export function withoutZone(text: string): string {
+  return text.replace(/%.*$/, "");
+}
+
 /** One line of `Deno.networkInterfaces()`, its zone left out; null without a prefix length. */
 export function parseOwnAddress(
   { address: text, cidr }: Pick<InterfaceInfo, "address" | "cidr">,
 ): OwnAddress | null {
-  const address = parseAddress(text.replace(/%.*$/, ""));
+  const address = parseAddress(withoutZone(text));
   const length = /\/(\d{1,3})$/.exec(cidr)?.[1];
   if (address === null || !(Number(length) <= address.length)) return null;
   return { address, network: networkOf(address, Number(length)) };
-}
-
-/** The interface that a line is about: Linux lists an address with a label under it (`eth0:vip`). */
-function interfaceNameOf({ name }: Pick<InterfaceInfo, "name">): string {
-  return name.split(":")[0];
 }
 
 /**
@@ -223,7 +223,9 @@ function interfaceNameOf({ name }: Pick<InterfaceInfo, "name">): string {
  * address is a tunnel, unless all its lines are labels, which Linux lists without one.
  */
 export function ownInterfaces(infos: readonly InterfaceInfo[]): OwnInterface[] {
-  return Array.from(Map.groupBy(infos, interfaceNameOf), ([name, lines]) => {
+  // Linux lists an address with a label under it (`eth0:vip`).
+  const byInterface = Map.groupBy(infos, ({ name }) => name.split(":")[0]);
+  return Array.from(byInterface, ([name, lines]) => {
     const addresses = lines.map(parseOwnAddress).filter((own) => own !== null);
     const linkLayerAddress = lines.map(({ mac }) =>
       parseLinkLayerAddress(mac)

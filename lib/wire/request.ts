@@ -22,7 +22,6 @@ import {
 } from "./datagram.ts";
 import {
   equalConstantTime,
-  keyIdLength,
   macLength,
   type RouterKey,
   signatureLength,
@@ -177,10 +176,8 @@ export function requestHeaderFault(bytes: Uint8Array): HeaderFault | null {
 
 // What acceptance reads of a datagram without a header fault. All are views of its bytes.
 
-/** The id of the router's key. */
-export function requestKeyIdOf(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(offset.keyId, offset.keyId + keyIdLength);
-}
+/** Where the key id is. */
+export const requestKeyIdOffset = offset.keyId;
 
 /** The request id. */
 export function requestIdOf(bytes: Uint8Array): Uint8Array {

@@ -155,13 +155,16 @@ export class Stage implements AsyncDisposable {
   /** Waits until the service has judged everything that was sent, and its acks are here. */
   async settle(): Promise<void> {
     const { counted, refused, stale } = this.counters;
-    const isSettled = () =>
-      counted.accepted + counted.repeated + total(stale) + total(refused) ===
-        this.#sum("sent") - this.#before.sent &&
-      counted.acksSent === this.#sum("received") - this.#before.received;
     const end = performance.now() + timeoutMs;
-    while (!isSettled()) {
-      if (performance.now() > end) throw new Error("The service has lost a datagram or an ack");
+    for (;;) {
+      const judged = counted.accepted + counted.repeated + total(stale) + total(refused);
+      const sent = this.#sum("sent") - this.#before.sent;
+      const heard = this.#sum("received") - this.#before.received;
+      if (judged === sent && heard === counted.acksSent) return;
+      if (performance.now() > end) {
+        const acks = `${heard} of its ${counted.acksSent} acks came`;
+        throw new Error(`The service judged ${judged} of ${sent} datagrams, ${acks}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }

@@ -22,7 +22,7 @@ function textOf(state: typeof hostStates[number], restPending: boolean): string 
   const finding = state === "stuck" || state === "no answer" ? state : "unverified";
   return stateText({
     ...{ name: "sql01", state, error: 1, ms: 1, entries: 1, micros: 1, restPending },
-    findings: [{ address, finding, linkLayerAddress, permanent: false, report: null }],
+    findings: [{ address, finding, linkLayerAddress, report: null }],
     host: {
       ...{ key: "", instance: "", name: "sql01", addresses: new Set(["192.0.2.10"]) },
       ...{ clock: { ms: 90_000, errorMs: 1 }, acks: 1, own: false },

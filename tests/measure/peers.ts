@@ -1,8 +1,9 @@
 /** Starts what is measured: ArpFlush and its peers, each a process of its own. */
+import { judgedKey } from "../attack/judge.ts";
 import { type CommandLine, linesOf, run } from "../support/command.ts";
 import { programLine, type ServiceProcess } from "../support/programs.ts";
 import { type FaultyHost, type Host, keyFile, openFaultyHost, openSegment } from "../net/chain.ts";
-import { derivedKeys, openRequestSocket, type RequestSocket } from "./requests.ts";
+import { openRequestSocket, type RequestSocket, sharedRouter } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;
 const programs = ["serve", "ask", "flood", "first", "resolve"] as const;
@@ -54,7 +55,7 @@ export async function startReceiverProcess(
 ): Promise<RunningReceiver> {
   const [program, ...args] = [...receiver, ...numbers.map(String)];
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped" }).spawn();
-  const { filter, ack } = derivedKeys();
+  const { filter, ack } = judgedKey(sharedRouter.key.publicKey);
   const keys = new Blob([`${filter.toHex()}\n${ack.toHex()}\n`]);
   // A receiver that checks nothing may end without reading its keys.
   await keys.stream().pipeTo(child.stdin).catch(() => {});

@@ -1,6 +1,4 @@
 /** Requests, genuine and not, and a socket that sends them one copy at a time. */
-import { hkdf } from "@noble/hashes/hkdf.js";
-import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeAck, type FlushAck, type SentRequest } from "../../lib/wire/ack.ts";
 import { defaultPort, idLength, offsets } from "../../lib/wire/datagram.ts";
 import { parseSecretKeyFile } from "../../lib/wire/keys.ts";
@@ -19,19 +17,6 @@ export const sharedRouter = createRouter(7);
 /** Where peers/ask.c listens: receivers tell it there when a flush starts. */
 export const askPort = 47_901;
 
-/** The two keys that docs/protocol.md derives from its public one, for peers that don't derive them. */
-export function derivedKeys() {
-  const { publicKey } = sharedRouter.key;
-  const derive = (purpose: string) =>
-    hkdf(sha256, publicKey, undefined, new TextEncoder().encode(`arpflush v2 ${purpose}`), 32);
-  return { filter: derive("filter"), ack: derive("ack") };
-}
-
-/** A request of the shared router, to flush all and to acknowledge. */
-export function signedRequest(changes: Partial<FlushRequest> = {}): Uint8Array<ArrayBuffer> {
-  return signRequest(sharedRouter, changes);
-}
-
 /** A request whose filter is wrong in its last bit. */
 export function forged(request: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   request[request.length - 1] ^= 1;
@@ -41,11 +26,6 @@ export function forged(request: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer
 /** A request with a right filter and a wrong signature, as whoever has a router's public key makes it. */
 export function insidersRequest({ key }: TestRouter): Uint8Array<ArrayBuffer> {
   return signRequest({ ...createRouter(200), key });
-}
-
-/** The router of a key file's text. */
-function routerOfFile(keyText: string): TestRouter {
-  return routerOf(parseSecretKeyFile(keyText));
 }
 
 /** Random bytes. */
@@ -88,7 +68,7 @@ export interface RequestSocket extends Disposable {
 
 /** Opens a socket towards a service, for the router of a key file's text. */
 export function openRequestSocket(keyText: string, hostname: string): RequestSocket {
-  const router = routerOfFile(keyText);
+  const router = routerOf(parseSecretKeyFile(keyText));
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 0 });
   const to = { transport: "udp", hostname, port: defaultPort } as const;
   const waiting = new Map<string, { sent: SentRequest; heard: (ack: FlushAck) => void }>();

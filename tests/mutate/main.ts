@@ -34,6 +34,7 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "lib/sender/follow_ups.ts": ofSender,
   "lib/sender/hosts.ts": ofSender,
   "lib/sender/verdict.ts": ofSender,
+  "lib/sender/summary.ts": ofSender,
   "lib/ask/inquiry.ts": ["inquiry", "asker", "forged"].map((one) =>
     `tests/unit/ask/${one}_test.ts`
   ),

@@ -4,65 +4,54 @@ import { root } from "../../packaging/programs.ts";
 import { changesOf, releaseLinux, releaseWindows } from "../../packaging/release.ts";
 import { arpflushVersion } from "../../lib/version.ts";
 import config from "../../deno.json" with { type: "json" };
-import { isInstalled, run } from "../support/command.ts";
+import { inFolder, isInstalled, run } from "../support/command.ts";
 import { packStandIn, standInParts } from "./stand_in.ts";
 
 const { version, epoch } = standInParts;
 const ignore = !await isInstalled("tar", "gzip", "zip", "dpkg-buildpackage", "dh", "sha256sum");
 
-/** Runs `test` with a folder of its own. */
-async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-release-" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** Makes everything for Linux under a umask, of files of a time; gives the folder. */
-async function linux(folder: string, umask: number, time?: number): Promise<string> {
+/** Runs `make` under a umask, with files of a time in a folder; checks that it made these. */
+async function makeFiles(
+  files: string,
+  umask: number,
+  time: number | undefined,
+  fill: () => Promise<unknown>,
+  make: () => Promise<string[]>,
+  wanted: readonly string[],
+): Promise<void> {
   const before = Deno.umask(umask);
   try {
-    await packStandIn(`${folder}/stage/arpflush`);
-    await setTimes(`${folder}/stage/arpflush`, time);
-    const files = await releaseLinux(`${folder}/stage/arpflush`, {
-      ...standInParts,
-      output: folder,
-    });
-    assert.deepEqual(files, [
-      `arpflush-${version}-linux-x64.tar.gz`,
-      `arpflush_${version}_amd64.deb`,
-      `arpflush-service_${version}_amd64.deb`,
-    ]);
+    await fill();
+    for await (const { name } of Deno.readDir(files)) {
+      if (time !== undefined) await Deno.utime(`${files}/${name}`, time, time);
+    }
+    assert.deepEqual(await make(), wanted);
   } finally {
     Deno.umask(before);
   }
-  return folder;
 }
 
-/** Makes the archive for Windows likewise. */
-async function windows(folder: string, umask: number, time?: number): Promise<string> {
-  const before = Deno.umask(umask);
-  try {
-    const compiled = `${folder}/stage/windows-x64`;
+/** Makes everything for Linux. */
+function linux(output: string, umask: number, time?: number): Promise<void> {
+  const packed = `${output}/stage/arpflush`;
+  const make = () => releaseLinux(packed, { ...standInParts, output });
+  return makeFiles(packed, umask, time, () => packStandIn(packed), make, [
+    `arpflush-${version}-linux-x64.tar.gz`,
+    `arpflush_${version}_amd64.deb`,
+    `arpflush-service_${version}_amd64.deb`,
+  ]);
+}
+
+/** Makes the archive for Windows. */
+function windows(output: string, umask: number, time?: number): Promise<void> {
+  const compiled = `${output}/stage/windows-x64`;
+  const make = () => releaseWindows(compiled, { ...standInParts, output });
+  const fill = async () => {
     await Deno.mkdir(compiled, { recursive: true });
     await Deno.writeTextFile(`${compiled}/arpflush.exe`, "stand-in sender");
     await Deno.writeTextFile(`${compiled}/arpflush-service.exe`, "stand-in service");
-    await setTimes(compiled, time);
-    const files = await releaseWindows(compiled, { ...standInParts, output: folder });
-    assert.deepEqual(files, [`arpflush-${version}-windows-x64.zip`]);
-  } finally {
-    Deno.umask(before);
-  }
-  return folder;
-}
-
-async function setTimes(folder: string, time: number | undefined): Promise<void> {
-  if (time === undefined) return;
-  for await (const { name } of Deno.readDir(folder)) {
-    await Deno.utime(`${folder}/${name}`, time, time);
-  }
+  };
+  return makeFiles(compiled, umask, time, fill, make, [`arpflush-${version}-windows-x64.zip`]);
 }
 
 async function assertSameFiles(one: string, other: string): Promise<void> {
@@ -81,8 +70,10 @@ for (const [name, make] of [["releaseLinux()", linux], ["releaseWindows()", wind
     ignore,
     fn: () =>
       inFolder(async (folder) => {
-        const one = await make(`${folder}/one`, 0o022);
-        await assertSameFiles(one, await make(`${folder}/a longer name`, 0o077, 1_000_000_000));
+        const [one, other] = [`${folder}/one`, `${folder}/a longer name`];
+        await make(one, 0o022);
+        await make(other, 0o077, 1_000_000_000);
+        await assertSameFiles(one, other);
       }),
   });
 }

@@ -8,23 +8,17 @@ const materials = {
 };
 const bill = billOfMaterials(materials);
 
-Deno.test("npmPackages() has every package of deno.lock with its license", async () => {
-  const lock: { npm: Record<string, unknown> } = JSON.parse(
-    await Deno.readTextFile(new URL("../../deno.lock", import.meta.url)),
-  );
-  const found = packages.map(({ name, version }) => `${name}@${version}`);
-  assert.deepEqual(found.sort(), Object.keys(lock.npm).sort());
+Deno.test("npmPackages() has what the programs hold, by program and with its license, and nothing else", () => {
+  const held = packages.map(({ name, programs }) => [name, ...programs]);
+  assert.deepEqual(held, [
+    ["@logtape/logtape", "arpflush-service"],
+    ["@noble/hashes", "arpflush", "arpflush-service"],
+    ["smol-toml", "arpflush-service"],
+  ]);
   for (const { name, license, licenseText } of packages) {
     assert.match(license, /^[\w.-]+$/, name);
     assert.match(licenseText, /copyright/i, name);
   }
-});
-
-Deno.test("npmPackages() tells which program holds what", () => {
-  const held = Object.fromEntries(packages.map(({ name, programs }) => [name, programs]));
-  assert.deepEqual(held["@noble/hashes"], ["arpflush", "arpflush-service"]);
-  assert.deepEqual(held["smol-toml"], ["arpflush-service"]);
-  assert.deepEqual(held["fast-check"], []);
 });
 
 Deno.test("billOfMaterials() is a document of SPDX 2.3 whose references are all there", () => {
@@ -58,9 +52,8 @@ Deno.test("billOfMaterials() names each package as package tools do, with versio
 
 Deno.test("notices() has the license of everything that is delivered", () => {
   const text = notices("MIT\n\nCopyright (c) us\n", materials);
-  for (const { name, programs, licenseText } of packages) {
-    assert.equal(text.includes(`${name} `), programs.length > 0, name);
-    assert.equal(text.includes(licenseText.trim()), programs.length > 0, name);
+  for (const { name, licenseText } of packages) {
+    assert.ok(text.includes(`${name} `) && text.includes(licenseText.trim()), name);
   }
   assert.match(text, /^Copyright \(c\) us$/m);
   assert.match(text, /^Copyright 2018-2026 the Deno authors$/m);

@@ -3,9 +3,7 @@ import assert from "node:assert/strict";
 import { NtExecutable, NtExecutableResource } from "pe-library";
 import { Resource } from "resedit";
 import { arpflushVersion } from "../../lib/version.ts";
-import { iconSizes } from "../../packaging/icon.ts";
-import { programs } from "../../packaging/programs.ts";
-import { descriptions, publisher } from "../../packaging/publisher.ts";
+import { programs, publisher } from "../../packaging/programs.ts";
 import { outcomeOf } from "../support/command.ts";
 import { compiled } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";
@@ -31,8 +29,8 @@ Deno.test("Windows shows version, publisher and purpose of the compiled programs
   assert.equal(stderr, "");
   assert.deepEqual(
     JSON.parse(stdout),
-    programs.map(({ name }, i) => ({
-      FileDescription: descriptions[name],
+    programs.map(({ description }, i) => ({
+      FileDescription: description,
       FileVersion: arpflushVersion,
       ProductName: publisher.product,
       CompanyName: publisher.company,
@@ -43,7 +41,7 @@ Deno.test("Windows shows version, publisher and purpose of the compiled programs
     const bytes = await Deno.readFile(`${checkoutPath}/${folder}/${file}`);
     const { entries } = NtExecutableResource.from(NtExecutable.from(bytes));
     const [group] = Resource.IconGroupEntry.fromEntries(entries);
-    assert.deepEqual(group.icons.map(({ width }) => width), [...iconSizes], file);
+    assert.deepEqual(group.icons.map(({ width }) => width), [16, 24, 32, 48, 64], file);
   }
 });
 

@@ -20,7 +20,7 @@ import { parseRouterKeys } from "../../../lib/wire/keys.ts";
 import {
   hasRightFilter,
   requestHeaderFault,
-  requestKeyIdOf,
+  requestKeyIdOffset,
   requestMessage,
   requestSignatureOf,
 } from "../../../lib/wire/request.ts";
@@ -77,7 +77,7 @@ const routerKeys = parseRouterKeys([sharedRouter.publicText]);
 function serveChecks(withSignature: boolean): Promise<never> {
   return receiveAll((bytes) => {
     if (requestHeaderFault(bytes) !== null) return;
-    const key = routerKeys.find(requestKeyIdOf(bytes));
+    const key = routerKeys.find(bytes, requestKeyIdOffset);
     if (key === undefined || !hasRightFilter(bytes, key)) return;
     if (withSignature) isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes));
     note();

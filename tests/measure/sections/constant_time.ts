@@ -1,8 +1,9 @@
-import { createChallenges } from "../../../lib/receiver/replay_window.ts";
-import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { createLegacyCheck } from "../../../lib/receiver/accept.ts";
+import { Challenges } from "../../../lib/receiver/replay_window.ts";
+import { createMac, equalConstantTime, macLength } from "../../../lib/wire/keys.ts";
 import { hasRightFilter } from "../../../lib/wire/request.ts";
-import { sharedRouter, signedRequest } from "../requests.ts";
+import { signRequest } from "../../support/datagrams.ts";
+import { sharedRouter } from "../requests.ts";
 import { type Context, figure, type Row, type Section } from "../section.ts";
 import { quantile, seededRandom, welchT } from "../statistics.ts";
 
@@ -80,10 +81,10 @@ function casesOf(): { guarded: Case[]; control: Case } {
   const password = "correct horse battery staple";
   const bytes = new TextEncoder().encode(password);
   const ofPassword = ["password", bytes, createLegacyCheck(password)] as const;
-  const request = signedRequest();
+  const request = signRequest(sharedRouter);
   const filter = request.subarray(-macLength);
   const { key } = sharedRouter;
-  const challenges = createChallenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
+  const challenges = new Challenges(createMac(crypto.getRandomValues(new Uint8Array(32))));
   // In its first slot a host has no last challenge: both are the present one's guesses.
   const challenge = challenges.present(key.id, 0);
   const isChallenge = (guess: Uint8Array) => challenges.isRight(guess, key.id, 0);

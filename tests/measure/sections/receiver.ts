@@ -1,14 +1,8 @@
 /** Sections about the service's receiver beside loops in Deno and C (peers/). */
 import { type CommandLine, outcomeOf } from "../../support/command.ts";
+import { signRequest } from "../../support/datagrams.ts";
 import { cReceiver, denoReceiver, startReceiverProcess } from "../peers.ts";
-import {
-  askPort,
-  datagramFile,
-  forged,
-  insidersRequest,
-  sharedRouter,
-  signedRequest,
-} from "../requests.ts";
+import { askPort, datagramFile, forged, insidersRequest, sharedRouter } from "../requests.ts";
 import { type Context, inTurn, type Row, rowOf, type Samples, type Section } from "../section.ts";
 import { quantile } from "../statistics.ts";
 
@@ -17,7 +11,8 @@ const port = 47_902;
 const floodSeconds = 60;
 const forgedPerSecond = 10_000;
 const pauseUs = 1_000;
-const someRequests = (count: number) => Array.from({ length: count }, () => signedRequest());
+const someRequests = (count: number) =>
+  Array.from({ length: count }, () => signRequest(sharedRouter));
 
 /** Floods the receiver with datagrams in turn, at a rate or as fast as can be, until it is told. */
 function flood(
@@ -52,7 +47,10 @@ async function saturate(
 
 async function checkDatagrams({ folder, quick }: Context): Promise<Row[]> {
   // Copies of one request: the first one alone is verified and flushed, which acknowledges nothing.
-  const copy = { datagram: signedRequest({ acknowledge: false }), count: quick ? 400 : 100_000 };
+  const copy = {
+    datagram: signRequest(sharedRouter, { acknowledge: false }),
+    count: quick ? 400 : 100_000,
+  };
   const wrong = { datagram: insidersRequest(sharedRouter), count: quick ? 400 : 20_000 };
   const ours = denoReceiver("arpflush");
   const subjects = [

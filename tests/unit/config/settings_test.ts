@@ -4,7 +4,6 @@ import {
   defaultSettings,
   isMetricsPlace,
   metricsFolders,
-  metricsPlaces,
   parseSettings,
   settingNames,
   type Settings,
@@ -165,7 +164,10 @@ const refused: { readonly [Name in keyof Settings]?: readonly [given: unknown, s
     given,
     "the value is not a text of at most 1000 bytes",
   ]),
-  MetricsFile: [["/tmp/arpflush.prom", `"/tmp/arpflush.prom" is not ${metricsPlaces()}`]],
+  MetricsFile: [[
+    "/tmp/arpflush.prom",
+    `"/tmp/arpflush.prom" is not ${settingTable.MetricsFile.allowed}`,
+  ]],
 };
 
 Deno.test("parseSettings() names the setting, the value and what is allowed, but no secret", () => {
@@ -286,17 +288,4 @@ Deno.test("isMetricsPlace() refuses other folders, other files, and ways out", (
   for (const os of ["linux", "windows"] as const) {
     for (const path of elsewhere[os]) assert.ok(!isMetricsPlace(path, os), JSON.stringify(path));
   }
-});
-
-Deno.test("metricsPlaces() names a system's folders", () => {
-  assert.equal(
-    metricsPlaces("linux"),
-    "empty, or a file NAME.prom in /var/lib/prometheus/node-exporter, /var/lib/node_exporter, " +
-      "/run/arpflush",
-  );
-  assert.equal(
-    metricsPlaces("windows"),
-    "empty, or a file NAME.prom in C:\\Program Files\\windows_exporter\\textfile_inputs, " +
-      "C:\\Program Files\\ArpFlush\\metrics",
-  );
 });

@@ -188,6 +188,20 @@ Deno.test("Follower asks anew about what is left when one of two addresses has l
   assert.equal(router.runs.length, 3);
 });
 
+Deno.test("Follower ends a run whose plan may have an address that came after it began", () => {
+  const router = createRouter();
+  router.line(master(1), "+e0");
+  router.time.pass(100);
+  router.line(master(2), "+e0", "192.0.2.253");
+  router.time.pass(50);
+  router.line('INSTANCE "V2" FAULT 50', "-e0", "192.0.2.253");
+  assert.equal(router.runs[0].ended(), "192.0.2.253 has left e0");
+  router.time.pass(1_000);
+  assert.deepEqual(router.runs.slice(1).map(({ addresses }) => addresses), [
+    ["192.0.2.2", "192.0.2.254"],
+  ]);
+});
+
 Deno.test("Follower joins the loser of a split brain to the lines of many instances", () => {
   const router = createRouter();
   for (let n = 0; n < 10; n++) router.line(master(n), "+e0", `192.0.2.${100 + n}`);

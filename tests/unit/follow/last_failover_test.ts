@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import type { AskResult } from "../../../lib/ask/verdicts.ts";
 import { LastFailover } from "../../../lib/follow/last_failover.ts";
-import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
+import type { SendOptions } from "../../../lib/sender/arguments.ts";
 import type { EndedRun } from "../../../lib/sender/history.ts";
 import { joinedReason } from "../../../lib/sender/run.ts";
 import {
   type Answered,
   askResult,
   countOf,
+  defaultOptions,
   expectedOf,
   failed,
   healed,
@@ -17,15 +18,11 @@ import {
 } from "../sender/helpers.ts";
 import { createTestTime } from "../../support/test_time.ts";
 
-const command = parseArguments(["-a"]);
-assert.ok(command.kind === "send");
-const { options } = command;
-
 /** Runs on links of one daemon; each ends in the order of the calls. */
 function createDaemon() {
   const time = createTestTime();
-  const failover = new LastFailover(time, options);
-  const on = (link: string): SendOptions => ({ ...options, interfaceNames: [link] });
+  const failover = new LastFailover(time, defaultOptions);
+  const on = (link: string): SendOptions => ({ ...defaultOptions, interfaceNames: [link] });
   return {
     failover,
     time,

@@ -145,14 +145,17 @@ Deno.test("createLinuxCache().flush() names what it removed that had a link-laye
 
 Deno.test("createLinuxCache().resolve() takes an entry that traffic makes before it asks", async () => {
   const double = createIpDouble();
-  const { states, answer } = createCache(double);
+  const { states, asked, answer, ms } = createCache(double);
   double.before = (command) => {
     if (!command.startsWith("neigh add 192.0.2.1 ")) return;
     double.set({ dst: "192.0.2.1", dev: "e0", lladdr: mac, state: ["REACHABLE"] });
   };
-  answer(10, "2001:db8::1", "e1");
+  answer(20, "2001:db8::1", "e1");
   const found = await states("resolve", ["192.0.2.1", "2001:db8::1"]);
   assert.deepEqual(found, [`neighbor ${mac}`, `neighbor ${mac}`]);
+  // The first was there when it was asked for, which ends the run of ip.
+  assert.deepEqual(asked().map(([, , dst]) => dst), ["192.0.2.1", "2001:db8::1"]);
+  assert.equal(ms(), 30);
 });
 
 Deno.test("createLinuxCache().resolve() takes an entry without a state as one that is not there", async () => {
@@ -179,10 +182,16 @@ Deno.test("createLinuxCache() gives ip names that -batch would misread as argume
       return double.ip(args, input, next);
     };
     const interfaces = interfaceLines([name, "fe80::5/64"]);
-    const { states, answer } = createCache(double, { ip, interfaces });
-    for (const address of ["192.0.2.1", "fe80::1"]) answer(10, address, name);
-    const found = await states("resolve", ["192.0.2.1", "fe80::1"]);
+    const { states, answer, asked } = createCache(double, { ip, interfaces });
+    const addresses = ["192.0.2.1", "fe80::1"];
+    for (const address of addresses) answer(10, address, name);
+    const found = await states("resolve", addresses);
     assert.deepEqual(found, [`neighbor ${mac}`, `neighbor ${mac}`], name);
+    assert.deepEqual(
+      asked().map(([, , dst]) => dst),
+      addresses,
+      "the old entry was taken for an answer",
+    );
     assert.equal(inputs.some((input) => input.includes(name)), false);
   }
 });
@@ -220,11 +229,12 @@ Deno.test("createLinuxCache().resolve() says so where flushes take away each ent
 });
 
 Deno.test("createLinuxCache() doesn't run ip for addresses that are not looked at", async () => {
-  const double = createIpDouble();
-  const { states } = createCache(double, { interfaces: [] });
-  const found = await states("resolve", ["fe80::1", "192.0.2.0/24"]);
-  assert.deepEqual(found, ["not concerned", "not concerned"]);
-  assert.deepEqual(double.commands, []);
+  const ip = () => assert.fail("it runs");
+  for (const interfaces of [[], host]) {
+    const { states } = createCache(createIpDouble(), { ip, interfaces });
+    const found = await states("resolve", ["fe80::1", "192.0.2.0/24"]);
+    assert.deepEqual(found, ["not concerned", "not concerned"]);
+  }
 });
 
 Deno.test("createLinuxCache() rejects with a NeighborCacheError if interfaces can't be listed", async () => {
@@ -352,12 +362,22 @@ for (const [routes, address, device] of tables) {
 Deno.test("createLinuxCache() says of addresses on a link what is so where other tables can't be read", async () => {
   const double = createIpDouble(stale("192.0.2.1", "e0"));
   double.route = (address) => address === "192.0.2.1" ? { dev: "e0" } : null;
-  double.before = (command) =>
-    command.startsWith("route show table") ? "Dump terminated" : undefined;
-  const { states } = createCache(double);
+  let readings = 0;
+  double.before = (command) => {
+    if (command === "route show table all" && ++readings <= 2) return "Dump terminated";
+  };
+  const { states, time } = createCache(double);
   const addresses = ["192.0.2.1", "203.0.113.1"];
   assert.deepEqual(await states("look", addresses), [`neighbor ${deadMac}`, "unknown"]);
   assert.deepEqual(await states("resolve", addresses), ["no neighbor", "unknown"]);
+  for (let i = 0; i < 9; i++) {
+    const [, state] = await states("look", addresses);
+    assert.equal(state, "not concerned");
+  }
+  assert.equal(readings, 3, "one more reading for all requests of a failover");
+  time.pass(1_000);
+  await states("look", addresses);
+  assert.equal(readings, 4);
 });
 
 Deno.test("createLinuxCache().look() tells a permanent entry of several", async () => {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { createChangeDetector, readOwnAddresses } from "../../../lib/neighbors/windows_network.ts";
+import {
+  createChangeDetector,
+  readOwnAddresses,
+  readPortOwners,
+} from "../../../lib/neighbors/windows_network.ts";
 import { AF_INET } from "../../../lib/win32/netioapi.ts";
+import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createIpHelperDouble, own } from "./ip_helper_double.ts";
 
 const connected = { family: AF_INET, interfaceIndex: 13, isConnected: true };
@@ -52,4 +57,25 @@ Deno.test("readOwnAddresses() gives each address with its network and interface"
   ]);
   double.faults.set("getUnicastIpAddressTable", 8);
   assert.throws(() => readOwnAddresses(double), /GetUnicastIpAddressTable.*\(8\)/);
+});
+
+Deno.test("readPortOwners() names the other processes on a port, of the families there are", () => {
+  const double = createIpHelperDouble();
+  const socket = (address: string, port: number, pid: number) => ({
+    address: parsePrefix(address),
+    port,
+    pid,
+  });
+  const [other, own, elsewhere, ipv6] = [
+    socket("0.0.0.0", 27735, 7),
+    socket("0.0.0.0", 27735, 4),
+    socket("0.0.0.0", 53, 7),
+    socket("::", 27735, 8),
+  ];
+  double.sockets = [other, own, elsewhere, ipv6];
+  assert.deepEqual(readPortOwners(double, 27735, 4), [other, ipv6]);
+  double.faults.set("getExtendedUdpTable 23", 50);
+  assert.deepEqual(readPortOwners(double, 27735, 4), [other]);
+  double.faults.set("getExtendedUdpTable 2", 5);
+  assert.throws(() => readPortOwners(double, 27735, 4), /GetExtendedUdpTable\(2\).*\(5\)/);
 });

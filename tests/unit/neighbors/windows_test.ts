@@ -503,14 +503,16 @@ Deno.test("openWindowsNeighborCache().look() reports the table as it is and chan
   double.rows = [
     row("192.0.2.1", 12, "02:00:00:00:00:aa"),
     row("192.0.2.9", 12, "02:00:00:00:00:09", permanent),
+    { ...row("192.0.2.8", 12), physicalAddress: new Uint8Array(8).fill(2) },
   ];
   const before = structuredClone(double.rows);
-  const addresses = ["192.0.2.1", "192.0.2.9", "192.0.2.7"].map(parsePrefix);
+  const addresses = ["192.0.2.1", "192.0.2.9", "192.0.2.7", "192.0.2.8"].map(parsePrefix);
   const reports = await openWindowsNeighborCache({ ip: double }).look(addresses);
   assert.deepEqual(texts(reports), [
     "neighbor 0200000000aa",
     "permanent 020000000009",
     `no neighbor ${nothing}`,
+    `unknown ${nothing}`,
   ]);
   assert.deepEqual(double.rows, before);
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Peer } from "../../../lib/receiver/listeners.ts";
 import {
   AckSources,
-  createChallenges,
+  Challenges,
   ReplayWindow,
   type SeenRequest,
 } from "../../../lib/receiver/replay_window.ts";
@@ -180,16 +180,18 @@ Deno.test("AckSources tell who waits, each once, until the end", () => {
   assert.equal(sources.waiting(true).length, 64);
 });
 
-const challenges = createChallenges(createMac(Uint8Array.fromHex(vectors.challengeSecret)));
+const challenges = new Challenges(createMac(Uint8Array.fromHex(vectors.challengeSecret)));
 const otherKeyId = Uint8Array.of(1, 2, 3, 4);
 
-Deno.test("createChallenges() never makes the challenge of zeros, which means none", () => {
-  const unlikely = createChallenges(() => new Uint8Array(16));
+Deno.test("Challenges.present() never makes the challenge of zeros, which means none", () => {
+  const unlikely = new Challenges(() => new Uint8Array(16));
   assert.equal(unlikely.present(routerKey.id, 0).toHex(), "0000000000000001");
   assert.ok(!unlikely.isRight(new Uint8Array(8), routerKey.id, 0));
+  const other = new Challenges(() => new Uint8Array(16).fill(2, 1));
+  assert.equal(other.present(routerKey.id, 0).toHex(), "0002020202020202");
 });
 
-Deno.test("createChallenges() makes the golden challenges, one for 30 seconds", () => {
+Deno.test("Challenges.present() makes the golden challenges, one for 30 seconds", () => {
   for (const { slot, challenge } of vectors.challenges) {
     for (const now of [30_000 * slot, 30_000 * slot + 29_999.9]) {
       assert.equal(challenges.present(routerKey.id, now).toHex(), challenge);
@@ -197,7 +199,7 @@ Deno.test("createChallenges() makes the golden challenges, one for 30 seconds", 
   }
 });
 
-Deno.test("isRight() takes the present challenge and the last one, of the same key and start", () => {
+Deno.test("Challenges.isRight() takes the present challenge and the last one, of the same key and start", () => {
   fc.assert(fc.property(fc.nat(1e9), fc.nat(100_000), (then, age) => {
     const challenge = challenges.present(routerKey.id, then);
     const slots = Math.floor((then + age) / 30_000) - Math.floor(then / 30_000);
@@ -205,7 +207,7 @@ Deno.test("isRight() takes the present challenge and the last one, of the same k
     assert.ok(challenge.some(Boolean));
     assert.equal(challenges.isRight(challenge, otherKeyId, then), false);
     assert.equal(
-      createChallenges(createMac(new Uint8Array(32))).isRight(challenge, routerKey.id, then),
+      new Challenges(createMac(new Uint8Array(32))).isRight(challenge, routerKey.id, then),
       false,
     );
     assert.equal(challenges.isRight(new Uint8Array(8), routerKey.id, then), false);

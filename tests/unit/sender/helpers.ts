@@ -1,7 +1,9 @@
 /** Builders for the sender's tests: interfaces, plans, and records of runs that have ended. */
+import assert from "node:assert/strict";
 import { type AskResult, noAsk } from "../../../lib/ask/verdicts.ts";
 import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sender/exchange.ts";
-import { defaultSourcePorts, type TargetOutcome } from "../../../lib/sender/datagram_port.ts";
+import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
+import type { TargetOutcome } from "../../../lib/sender/datagram_port.ts";
 import { ExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
 import { type EndedRun, endedRun } from "../../../lib/sender/history.ts";
@@ -52,19 +54,28 @@ export const expectedOf = (text: string) => new ExpectedHosts(parseExpectedHosts
 /** So many hosts, whoever they are; null: as without `--expect`. */
 export const countOf = (count: number | null) => new ExpectedHosts([], count);
 
+const command = parseArguments(["-a"]);
+assert.ok(command.kind === "send");
+
+/** The options of `-a`. */
+export const defaultOptions: SendOptions = command.options;
+
 /** A plan of five copies, a second apart, to one broadcast address. */
 function planOf(
-  changes: Partial<Omit<Plan, "exchange">> & { readonly exchange?: Partial<ExchangePlan> } = {},
+  changes: Partial<Omit<Plan, "exchange" | "options">> & {
+    readonly exchange?: Partial<ExchangePlan>;
+    readonly options?: Partial<SendOptions>;
+  } = {},
 ): Plan {
   return {
     isOwnLinkLayerAddress: isOwnMac,
     learned: { known: new Set(), failed: false },
-    sourcePorts: defaultSourcePorts,
     faults: [],
     hindrances: [],
     warnings: [],
     opening: "",
     ...changes,
+    options: { ...defaultOptions, ...changes.options },
     exchange: {
       content: signed(planned()),
       udpPort: 27735,

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { clockOffset, Hosts, type HostsOptions, isDecided } from "../../../lib/sender/hosts.ts";
+import {
+  type Answer,
+  type AskedRequest,
+  clockOffset,
+  Hosts,
+  type HostsOptions,
+  isDecided,
+} from "../../../lib/sender/hosts.ts";
 import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
@@ -7,9 +14,16 @@ import { answer, asked, instance, isOwnMac, reports } from "./answers.ts";
 
 const one = asked("01");
 const two = asked("02", { addresses: [parsePrefix("192.0.2.5/32")], action: "flush listed" });
+const far = asked("04", { links: [1] });
+const everywhere = asked("05", { links: [0, 1] });
+const six = asked("06", { addresses: [parsePrefix("2001:db8::1/128")] });
+const network = asked("03", { addresses: [parsePrefix("192.0.2.0/24")] });
+const mixed = asked("05", {
+  addresses: [parsePrefix("192.0.2.1/32"), parsePrefix("192.0.2.0/24")],
+});
 
 function open(options: Partial<HostsOptions> = {}) {
-  const hosts = new Hosts({
+  return new Hosts({
     requests: [one],
     isPinned: () => false,
     isExpected: () => false,
@@ -17,77 +31,102 @@ function open(options: Partial<HostsOptions> = {}) {
     compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
     ...options,
   });
-  const states = () =>
-    hosts.all().map((host) => `${host.key} ${hostResult(host, hosts, isOwnMac).state}`);
-  return Object.assign(hosts, { states });
 }
 
-Deno.test("note() holds two keys under one name apart", () => {
-  const hosts = open();
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  hosts.note("bb", answer("failed", [], { address: "192.0.2.21" }), one, false);
-  assert.deepEqual(hosts.states(), ["aa healed", "bb failed"]);
-});
+const statesOf = (hosts: Hosts) =>
+  hosts.all().map((host) => `${host.key} ${hostResult(host, hosts, isOwnMac).state}`).join(", ");
 
-Deno.test("note() takes answers of one instance from several addresses as one host's", () => {
-  const hosts = open();
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  hosts.note("aa", answer("flushed", [reports.own], { address: "192.0.2.21" }), one, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-  assert.deepEqual([...hosts.all()[0].addresses], ["192.0.2.20", "192.0.2.21"]);
-});
+const healed = answer("flushed", [reports.own]);
+const stuck = answer("flushed", [reports.foreign]);
+const [second, third] = [2, 3].map((n) => ({ instance: instance(n) }));
+const elsewhere = { address: "192.0.2.21" };
+const again = answer("flushed", [reports.own], second);
 
-Deno.test("note() takes a second instance at another address as a clone, a host of its own", () => {
-  const hosts = open();
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  const clone = { address: "192.0.2.21", instance: instance(2) };
-  hosts.note("aa", answer("flushed", [reports.foreign], clone), one, false);
-  assert.deepEqual(hosts.states(), ["aa healed", "aa stuck"]);
-});
+/** An answer by its host's key, and the states of all hosts after it; then its request, if not `one`. */
+type Step = readonly [key: string, given: Answer, states: string, AskedRequest?, "repair"?];
 
-Deno.test("note() puts a restarted service in the place of what it was", () => {
-  const hosts = open();
-  hosts.note("aa", answer("failed"), one, false);
-  hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-  // A datagram of the first instance that was late, or came by another address, changes nothing.
-  const late = hosts.note("aa", answer("failed", [], { address: "192.0.2.21" }), one, false);
-  assert.equal(late, "replaced instance");
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-});
-
-Deno.test("answerOf() keeps what a replaced instance said until the new one says more than stale", () => {
-  const hosts = open();
-  hosts.note("aa", answer("flushed", [reports.foreign]), one, false);
-  hosts.note("aa", answer("stale", [], { instance: instance(2) }), one, false);
-  assert.deepEqual(hosts.states(), ["aa stuck"]);
-  assert.equal(hosts.all()[0].name, "sql01");
-  hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, true);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-});
-
-Deno.test("requestsOf() a restarted service are those of the links that the earlier one answered on", () => {
-  const hosts = open({ requests: [one, asked("04", { links: [1] })] });
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  hosts.note("aa", answer("flushed", [reports.own], { instance: instance(2) }), one, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-});
-
-Deno.test("isDecided() takes reports of addresses for the truth in a pending answer alone", () => {
-  const decided = (["alive", "flushed", "pending", "failed", "stale"] as const).filter((status) =>
-    isDecided(answer(status, [reports.own]).ack, one)
-  );
-  assert.deepEqual(decided, ["alive", "flushed", "pending"]);
-});
-
-Deno.test("answerOf() keeps it over two restarts", () => {
-  const hosts = open();
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  for (const n of [2, 3]) {
-    hosts.note("aa", answer("stale", [], { instance: instance(n) }), one, false);
-  }
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-});
+const courses: readonly [what: string, steps: readonly Step[], requests?: AskedRequest[]][] = [
+  ["holds two keys under one name apart", [
+    ["aa", healed, "aa healed"],
+    ["bb", answer("failed", [], elsewhere), "aa healed, bb failed"],
+  ]],
+  ["takes answers of one instance from several addresses as one host's", [
+    ["aa", healed, "aa healed"],
+    ["aa", answer("flushed", [reports.own], elsewhere), "aa healed"],
+  ]],
+  ["takes a second instance at another address as a clone, a host of its own", [
+    ["aa", healed, "aa healed"],
+    [
+      "aa",
+      answer("flushed", [reports.foreign], { ...elsewhere, ...second }),
+      "aa healed, aa stuck",
+    ],
+  ]],
+  ["puts a restarted service in the place of what it was, and hears no more of that", [
+    ["aa", answer("failed"), "aa failed"],
+    ["aa", again, "aa healed"],
+    ["aa", answer("failed", [], elsewhere), "aa healed"],
+  ]],
+  ["keeps what a replaced instance said until the new one says more than stale", [
+    ["aa", stuck, "aa stuck"],
+    ["aa", answer("stale", [], second), "aa stuck"],
+    ["aa", again, "aa healed", one, "repair"],
+  ]],
+  ["keeps it over two restarts", [
+    ["aa", healed, "aa healed"],
+    ["aa", answer("stale", [], second), "aa healed"],
+    ["aa", answer("stale", [], third), "aa healed"],
+  ]],
+  ["wants of a restarted service what went out on the links that the earlier one answered on", [
+    ["aa", healed, "aa healed"],
+    ["aa", again, "aa healed"],
+  ], [one, far]],
+  ["counts the worse of two answers that say what is true", [
+    ["aa", healed, "aa healed"],
+    ["aa", stuck, "aa stuck"],
+    ["aa", healed, "aa stuck"],
+  ]],
+  ["takes a repair's answer as soon as there is one", [
+    ["aa", answer("stale"), "aa stale"],
+    ["aa", stuck, "aa stuck", one, "repair"],
+    ["aa", answer("stale"), "aa stuck"],
+  ]],
+  ["takes a pending answer with reports for the truth on whole addresses", [
+    ["aa", answer("pending", [reports.own]), "aa healed"],
+  ]],
+  ["does so on IPv6 addresses too", [
+    ["aa", answer("pending", [reports.own]), "aa healed", six],
+  ], [six]],
+  ["takes a pending answer on a network for no truth", [
+    ["aa", answer("pending", [reports.elsewhere]), "aa pending", network],
+  ], [network]],
+  ["takes a pending answer on a network and an address for no truth", [
+    ["aa", answer("pending", [reports.own, reports.elsewhere]), "aa pending", mixed],
+  ], [mixed]],
+  ["wants an answer to each request that took the same link", [
+    ["aa", healed, "aa unverified"],
+    ["aa", healed, "aa healed", two],
+  ], [one, two, far]],
+  [
+    "wants one to what went out on all links, and on all links of a host that nobody knows to be on one",
+    [
+      ["aa", healed, "aa unverified"],
+      ["aa", healed, "aa healed", everywhere],
+      ["bb", healed, "aa healed, bb unverified", everywhere],
+      ["cc", stuck, "aa healed, bb unverified, cc stuck", everywhere],
+    ],
+    [one, far, everywhere],
+  ],
+];
+for (const [what, steps, requests = [one]] of courses) {
+  Deno.test(`Hosts ${what}`, () => {
+    const hosts = open({ requests });
+    for (const [key, given, states, request = one, repair] of steps) {
+      hosts.note(key, given, request, repair !== undefined);
+      assert.equal(statesOf(hosts), states);
+    }
+  });
+}
 
 /** What counts of answers to one request, whatever their order. */
 const ranking: readonly [AckStatus, AckStatus, string][] = [
@@ -105,63 +144,41 @@ for (const [a, b, state] of ranking) {
       for (const status of order) {
         hosts.note("aa", answer(status, status === "flushed" ? [reports.own] : []), one, false);
       }
-      assert.deepEqual(hosts.states(), [`aa ${state}`]);
+      assert.equal(statesOf(hosts), `aa ${state}`);
     }
   });
 }
 
-Deno.test("note() counts the worse of two answers that say what is true", () => {
-  for (const order of [[reports.own, reports.foreign], [reports.foreign, reports.own]]) {
-    const hosts = open();
-    for (const report of order) hosts.note("aa", answer("flushed", [report]), one, false);
-    assert.deepEqual(hosts.states(), ["aa stuck"]);
-  }
+Deno.test("note() knows an instance that was replaced, and keeps name, addresses and the last error", () => {
+  const hosts = open();
+  hosts.note("aa", healed, one, false);
+  hosts.note("aa", answer("stale", [], { ...second, ...elsewhere }), one, false);
+  assert.deepEqual(hosts.all().map(({ name }) => name), ["sql01", ""]);
+  hosts.note("aa", answer("stale", [], { ...third }), one, false);
+  assert.equal(hosts.note("aa", healed, one, false), "replaced instance");
+  const [, { name, addresses }] = hosts.all();
+  assert.deepEqual([name, ...addresses], ["sql01", "192.0.2.20"]);
+  const others = open();
+  for (const error of [1, 2]) others.note("aa", answer("failed", [], { error }), one, false);
+  others.note("aa", answer("failed", [], { error: 3, ...elsewhere }), one, false);
+  const [host] = others.all();
+  assert.deepEqual([...host.addresses], ["192.0.2.20", "192.0.2.21"]);
+  assert.equal(hostResult(host, others, isOwnMac).error, 3);
 });
 
-Deno.test("note() takes a pending answer with a report for the truth on whole addresses alone", () => {
-  const hosts = open();
+Deno.test("requestsOf() finds what isn't answered, and that the rest of a cache is pending", () => {
+  const hosts = open({ requests: [one, two] });
   hosts.note("aa", answer("pending", [reports.own]), one, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-  assert.ok(hostResult(hosts.all()[0], hosts, isOwnMac).restPending);
-
-  const prefix = asked("03", { addresses: [parsePrefix("192.0.2.0/24")] });
-  const others = open({ requests: [prefix] });
-  others.note("aa", answer("pending", [reports.elsewhere]), prefix, false);
-  assert.deepEqual(others.states(), ["aa pending"]);
-});
-
-Deno.test("answerOf() takes a repair's answer as soon as there is one", () => {
-  const hosts = open();
-  hosts.note("aa", answer("stale"), one, false);
-  assert.deepEqual(hosts.states(), ["aa stale"]);
-  hosts.note("aa", answer("flushed", [reports.foreign]), one, true);
-  hosts.note("aa", answer("stale"), one, false);
-  assert.deepEqual(hosts.states(), ["aa stuck"]);
-});
-
-Deno.test("requestsOf() wants an answer to each request that took the same link", () => {
-  const far = asked("04", { links: [1] });
-  const hosts = open({ requests: [one, two, far] });
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  assert.deepEqual(hosts.states(), ["aa unverified"]);
-  const { findings } = hostResult(hosts.all()[0], hosts, isOwnMac);
+  const { findings, restPending } = hostResult(hosts.all()[0], hosts, isOwnMac);
   assert.deepEqual(findings.map(({ finding }) => finding), ["healed", "unverified"]);
-  hosts.note("aa", answer("flushed", [reports.own]), two, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
+  assert.ok(restPending);
 });
 
-Deno.test("requestsOf() wants an answer to what went out on all links, and to all of each link", () => {
-  const far = asked("04", { links: [1] });
-  const everywhere = asked("05", { links: [0, 1] });
-  const hosts = open({ requests: [one, far, everywhere] });
-  hosts.note("aa", answer("flushed", [reports.own]), one, false);
-  assert.deepEqual(hosts.states(), ["aa unverified"]);
-  hosts.note("aa", answer("flushed", [reports.own]), everywhere, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-  // Nobody knows which links it is on.
-  hosts.note("bb", answer("flushed", [reports.own]), everywhere, false);
-  hosts.note("cc", answer("flushed", [reports.foreign]), everywhere, false);
-  assert.deepEqual(hosts.states(), ["aa healed", "bb unverified", "cc stuck"]);
+Deno.test("isDecided() takes reports of addresses for the truth in a pending answer alone", () => {
+  const decided = (["alive", "flushed", "pending", "failed", "stale"] as const).filter((status) =>
+    isDecided(answer(status, [reports.own]).ack, one)
+  );
+  assert.deepEqual(decided, ["alive", "flushed", "pending"]);
 });
 
 Deno.test("note() has room for so many that nobody waits for, and always for the others", () => {
@@ -175,7 +192,7 @@ Deno.test("note() has room for so many that nobody waits for, and always for the
   const at = (n: number) => ({ address: `10.0.${n >> 8}.${n & 255}` });
   for (let n = 1; n <= 10_000; n++) assert.notEqual(note(`a${n}`, at(n)), "too many hosts");
   assert.equal(note("b1"), "too many hosts");
-  assert.equal(note("a2", { ...at(2), instance: instance(2) }), "too many hosts");
+  assert.equal(note("a2", { ...at(2), ...second }), "too many hosts");
   note("pinned");
   note("aa", { host: "sql02" });
   note("r1", { address: "192.0.2.2" });
@@ -192,29 +209,10 @@ Deno.test("note() bounds the instances of one pinned key", () => {
   assert.equal(hosts.all().length, 1);
 });
 
-Deno.test("note() takes a pending answer on mixed prefixes for no truth, and the last failure for one", () => {
-  const mixed = asked("05", {
-    addresses: [parsePrefix("192.0.2.1/32"), parsePrefix("192.0.2.0/24")],
-  });
-  const hosts = open({ requests: [mixed] });
-  hosts.note("aa", answer("pending", [reports.own, reports.elsewhere]), mixed, false);
-  assert.deepEqual(hosts.states(), ["aa pending"]);
-  hosts.note("aa", answer("failed", [], { error: 1 }), mixed, false);
-  hosts.note("aa", answer("failed", [], { error: 2 }), mixed, false);
-  assert.equal(hostResult(hosts.all()[0], hosts, isOwnMac).error, 2);
-});
-
-Deno.test("note() takes a pending answer on IPv6 addresses for the truth too", () => {
-  const six = asked("06", { addresses: [parsePrefix("2001:db8::1/128")] });
-  const hosts = open({ requests: [six] });
-  hosts.note("aa", answer("pending", [reports.own]), six, false);
-  assert.deepEqual(hosts.states(), ["aa healed"]);
-});
-
 Deno.test("note() counts acks, and keeps the clock of the one that can be wrong by least", () => {
   const hosts = open();
   for (const [ms, errorMs] of [[1, 30], [2, 10], [3, 10], [4, 20]]) {
-    hosts.note("aa", { ...answer("flushed", [reports.own]), clock: { ms, errorMs } }, one, false);
+    hosts.note("aa", { ...healed, clock: { ms, errorMs } }, one, false);
   }
   const [host] = hosts.all();
   assert.deepEqual([host.acks, host.clock], [4, { ms: 2, errorMs: 10 }]);

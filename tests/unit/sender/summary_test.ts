@@ -11,6 +11,7 @@ import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { answer, asked, reports } from "./answers.ts";
 import {
   type Answered,
+  askResult,
   countOf,
   expectedOf,
   failed,
@@ -97,6 +98,22 @@ Deno.test("hostVerdicts() says of each host what it is, under which name, and wh
     { ...common, name: "db1", verdict: "stuck", text, stuck: ["192.0.2.1"] },
     { ...common, ...web1, verdict: "healed", text: "healed" },
     { ...common, name: "cache9", expectedName: "cache9", verdict: "missing", text: "missing" },
+  ]);
+});
+
+Deno.test("hostVerdicts() says of a host that was asked where it is stuck, and of no idle address", () => {
+  const linkLayerAddress = Uint8Array.of(2, 0, 0, 0, 0, 9);
+  const other = { address: parsePrefix("192.0.2.2") };
+  const unseen = { host: "192.0.2.51", name: "tv", expected: true };
+  const verdicts = hostVerdicts(outcome([], {}, {}, [
+    askResult("stuck", { linkLayerAddress }),
+    askResult("ok", other),
+    askResult("stuck", { ...unseen, ...other }),
+    askResult("not asked", { host: "192.0.2.52" }),
+  ]));
+  assert.deepEqual(verdicts.map(({ id, name, text, stuck }) => [id, name, text, ...stuck]), [
+    ["192.0.2.50", "192.0.2.50", "STUCK 192.0.2.1 at 02:00:00:00:00:09", "192.0.2.1"],
+    ["tv", "tv", "STUCK 192.0.2.2", "192.0.2.2"],
   ]);
 });
 

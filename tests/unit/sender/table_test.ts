@@ -76,7 +76,7 @@ Deno.test("tableLines() is the summary alone when there is nobody to list", () =
     "Flush: 5 copies to 192.0.2.255; 0 hosts answered: 1 missing; no ack came in: a firewall here " +
     "must let in UDP to ports 27736 to 27799",
   ]);
-  const own = { sourcePorts: { first: 5_000, last: 5_000 } };
+  const own = { options: { sourcePorts: { first: 5_000, last: 5_000 } } };
   assert.match(tableLines(outcome([], own), plain)[0], /must let in UDP to port 5000$/);
 });
 

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
+import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
 import {
   compareAnswers,
-  findingOf,
   hostResult,
   type HostState,
   hostStates,
   isGood,
+  type IsOwnLinkLayerAddress,
 } from "../../../lib/sender/verdict.ts";
 import type { NeighborReport } from "../../../lib/wire/ack.ts";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { answer, asked, isOwnMac, reports } from "./answers.ts";
 
 const vip = parsePrefix("192.0.2.1/32");
@@ -25,39 +25,12 @@ const meanings: readonly [keyof typeof reports, string, string][] = [
   ["unknown", "unverified", "unverified"],
   ["elsewhere", "no matter", "no matter"],
 ];
-for (const [name, flushed, probed] of meanings) {
-  Deno.test(`findingOf() calls ${name} ${flushed}, in a probe ${probed}`, () => {
-    const { finding, linkLayerAddress } = findingOf(vip, reports[name], false, isOwnMac);
-    assert.equal(finding, flushed);
-    assert.equal(linkLayerAddress !== null, ["own", "foreign", "permanentForeign"].includes(name));
-    assert.equal(findingOf(vip, reports[name], true, isOwnMac).finding, probed);
-  });
-}
-
-Deno.test("findingOf() calls unverified what nobody knows the owner of", () => {
-  const { finding } = findingOf(vip, reports.own, false, () => null);
-  assert.equal(finding, "unverified");
-});
-
-Deno.test("findingOf() asks whether an entry that was set leads to the host's own link", () => {
-  const place = { links: new Set([0]), addresses: [] };
-  const findings = (isProbe: boolean) =>
-    (["neighbor", "permanent"] as const).map((state) =>
-      findingOf(
-        vip,
-        { ...reports.own, state },
-        isProbe,
-        (_mac, _address, at) => at !== place,
-        place,
-      )
-        .finding
-    );
-  assert.deepEqual(findings(false), ["healed", "stuck"]);
-  assert.deepEqual(findings(true), ["healed", "stuck"]);
-});
-
 /** What is true of the one host that gave these answers to these requests; null is no answer. */
-function resultOf(...given: [request: AskedRequest, answer: ReturnType<typeof answer> | null][]) {
+function resultOf(
+  given: readonly (readonly [AskedRequest, Answer | null])[],
+  isOwn: IsOwnLinkLayerAddress = isOwnMac,
+  left: readonly string[] = [],
+) {
   const hosts = new Hosts({
     requests: given.map(([request]) => request),
     isPinned: () => false,
@@ -66,8 +39,38 @@ function resultOf(...given: [request: AskedRequest, answer: ReturnType<typeof an
     compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
   });
   for (const [request, one] of given) if (one !== null) hosts.note("aa", one, request, false);
-  return hostResult(hosts.all()[0], hosts, isOwnMac);
+  return hostResult(hosts.all()[0], hosts, isOwn, left);
 }
+
+/** What a host found that reported this, in a probe or after a flush. */
+function findingOf(report: NeighborReport, isProbe = false, isOwn?: IsOwnLinkLayerAddress) {
+  const [request, status] = isProbe
+    ? [asked("01", { action: "probe" }), "alive" as const]
+    : [asked("01"), "flushed" as const];
+  return resultOf([[request, answer(status, [report])]], isOwn).findings[0];
+}
+
+for (const [name, flushed, probed] of meanings) {
+  Deno.test(`hostResult() calls ${name} ${flushed}, in a probe ${probed}`, () => {
+    const { finding, linkLayerAddress } = findingOf(reports[name]);
+    assert.equal(finding, flushed);
+    assert.equal(linkLayerAddress !== null, ["own", "foreign", "permanentForeign"].includes(name));
+    assert.equal(findingOf(reports[name], true).finding, probed);
+  });
+}
+
+Deno.test("hostResult() calls unverified what nobody knows the owner of", () => {
+  assert.equal(findingOf(reports.own, false, () => null).finding, "unverified");
+});
+
+Deno.test("hostResult() asks whether an entry that was set leads to the host's own link", () => {
+  const isOnRoute: IsOwnLinkLayerAddress = (_mac, _address, place) => place === undefined;
+  for (const isProbe of [false, true]) {
+    assert.equal(findingOf(reports.own, isProbe, isOnRoute).finding, "healed");
+    const set = { ...reports.own, state: "permanent" } as const;
+    assert.equal(findingOf(set, isProbe, isOnRoute).finding, "stuck");
+  }
+});
 
 const [one, two] = [asked("01"), asked("02")];
 const healed = answer("flushed", [reports.own]);
@@ -76,7 +79,7 @@ Deno.test("hostResult() is the worst of what was found", () => {
   const stateOf = (given: readonly NeighborReport[], isProbe = false): HostState => {
     const addresses = given.map((_, i) => parsePrefix(`192.0.2.${i + 1}/32`));
     const request = asked("01", { addresses, action: isProbe ? "probe" : "flush all" });
-    return resultOf([request, answer(isProbe ? "alive" : "flushed", given)]).state;
+    return resultOf([[request, answer(isProbe ? "alive" : "flushed", given)]]).state;
   };
   const { own, foreign, nobody, nobodyCached, unknown, elsewhere } = reports;
   assert.equal(stateOf([own, unknown, nobodyCached, foreign]), "stuck");
@@ -89,12 +92,23 @@ Deno.test("hostResult() is the worst of what was found", () => {
 });
 
 Deno.test("hostResult() finds nothing where a request with a report isn't answered", () => {
-  const { state, findings } = resultOf([one, healed], [two, null]);
+  const { state, findings } = resultOf([[one, healed], [two, null]]);
   assert.equal(state, "unverified");
-  const nothing = { linkLayerAddress: null, permanent: false, report: null };
+  const nothing = { linkLayerAddress: null, report: null };
   assert.deepEqual(findings[1], { address: vip, finding: "unverified", ...nothing });
-  const bare = resultOf([one, healed], [asked("02", { report: false }), null]);
+  const bare = resultOf([[one, healed], [asked("02", { report: false }), null]]);
   assert.deepEqual([bare.state, bare.findings.length], ["healed", 1]);
+});
+
+Deno.test("hostResult() says nothing of an address that has left, reported or not", () => {
+  const here = asked("03", { addresses: [parsePrefix("192.0.2.9/32")] });
+  const findings = [answer("flushed", [reports.foreign]), null].map((given) =>
+    resultOf([[here, healed], [one, given]], isOwnMac, ["192.0.2.1"]).findings
+  );
+  assert.deepEqual(findings.map((found) => found.map(({ address }) => formatPrefix(address))), [
+    ["192.0.2.9"],
+    ["192.0.2.9"],
+  ]);
 });
 
 Deno.test("hostResult() carries the error of a failed flush, if that is the worst", () => {
@@ -105,7 +119,7 @@ Deno.test("hostResult() carries the error of a failed flush, if that is the wors
       [answer("flushed", [reports.foreign]), "stuck", 0],
     ] as const
   ) {
-    const result = resultOf([one, failed], [two, other]);
+    const result = resultOf([[one, failed], [two, other]]);
     assert.deepEqual([result.state, result.error], [state, error]);
   }
 });
@@ -114,9 +128,9 @@ Deno.test("hostResult() sums up what its answers tell", () => {
   const given = { ...answer("flushed", [reports.own], { entries: 9, micros: 700 }), ms: 12 };
   for (const other of ["pending", "stale"] as const) {
     // Of a pending one they are the time until its flush.
-    const { ms, entries, micros } = resultOf([one, given], [
-      two,
-      answer(other, [], { micros: 9e6 }),
+    const { ms, entries, micros } = resultOf([
+      [one, given],
+      [two, answer(other, [], { micros: 9e6 })],
     ]);
     assert.deepEqual([ms, entries, micros], [12, 9, 700]);
   }
@@ -126,10 +140,10 @@ Deno.test("hostResult() tells that the rest is pending where what was asked for 
   const rest = answer("pending", [reports.own]);
   assert.deepEqual(
     [
-      resultOf([one, rest]),
-      resultOf([one, rest], [two, healed]),
-      resultOf([one, healed]),
-      resultOf([one, answer("pending")]),
+      resultOf([[one, rest]]),
+      resultOf([[one, rest], [two, healed]]),
+      resultOf([[one, healed]]),
+      resultOf([[one, answer("pending")]]),
     ].map(({ state, restPending }) => [state, restPending]),
     [["healed", true], ["healed", true], ["healed", false], ["pending", false]],
   );

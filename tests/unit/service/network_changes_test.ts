@@ -32,11 +32,11 @@ function start({ table = two, refusals = 0, settings = {} }: Given = {}) {
   let told = () => {};
   const watch = new NetworkWatch({
     changes: {
-      register() {
+      register(given) {
+        told = given;
         tries.push(time.monotonic() - begun);
         return tries.length <= refusals ? "NotifyIpInterfaceChange: error 8" : null;
       },
-      onChange: (given) => void (told = given),
       changed: () => pending.splice(0),
     },
     cache: { list: table },

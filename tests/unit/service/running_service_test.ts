@@ -47,7 +47,7 @@ async function expectSilence(port: number, bytes: Uint8Array, by: TestRouter): P
 }
 
 Deno.test("startService() sets the log up, listens, flushes, and says so", async () => {
-  const { service, flushes, names, said, levels } = await start();
+  const { service, flushes, names, said, levels, time } = await start();
   assert.deepEqual(flushes, ["all"]);
   assert.deepEqual(levels, ["info"]);
   assert.deepEqual(names(), ["flushed", "started"]);
@@ -56,6 +56,7 @@ Deno.test("startService() sets the log up, listens, flushes, and says so", async
   await expectFlush(service.port, oldRouter);
   await service.stop();
   assert.equal(names().at(-1), "stopped");
+  assert.equal(time.timers, 0);
 });
 
 Deno.test("startService() signs with the host's key, and says when that can't be kept", async () => {
@@ -182,8 +183,7 @@ Deno.test("startService() reads the host's networks without waiting for a datagr
 Deno.test("startService() flushes an interface that has changed, while FlushOnNetworkChange is set", async () => {
   let changed = () => {};
   const network: NetworkChanges = {
-    register: () => null,
-    onChange: (given) => void (changed = given),
+    register: (told) => (changed = told, null),
     changed: () => [7],
   };
   const cache = emptyCache;
@@ -331,5 +331,22 @@ Deno.test("startService() refreshes addresses as set, and as set anew", async ()
   time.pass(60_000);
   await settle();
   assert.deepEqual(resolved, [1]);
+  set({ RefreshAddresses });
+  await service.reload();
   await service.stop();
+  assert.equal(time.timers, 0);
+});
+
+Deno.test("startService() says who else has its port, at once and after a reload", async () => {
+  const portOwners = () => [{ address: parsePrefix("127.0.0.1"), pid: 7 }];
+  const { service, set, saidOf, time } = await start({}, { portOwners });
+  const ports = [service.port];
+  const free = holdPort();
+  free.release();
+  set({ Port: free.port });
+  await service.reload();
+  ports.push(free.port);
+  assert.deepEqual(saidOf("portShared").map(({ values }) => values.port), ports);
+  await service.stop();
+  assert.equal(time.timers, 0);
 });

@@ -236,9 +236,11 @@ Deno.test("formatSecretKeyFile() makes a file whose comment names the public key
 Deno.test("parseRouterKeys() finds each key by its id", () => {
   const router = parseRouterKeys([vectors.public, publicText(1), publicText(2)]);
   assert.equal(router.keys.length, 3);
-  for (const key of router.keys) assert.equal(router.find(key.id), key);
-  assert.equal(router.find(new Uint8Array(4)), undefined);
-  assert.equal(parseRouterKeys([]).find(router.keys[0].id), undefined);
+  for (const key of router.keys) {
+    assert.equal(router.find(Uint8Array.of(9, ...key.id), 1), key);
+  }
+  assert.equal(router.find(new Uint8Array(4), 0), undefined);
+  assert.equal(parseRouterKeys([]).find(router.keys[0].id, 0), undefined);
 });
 
 Deno.test("parseRouterKeys() refuses a wrong text, two keys of one id and 65 keys", () => {

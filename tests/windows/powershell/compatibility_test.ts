@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { checkoutPath } from "../wine/paths.ts";
 import { openWineSession } from "../wine/session.ts";
-import { runPowerShell } from "./installer.ts";
+import { startPowerShell } from "./installer.ts";
 
 /** Texts that each have something that Windows PowerShell 5.1 has not, and the rule that knows. */
 const newer: Readonly<Record<string, RegExp>> = {
@@ -27,7 +27,7 @@ Deno.test("install.ps1 and the commands of docs/windows.md are for Windows Power
   assert.ok(blocks.length >= 12);
   await using session = await openWineSession();
   const texts = [...scripts, ...blocks, ...Object.keys(newer)];
-  const findings = await runPowerShell<string[][]>(session, "analyze.ps1", texts);
+  const findings = await startPowerShell(session, "analyze.ps1")<string[][]>(texts);
   const clean = scripts.length + blocks.length;
   const found = findings.slice(0, clean).flat();
   // Get-ChildItem has this one in the drive Cert: alone.

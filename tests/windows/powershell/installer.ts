@@ -10,6 +10,8 @@ import { openWineSession, windowsPath, type WineSession } from "../wine/session.
 
 /** One run of install.ps1. */
 export interface Run {
+  /** Takes everything away first that earlier runs have left. */
+  readonly fresh?: true;
   readonly parameters?: Readonly<Record<string, unknown>>;
   /** Runs the script's text with these, as Invoke-Command -FilePath does. */
   readonly positions?: readonly string[];
@@ -22,7 +24,7 @@ export interface Run {
   /** See doubles/doubles.ps1. */
   readonly faults?: readonly (
     | { readonly kind: "fail"; readonly at: number }
-    | { readonly kind: "held" | "denied" | "watch" | "spoil" }
+    | { readonly kind: "held" | "watch" | "spoil" | "keep" }
   )[];
   /** What the event log holds, the newest first. */
   readonly events?: readonly { Id: number; Level: number; Text: string }[];
@@ -67,7 +69,7 @@ export function folderPath(name: Folder): string {
 /** An open one. */
 export interface Installer extends AsyncDisposable {
   readonly session: WineSession;
-  /** Runs one after the other in one PowerShell process. */
+  /** Runs one after the other, all in one PowerShell process. */
   run(...runs: readonly Run[]): Promise<Report[]>;
   /** The arguments of each call of sc.exe since this was asked last. */
   calls(): Promise<string[][]>;
@@ -88,7 +90,7 @@ async function missingForInstaller(): Promise<string | null> {
 /** The second version where programs are compiled; the stand-ins' versions are 0.1.0 and 0.2.0. */
 export const laterVersion = "99.0.0";
 
-/** Opens one; some seconds. With the real, compiled programs in two versions, or stand-ins for them. */
+/** Opens one for the tests of a file; some seconds. With the real, compiled programs in two versions, or stand-ins for them. */
 export async function openInstaller(programs: "compiled" | "stand-ins"): Promise<Installer> {
   const missing = await missingForInstaller();
   if (missing !== null) throw new Error(`This machine lacks ${missing}`);
@@ -110,9 +112,18 @@ export async function openInstaller(programs: "compiled" | "stand-ins"): Promise
     await session[Symbol.asyncDispose]();
     throw error;
   }
+  const ask = startPowerShell(session, "run.ps1", {
+    // Wine takes its own sc.exe unless told otherwise.
+    WINEDLLOVERRIDES: "sc.exe=n",
+    ARPFLUSH_DOUBLES: "Z:\\shared\\calls",
+  });
   return {
     session,
-    run: (...runs) => runInstaller(session, runs),
+    run: (...runs) =>
+      ask(runs.map(({ from = "first", ...run }) => ({
+        ...run,
+        script: `${folderPath(from)}\\install.ps1`,
+      }))),
     calls: () => takeCalls(session),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
@@ -151,44 +162,39 @@ export function textOf({ lines }: Report): string {
   return lines.join("\n");
 }
 
-/** Many runs in one process, each of them seconds under load. */
+/** How long a plan may take: many runs, each of them seconds under load. */
 const timeoutMillis = 900_000;
 
 /**
- * Runs a script of this folder, by the real PowerShell, with the path of a file of JSON, and gives back
- * what it writes to a second one. PowerShell needs a console, which Wine gives to nothing but a terminal
- * on standard input: `script` is one.
+ * Starts a script of this folder by the real PowerShell, whose start takes seconds. It is given plans, one
+ * after the other, by files of JSON, and answers each by another file (plans.ps1). PowerShell needs a
+ * console, which Wine gives to nothing but a terminal on standard input: `script` is one.
  */
-export async function runPowerShell<Result>(
+export function startPowerShell(
   { shared, unix }: WineSession,
   script: string,
-  plan: unknown,
   env: Record<string, string> = {},
-): Promise<Result> {
-  await Deno.writeTextFile(`${shared}/plan.json`, JSON.stringify(plan));
-  await Deno.remove(`${shared}/result.json`).catch(() => {});
+): <Result>(plan: unknown) => Promise<Result> {
   const pwsh = "wine /pwsh/pwsh.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " +
-    `'${windowsPath(`/checkout/tests/windows/powershell/${script}`)}' ` +
-    "'Z:\\shared\\plan.json' 'Z:\\shared\\result.json' >/shared/said 2>&1";
-  const { code } = await unix(["script", "-qec", pwsh, "/dev/null"], {
-    env: { NO_COLOR: "1", ...env },
-    timeoutMillis,
-  });
-  const result = await Deno.readTextFile(`${shared}/result.json`).catch(() => null);
-  if (code === 0 && result !== null) return JSON.parse(result);
-  throw new Error(`${script} ended with ${code}: ${await Deno.readTextFile(`${shared}/said`)}`);
-}
-
-function runInstaller(session: WineSession, runs: readonly Run[]): Promise<Report[]> {
-  const plan = runs.map(({ from = "first", ...run }) => ({
-    ...run,
-    script: `${folderPath(from)}\\install.ps1`,
-  }));
-  return runPowerShell(session, "run.ps1", plan, {
-    // Wine takes its own sc.exe unless told otherwise.
-    WINEDLLOVERRIDES: "sc.exe=n",
-    ARPFLUSH_DOUBLES: "Z:\\shared\\calls",
-  });
+    `'${windowsPath(`/checkout/tests/windows/powershell/${script}`)}' >/shared/said 2>&1`;
+  let isEnded = false;
+  unix(["script", "-qec", pwsh, "/dev/null"], { env: { NO_COLOR: "1", ...env }, timeoutMillis })
+    .finally(() => isEnded = true).catch(() => {});
+  return async (plan) => {
+    await Deno.writeTextFile(`${shared}/plan.new`, JSON.stringify(plan));
+    await Deno.rename(`${shared}/plan.new`, `${shared}/plan.json`);
+    const deadline = Date.now() + timeoutMillis;
+    while (Date.now() < deadline && !isEnded) {
+      const answer = await Deno.readTextFile(`${shared}/answer.json`).catch(() => null);
+      if (answer === null) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        continue;
+      }
+      await Deno.remove(`${shared}/answer.json`);
+      return JSON.parse(answer);
+    }
+    throw new Error(`${script} has ended: ${await Deno.readTextFile(`${shared}/said`)}`);
+  };
 }
 
 async function takeCalls({ shared }: WineSession): Promise<string[][]> {

@@ -1,8 +1,22 @@
-# Runs install.ps1 as often as a plan says, in one PowerShell, with the doubles in place, and writes what came
-# of each run: exit code, lines by stream, the machine's state before and after, faults.
-param([string] $Plan, [string] $Result)
+# Runs install.ps1 as often as each plan says, with the doubles in place, and tells what came of each run: exit
+# code, lines, the machine's state before and after, faults.
 $ErrorActionPreference = 'Stop'
+. "$PSScriptRoot\plans.ps1"
 . "$PSScriptRoot\doubles\doubles.ps1"
+
+# Takes away all that earlier runs have left.
+function Clear-Machine {
+    Set-Location C:\
+    $global:Held | Where-Object { $_ } | ForEach-Object { $_.Dispose() }
+    if (Get-Service ArpFlush -ErrorAction Ignore) {
+        Stop-Service ArpFlush
+        Remove-Service ArpFlush
+    }
+    Get-Process arpflush-service -ErrorAction Ignore | Wait-Process
+    $paths = 'HKLM:\SOFTWARE\NPSL', 'HKLM:\SOFTWARE\Double', 'C:\firewall.json', 'C:\Program Files\ArpFlush*',
+    'HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\ArpFlush'
+    Remove-Item $paths -Recurse -Force -ErrorAction Ignore
+}
 
 # What install.ps1 may change, a line a fact; nothing that changes by itself.
 function Get-Machine {
@@ -79,7 +93,8 @@ function Invoke-Unelevated([string] $script) {
     } finally { $null = $native::RevertToSelf() }
 }
 
-$results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtable) {
+function Invoke-Run($run) {
+    if ($run.fresh) { Clear-Machine }
     if ($run.before) { $null = Invoke-Expression $run.before }
     $global:Events = @($run.events | Where-Object { $_ })
     $parameters = @{}
@@ -113,4 +128,5 @@ $results = foreach ($run in Get-Content -Raw $Plan | ConvertFrom-Json -AsHashtab
         faults = @(foreach ($one in $found) { @{ met = $one.Met; count = $one.Count; errors = $one.Errors; refused = $one.Refused } })
     }
 }
-ConvertTo-Json @($results) -Depth 6 -Compress | Set-Content $Result
+
+while ($runs = Receive-Plan) { Send-Answer @(foreach ($run in $runs) { Invoke-Run $run }) }

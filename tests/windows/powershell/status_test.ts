@@ -6,6 +6,9 @@ const RouterKeys = [`arpflush-public-${"A".repeat(43)}`];
 const install: Run = { parameters: { Action: "install", RouterKeys } };
 const uninstall: Run = { parameters: { Action: "uninstall", Purge: true } };
 
+const installer = await openInstaller("stand-ins");
+Deno.test.afterAll(async () => await installer[Symbol.asyncDispose]());
+
 const settings = "HKLM:\\SOFTWARE\\NPSL\\ArpFlush";
 const folder = "C:\\Program Files\\ArpFlush";
 const started = { Id: 1, Level: 4, Text: "Started version 0.1.0\r\nadvice" };
@@ -37,7 +40,6 @@ const states: Readonly<Record<string, readonly [string | Run["events"], ...RegEx
   ],
   "program gone": [`${stop} Remove-Item '${folder}\\arpflush-service.exe'`, noRun],
   "not a program": [`${stop} Set-Content '${folder}\\arpflush-service.exe' x`, noRun],
-  "registration gone": [`${stop} Remove-Service ArpFlush`, /the service is absent/],
   "another port set than it listens on": [
     set("Port", "28000"),
     /it doesn't listen on UDP port 28000/,
@@ -88,24 +90,31 @@ const states: Readonly<Record<string, readonly [string | Run["events"], ...RegEx
     /the last flush failed: Cannot flush all: FlushIpNetTable2 returned 5$/m,
     /^events +2026-03-04T05:06:07Z error 11 Cannot flush .*\n +2026-03-04T05:06:07Z information 1 Started/m,
   ],
+  "registration gone": [`${stop} Remove-Service ArpFlush`, /the service is absent/],
 };
 
-const fresh: readonly Run[] = [
-  { ...uninstall, before: "if (Test-Path C:\\firewall.json) { Remove-Item C:\\firewall.json }" },
-  install,
-];
+/** A sound installation, of which `mend` makes one again whatever the next state has broken but the registration. */
+const sound: Run = { ...install, fresh: true };
+const keep = String.raw`$global:Rules = Get-Content -Raw C:\firewall.json
+  Copy-Item '${folder}\arpflush-service.exe' C:\sound.exe`;
+const mend = String.raw`Set-Content C:\firewall.json $global:Rules
+  Remove-ItemProperty ${settings} -Name (Get-Item ${settings}).GetValueNames()
+  Set-ItemProperty ${settings} RouterKeys @('${RouterKeys[0]}') -Type MultiString
+  if ((Get-Service ArpFlush).Status -ne 'Running') { Copy-Item C:\sound.exe '${folder}\arpflush-service.exe' }
+  Set-Service ArpFlush -StartupType AutomaticDelayedStart -Status Running;`;
 
 Deno.test("install.ps1 status says what is wrong", async (t) => {
-  await using installer = await openInstaller("stand-ins");
-  const reports = await installer.run(
-    ...Object.values(states).flatMap(([broken]): Run[] => [
-      ...fresh,
-      typeof broken === "string" ? { before: broken } : { events: broken },
-    ]),
+  const [, whole, ...reports] = await installer.run(
+    sound,
+    { before: keep },
+    ...Object.values(states).map(([broken]): Run =>
+      typeof broken === "string" ? { before: mend + broken } : { before: mend, events: broken }
+    ),
   );
+  assert.equal(whole.exitCode, 0, textOf(whole));
   for (const [i, [state, [, ...says]]] of Object.entries(states).entries()) {
     await t.step(state, () => {
-      const report = reports[3 * i + 2];
+      const report = reports[i];
       assert.equal(report.exitCode, 3, textOf(report));
       assert.match(textOf(report), /^health +not healthy$/m);
       for (const words of says) assert.match(textOf(report), words);
@@ -115,7 +124,6 @@ Deno.test("install.ps1 status says what is wrong", async (t) => {
 });
 
 Deno.test("install.ps1 status says of a healthy installation what it can't see from here", async () => {
-  await using installer = await openInstaller("stand-ins");
   const byPolicy = (rule: string) =>
     firewall(`$store.Profiles[0].AllowLocalFirewallRules = 'False'
       $store.Rules[0].PolicyStoreSourceType = 'GroupPolicy'; $store.Rules[0].${rule}`);
@@ -123,7 +131,7 @@ Deno.test("install.ps1 status says of a healthy installation what it can't see f
     "foreach ($one in $store.Profiles) { $one.Enabled = 'False' }; $store.Rules = @()",
   );
   const [, ...reports] = await installer.run(
-    install,
+    sound,
     { events: [flushed, failed] },
     { before: byPolicy("Program = '%ProgramFiles%\\ArpFlush\\arpflush-service.exe'") },
     { before: byPolicy("Program = 'Any'") },
@@ -138,11 +146,7 @@ Deno.test("install.ps1 status says of a healthy installation what it can't see f
 });
 
 Deno.test("install.ps1 says what keeps a service that is only marked for deletion", async () => {
-  await using installer = await openInstaller("stand-ins");
-  // Double of another program that has the service open: sc.exe query finds it for ever.
-  const held =
-    "function global:Start-Sleep {}; $global:Reals['Start-Process'] = { @{ ExitCode = 0 } }";
-  const [, report] = await installer.run(install, { ...uninstall, before: held });
+  const [, report] = await installer.run(sound, { ...uninstall, faults: [{ kind: "keep" }] });
   assert.equal(report.exitCode, 1);
   assert.match(textOf(report), /marked for deletion.*services\.msc/);
 });

@@ -1,6 +1,6 @@
 /*
- * Double of iphlpapi.dll that counts: its tables have eight rows each, and it knows how many
- * of them have not been freed.
+ * Double of iphlpapi.dll that counts: its tables of neighbors have eight rows each, and it knows how
+ * many of them have not been freed. Its other tables are what Windows returns where there is nothing.
  */
 #include <windows.h>
 #include <string.h>
@@ -30,5 +30,5 @@ LONG WINAPI LiveTables(void) { return live; }
 
 DWORD WINAPI FlushIpNetTable(DWORD index) { return ERROR_NOT_SUPPORTED; }
 DWORD WINAPI GetUnicastIpAddressTable(USHORT family, void **table) { return ERROR_NOT_SUPPORTED; }
-DWORD WINAPI GetIpForwardTable2(USHORT family, void **table) { return ERROR_NOT_SUPPORTED; }
+DWORD WINAPI GetIpForwardTable2(USHORT family, void **table) { return ERROR_NOT_FOUND; }
 DWORD WINAPI GetBestInterfaceEx(void *address, DWORD *index) { return ERROR_NOT_SUPPORTED; }

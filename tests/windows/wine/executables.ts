@@ -120,6 +120,6 @@ async function addFiles(folder: string, files: string[]): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(`${checkoutPath}/${folder}`)) {
     const path = `${folder}/${name}`;
     if (isDirectory) await addFiles(path, files);
-    else if (name.endsWith(".ts")) files.push(path);
+    else if (/\.(ts|ico)$/.test(name)) files.push(path);
   }
 }

@@ -18,8 +18,8 @@ function reportTexts(reports: readonly FoundNeighbor[]): string[] {
   return reports.map(({ state, linkLayerAddress }) => `${state} ${linkLayerAddress.toHex()}`);
 }
 
-/** Reads tables of the counting stand-in; how many were not freed, and how memory has grown. */
-function measureLeaks(count: number): { live: number; grown: number } {
+/** Reads tables of the counting stand-in: how many were not freed, how memory has grown, what else it gave. */
+function measureLeaks(count: number) {
   const path = "Z:\\counting.dll";
   const ip = openIpHelper(path);
   const { LiveTables } =
@@ -29,7 +29,12 @@ function measureLeaks(count: number): { live: number; grown: number } {
     if (i === count / 10) before = Deno.memoryUsage().rss;
     if (ip.getIpNetTable2(AF_INET).rows.length !== 8) throw new Error("GetIpNetTable2 failed");
   }
-  return { live: LiveTables(), grown: Deno.memoryUsage().rss - before };
+  const grown = Deno.memoryUsage().rss - before;
+  const [routes, addresses] = [
+    ip.getIpForwardTable2(AF_INET),
+    ip.getUnicastIpAddressTable(AF_INET),
+  ];
+  return { live: LiveTables(), grown, routes, addresses };
 }
 
 /** IPv4 rows that lead somewhere: read by Wine's own call, and by the stand-in's. */

@@ -103,10 +103,11 @@ function Get-WinEvent {
 
 # ---- Faults ----
 
-# Kind "fail": the call numbered At throws, of all that change something. "held": each call about a file finds it
-# really open for another program, which closes it when the call has failed three times. "denied": Double of
-# error 5, which Wine never gives here: thrown three times for each call about a file. "watch": notes what is
-# moved while the service's process is there. "spoil": the first copy gets more at its end, as by somebody else.
+# Kind "fail": the call numbered At throws, of all that change something. "held": each call about a file fails
+# three times. It finds the file really open for another program; the second time it is a Double of error 5, which
+# Wine never gives here. "watch": notes what is moved while the service's process is there. "spoil": the first
+# copy gets more at its end, as by somebody else. "keep": sc.exe finds the service whatever was done to it, a Double
+# of another program that has it open.
 $global:Faults = @()
 $global:Reals = @{}
 
@@ -129,6 +130,12 @@ function Get-Refusal($fault, [string] $name, [object[]] $words) {
     $file
 }
 
+# Double of Start-Sleep: where calls are made to fail, nobody waits long for the next one.
+function Start-Sleep {
+    param([int] $Milliseconds)
+    [Threading.Thread]::Sleep($(if ($global:Faults) { 10 } else { $Milliseconds }))
+}
+
 $faulty = {
     $name = $MyInvocation.MyCommand.Name
     $handle, $fault = $null, @{ Kind = '' }
@@ -144,11 +151,15 @@ $faulty = {
             if ($name -eq 'Move-Item' -and (Get-Process arpflush-service -ErrorAction Ignore)) { $fault.Met += "$args`n" }
         } elseif ($fault.Kind -eq 'spoil') {
             if ($name -eq 'Copy-Item' -and -not $fault.Met) { $fault.Met = @($args -like '*.new')[0] }
+        } elseif ($fault.Kind -eq 'keep') {
+            if ($name -eq 'Start-Process') { return @{ ExitCode = 0 } }
         } elseif ($file = Get-Refusal $fault $name $args) {
             $fault.Errors += 5
             # Wine moves a folder with an open file in it, Windows says 5.
             $isFolder = $name -eq 'Move-Item' -and -not ($args -contains $file)
-            if ($fault.Kind -eq 'denied' -or $isFolder) { throw [UnauthorizedAccessException]::new('Access is denied.') }
+            if ($isFolder -or $fault.Refused["$name $args"] -eq 2) {
+                throw [UnauthorizedAccessException]::new('Access is denied.')
+            }
             $handle = [IO.File]::Open($file, 'Open', 'Read', 'None')
         }
     }
