@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { messageOf } from "../lib/errors.ts";
 import { isInstalled, outcomeOf, run } from "./support/command.ts";
 import { findIsolation, type Isolation } from "./support/namespaces.ts";
+import { fetchLine } from "./support/programs.ts";
 import { wineLack } from "./windows/wine/paths.ts";
 
 /** A tier: its tests, and what they need of the machine. */
@@ -198,7 +199,7 @@ function readArguments(all: readonly string[]) {
 async function main(): Promise<number> {
   const { chosen, files, options } = readArguments(await testFiles("tests"));
   // Fetches the packages of programs that tiers without a network start.
-  await run([Deno.execPath(), "cache", "-q", "service.ts", "send.ts", "tests/demo/main.ts"]);
+  await run(fetchLine(["service.ts", "send.ts", "tests/demo/main.ts"]));
   const total = noCounts();
   for (const tier of chosen) {
     const own = files.filter((file) =>
