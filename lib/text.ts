@@ -1,4 +1,7 @@
-/** Texts that people write and read: lists that are cut short, mistyped names, files of lines. */
+/**
+ * Texts that people write and read: what strangers named, lists that are cut short, mistyped names,
+ * files of lines.
+ */
 
 /** `1 copy`, `2 copies`. */
 export function countText(count: number, one: string, many: string): string {
@@ -52,4 +55,14 @@ export function nearest<Name extends string>(text: string, names: readonly Name[
   }).sort((a, b) => a.share - b.share);
   const best = ranked[0];
   return best !== undefined && best.share <= 0.5 ? best.name : null;
+}
+
+/** A host's name for people: what isn't a letter, a digit, `.`, `_` or `-` becomes `?`. */
+export function printableName(name: string): string {
+  return name.replace(/[^\p{L}\p{Nd}._-]/gu, "?");
+}
+
+/** A text for a terminal or a log: control, format and line separator characters become `?`. */
+export function printable(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 }

@@ -5,8 +5,7 @@
  */
 import { askedHosts } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
-import { createSdNotify } from "../unix_datagram.ts";
-import type { HostMemory } from "../sender/asking.ts";
+import { createSdNotify, logToSystem } from "../unix_datagram.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
@@ -14,7 +13,6 @@ import { run } from "../sender/run.ts";
 import type { Outcome } from "../sender/outcome.ts";
 import { keepHeartbeat, keepMetrics } from "../sender/run_files.ts";
 import { askedText, stateText } from "../sender/summary.ts";
-import { logToSystem } from "../sender/syslog.ts";
 import type { HostResult } from "../sender/verdict.ts";
 import { listText } from "../text.ts";
 import { systemTime } from "../time.ts";
@@ -141,7 +139,7 @@ function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
 }
 
 /** Who is heard on the links is remembered where hosts are asked. */
-async function openHostMemoryOr(log: Log, { ask }: SendOptions): Promise<HostMemory | null> {
+async function openHostMemoryOr(log: Log, { ask }: SendOptions) {
   if (ask === null) return null;
   try {
     const { openHostMemory } = await import("../sender/asking.ts");

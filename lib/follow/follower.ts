@@ -7,9 +7,8 @@
 import { messageOf } from "../errors.ts";
 import { AddressesLeft } from "../sender/exchange.ts";
 import { joinedReason } from "../sender/run.ts";
-import { listText } from "../text.ts";
+import { listText, printable } from "../text.ts";
 import { type Time, within } from "../time.ts";
-import { printable } from "../wire/datagram.ts";
 import { addressChanges, type Link, type Links } from "./links.ts";
 import type { NotifyLine } from "./notify_fifo.ts";
 

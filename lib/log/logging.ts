@@ -13,7 +13,7 @@ import {
 } from "@logtape/logtape";
 import type { Settings } from "../config/settings.ts";
 import { systemAfter, within } from "../time.ts";
-import { printable } from "../wire/datagram.ts";
+import { printable } from "../text.ts";
 import { events, type EventValues, type Report } from "./events.ts";
 
 /** What is written to; `Deno.stderr` is one. */

@@ -19,7 +19,7 @@ import {
   isLinkLocal,
   isWholeAddress,
 } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
+import { printable } from "../text.ts";
 import type { RouterKey, SyncSigner } from "../wire/keys.ts";
 import { type FlushRequest, parseRequest } from "../wire/request.ts";
 import {

@@ -4,10 +4,9 @@
  */
 import { messageOf, RunError, systemReason } from "../errors.ts";
 import { readTail, rotatedPath } from "../files.ts";
-import { countText, listText } from "../text.ts";
+import { countText, listText, printable } from "../text.ts";
 import { arpflushVersion } from "../version.ts";
 import { formatPrefix } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
 import type { SendOptions } from "./arguments.ts";
 import { actionOf, exitCode, isProbe, type Outcome } from "./outcome.ts";
 import { say, write } from "./output.ts";

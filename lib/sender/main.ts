@@ -58,7 +58,9 @@ async function fail(error: unknown, args: readonly string[]): Promise<number> {
   const message = isRefused ? permissionText(error, args) : error.message;
   say(message);
   if (error instanceof UsageError) write("stderr", "Try --help\n");
-  if (args.includes("--syslog")) await (await import("./syslog.ts")).logToSystem("error", message);
+  if (args.includes("--syslog")) {
+    await (await import("../unix_datagram.ts")).logToSystem("error", message);
+  }
   return error instanceof RunError ? error.exitCode : exitCode.usage;
 }
 

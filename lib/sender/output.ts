@@ -1,5 +1,5 @@
 /** Writing to streams that may be closed: keepalived throws output away, a reader may be gone. */
-import { printable } from "../wire/datagram.ts";
+import { printable } from "../text.ts";
 
 /** A stream as the process has it. */
 type Stream = "stdout" | "stderr";

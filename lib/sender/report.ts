@@ -2,13 +2,13 @@
 import type { AskResult } from "../ask/verdicts.ts";
 import { arpflushVersion } from "../version.ts";
 import { formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
-import { printable, printableName } from "../wire/datagram.ts";
+import { printable, printableName } from "../text.ts";
 import { formatKey } from "../wire/keys.ts";
 import type { ExchangeEvent, ExchangeRecord } from "./exchange.ts";
 import { actionOf, exitCode, type Outcome, outcomeOf } from "./outcome.ts";
 import { say, write } from "./output.ts";
 import type { Plan } from "./preparation.ts";
-import { logToSystem } from "./syslog.ts";
+import { logToSystem } from "../unix_datagram.ts";
 import { askedText, offsetText, severityOf, stateText, summaryLine } from "./summary.ts";
 import { LiveTable, tableLines } from "./table.ts";
 import type { HostResult } from "./verdict.ts";

@@ -6,7 +6,7 @@
 import { systemReason } from "../errors.ts";
 import { exposition, gauge, parseExposition, type Sample } from "../exposition.ts";
 import { appendLine, updateFile } from "../files.ts";
-import { printable } from "../wire/datagram.ts";
+import { printable } from "../text.ts";
 import type { SendOptions } from "./arguments.ts";
 import { type EndedRun, endedRun, historyLine, maxHistoryBytes } from "./history.ts";
 import { exitCode, type Outcome } from "./outcome.ts";

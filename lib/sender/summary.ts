@@ -10,9 +10,8 @@ import {
   askVerdicts,
   weightOf,
 } from "../ask/verdicts.ts";
-import { countText, listText } from "../text.ts";
+import { countText, listText, printable } from "../text.ts";
 import { type AddressPrefix, formatLinkLayerAddress, formatPrefix } from "../wire/addresses.ts";
-import { printable } from "../wire/datagram.ts";
 import type { ClockOffset } from "./hosts.ts";
 import { actionOf, type ExitCode, exitCode, isListed, type Outcome } from "./outcome.ts";
 import { type HostResult, type HostState, hostStates, isGood } from "./verdict.ts";

@@ -4,7 +4,7 @@
  */
 import type { FlushAck, NeighborReport } from "../wire/ack.ts";
 import { type AddressPrefix, formatAddress } from "../wire/addresses.ts";
-import { printableName } from "../wire/datagram.ts";
+import { printableName } from "../text.ts";
 import { type Answer, type AskedRequest, type Host, type Hosts, isDecided } from "./hosts.ts";
 import type { HostPlace } from "./own_link_layer.ts";
 

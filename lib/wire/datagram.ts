@@ -85,13 +85,3 @@ export function readTextField(bytes: Uint8Array, offset: number): string | null 
     return null;
   }
 }
-
-/** A host's name for people: what isn't a letter, a digit, `.`, `_` or `-` becomes `?`. */
-export function printableName(name: string): string {
-  return name.replace(/[^\p{L}\p{Nd}._-]/gu, "?");
-}
-
-/** A text for a terminal or a log: control, format and line separator characters become `?`. */
-export function printable(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
-}

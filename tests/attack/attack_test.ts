@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { decodeAck } from "../../lib/wire/ack.ts";
-import { createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { isSignedBy } from "../../lib/wire/ed25519_node.ts";
 import { formatKey, parseRouterKeys, publicKeyFault } from "../../lib/wire/keys.ts";
 import { parseRequest, requestHeaderFault } from "../../lib/wire/request.ts";
 import { outcomeOf } from "../support/command.ts";
@@ -69,7 +69,7 @@ Deno.test("ackFault() and the sender's own reading agree on random changes, sign
   const readOwn = (bytes: Uint8Array) => {
     const own = decodeAck(bytes, sent);
     if (typeof own === "string") return own;
-    return createVerifier(own.hostKey)(own.message, own.signature) ? null : "signature";
+    return isSignedBy({ publicKey: own.hostKey }, own.message, own.signature) ? null : "signature";
   };
   fc.assert(fc.property(fc.nat(8 * ack.length - 1), fc.nat(2), (bit, finish) => {
     const changed = finishes[finish](flipped(ack, bit));

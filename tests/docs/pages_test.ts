@@ -5,7 +5,7 @@ import { defaultSettings, settingNames } from "../../lib/config/settings.ts";
 import { events } from "../../lib/log/events.ts";
 import { decodeAck } from "../../lib/wire/ack.ts";
 import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
-import { createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { isSignedBy } from "../../lib/wire/ed25519_node.ts";
 import { createRouterKey, parseKey } from "../../lib/wire/keys.ts";
 import {
   hasRightFilter,
@@ -32,8 +32,7 @@ Deno.test("docs/protocol.md: the worked request is genuine and means what it say
   const bytes = example("request");
   assert.equal(requestHeaderFault(bytes), null);
   assert.ok(hasRightFilter(bytes, key));
-  const verify = createVerifier(key.publicKey);
-  assert.ok(verify(requestMessage(bytes), requestSignatureOf(bytes)));
+  assert.ok(isSignedBy(key, requestMessage(bytes), requestSignatureOf(bytes)));
   const request = parseRequest(bytes);
   assert.ok(request !== null);
   assert.equal(request.action, "flush all");
@@ -54,7 +53,7 @@ Deno.test("docs/protocol.md: the worked ack answers the worked request", () => {
   });
   assert.ok(typeof decoded === "object");
   const { ack, hostKey, message, signature } = decoded;
-  assert.ok(createVerifier(hostKey)(message, signature));
+  assert.ok(isSignedBy({ publicKey: hostKey }, message, signature));
   assert.equal(ack.status, "flushed");
   assert.equal(ack.host, "SQL01");
   assert.equal(ack.entries, 14);
@@ -145,9 +144,27 @@ function anchorsOf(text: string): string[] {
   );
 }
 
+const docs = (await filesBelow("docs/")).filter((path) => path.endsWith(".md"));
+const paths = ["README.md", "CONTRIBUTING.md", ...docs];
+
+Deno.test("pages name modules that are there", async () => {
+  const folders = ["lib/", "packaging/", "tests/", "docs/"];
+  const modules = (await Promise.all(folders.map(filesBelow))).flat().concat(
+    "send.ts",
+    "service.ts",
+  );
+  let count = 0;
+  for (const path of paths) {
+    const text = await Deno.readTextFile(new URL(path, root));
+    for (const [, name] of text.matchAll(/`([a-z][a-z_/]*\.ts)`/g)) {
+      assert.ok(modules.some((module) => `/${module}`.endsWith(`/${name}`)), `${path}: ${name}`);
+      count++;
+    }
+  }
+  assert.ok(count > 15);
+});
+
 Deno.test("pages link to pages and headings that are there", () => {
-  const docs = Array.from(Deno.readDirSync(new URL("docs/", root)), ({ name }) => `docs/${name}`);
-  const paths = ["README.md", "CONTRIBUTING.md", ...docs.filter((path) => path.endsWith(".md"))];
   let count = 0;
   for (const path of paths) {
     const page = new URL(path, root);

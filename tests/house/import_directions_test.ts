@@ -128,8 +128,14 @@ Deno.test("the sender loads no other room, and no node: module before it sends",
   const others = loaded.filter((path) => path.startsWith("lib/") && !rooms.includes(roomOf(path)));
   assert.deepEqual(others, ["lib/ask/verdicts.ts"]);
   // What only reports need comes later, too.
-  const later = ["report", "summary", "table", "syslog", "help", "history", "run_files"];
-  for (const path of [...later.map((name) => `lib/sender/${name}.ts`), "lib/files.ts"]) {
+  const later = ["report", "summary", "table", "help", "history", "run_files"];
+  for (
+    const path of [
+      ...later.map((name) => `lib/sender/${name}.ts`),
+      "lib/files.ts",
+      "lib/unix_datagram.ts",
+    ]
+  ) {
     assert.ok(graph.has(path) && !loaded.includes(path), path);
   }
   // In its bundle whatever is imported statically is loaded at the start, wherever that is.

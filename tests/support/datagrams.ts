@@ -7,7 +7,7 @@ import {
   type SentRequest,
 } from "../../lib/wire/ack.ts";
 import { idLength } from "../../lib/wire/datagram.ts";
-import { createSyncSigner, createVerifier } from "../../lib/wire/ed25519_node.ts";
+import { createSyncSigner, isSignedBy } from "../../lib/wire/ed25519_node.ts";
 import {
   createRouterKey,
   formatKey,
@@ -131,7 +131,9 @@ export function readAck(answer: Uint8Array, request: Uint8Array, router: TestRou
   const decoded = decodeAck(answer, sentRequest(request, router));
   if (typeof decoded === "string") throw new Error(`Not an ack: ${decoded}`);
   const { ack, hostKey, message, signature } = decoded;
-  if (!createVerifier(hostKey)(message, signature)) throw new Error("The signature is wrong");
+  if (!isSignedBy({ publicKey: hostKey }, message, signature)) {
+    throw new Error("The signature is wrong");
+  }
   if (answer.length > request.length) throw new Error("The ack is longer than its request");
   return ack;
 }

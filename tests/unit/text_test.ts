@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { systemReason } from "../../lib/errors.ts";
-import { contentLines, listText, nearest } from "../../lib/text.ts";
+import { contentLines, listText, nearest, printable } from "../../lib/text.ts";
 import { formatDuration, parseDuration } from "../../lib/time.ts";
 
 const names = ["Port", "HoldDownSeconds", "LogLevel", "LogFormat"] as const;
@@ -73,4 +73,9 @@ Deno.test("parseDuration() gives whole milliseconds or null for any text", () =>
     const ms = parseDuration(text);
     assert.ok(ms === null || Number.isSafeInteger(ms) && ms >= 0);
   }));
+});
+
+Deno.test("printable() lets nothing steer a terminal or break a line", () => {
+  assert.equal(printable("SQL01 rüter"), "SQL01 rüter");
+  assert.equal(printable("\x1b[31mred\r\n\u202etxt\u2028\x7f"), "?[31mred???txt??");
 });

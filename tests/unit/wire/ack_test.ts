@@ -8,7 +8,7 @@ import {
   type FlushAck,
   type SentRequest,
 } from "../../../lib/wire/ack.ts";
-import { createVerifier } from "../../../lib/wire/ed25519_node.ts";
+import { isSignedBy } from "../../../lib/wire/ed25519_node.ts";
 import { parseKey } from "../../../lib/wire/keys.ts";
 import { requestFilterOf } from "../../../lib/wire/request.ts";
 import { sentRequest } from "../../support/datagrams.ts";
@@ -32,7 +32,7 @@ function read(bytes: Uint8Array, request: SentRequest): FlushAck | AckFault | "s
   const decoded = decodeAck(bytes, request);
   if (typeof decoded === "string") return decoded;
   const { ack, hostKey, message, signature } = decoded;
-  return createVerifier(hostKey)(message, signature) ? ack : "signature";
+  return isSignedBy({ publicKey: hostKey }, message, signature) ? ack : "signature";
 }
 
 const vector = (name: string) => {

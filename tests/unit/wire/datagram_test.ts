@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { printable, readTextField, writeTextField } from "../../../lib/wire/datagram.ts";
+import { readTextField, writeTextField } from "../../../lib/wire/datagram.ts";
 
 Deno.test("writeTextField() writes at most 64 bytes of whole characters and clears the rest", () => {
   fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 80 }), (text) => {
@@ -29,9 +29,4 @@ Deno.test("readTextField() rejects bytes behind the first zero and what isn't UT
   assert.equal(readTextField(new Uint8Array(64).fill(0x80, 0, 1), 0), null);
   assert.equal(readTextField(new Uint8Array(64).fill(0x7f), 0), "\x7f".repeat(64));
   assert.equal(readTextField(new Uint8Array(64).fill(0x61), 0), "a".repeat(64));
-});
-
-Deno.test("printable() lets nothing steer a terminal or break a line", () => {
-  assert.equal(printable("SQL01 rüter"), "SQL01 rüter");
-  assert.equal(printable("\x1b[31mred\r\n\u202etxt\u2028\x7f"), "?[31mred???txt??");
 });
