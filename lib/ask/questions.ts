@@ -108,13 +108,11 @@ export function questionsOf(
       linkLayerAddress,
     ]),
   );
-  const questions = [...places.values()].flatMap((place) =>
-    addressesFor(place, addresses.get(place.link) ?? [], links)
-      .map((address): Question => {
-        const { link, address: host, name, expected } = place;
-        const linkLayerAddress = macs.get(placeKey(link, host)) ?? null;
-        return { link, host, address, linkLayerAddress, name, expected };
-      })
+  const questions = Array.from(places).flatMap(([key, place]) =>
+    addressesFor(place, addresses.get(place.link) ?? [], links).map((address): Question => {
+      const linkLayerAddress = macs.get(key) ?? null;
+      return { ...place, host: place.address, address, linkLayerAddress };
+    })
   );
   if (questions.length > maxQuestions) {
     remarks.push(
