@@ -9,10 +9,14 @@ import { openRequestSocket, type RequestSocket, sharedRouter } from "./requests.
 const sources = `${import.meta.dirname}/peers`;
 const programs = ["serve", "ask", "flood", "first", "resolve"] as const;
 
-/** Compiles the peers in C into a folder. */
-export async function compilePeers(folder: string): Promise<void> {
-  for (const name of programs) {
-    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`]);
+/** Compiles the peers in C, or those named, into a folder. The receiver is OpenSSL's. */
+export async function compilePeers(
+  folder: string,
+  names: readonly (typeof programs[number])[] = programs,
+): Promise<void> {
+  for (const name of names) {
+    const libraries = name === "serve" ? ["-lcrypto"] : [];
+    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`, ...libraries]);
   }
 }
 

@@ -291,7 +291,7 @@ Deno.test({
   ignore: withoutCompiler,
   fn: async () => {
     const folder = await Deno.makeTempDir();
-    await compilePeers(folder);
+    await compilePeers(folder, ["flood"]);
     await using network = await openAskedNetwork([["plain", 60], ["permanent entry", 2]]);
     const named = network.hosts.flatMap((host) => host.ipv4);
     const ask = async () => {
