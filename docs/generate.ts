@@ -35,7 +35,7 @@ ${sections.join("\n\n")}
 
 function eventsPage(): string {
   const kinds = Object.entries(events).toSorted(([, a], [, b]) => a.id - b.id);
-  const sections = kinds.map(([name, { id, severity, text, advice }]) => {
+  const sections = kinds.map(([name, { id, severity, text, advice = "" }]) => {
     return wrap(`**${id} ${name}** (${severity}) _${text}_ ${advice}`.trim());
   });
   const introduction =

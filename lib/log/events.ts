@@ -12,8 +12,8 @@ interface EventKind {
   readonly id: number;
   readonly severity: Severity;
   readonly text: string;
-  /** What to do about it; empty when nothing is to be done. */
-  readonly advice: string;
+  /** What to do about it, if anything. */
+  readonly advice?: string;
 }
 
 const catalogue = {
@@ -22,14 +22,12 @@ const catalogue = {
     severity: "info",
     text:
       "Started version {version} on {address} port {port}, keys {keys}, host key {hostKey}, cache {cache}",
-    advice: "",
   },
-  stopped: { id: 2, severity: "info", text: "Stopped", advice: "" },
+  stopped: { id: 2, severity: "info", text: "Stopped" },
   reloaded: {
     id: 3,
     severity: "info",
     text: "Reloaded the settings: listening on {address} port {port}, keys {keys}",
-    advice: "",
   },
   reloadRefused: {
     id: 4,
@@ -54,13 +52,11 @@ const catalogue = {
     id: 7,
     severity: "info",
     text: "Obeys the router's key {key} from now on",
-    advice: "",
   },
   routerKeyTakenOut: {
     id: 8,
     severity: "info",
     text: "Obeys the router's key {key} no more; what it has asked for is done",
-    advice: "",
   },
 
   broadcastsUnheard: {
@@ -80,7 +76,6 @@ const catalogue = {
     id: 10,
     severity: "info",
     text: "Flushed {scope} for {who}: {removed} entries removed in {milliseconds} ms",
-    advice: "",
   },
   flushFailed: {
     id: 11,
@@ -88,7 +83,7 @@ const catalogue = {
     text: "Cannot flush {scope} for {who}: {error}",
     advice: "The next copy of the request tries again. Check the service's rights.",
   },
-  flushNote: { id: 12, severity: "warning", text: "Flush: {note}", advice: "" },
+  flushNote: { id: 12, severity: "warning", text: "Flush: {note}" },
   lookFailed: {
     id: 13,
     severity: "warning",
@@ -113,7 +108,6 @@ const catalogue = {
     id: 16,
     severity: "info",
     text: "Refreshing {addresses} works again",
-    advice: "",
   },
 
   refused: {
@@ -148,7 +142,6 @@ const catalogue = {
     id: 24,
     severity: "debug",
     text: "Accepted {action} of {who}",
-    advice: "",
   },
 
   earlierRequest: {
@@ -174,7 +167,6 @@ const catalogue = {
     id: 32,
     severity: "info",
     text: "Listening on {address} port {port} from now on",
-    advice: "",
   },
   ackFailed: {
     id: 33,
@@ -193,7 +185,6 @@ const catalogue = {
     id: 35,
     severity: "info",
     text: "Windows tells of changes of the network now",
-    advice: "",
   },
 
   addressMissing: {
@@ -266,7 +257,6 @@ const catalogue = {
     id: 51,
     severity: "info",
     text: "Writing metrics to {path} works again",
-    advice: "",
   },
   metricsNotRemoved: {
     id: 52,

@@ -53,7 +53,7 @@ export function createEventLogSink(
     const message = formatMessage(record).trimEnd();
     try {
       source ??= open();
-      const text = advice === "" ? message : `${message}\r\n\r\n${advice}`;
+      const text = advice === undefined ? message : `${message}\r\n\r\n${advice}`;
       source.report(types[severity], id, withoutInsertions(text));
       failing = false;
     } catch (error) {

@@ -5,7 +5,12 @@
 import { systemReason } from "../errors.ts";
 import type { Report } from "../log/events.ts";
 import { createSdNotify } from "../unix_datagram.ts";
-import { type ServiceParts, StartError, startService } from "./running_service.ts";
+import {
+  type RunningService,
+  type ServiceParts,
+  StartError,
+  startService,
+} from "./running_service.ts";
 
 /**
  * Runs the service until it is told to end; resolves with the exit status. `report` is for a start
@@ -13,21 +18,26 @@ import { type ServiceParts, StartError, startService } from "./running_service.t
  */
 export async function runConsole(parts: ServiceParts, report: Report): Promise<number> {
   const ending = new AbortController();
-  const signals = listenToSignals();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  ended.then(() => ending.abort());
+  const { promise: started, resolve: start } = Promise.withResolvers<RunningService>();
   const sdNotify = createSdNotify(
     Deno.env.get("NOTIFY_SOCKET"),
     (error) => report("notifyFailed", { error: systemReason(error) }),
   );
-  signals.ending.then(() => ending.abort());
+  async function reload(): Promise<void> {
+    const service = await started;
+    await sdNotify(`RELOADING=1\nMONOTONIC_USEC=${laterUptimeMicros()}`);
+    await service.reload();
+    await sdNotify("READY=1");
+  }
+  // Heard at once: otherwise a signal during the start would end the process without a stop.
+  const stopListening = listenToSignals(end, reload);
   try {
     const service = await startService(parts, ending.signal);
-    signals.onReload(async () => {
-      await sdNotify(`RELOADING=1\nMONOTONIC_USEC=${laterUptimeMicros()}`);
-      await service.reload();
-      await sdNotify("READY=1");
-    });
     await sdNotify("READY=1");
-    await signals.ending;
+    start(service);
+    await ended;
     await sdNotify("STOPPING=1");
     await service.stop();
     return 0;
@@ -37,46 +47,17 @@ export async function runConsole(parts: ServiceParts, report: Report): Promise<n
     report(error.event, error.values);
     return error.exitStatus;
   } finally {
-    signals.stop();
+    stopListening();
   }
 }
 
-interface Signals {
-  /** Resolves at the first SIGTERM or SIGINT. */
-  readonly ending: Promise<void>;
-  /** Calls `reload` at each SIGHUP, one after the other; several during one reload are one. */
-  onReload(reload: () => Promise<void>): void;
-  stop(): void;
-}
-
-/** Listens at once: otherwise a signal during the start would end the process without a stop. */
-function listenToSignals(): Signals {
-  const { promise: ending, resolve: end } = Promise.withResolvers<void>();
-  let reload: (() => Promise<void>) | null = null;
-  let wanted = false;
-  let reloading = false;
-  async function onHangUp(): Promise<void> {
-    wanted = true;
-    if (reloading || reload === null) return;
-    reloading = true;
-    while (wanted) {
-      wanted = false;
-      await reload();
-    }
-    reloading = false;
-  }
+/** Calls `end` at SIGINT and SIGTERM and `reload` at SIGHUP until the returned function is called. */
+function listenToSignals(end: () => void, reload: () => void): () => void {
   const handlers: [Deno.Signal, () => void][] = [["SIGINT", end]];
-  if (Deno.build.os !== "windows") handlers.push(["SIGTERM", end], ["SIGHUP", onHangUp]);
+  if (Deno.build.os !== "windows") handlers.push(["SIGTERM", end], ["SIGHUP", reload]);
   for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
-  return {
-    ending,
-    onReload(given) {
-      reload = given;
-      if (wanted) onHangUp();
-    },
-    stop() {
-      for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
-    },
+  return () => {
+    for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
   };
 }
 

@@ -113,7 +113,7 @@ export class NetworkWatch {
     const who = `a change of interface ${interfaceIndex}`;
     // A table that can't be read can't be flushed either, which the flush of everything reports.
     const neighbors = await cache.list().catch(() => null);
-    if (this.#isStopped || !this.#mayFlush) return;
+    if (this.#isStopped) return;
     const entries = neighbors?.filter(({ interfaceName, permanent }) =>
       interfaceName === String(interfaceIndex) && !permanent
     );

@@ -195,6 +195,7 @@ export class RunningService {
   readonly #refresher: Refresher;
   readonly #metrics: MetricsFile;
   #routerKeys: RouterKeys;
+  #reloading = Promise.resolve();
   #stopping: Promise<void> | null = null;
   readonly #cancelFirstReading: () => void;
   #networkWatch: NetworkWatch | null = null;
@@ -251,10 +252,14 @@ export class RunningService {
 
   /**
    * Reads the settings again and takes them over, or keeps everything as it was and reports why.
-   * What was seen, that of a key that is taken out too, and a pending flush stay in any case. Never
-   * rejects.
+   * What was seen, that of a key that is taken out too, and a pending flush stay in any case. One
+   * reload begins when the one before has ended. Never rejects.
    */
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#reloading = this.#reloading.then(() => this.#reload());
+  }
+
+  async #reload(): Promise<void> {
     const { load, configureLog, report } = this.#parts;
     try {
       const { settings } = load();

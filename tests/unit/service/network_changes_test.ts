@@ -149,9 +149,13 @@ Deno.test("NetworkWatch registers until it works, looks meanwhile, and says both
   assert.equal(time.timers, 0);
 });
 
-Deno.test("NetworkWatch registers no more when it has ended", () => {
-  const { time, tries, watch } = start({ refusals: Infinity });
-  watch.stop();
-  time.pass(60_000);
-  assert.deepEqual([tries, time.timers], [[0], 0]);
+Deno.test("NetworkWatch neither registers nor hears of changes when it has ended", async () => {
+  for (const refusals of [0, Infinity]) {
+    const { time, tries, done, renewals, watch, change, pass } = start({ refusals });
+    watch.stop();
+    await change(12);
+    assert.equal(time.timers, 0);
+    await pass(60_000);
+    assert.deepEqual([tries, done, renewals], [[0], [], []]);
+  }
 });

@@ -277,6 +277,24 @@ Deno.test("RunningService.reload() moves to another port, and a pending flush is
   assert.equal(flushes.length, 4);
 });
 
+Deno.test("RunningService.reload() takes over one after the other what is asked for at once", async () => {
+  const { service, set } = await start();
+  const holders = [holdPort(), holdPort()];
+  for (const { release } of holders) release();
+  const [first, second] = holders.map(({ port }) => port);
+  const reloads = [first, second, first].map((Port) => {
+    set({ Port });
+    return service.reload();
+  });
+  await Promise.all(reloads);
+  assert.equal(service.port, first);
+  set({ Port: second });
+  await service.reload();
+  assert.equal(service.port, second);
+  await expectFlush(second, oldRouter);
+  await service.stop();
+});
+
 Deno.test("RunningService.reload() turns the legacy datagram on and off", async () => {
   const { service, set, flushes, saidOf } = await start({ FlushOnStart: false });
   const legacy = new TextEncoder().encode("secret");
