@@ -4,8 +4,7 @@ import type { NeighborCache } from "../../lib/neighbors/neighbor_cache.ts";
 import { formatAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf } from "../support/command.ts";
 import { programLine, startServiceProcess } from "../support/programs.ts";
-import { writeDemoFiles } from "./files.ts";
-import { conclude, show } from "./show.ts";
+import { conclude, show, writeDemoFiles } from "./common.ts";
 
 /** Left to itself by every version control: see .gitignore. */
 const parent = `${import.meta.dirname}/../../.cache`;
