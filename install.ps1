@@ -1,11 +1,12 @@
 #Requires -Version 5.1
+#Requires -RunAsAdministrator
 
 <#
 .SYNOPSIS
 Installs, upgrades, removes or checks the ArpFlush service on this host.
 
 .DESCRIPTION
-For 64-bit Windows PowerShell 5.1 and PowerShell 7, as administrator; Server Core too. Downloads nothing.
+For 64-bit Windows PowerShell 5.1 and PowerShell 7, run as administrator; Server Core too. Downloads nothing.
 
 install    copies the programs to %ProgramFiles%\ArpFlush, writes the settings that are given, registers
            service, event source and firewall rule, and starts the service. A second run changes nothing.
@@ -17,7 +18,7 @@ status     what is installed, and everything that is wrong with it.
 A step of install or upgrade that fails undoes what this run did: the old programs are put back and started.
 An uninstall that fails goes on where it was when it is run again. -WhatIf says beforehand what would be done.
 
-Exit codes: 0 done, or healthy; 1 a step failed (also: PowerShell refused a parameter); 2 nothing was begun,
+Exit codes: 0 done, or healthy; 1 a step failed (also: PowerShell refused to begin); 2 nothing was begun,
 what was given can't be used; 3 installed, but not healthy; 4 not installed.
 
 .EXAMPLE
@@ -113,7 +114,7 @@ $Registration = @(
 )
 
 # Undo: how the steps of this run are undone, the last one first, if another fails.
-$Run = @{ ExitCode = 0; HasChanged = $false; IsDeclined = $false; Undo = [Collections.Stack]::new() }
+$Run = @{ ExitCode = 0; HasChanged = $false; Undo = [Collections.Stack]::new() }
 
 # A secret key is never shown, wherever somebody has put it.
 function Hide-Secret([string] $text) { $text -replace 'arpflush-secret-[\w-]+', '(a secret key)' }
@@ -121,7 +122,7 @@ function Get-Reason($problem) { Hide-Secret $problem.Exception.GetBaseException(
 
 # Does a step unless -WhatIf or the answer to -Confirm forbids it. Its undoing copes with half of the step.
 function Invoke-Step([string] $name, [string] $target, [scriptblock] $Do, [scriptblock] $Undo, $With) {
-    if (-not $PSCmdlet.ShouldProcess($target, $name)) { $Run.IsDeclined = $true; return }
+    if (-not $PSCmdlet.ShouldProcess($target, $name)) { return }
     $Run.HasChanged = $true
     if ($Undo) { $Run.Undo.Push(@{ Name = $name; Do = $Undo; With = $With }) }
     try { $null = & $Do $With } catch { throw "Cannot ${name} ($target): $(Get-Reason $_)" }
@@ -353,7 +354,7 @@ function Get-FirewallProblem {
 }
 
 function Show-Status {
-    $values, $service = (Get-Value $SettingsKey), (Get-Value $ServiceKey)
+    $service = Get-Value $ServiceKey
     $state = (Get-State).ToLowerInvariant() -replace '^$', 'absent'
     if ($state -eq 'absent' -and -not (Test-Path -LiteralPath $ServiceExe)) {
         $Run.ExitCode = 4
@@ -362,8 +363,8 @@ function Show-Status {
     $version, $check = (Invoke-ServiceExe '--version'), (Invoke-ServiceExe '--check')
     $auto = if ($service['DelayedAutostart']) { 'delayed-auto' } else { 'auto' }
     $startType = @('absent', 'system', $auto, 'demand', 'disabled')[[int] $service['Start']]
-    $settings = foreach ($name in $values.get_Keys() | Where-Object { $_ -ne 'RouterKeys' } | Sort-Object) {
-        "$name = $(if ($name -eq 'Password') { '(set)' } else { @($values[$name]) -join ', ' })"
+    $others = foreach ($name in $Settings.get_Keys() | Where-Object { $_ -ne 'RouterKeys' } | Sort-Object) {
+        "$name = $(if ($name -eq 'Password') { '(set)' } else { @($Settings[$name]) -join ', ' })"
     }
     $problems = @(
         if ($state -ne 'running') { "the service is $state" }
@@ -381,8 +382,8 @@ function Show-Status {
         health = if ($problems) { 'not healthy' } else { 'healthy' }; problems = $problems
         version = $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1'
         state = $state; account = "$($service['ObjectName'])"; startType = $startType
-        port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $values['RouterKeys'])
-        hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($settings); events = @(Get-LastEvent 5)
+        port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $Settings['RouterKeys'])
+        hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($others); events = @(Get-LastEvent 5)
         notShown = 'whether requests get here: on a router, run arpflush --probe with this host''s address'
     }
     if ($Json) { return Hide-Secret (ConvertTo-Json $status -Depth 4 -Compress) }
@@ -414,8 +415,8 @@ function Assert-OwnFolder {
     if ($item.Attributes -band [IO.FileAttributes]::ReparsePoint) { throw 'it is a link to another folder' }
     $owner = (Get-Acl -LiteralPath $Folder).GetOwner([Security.Principal.SecurityIdentifier]).Value
     # SYSTEM, Administrators, and who runs this.
-    if ($owner -in 'S-1-5-18', 'S-1-5-32-544', $Identity.User.Value) { return }
-    throw "it belongs to $owner, not to Administrators"
+    $trusted = 'S-1-5-18', 'S-1-5-32-544', [Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+    if ($owner -notin $trusted) { throw "it belongs to $owner, not to Administrators" }
 }
 
 # Copies beside what is there, and checks each copy, while the service runs on. Then the copies take the place
@@ -490,7 +491,7 @@ function Install-ArpFlush {
     }
     Invoke-FirewallStep
     $Run.Undo.Clear()
-    if ($Run.IsDeclined) { return }
+    if ($WhatIfPreference) { return }
     # What is held now the next version removes.
     foreach ($old in $Files | ForEach-Object { "$($_.To).old" }) {
         try { Remove-File $old } catch { Write-Warning "Cannot remove ${old}: $(Get-Reason $_)" }
@@ -521,7 +522,7 @@ function Uninstall-ArpFlush {
         if (Test-Path -LiteralPath $key) { Invoke-Step 'remove registry key' $key -Do { Remove-Key $key } }
     }
     if ($State) { Invoke-Step 'delete service' 'ArpFlush' -Do { Unregister-ArpFlush } }
-    if ($Run.IsDeclined) { return }
+    if ($WhatIfPreference) { return }
     Remove-File "$Folder.old"
     if (-not $Run.HasChanged) { 'Nothing had to be removed' }
     elseif (-not $Purge) { 'The settings and the host''s key are kept; -Purge removes them too' }
@@ -529,11 +530,6 @@ function Uninstall-ArpFlush {
 
 try {
     if (-not [Environment]::Is64BitProcess) { throw 'Cannot run here: take the 64-bit PowerShell' }
-    $Identity = [Security.Principal.WindowsIdentity]::GetCurrent()
-    $role = [Security.Principal.WindowsBuiltInRole]::Administrator
-    if (-not ([Security.Principal.WindowsPrincipal] $Identity).IsInRole($role)) {
-        throw 'Cannot do this without rights: run PowerShell as administrator'
-    }
     $State, $Service, $Settings = (Get-State), (Get-Value $ServiceKey), (Get-Value $SettingsKey)
     if ($Action -eq 'status') { Show-Status }
     elseif (Test-Foreign $Service) {

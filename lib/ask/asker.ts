@@ -12,7 +12,7 @@ import type { FilterInstruction, PacketSocket } from "../libc/packet_socket.ts";
 import type { Time } from "../time.ts";
 import type { AddressPrefix, OwnInterface } from "../wire/addresses.ts";
 import { filterProgram } from "./filter.ts";
-import { addressKey, type Heard, readFrame, tcpFlags, tcpSegment } from "./frames.ts";
+import { addressKey, type Heard, readFrame } from "./frames.ts";
 import { Inquiry, remarksOn } from "./inquiry.ts";
 import { controlFor, createHolding, type Question } from "./questions.ts";
 import { AskItem, maxSteps, Pace, Patience, stepAt, stepOfSolicited } from "./schedule.ts";
@@ -20,6 +20,7 @@ import type { AskReport, AskResult } from "./verdicts.ts";
 import {
   answeredStep,
   createWitnessIds,
+  resetFrame,
   type Witness,
   witnessFrames,
   type WitnessIds,
@@ -85,7 +86,6 @@ export async function ask(
 }
 
 class LinkAsker {
-  readonly #time: Time;
   /** Null if there is none to be had. */
   readonly #socket: PacketSocket | null = null;
   readonly #items: readonly AskItem[];
@@ -112,7 +112,6 @@ class LinkAsker {
     readonly options: AskerOptions,
     readonly start: number,
   ) {
-    this.#time = options.time;
     this.#askFrom = start;
     this.#pace = new Pace(options.pace);
     this.#isHeld = createHolding(options.interfaces, options.time);
@@ -171,7 +170,7 @@ class LinkAsker {
   }
 
   #now(): number {
-    return this.#time.monotonic();
+    return this.options.time.monotonic();
   }
 
   /** Takes in what has come. */
@@ -400,18 +399,9 @@ class LinkAsker {
 
   /** A connection that was half opened is given up; this machine's own kernel may not have heard of it. */
   #reset(heard: Heard, host: AddressPrefix, from: AddressPrefix) {
-    if (heard.kind !== "tcp" || (heard.flags & tcpFlags.rst) !== 0) return;
-    const { sourceMac: destinationMac, destinationMac: sourceMac } = heard;
-    const isOurs = sourceMac === this.#socket?.linkLayerAddress;
-    if (!isOurs || !this.#isHeld(this.link, from)) return;
-    const { sourcePort, destinationPort, acknowledgment } = heard;
-    this.#socket?.send(tcpSegment({ sourceMac, destinationMac, from, to: host }, {
-      sourcePort: destinationPort,
-      destinationPort: sourcePort,
-      sequence: acknowledgment,
-      acknowledgment: 0,
-      flags: tcpFlags.rst,
-    }));
+    const frame = resetFrame(heard, host, from);
+    const isOurs = heard.destinationMac === this.#socket?.linkLayerAddress;
+    if (frame !== null && isOurs && this.#isHeld(this.link, from)) this.#socket?.send(frame);
   }
 
   /** The address in question itself answers this router: from the host that holds it, too. */

@@ -59,8 +59,8 @@ const hourMs = 3_600_000;
 
 /** The classes of forged requests; those first whose challenges and id are forgotten first. */
 export function requestClasses(forger: RequestForger): AttackClass[] {
-  return [...challengeClasses(forger), ...outsiderClasses(forger), ...signedClasses(forger)]
-    .concat(insiderClasses(forger));
+  return [challengeClasses, outsiderClasses, signedClasses, insiderClasses]
+    .flatMap((classes) => classes(forger));
 }
 
 /** A new request of a kind, or of any. */

@@ -5,8 +5,7 @@ import { formatAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf } from "../support/command.ts";
 import { freePort } from "../support/datagrams.ts";
 import { programLine, startServiceProcess } from "../support/programs.ts";
-import { writeDemoFiles } from "./files.ts";
-import { conclude, show } from "./show.ts";
+import { conclude, show, writeDemoFiles } from "./common.ts";
 
 /** Left to itself by every version control: see .gitignore. */
 const parent = `${import.meta.dirname}/../../.cache`;

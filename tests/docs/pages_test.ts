@@ -144,9 +144,27 @@ function anchorsOf(text: string): string[] {
   );
 }
 
+const docs = (await filesBelow("docs/")).filter((path) => path.endsWith(".md"));
+const paths = ["README.md", "CONTRIBUTING.md", ...docs];
+
+Deno.test("pages name modules that are there", async () => {
+  const folders = ["lib/", "packaging/", "tests/", "docs/"];
+  const modules = (await Promise.all(folders.map(filesBelow))).flat().concat(
+    "send.ts",
+    "service.ts",
+  );
+  let count = 0;
+  for (const path of paths) {
+    const text = await Deno.readTextFile(new URL(path, root));
+    for (const [, name] of text.matchAll(/`([a-z][a-z_/]*\.ts)`/g)) {
+      assert.ok(modules.some((module) => `/${module}`.endsWith(`/${name}`)), `${path}: ${name}`);
+      count++;
+    }
+  }
+  assert.ok(count > 15);
+});
+
 Deno.test("pages link to pages and headings that are there", () => {
-  const docs = Array.from(Deno.readDirSync(new URL("docs/", root)), ({ name }) => `docs/${name}`);
-  const paths = ["README.md", "CONTRIBUTING.md", ...docs.filter((path) => path.endsWith(".md"))];
   let count = 0;
   for (const path of paths) {
     const page = new URL(path, root);

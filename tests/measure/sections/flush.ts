@@ -37,7 +37,7 @@ async function run({ quick }: Context): Promise<Row[]> {
     const whole = `${entries.toLocaleString("en-US")} entries, all`;
     const ways: readonly { what: string; work: () => Promise<unknown> }[] = [
       { what: whole, work: () => cache.flush("all") },
-      { what: "ip neigh flush", work: () => ip(null, ["neigh flush all"]) },
+      { what: "ip neigh flush", work: () => runCommand(["ip", "neigh", "flush", "all"]) },
       { what: "show and flush", work: () => runCommand(["sh", "-c", showAndFlush]) },
       { what: whole.replace("all", `${listed.length} listed`), work: () => cache.flush(prefixes) },
       { what: "ip neigh flush", work: () => ip(null, linesForListed) },

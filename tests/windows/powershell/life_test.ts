@@ -95,7 +95,6 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
     shortKey: idle(install({ RouterKeys: ["arpflush-public-short"] }), 2, notPublic),
     uninstall: idle(uninstall(), 0, /^Nothing had to be removed$/m),
     constrained: idle({}, 2, /^Cannot run here: a policy/m, { constrained: true }),
-    unelevated: idle({}, 2, /run PowerShell as administrator$/m, { unelevated: true }),
   });
 });
 
@@ -168,12 +167,10 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     oneText: step(upgrade({ RemoveRouterKey: r1 }), 0, /reload settings/, { before: oneText }),
     options: step(install({ Verbose: true, ...options }), 0, /Password = \(set\)$/m),
     optionsAgain: idle(install(options), 0, nothing),
-    badSetting: idle(install({ HoldDownSeconds: 5000 }), 1, /HoldDownSeconds: 5000 is not a whole/),
     whatIf: idle(upgrade({ Port: 30_000, WhatIf: true }), 0, steps, second),
     whatIfGone: idle(uninstall({ Purge: true, WhatIf: true }), 0, /"delete service"/),
     spoiled: idle(upgrade(), 1, spoiled, { ...second, faults: [{ kind: "spoil" }] }),
     upgrade: step(upgrade(), 0, /^version +0\.2\.0$/m, { ...second, ...watch, before: linger }),
-    broken: idle(upgrade(), 1, /^Failed: Cannot start service/m, { from: "broken" }),
     uninstall: step(uninstall(), 0, /are kept/, {
       ...watch,
       before: String.raw`Set-Location 'C:\Program Files\ArpFlush'`,
@@ -206,7 +203,6 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
       assert.equal(met, "", "its process is waited for");
     }
     assert.equal(valueOf(reports.upgrade, settings, "Port"), "DWord 27999");
-    assert.ok(reports.broken.after.includes("service Running"));
     assert.ok(reports.uninstall.after.includes("service absent"));
     assert.deepEqual(reports.purge.after, reports.absent.before, "-Purge leaves nothing");
   });

@@ -27,8 +27,6 @@ function Get-NetFirewallPortFilter {
     [CmdletBinding()] param([string] $Protocol, [string] $PolicyStore, [Parameter(ValueFromPipeline)] $Rule)
     process { if ($Rule) { $Rule } else { foreach ($one in (Get-Store).Rules) { if ($one.Protocol -eq $Protocol) { [pscustomobject] $one } } } }
 }
-# Double of Get-NetFirewallAddressFilter: a rule has its addresses itself.
-function Get-NetFirewallAddressFilter { param([Parameter(ValueFromPipeline)] $Rule) process { $Rule } }
 # Double of Get-NetFirewallApplicationFilter: a rule has its program itself.
 function Get-NetFirewallApplicationFilter {
     [CmdletBinding()] param([string[]] $Program, [string] $PolicyStore, [Parameter(ValueFromPipeline)] $Rule)
