@@ -86,7 +86,6 @@ export async function ask(
 }
 
 class LinkAsker {
-  readonly #time: Time;
   /** Null if there is none to be had. */
   readonly #socket: PacketSocket | null = null;
   readonly #items: readonly AskItem[];
@@ -113,7 +112,6 @@ class LinkAsker {
     readonly options: AskerOptions,
     readonly start: number,
   ) {
-    this.#time = options.time;
     this.#askFrom = start;
     this.#pace = new Pace(options.pace);
     this.#isHeld = createHolding(options.interfaces, options.time);
@@ -172,7 +170,7 @@ class LinkAsker {
   }
 
   #now(): number {
-    return this.#time.monotonic();
+    return this.options.time.monotonic();
   }
 
   /** Takes in what has come. */

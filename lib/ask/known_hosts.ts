@@ -11,18 +11,17 @@ import type { PacketSocket } from "../libc/packet_socket.ts";
 import { contentLines } from "../text.ts";
 import type { Clock } from "../time.ts";
 import {
-  addressBits,
-  type AddressPrefix,
   formatAddress,
   formatLinkLayerAddress,
   type OwnInterface,
   parseAddress,
   parseLinkLayerAddress,
-  prefixContains,
+  prefixOf,
 } from "../wire/addresses.ts";
 import type { OpenSocket } from "./asker.ts";
 import { arpFilterProgram } from "./filter.ts";
 import { broadcastMac, readFrame } from "./frames.ts";
+import { isOnLink } from "./questions.ts";
 import type { Neighbor } from "./verdicts.ts";
 
 /** A host on a link, and where it was. */
@@ -119,22 +118,18 @@ export class HostMemory {
     }
   }
 
-  #hear({ name, addresses }: OwnInterface, frame: Uint8Array) {
+  #hear(own: OwnInterface, frame: Uint8Array) {
     const heard = readFrame(frame);
     if (heard?.kind !== "arp request" && heard?.kind !== "arp reply") return;
     const { destinationMac, sourceMac, senderMac, from } = heard;
     // What is for another host says nothing to this one, and who speaks for others is no host.
     if (destinationMac !== broadcastMac || sourceMac !== senderMac) return;
-    const bytes = new Uint8Array(16);
-    bytes.setFromHex(from);
-    const address: AddressPrefix = { family: 4, length: 32, bytes };
-    const isOnLink = addresses.some(({ network }) =>
-      network.length < addressBits(4) && prefixContains(network, address)
-    );
-    const key = `${name} ${from}`;
-    if (!isOnLink || this.#heard.size >= maxKnownHosts && !this.#heard.has(key)) return;
+    const address = prefixOf(4, 32, ...Uint8Array.fromHex(from));
+    const key = `${own.name} ${from}`;
+    const isFull = this.#heard.size >= maxKnownHosts && !this.#heard.has(key);
+    if (isFull || !isOnLink(own, address)) return;
     const lastSeen = this.#parts.time.wall();
-    this.#heard.set(key, { address, linkLayerAddress: sourceMac, link: name, lastSeen });
+    this.#heard.set(key, { address, linkLayerAddress: sourceMac, link: own.name, lastSeen });
   }
 }
 

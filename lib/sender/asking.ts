@@ -22,6 +22,7 @@ import {
   ownInterfaces,
   parseAddress,
   prefixContains,
+  prefixOf,
   samePrefix,
 } from "../wire/addresses.ts";
 import type { SendOptions } from "./arguments.ts";
@@ -208,10 +209,11 @@ async function neighborsOf(
       for (const { family, interfaceIndex, address, linkLayerAddress } of readNeighborTable(libc)) {
         const link = names.get(interfaceIndex);
         if (link === undefined) continue;
-        const bytes = new Uint8Array(16);
-        bytes.set(address);
-        const length = family === 4 ? 32 : 128;
-        neighbors.push({ link, address: { family, length, bytes }, linkLayerAddress });
+        neighbors.push({
+          link,
+          address: prefixOf(family, 8 * address.length, ...address),
+          linkLayerAddress,
+        });
       }
     }
     if (listening !== null) {
