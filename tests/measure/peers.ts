@@ -2,8 +2,7 @@
 import { judgedKey } from "../attack/judge.ts";
 import { type CommandLine, linesOf, run } from "../support/command.ts";
 import { programLine, type ServiceProcess } from "../support/programs.ts";
-import { type Host, openSegment } from "../net/chain.ts";
-import { type FaultyHost, keyFile, openFaultyHost } from "../net/faulty_host.ts";
+import { type FaultyHost, type Host, keyFile, openFaultyHost, openSegment } from "../net/chain.ts";
 import { openRequestSocket, type RequestSocket, sharedRouter } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;

@@ -15,7 +15,7 @@ const lack = await compilePeers(folder).then(() => null, messageOf);
 if (lack !== null) console.log(lack);
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 
-/** The labs have tests of their own: tests/lab/failover_test.ts, instances_test.ts, follow_test.ts. */
+/** The labs have tests of their own: tests/lab/failover_test.ts and follow_test.ts. */
 const here = Object.entries(sections).filter(([, { isLab }]) => !isLab);
 
 /** Other tests run beside these: what they hinder is over in another try, a fault isn't. */

@@ -126,7 +126,7 @@ function recordOf(
     elsewhere: new Map(),
     unverified: 0,
     named: new Set(),
-    strayPorts: [],
+    strayPorts: new Set(),
     endedEarly: null,
     hasLostAddresses: false,
     left: [],
