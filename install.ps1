@@ -219,8 +219,8 @@ function Split-List([string[]] $texts) { @($texts -split '[,\s]+' -ne '') }
 function Split-Key([string[]] $texts) {
     $keys = @(Split-List $texts)
     if ($keys -cnotmatch '^arpflush-public-[A-Za-z0-9_-]{43}$') {
-        throw 'Cannot take a key: hosts need the public one, arpflush-public- and 43 more characters. If this ' +
-        'is the secret key, make the router a new one: it stands in the history of this console now'
+        throw 'Cannot take a key: hosts need the public one, arpflush-public- and 43 more characters. If ' +
+        'this is the secret key, make the router a new one: it stands in the history of this console now'
     }
     $keys
 }
