@@ -25,8 +25,8 @@ export interface Run {
     | { readonly kind: "fail"; readonly at: number }
     | { readonly kind: "held" | "watch" | "spoil" | "keep" }
   )[];
-  /** What the event log holds, the newest first. */
-  readonly events?: readonly { Id: number; Level: number; Text: string }[];
+  /** What the event log holds, the newest first. @default nothing */
+  readonly events?: readonly { Id: number; Level: number; Text: string }[] | "stopped";
   /** Which folder's script. @default first */
   readonly from?: Folder;
 }
