@@ -9,6 +9,7 @@ import { arpflushVersion } from "../lib/version.ts";
 import config from "../deno.json" with { type: "json" };
 import {
   bundle,
+  closed,
   permissionFlags,
   type PermissionSet,
   type Program,
@@ -40,22 +41,6 @@ export const targets: Readonly<Record<string, Target>> = {
   "linux-x64": { triple: "x86_64-unknown-linux-gnu", ...onLinux },
   "linux-arm64": { triple: "aarch64-unknown-linux-gnu", ...onLinux },
 };
-
-/**
- * Keeps an executable from asking anybody, and from looking for anything. Without `--no-code-cache` the
- * runtime would keep compiled code for the next start in a file of a known name in the temporary folder,
- * and trust what is there: every user may write to /tmp and C:\Windows\Temp first, and so could give
- * the service its code.
- */
-const closed = [
-  "--no-check",
-  "--no-code-cache",
-  "--no-config",
-  "--no-lock",
-  "--no-remote",
-  "--no-npm",
-  "--no-prompt",
-];
 
 /** Writes SHA256SUMS of some files of a folder, sorted by name, as `sha256sum -c` reads it. */
 export async function writeSums(folder: string, names: readonly string[]): Promise<void> {
@@ -99,8 +84,12 @@ async function compile(
   const output = `${folder}/${program.name}${suffix}`;
   await runDeno(
     "compile",
-    "--quiet",
     ...closed,
+    "--no-check",
+    // The runtime would keep compiled code for the next start in a file of a known name in the temporary
+    // folder, and trust what is there: every user may write to /tmp and C:\Windows\Temp first, and so
+    // could give the service its code.
+    "--no-code-cache",
     ...startFlags(program),
     ...permissionFlags(permissions[program.permissions]),
     `--target=${triple}`,

@@ -88,28 +88,33 @@ export async function bundle({ name, entry }: Program, folder: string): Promise<
   return file;
 }
 
+/** What the sender's entry imports: all that a start needs. */
+const startModule = "lib/sender/main.ts";
+
 /**
  * The same in parts, in a folder named after the program beside its file: what a start doesn't need is
  * read when it is asked for. The sender starts 10 ms of processor time sooner than from one file.
+ *
+ * The bundler puts what different parts use into files of its own. It gets a copy in which modules that
+ * are imported when they are asked for import the start's module, too: so all that a start needs is of
+ * one file, and not of a dozen, each of which takes some 0.1 ms.
  */
 export async function bundleInParts({ name, entry }: Program, folder: string): Promise<void> {
   const parts = `${name}-parts`;
+  const output = `${await Deno.realPath(folder)}/${parts}`;
   const sources = await Deno.makeTempDir({ dir: folder });
   try {
-    await copySources("lib", sources);
-    for (const file of [entry, "deno.json", "deno.lock"]) {
-      await Deno.copyFile(`${root}/${file}`, `${sources}/${file}`);
+    const copied = ["lib", entry, "deno.json", "deno.lock"].map((path) => `${root}/${path}`);
+    await run(["cp", "-r", ...copied, sources]);
+    for (const path of await lateModules(entry)) {
+      const start = `import "${"../".repeat(path.split("/").length - 1)}${startModule}";\n`;
+      const text = await Deno.readTextFile(`${root}/${path}`);
+      await Deno.writeTextFile(`${sources}/${path}`, start + text);
     }
     const flags = ["--quiet", "--minify", "--platform=deno", "--code-splitting"];
-    const command = [
-      Deno.execPath(),
-      "bundle",
-      ...flags,
-      `--outdir=${await Deno.realPath(folder)}/${parts}`,
-      entry,
-    ];
+    const line = [Deno.execPath(), "bundle", ...flags, `--outdir=${output}`, entry];
     // Run there, since the names of parts follow from the modules' paths as seen from where it runs.
-    await run(command, { cwd: sources });
+    await run(line, { cwd: sources });
   } finally {
     await Deno.remove(sources, { recursive: true });
   }
@@ -117,35 +122,30 @@ export async function bundleInParts({ name, entry }: Program, folder: string): P
   await Deno.writeTextFile(`${folder}/${name}.js`, `import "./${parts}/${main}";\n`);
 }
 
-/** What the sender's entry imports: all that a start needs. */
-const startModule = "lib/sender/main.ts";
+/** A module that an entry loads, as far as `deno info --json` is needed. */
+interface Module {
+  /** The package that it is of; of our own modules none. */
+  readonly npmPackage?: string;
+  readonly dependencies?: readonly {
+    readonly isDynamic?: boolean;
+    readonly code?: { readonly specifier: string };
+  }[];
+}
 
-/**
- * Copies a folder of modules, in which those that are imported when they are asked for import the
- * start's module, too. The bundler puts what different parts use into files of its own: so all that a
- * start needs is of one file, and not of a dozen, each of which takes some 0.1 ms.
- */
-async function copySources(folder: string, to: string): Promise<void> {
-  const paths: string[] = [];
-  for (const folders = [folder]; folders.length > 0;) {
-    const [from] = folders.splice(0, 1);
-    await Deno.mkdir(`${to}/${from}`, { recursive: true });
-    for await (const { name, isDirectory } of Deno.readDir(`${root}/${from}`)) {
-      (isDirectory ? folders : paths).push(`${from}/${name}`);
-    }
-  }
-  const texts = await Promise.all(paths.map((path) => Deno.readTextFile(`${root}/${path}`)));
-  const late = new Set(
-    texts.flatMap((text, i) =>
-      [...text.matchAll(/\bimport\("(\.[^"]+)"\)/g)].map(([, target]) =>
-        new URL(target, `file:///${paths[i]}`).pathname.slice(1)
-      )
+/** All modules of an entry. */
+export async function modulesOf(entry: string): Promise<readonly Module[]> {
+  return JSON.parse(await runDeno("info", "--json", entry)).modules;
+}
+
+/** The modules that an entry has imported when they are asked for, as paths from the root. */
+async function lateModules(entry: string): Promise<Set<string>> {
+  const { href } = new URL("../", import.meta.url);
+  const dependencies = (await modulesOf(entry)).flatMap(({ dependencies = [] }) => dependencies);
+  return new Set(
+    dependencies.flatMap(({ isDynamic, code }) =>
+      isDynamic && code?.specifier.startsWith(href) ? code.specifier.slice(href.length) : []
     ),
   );
-  for (const [i, path] of paths.entries()) {
-    const start = `import "${"../".repeat(path.split("/").length - 1)}${startModule}";\n`;
-    await Deno.writeTextFile(`${to}/${path}`, (late.has(path) ? start : "") + texts[i]);
-  }
 }
 
 /**
@@ -171,8 +171,15 @@ export function startFlags({ v8Flags }: Program): string[] {
   return [`--v8-flags=${v8Flags.join(",")}`, ...unstable];
 }
 
-/** Keeps the runtime from looking for anything outside the folder, on the network included. */
-const closed = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
+/** Keeps the runtime from asking anybody, and from looking for anything, on the network included. */
+export const closed = [
+  "--quiet",
+  "--no-prompt",
+  "--no-config",
+  "--no-lock",
+  "--no-remote",
+  "--no-npm",
+];
 
 /**
  * The POSIX shell script that starts a program of the folder it is in, with the permissions of a set.

@@ -26,19 +26,11 @@ export interface ReleaseParts {
   >;
 }
 
-/** The commit that a release is made of. */
-interface Origin {
-  readonly commit: string;
-  /** Its time, in seconds since 1970. */
-  readonly epoch: number;
-  /** Whether files that git knows differ from it. */
-  readonly changed: boolean;
-}
-
 const platforms = ["linux-x64", "windows-x64"] as const;
 type Platform = typeof platforms[number];
 
-async function currentCommit(): Promise<Origin> {
+/** The commit, its time in seconds since 1970, and whether files that git knows differ from it. */
+async function currentCommit() {
   const [commit, time] = (await run(["git", "log", "-1", "--format=%H %ct"], { cwd: root }))
     .trim().split(" ");
   const status = await run(["git", "status", "--porcelain", "--untracked-files=no"], { cwd: root });

@@ -1,5 +1,5 @@
 /** The bill of materials: what a release holds, as SPDX 2.3 in JSON, and its licenses. */
-import { programs, root, runDeno } from "./programs.ts";
+import { modulesOf, programs, root, runDeno } from "./programs.ts";
 
 /** An npm package that a program's bundle holds, with what a release says about it. */
 interface NpmPackage {
@@ -13,11 +13,6 @@ interface NpmPackage {
   readonly sha512: string;
   /** The programs whose bundles hold it. */
   readonly programs: readonly string[];
-}
-
-/** What `deno info --json FILE` prints, as far as it is needed here. */
-interface ModuleInformation {
-  readonly modules: readonly { readonly npmPackage?: string }[];
 }
 
 /** The folder of a package in Deno's cache, which has one folder for each registry. */
@@ -35,7 +30,7 @@ export async function npmPackages(): Promise<NpmPackage[]> {
   const { npmCache }: { readonly npmCache: string } = JSON.parse(await runDeno("info", "--json"));
   const holders: Record<string, string[]> = {};
   for (const { name, entry } of programs) {
-    const { modules }: ModuleInformation = JSON.parse(await runDeno("info", "--json", entry));
+    const modules = await modulesOf(entry);
     for (const id of new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []))) {
       (holders[id] ??= []).push(name);
     }

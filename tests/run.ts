@@ -7,8 +7,9 @@
  */
 import { parseArgs } from "node:util";
 import { messageOf } from "../lib/errors.ts";
-import { run } from "./support/command.ts";
+import { isInstalled, outcomeOf, run } from "./support/command.ts";
 import { findIsolation, type Isolation } from "./support/namespaces.ts";
+import { fetchLine } from "./support/programs.ts";
 import { wineLack } from "./windows/wine/paths.ts";
 
 /** A tier: its tests, and what they need of the machine. */
@@ -70,13 +71,14 @@ function anywhere(): Promise<Isolation> {
   return Promise.resolve({ argv: [] });
 }
 
-/** A machine where this is run as root on Linux, with these programs. */
+/** A machine where this is run as root on Linux, with these programs and new namespaces. */
 function rootWith(...programs: readonly string[]): () => Promise<Isolation> {
   return async () => {
     if (Deno.build.os !== "linux" || Deno.uid() !== 0) return { missing: "root on Linux" };
-    const script = 'for name in "$@"; do command -v "$name" >/dev/null || echo "$name"; done';
-    const missing = (await run(["sh", "-c", script, "sh", ...programs])).trim();
-    return missing === "" ? { argv: [] } : { missing: missing.replaceAll("\n", ", ") };
+    const isolation = await findIsolation();
+    if ("missing" in isolation) return isolation;
+    for (const name of programs) if (!await isInstalled(name)) return { missing: name };
+    return { argv: [] };
   };
 }
 
@@ -90,50 +92,29 @@ async function testFiles(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** How `deno test` runs some files. */
-interface Run {
-  /** How many at a time. */
-  readonly jobs: number;
-  readonly prints: boolean;
-  /** Whether others run beside it: what it prints is then shown as a whole, at its end. */
-  readonly hasCompany: boolean;
-  /** More of its options. */
-  readonly options: readonly string[];
-}
-
-/** One `deno test` of some files; killed when it hangs, or this is interrupted. */
+/** One `deno test` of some files, `jobs` at a time; what it prints is shown at its end. */
 async function runFiles(
   files: readonly string[],
-  { jobs, prints, hasCompany, options }: Run,
+  { prints = false }: Tier,
+  jobs: number,
+  options: readonly string[],
   argv: readonly string[],
 ): Promise<Counts> {
   const report = await Deno.makeTempFile({ prefix: "arpflush-tests-", suffix: ".xml" });
   // Quiet, Deno shows nothing of what tests print; types are another task's affair.
   const deno = [Deno.execPath(), "test", "--no-check", "--no-prompt", "-P=tests"];
   const more = [...prints ? [] : ["-q"], ...jobs > 1 ? ["--parallel"] : []];
-  const line = [...argv, ...deno, ...more, `--junit-path=${report}`, ...options, ...files];
-  const env = { DENO_NO_UPDATE_CHECK: "1", DENO_JOBS: String(jobs) };
-  const shown = hasCompany ? "piped" : "inherit";
-  const child = new Deno.Command(line[0], {
-    ...{ args: line.slice(1), stdin: "null", stdout: shown, stderr: shown, env },
-  }).spawn();
-  // unshare passes no signal on; when it is killed everything in there ends.
-  const kill = () => child.kill("SIGKILL");
-  const timer = setTimeout(kill, timeoutMs);
-  Deno.addSignalListener("SIGINT", kill);
-  const printed = hasCompany ? await child.output() : null;
-  const { success } = await child.status;
-  Deno.removeSignalListener("SIGINT", kill);
-  clearTimeout(timer);
-  if (printed !== null) {
-    const [stdout, stderr] = [printed.stdout, printed.stderr].map((all) =>
-      new TextDecoder().decode(all)
-    );
-    console.log((stdout + stderr).trim());
-  }
+  const { code, stdout, stderr } = await outcomeOf(
+    [...argv, ...deno, ...more, `--junit-path=${report}`, ...options, ...files],
+    {
+      env: { DENO_NO_UPDATE_CHECK: "1", DENO_JOBS: String(jobs) },
+      signal: AbortSignal.timeout(timeoutMs),
+    },
+  );
+  console.log((stdout + stderr).trim());
   const text = await Deno.readTextFile(report);
   await Deno.remove(report);
-  return countsOf(text, success, files);
+  return countsOf(text, code === 0, files);
 }
 
 /** Counts a JUnit report: a step is a test, and what a filter leaves out is none. */
@@ -186,20 +167,15 @@ async function runTier(
   }
   console.log(`\nTier ${tier.name}: ${files.length} files`);
   const start = performance.now();
-  const { jobs, isShared = false, prints = false } = tier;
-  const one = async (some: readonly string[], jobs: number, hasCompany: boolean) =>
-    add(total, await runFiles(some, { jobs, prints, hasCompany, options }, place.argv));
-  if (isShared) await one(files, jobs, false);
-  else {
-    const queue = [...files];
-    const work = async () => {
-      // From the end: the longest are there.
-      for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-        await one([file], 1, jobs > 1);
-      }
-    };
-    await Promise.all(Array.from({ length: jobs }, work));
-  }
+  const { jobs, isShared = false } = tier;
+  const queue = isShared ? [files] : files.map((file) => [file]);
+  const work = async () => {
+    // From the end: the longest are there.
+    for (let some = queue.pop(); some !== undefined; some = queue.pop()) {
+      add(total, await runFiles(some, tier, isShared ? jobs : 1, options, place.argv));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   console.log(`Tier ${tier.name}: ${Math.round((performance.now() - start) / 1_000)} s`);
   return total;
 }
@@ -223,7 +199,7 @@ function readArguments(all: readonly string[]) {
 async function main(): Promise<number> {
   const { chosen, files, options } = readArguments(await testFiles("tests"));
   // Fetches the packages of programs that tiers without a network start.
-  await run([Deno.execPath(), "cache", "-q", "service.ts", "send.ts", "tests/demo/main.ts"]);
+  await run(fetchLine(["service.ts", "send.ts", "tests/demo/main.ts"]));
   const total = noCounts();
   for (const tier of chosen) {
     const own = files.filter((file) =>

@@ -45,11 +45,8 @@ export async function askByConnecting(
       : judge(question, interfaces());
     results.push(judged.then((verdict) =>
       isTold(question.host) ? null : {
+        ...question,
         host: formatAddress(question.host),
-        link: question.link,
-        name: question.name,
-        expected: question.expected,
-        address: question.address,
         verdict,
         linkLayerAddress: null,
         ms: time.monotonic() - start,

@@ -208,7 +208,6 @@ export class Inquiry {
 
   /** What is known at the end, for a run that began at `start`. */
   resultSince(start: number): AskResult {
-    const { host, link, name, expected, address } = this.question;
     const verdict = this.#verdict ?? "not asked";
     const mac = verdict === "stuck"
       ? this.#wrong
@@ -216,11 +215,8 @@ export class Inquiry {
       ? this.ownMac
       : null;
     return {
-      host: formatAddress(host),
-      link,
-      name,
-      expected,
-      address,
+      ...this.question,
+      host: formatAddress(this.question.host),
       verdict,
       linkLayerAddress: mac === null ? null : Uint8Array.fromHex(mac),
       ms: this.#decidedAt - start,

@@ -5,23 +5,23 @@
  * They are kept in a file, a line for each: `192.0.2.7 02:00:00:00:00:07 eth0 2026-01-02T03:04:05Z`.
  * Its text is anybody's: what isn't such a line is left out.
  */
-import { systemReason } from "../errors.ts";
+import { messageOf, systemReason } from "../errors.ts";
 import { readTail, updateFile } from "../files.ts";
 import type { PacketSocket } from "../libc/packet_socket.ts";
 import { contentLines } from "../text.ts";
+import type { Clock } from "../time.ts";
 import {
-  addressBits,
-  type AddressPrefix,
   formatAddress,
   formatLinkLayerAddress,
   type OwnInterface,
   parseAddress,
   parseLinkLayerAddress,
-  prefixContains,
+  prefixOf,
 } from "../wire/addresses.ts";
 import type { OpenSocket } from "./asker.ts";
 import { arpFilterProgram } from "./filter.ts";
 import { broadcastMac, readFrame } from "./frames.ts";
+import { isOnLink } from "./questions.ts";
 import type { Neighbor } from "./verdicts.ts";
 
 /** A host on a link, and where it was. */
@@ -35,30 +35,45 @@ const maxKnownHosts = 4_096;
 /** More than so many lines of the longest kind. */
 const maxFileBytes = maxKnownHosts * 128;
 
-/** How a listener listens. */
-interface ListenerOptions {
+/** How often a daemon writes down whom it heard. */
+const writeMs = 60_000;
+
+/** What a daemon's memory works with. */
+interface MemoryParts {
+  /** The file of known hosts. */
+  readonly path: string;
   readonly openSocket: OpenSocket;
   readonly interfaces: () => readonly OwnInterface[];
-  /** Unix time in ms. */
-  readonly wall: () => number;
+  readonly time: Clock;
+  /** Called with what hinders writing, when that changes. */
+  readonly warn: (line: string) => void;
 }
 
-/** Sockets that fill in the kernel until somebody looks: nothing wakes this process for them. */
-export class HostListener {
-  readonly #options: ListenerOptions;
+/**
+ * Listens for hosts, and writes them down once a minute. Its sockets fill in the kernel until somebody
+ * looks: nothing wakes this process for them.
+ */
+export class HostMemory {
+  readonly #parts: MemoryParts;
   readonly #sockets = new Map<string, PacketSocket>();
   readonly #heard = new Map<string, KnownHost>();
+  #writtenAt: number;
+  #writing = Promise.resolve();
+  #said = "";
+  #isClosed = false;
 
-  constructor(options: ListenerOptions) {
-    this.#options = options;
+  constructor(parts: MemoryParts) {
+    this.#parts = parts;
+    this.#writtenAt = parts.time.monotonic();
   }
 
   /**
    * Takes in what has come since the last look, some 500 packets a link, and opens what there is to
-   * open; a link that can't be heard is tried again.
+   * open; a link that can't be heard is tried again. To be called about once a second.
    */
   look(): void {
-    const interfaces = this.#options.interfaces().filter(({ hasNeighbors }) => hasNeighbors);
+    if (this.#isClosed) return;
+    const interfaces = this.#parts.interfaces().filter(({ hasNeighbors }) => hasNeighbors);
     for (const [link, socket] of this.#sockets) {
       if (interfaces.some(({ name }) => name === link)) continue;
       this.#sockets.delete(link);
@@ -68,28 +83,34 @@ export class HostListener {
       const socket = this.#sockets.get(own.name) ?? this.#open(own.name);
       socket?.receive((frame) => this.#hear(own, frame));
     }
+    if (this.#parts.time.monotonic() - this.#writtenAt >= writeMs) this.#writing = this.#write();
   }
 
-  /** The hosts that were heard since they were taken. */
+  /** The hosts that were heard since they were written down. */
   heard(): KnownHost[] {
     return [...this.#heard.values()];
   }
 
-  /** The same, and forgets them. */
-  take(): KnownHost[] {
-    const hosts = this.heard();
-    this.#heard.clear();
-    return hosts;
+  /** Ends, and writes down what is left. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const socket of this.#sockets.values()) void socket.close();
+    await this.#writing;
+    await this.#write();
   }
 
-  close(): void {
-    for (const socket of this.#sockets.values()) void socket.close();
-    this.#sockets.clear();
+  async #write() {
+    const hosts = this.heard();
+    this.#heard.clear();
+    this.#writtenAt = this.#parts.time.monotonic();
+    const wrong = await addKnownHosts(this.#parts.path, hosts).then(() => "", messageOf);
+    if (wrong !== "" && wrong !== this.#said) this.#parts.warn(wrong);
+    this.#said = wrong;
   }
 
   #open(link: string): PacketSocket | null {
     try {
-      const socket = this.#options.openSocket(link, arpFilterProgram());
+      const socket = this.#parts.openSocket(link, arpFilterProgram());
       this.#sockets.set(link, socket);
       return socket;
     } catch {
@@ -97,22 +118,18 @@ export class HostListener {
     }
   }
 
-  #hear({ name, addresses }: OwnInterface, frame: Uint8Array) {
+  #hear(own: OwnInterface, frame: Uint8Array) {
     const heard = readFrame(frame);
     if (heard?.kind !== "arp request" && heard?.kind !== "arp reply") return;
     const { destinationMac, sourceMac, senderMac, from } = heard;
     // What is for another host says nothing to this one, and who speaks for others is no host.
     if (destinationMac !== broadcastMac || sourceMac !== senderMac) return;
-    const bytes = new Uint8Array(16);
-    bytes.setFromHex(from);
-    const address: AddressPrefix = { family: 4, length: 32, bytes };
-    const isOnLink = addresses.some(({ network }) =>
-      network.length < addressBits(4) && prefixContains(network, address)
-    );
-    const key = `${name} ${from}`;
-    if (!isOnLink || this.#heard.size >= maxKnownHosts && !this.#heard.has(key)) return;
-    const lastSeen = this.#options.wall();
-    this.#heard.set(key, { address, linkLayerAddress: sourceMac, link: name, lastSeen });
+    const address = prefixOf(4, 32, ...Uint8Array.fromHex(from));
+    const key = `${own.name} ${from}`;
+    const isFull = this.#heard.size >= maxKnownHosts && !this.#heard.has(key);
+    if (isFull || !isOnLink(own, address)) return;
+    const lastSeen = this.#parts.time.wall();
+    this.#heard.set(key, { address, linkLayerAddress: sourceMac, link: own.name, lastSeen });
   }
 }
 
@@ -127,10 +144,11 @@ export async function readKnownHosts(path: string): Promise<KnownHost[]> {
 
 /**
  * Adds hosts to a file, which is replaced as a whole; what other processes add meanwhile isn't lost.
- * Without the folder nothing is kept. Rejects with an Error of one line.
+ * Without the folder, or the right to write there, nothing is kept. Rejects with an Error of one line.
  */
 export async function addKnownHosts(path: string, hosts: readonly KnownHost[]): Promise<void> {
-  if (hosts.length === 0) return;
+  const { state } = Deno.permissions.querySync({ name: "write", path });
+  if (hosts.length === 0 || state !== "granted") return;
   try {
     await updateFile(path, (text) => format([...hosts, ...parse(text)]));
   } catch (error) {

@@ -12,6 +12,7 @@ import {
   isWholeAddress,
   type OwnInterface,
   prefixContains,
+  prefixOf,
   samePrefix,
 } from "../wire/addresses.ts";
 import { readU32 } from "../wire/datagram.ts";
@@ -107,13 +108,11 @@ export function questionsOf(
       linkLayerAddress,
     ]),
   );
-  const questions = [...places.values()].flatMap((place) =>
-    addressesFor(place, addresses.get(place.link) ?? [], links)
-      .map((address): Question => {
-        const { link, address: host, name, expected } = place;
-        const linkLayerAddress = macs.get(placeKey(link, host)) ?? null;
-        return { link, host, address, linkLayerAddress, name, expected };
-      })
+  const questions = Array.from(places).flatMap(([key, place]) =>
+    addressesFor(place, addresses.get(place.link) ?? [], links).map((address): Question => {
+      const linkLayerAddress = macs.get(key) ?? null;
+      return { ...place, host: place.address, address, linkLayerAddress };
+    })
   );
   if (questions.length > maxQuestions) {
     remarks.push(
@@ -123,7 +122,8 @@ export function questionsOf(
   return { questions: questions.slice(0, maxQuestions), remarks };
 }
 
-function isOnLink({ addresses }: OwnInterface, address: AddressPrefix): boolean {
+/** Whether an address is of one of a link's networks. */
+export function isOnLink({ addresses }: OwnInterface, address: AddressPrefix): boolean {
   return addresses.some(({ network }) =>
     !isWholeAddress(network) && prefixContains(network, address)
   );
@@ -185,9 +185,8 @@ function addNetworks(
     }
     const first = readU32(network.bytes, 0);
     for (let i = 0; i < 2 ** (32 - network.length); i++) {
-      const bytes = new Uint8Array(16);
-      new DataView(bytes.buffer).setUint32(0, first + i);
-      const address = { family: 4, length: 32, bytes } as const;
+      const number = first + i;
+      const address = prefixOf(4, 32, number >>> 24, number >>> 16, number >>> 8, number);
       add({ link: own.name, address, name: null, expected: false });
     }
     return null;

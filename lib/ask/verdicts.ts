@@ -52,16 +52,9 @@ export interface AskReport {
 /** Nobody was asked. */
 export const noAsk: AskReport = { results: [], remarks: [], hosts: [] };
 
-/** The results on one host. */
-export interface AskedHost {
-  readonly host: string;
-  readonly link: string;
-  readonly name: string | null;
-  readonly expected: boolean;
-  /** The worst of its results. */
-  readonly verdict: AskVerdict;
+/** The results on one host: the worst verdict, and the longest time. */
+export interface AskedHost extends Omit<AskResult, "address" | "linkLayerAddress"> {
   readonly results: readonly AskResult[];
-  readonly ms: number;
 }
 
 /** Results by host, the worst first; idle addresses, where nobody is expected or answers, left out. */
@@ -70,8 +63,8 @@ export function askedHosts(results: readonly AskResult[]): AskedHost[] {
   return Array.from(
     Map.groupBy(results, ({ host, link }) => `${host}%${link}`).values(),
     (results): AskedHost => {
-      const { host, link, name, expected } = results[0];
-      const [{ verdict }] = results.toSorted((a, b) => placeOf(a) - placeOf(b));
+      const [{ host, link, name, expected, verdict }] = results
+        .toSorted((a, b) => placeOf(a) - placeOf(b));
       const ms = results.reduce((most, { ms }) => Math.max(most, ms), 0);
       return { host, link, name, expected, verdict, results, ms };
     },

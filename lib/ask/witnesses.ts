@@ -80,6 +80,20 @@ export function witnessFrames(
   }
 }
 
+/** What gives up a connection from an address that a frame of the host's half opens; null: it opens none. */
+export function resetFrame(
+  heard: Heard,
+  host: AddressPrefix,
+  from: AddressPrefix,
+): Uint8Array<ArrayBuffer> | null {
+  if (heard.kind !== "tcp" || (heard.flags & tcpFlags.rst) !== 0) return null;
+  const { sourceMac: destinationMac, destinationMac: sourceMac, acknowledgment } = heard;
+  const { sourcePort: destinationPort, destinationPort: sourcePort } = heard;
+  const reset = { sequence: acknowledgment, acknowledgment: 0, flags: tcpFlags.rst };
+  const way = { sourceMac, destinationMac, from, to: host };
+  return tcpSegment(way, { sourcePort, destinationPort, ...reset });
+}
+
 /**
  * The step whose packet a frame answers; null if it answers none of this asker's. ARP and Neighbor
  * Discovery don't tell: 0.

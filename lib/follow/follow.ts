@@ -6,7 +6,6 @@
 import { askedHosts } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
 import { createSdNotify, logToSystem } from "../unix_datagram.ts";
-import type { HostMemory } from "../sender/asking.ts";
 import type { SendOptions } from "../sender/arguments.ts";
 import { say } from "../sender/output.ts";
 import { readPassword, readSeed } from "../sender/preparation.ts";
@@ -140,7 +139,7 @@ function openPresenceOr(log: Log, ...given: Parameters<typeof openPresence>) {
 }
 
 /** Who is heard on the links is remembered where hosts are asked. */
-async function openHostMemoryOr(log: Log, { ask }: SendOptions): Promise<HostMemory | null> {
+async function openHostMemoryOr(log: Log, { ask }: SendOptions) {
   if (ask === null) return null;
   try {
     const { openHostMemory } = await import("../sender/asking.ts");

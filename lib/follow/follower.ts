@@ -5,8 +5,7 @@
  * the runs are handed in.
  */
 import { messageOf } from "../errors.ts";
-import { AddressesLeft } from "../sender/exchange.ts";
-import { joinedReason } from "../sender/run.ts";
+import { AddressesLeft, joinedReason } from "../sender/run.ts";
 import { listText, printable } from "../text.ts";
 import { type Time, within } from "../time.ts";
 import { addressChanges, type Link, type Links } from "./links.ts";

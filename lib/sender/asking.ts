@@ -4,7 +4,7 @@
  * heard. It is loaded when it is used.
  */
 import { ask, type OpenSocket } from "../ask/asker.ts";
-import { addKnownHosts, HostListener, type KnownHost, readKnownHosts } from "../ask/known_hosts.ts";
+import { addKnownHosts, HostMemory, readKnownHosts } from "../ask/known_hosts.ts";
 import { type NamedHost, questionsOf } from "../ask/questions.ts";
 import type { AskReport, AskResult, Neighbor } from "../ask/verdicts.ts";
 import { messageOf } from "../errors.ts";
@@ -22,6 +22,7 @@ import {
   ownInterfaces,
   parseAddress,
   prefixContains,
+  prefixOf,
   samePrefix,
 } from "../wire/addresses.ts";
 import type { SendOptions } from "./arguments.ts";
@@ -79,56 +80,31 @@ export async function askHosts(asking: Asking, signal: AbortSignal): Promise<Ask
     report = await ask(questions, how, signal);
   }
   const lastSeen = time.wall();
-  const after = await writeDown(report.hosts.map((host) => ({ ...host, lastSeen })));
+  const heard = report.hosts.map((host) => ({ ...host, lastSeen }));
+  const after = await addKnownHosts(knownHostsFile, heard).then(
+    () => [],
+    (error) => [messageOf(error)],
+  );
   return { ...report, remarks: [...before, ...report.remarks, ...after] };
 }
 
 /** What hears hosts in this process; null if it is no daemon. */
-let listening: HostListener | null = null;
-
-/** How often a daemon writes down whom it heard. */
-const rememberMs = 60_000;
-
-/** What a daemon does beside its runs. */
-export interface HostMemory {
-  /** To be called about once a second. */
-  look(): void;
-  /** Ends, and writes down what is left. */
-  close(): Promise<void>;
-}
+let listening: HostMemory | null = null;
 
 /**
  * Listens for hosts, and remembers them for runs to come. With this the FFI permission is given up.
  * Throws an Error of one line if no packet socket can be opened: runs only connect to hosts then.
  */
-export function openHostMemory(time: Time, log: (line: string) => void): HostMemory {
+export function openHostMemory(time: Time, warn: (line: string) => void): HostMemory {
   const { libc, lack } = openSockets();
   if (libc === null || lack !== null) throw new Error(lack ?? "Cannot open packet sockets");
-  const listener = new HostListener({
+  return listening = new HostMemory({
+    path: knownHostsFile,
     openSocket: (link, filter) => openPacketSocket(libc, link, filter, { promiscuous: false }),
     interfaces: () => ownInterfaces(Deno.networkInterfaces()),
-    wall: time.wall,
+    time,
+    warn,
   });
-  listening = listener;
-  let writtenAt = time.monotonic();
-  let said = "";
-  const write = async () => {
-    writtenAt = time.monotonic();
-    const [wrong = ""] = await writeDown(listener.take());
-    if (wrong !== "" && wrong !== said) log(wrong);
-    said = wrong;
-  };
-  return {
-    look() {
-      listener.look();
-      if (time.monotonic() - writtenAt >= rememberMs) void write();
-    },
-    async close() {
-      listening = null;
-      listener.close();
-      await write();
-    },
-  };
 }
 
 /** The C library, which also knows the kernel's neighbors, and why no packet socket can be opened. */
@@ -233,10 +209,11 @@ async function neighborsOf(
       for (const { family, interfaceIndex, address, linkLayerAddress } of readNeighborTable(libc)) {
         const link = names.get(interfaceIndex);
         if (link === undefined) continue;
-        const bytes = new Uint8Array(16);
-        bytes.set(address);
-        const length = family === 4 ? 32 : 128;
-        neighbors.push({ link, address: { family, length, bytes }, linkLayerAddress });
+        neighbors.push({
+          link,
+          address: prefixOf(family, 8 * address.length, ...address),
+          linkLayerAddress,
+        });
       }
     }
     if (listening !== null) {
@@ -248,18 +225,6 @@ async function neighborsOf(
     remarks.push(messageOf(error));
   }
   return { neighbors, remarks };
-}
-
-/** Writes down who was heard, where this program may; what hinders that is a line. */
-async function writeDown(hosts: readonly KnownHost[]): Promise<string[]> {
-  const descriptor = { name: "write", path: knownHostsFile } as const;
-  if (Deno.permissions.querySync(descriptor).state !== "granted") return [];
-  try {
-    await addKnownHosts(knownHostsFile, hosts);
-    return [];
-  } catch (error) {
-    return [messageOf(error)];
-  }
 }
 
 /** Hosts that are named by the command line or expected, with all the addresses of their names. */

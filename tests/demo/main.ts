@@ -4,10 +4,9 @@
  * memory, which the first line says. Exit code: 0 only if the entry was healed.
  */
 import { messageOf } from "../../lib/errors.ts";
-import { run } from "../support/command.ts";
+import { type CommandLine, run } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 import { fetchLine } from "../support/programs.ts";
-import { demonstrateInNamespaces } from "./in_namespaces.ts";
 import { demonstrateOnLoopback } from "./on_loopback.ts";
 
 /** Ends whatever is under way; a second Ctrl+C isn't needed. */
@@ -16,6 +15,28 @@ const signals: Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 for (const name of signals) Deno.addSignalListener(name, () => interruption.abort());
+
+/** Plays scene.ts in namespaces that end with it; whether the entry was healed. An abort ends it at once. */
+async function demonstrateInNamespaces(
+  isolation: CommandLine,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const scene = new URL("scene.ts", import.meta.url).href;
+  const line = [...isolation, Deno.execPath(), "run", "-q", "--no-prompt", "-P=demo", scene];
+  const [program, ...args] = line;
+  // The scene ends when its input does: also if this process is killed.
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "piped",
+    env: { DENO_NO_UPDATE_CHECK: "1" },
+  }).spawn();
+  // The first process of a process namespace takes all others with it.
+  const end = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", end);
+  const { success } = await child.status;
+  signal.removeEventListener("abort", end);
+  return success;
+}
 
 async function main(): Promise<number> {
   const { signal } = interruption;

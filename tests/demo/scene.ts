@@ -3,13 +3,16 @@
  * takes the address over without a word, which leaves the host with a stale entry. Exit code: 0 if
  * ArpFlush healed it.
  */
-import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
-import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
-import { outcomeOf, run } from "../support/command.ts";
-import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import { outcomeOf, until } from "../support/command.ts";
+import {
+  connect,
+  ip,
+  linkLayerAddressOf,
+  type NetworkNamespace,
+  openNetworkNamespace,
+} from "../support/namespaces.ts";
 import { programLine, startServiceProcess } from "../support/programs.ts";
-import { writeDemoFiles } from "./files.ts";
-import { conclude, show } from "./show.ts";
+import { conclude, show, writeDemoFiles } from "./common.ts";
 
 /** One that the service may write to; the namespaces have a /run of their own. */
 const folder = "/run/arpflush";
@@ -17,23 +20,11 @@ const virtualAddress = "192.0.2.1";
 const firstRouter = "02:00:00:00:00:0a";
 const secondRouter = "02:00:00:00:00:0b";
 
-/** The link-layer address that the host's kernel has for the virtual address, null for none. */
-async function linkLayerAddressAt(host: NetworkNamespace): Promise<string | null> {
-  const table = await run([...host.argv, "ip", "-json", "neigh", "show", "to", virtualAddress]);
-  const entries = table.trim() === "" ? [] : parseNeighbors(table);
-  const entry = entries.find(({ address }) => formatAddress(address) === virtualAddress);
-  const bytes = entry?.linkLayerAddress ?? null;
-  return bytes === null ? null : formatLinkLayerAddress(bytes);
-}
-
 /** Makes the host ask for the virtual address, and waits until it knows the first router's. */
 async function learnRouter(host: NetworkNamespace): Promise<void> {
   await ip(host, [`neigh add ${virtualAddress} dev e0 nud none use`]);
-  const end = performance.now() + 3000;
-  while (await linkLayerAddressAt(host) !== firstRouter) {
-    if (performance.now() > end) throw new Error("The host did not learn its router's address");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const knows = async () => await linkLayerAddressOf(host, virtualAddress) === firstRouter;
+  await until(knows, "the host has learned its router's address", 3_000);
 }
 
 async function play(): Promise<boolean> {
@@ -59,7 +50,7 @@ async function play(): Promise<boolean> {
   await learnRouter(host);
   // Nothing tells the host: it is like one that ignores gratuitous ARP.
   await ip(router, [`link set e0 address ${secondRouter}`]);
-  const before = await linkLayerAddressAt(host);
+  const before = await linkLayerAddressOf(host, virtualAddress);
   show(
     `${virtualAddress} has moved from ${firstRouter} to ${secondRouter}. The host's table:`,
     await ip(host, ["neigh show"]),
@@ -73,7 +64,7 @@ async function play(): Promise<boolean> {
   };
   const probe = await send("--probe");
   const report = await send("--expect", "1");
-  const after = await linkLayerAddressAt(host);
+  const after = await linkLayerAddressOf(host, virtualAddress);
   show("The host's table now:", await ip(host, ["neigh show"]));
   const isStuck = probe.code !== 0 && probe.stdout.includes(` STUCK ${virtualAddress} `);
   const healed = before === firstRouter && isStuck && after === secondRouter && report.code === 0;

@@ -6,10 +6,8 @@
  */
 import dashboard from "../../packaging/grafana-dashboard.json" with { type: "json" };
 import { parseExposition } from "../../lib/exposition.ts";
-import { pack } from "../../packaging/pack.ts";
-import { outcomeOf, run } from "../support/command.ts";
-import { findIsolation } from "../support/namespaces.ts";
-import type { Scene } from "./dashboard_scene.ts";
+import { outcomeOf } from "../support/command.ts";
+import { playScene, type Scene } from "./dashboard_scene.ts";
 import { box, centered, element, svgDocument, text } from "./svg.ts";
 
 /** One value of a query's answer. */
@@ -22,15 +20,6 @@ interface Answer {
 type Answers = readonly (readonly (readonly Answer[])[])[];
 
 type Panel = typeof dashboard.panels[number];
-
-/** Plays the scene in namespaces of its own, with dist/arpflush as it is. */
-export async function playScene(): Promise<Scene> {
-  const isolation = await findIsolation();
-  if ("missing" in isolation) throw new Error(`Cannot play the scene without ${isolation.missing}`);
-  const module = `${import.meta.dirname}/dashboard_scene.ts`;
-  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", module];
-  return JSON.parse(await run([...isolation.argv, ...deno], { env: { TMPDIR: "/run" } }));
-}
 
 /** Series as promtool takes them: one value a second; times count from the scene's start. */
 function seriesOf({ seconds, start }: Scene): { series: string; values: string }[] {
@@ -280,7 +269,6 @@ function legendParts(all: readonly Line[], left: number, y: number): string[] {
 }
 
 if (import.meta.main) {
-  await pack("dist/arpflush");
   const scene = await playScene();
   if (scene.faults.length > 0) throw new Error(scene.faults.join("\n"));
   const picture = dashboardPicture(await answersIn(scene));

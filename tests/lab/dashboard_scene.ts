@@ -3,9 +3,10 @@
  * failover at which a host keeps a permanent entry, and a drill that misses another one. Run in
  * namespaces of its own by dashboard.ts; prints a `Scene` as JSON.
  */
-import { messageOf } from "../../lib/errors.ts";
-import { outcomeOf, run, until } from "../support/command.ts";
-import { ip } from "../support/namespaces.ts";
+import { outcomeOf, pause, run, until } from "../support/command.ts";
+import { setNeighbors } from "../support/namespaces.ts";
+import { endWithResult, playApart } from "./apart.ts";
+import { type Keepalived, startKeepalived } from "./keepalived.ts";
 import * as network from "./network.ts";
 import type { Station } from "./network.ts";
 
@@ -21,8 +22,6 @@ export interface Scene {
 const hosts = ["web1", "web2", "db1", "mail1", "sql01"];
 const folder = "/run/arpflush";
 const expectFile = "/etc/arpflush/hosts";
-const takeoverMs = 15_000;
-const masters = new Set<string>();
 const faults: string[] = [];
 
 const kept = ({ name }: Station) =>
@@ -36,20 +35,9 @@ async function drill(router: Station, code: number): Promise<void> {
   if (ended.code !== code) faults.push(`${command}: ${ended.code} ${ended.stdout}${ended.stderr}`);
 }
 
-async function startHost(name: string, number: number): Promise<Station> {
-  const host = await network.openStation(number, name);
-  let isReady = false;
-  network.start(host, ["/opt/arpflush/arpflush-service"], () => isReady = true);
-  await until(() => isReady, `the service on ${name}`, takeoverMs);
-  return host;
-}
-
-async function startRouter(router: Station, priority: number): Promise<void> {
+function startRouter(router: Station, priority: number): Promise<Keepalived> {
   const notify = `/opt/arpflush/arpflush -a --syslog -c 3 -i 500ms -w 1s ${kept(router)}`;
-  await network.startKeepalived(router, { priority, notify }, (line) => {
-    if (/Entering MASTER STATE/.test(line)) masters.add(router.name);
-    if (/Entering (BACKUP|FAULT) STATE/.test(line)) masters.delete(router.name);
-  });
+  return startKeepalived(router, { priority, notify }, () => {});
 }
 
 /** What the metrics files hold, once a second until the signal. */
@@ -68,21 +56,22 @@ async function watch(signal: AbortSignal): Promise<Scene["seconds"]> {
   return seconds;
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 async function play(): Promise<Scene> {
   await network.prepareMachine();
   await network.openSystemLog(() => {});
-  await network.openSegment();
-  await run(["install", "-d", "-o", network.scriptUser, folder]);
+  await network.openLinks();
   const stations = new Map<string, Station>();
-  for (const [i, name] of hosts.entries()) stations.set(name, await startHost(name, 21 + i));
+  for (const [i, name] of hosts.entries()) {
+    const host = await network.openStation(21 + i, name);
+    await network.startService(host);
+    stations.set(name, host);
+  }
   await Deno.writeTextFile(expectFile, `${hosts.join("\n")}\n`);
   const r1 = await network.openStation(11, "r1");
   const r2 = await network.openStation(12, "r2");
-  await startRouter(r1, 150);
-  await startRouter(r2, 100);
-  await until(() => masters.has("r1"), "a first master", takeoverMs);
+  const first = await startRouter(r1, 150);
+  const second = await startRouter(r2, 100);
+  await until(first.isMaster, "a first master");
   await pause(3_000);
   const ending = new AbortController();
   const start = Date.now() / 1_000;
@@ -90,18 +79,18 @@ async function play(): Promise<Scene> {
   await pause(3_000);
   await drill(r1, 0);
   await drill(r2, 0);
-  const entry = `neigh replace ${network.virtualAddress} dev e0 nud permanent lladdr`;
-  await ip(stations.get("db1")?.namespace ?? null, [`${entry} ${r1.linkLayerAddress}`]);
+  const [db1, web2] = ["db1", "web2"].map((name) => stations.get(name)?.namespace);
+  if (db1 === undefined || web2 === undefined) throw new Error("The scene has other hosts");
+  await setNeighbors(db1, [network.virtualAddress], r1.linkLayerAddress, "permanent");
   await pause(3_000);
   await network.setLink(r1, "down");
-  await until(() => masters.has("r2"), "r2 to take over", takeoverMs);
+  await until(second.isMaster, "r2 to take over");
   await pause(6_000);
   await drill(r2, 3);
   const firewall =
     "add table inet lab; add chain inet lab input { type filter hook input priority " +
     "0; }; add rule inet lab input udp dport 27735 drop";
-  const web2 = stations.get("web2")?.namespace.argv ?? [];
-  await run([...web2, "nft", "-f", "-"], { input: firewall });
+  await run([...web2.argv, "nft", "-f", "-"], { input: firewall });
   await pause(5_000);
   await drill(r2, 3);
   await pause(4_000);
@@ -109,12 +98,9 @@ async function play(): Promise<Scene> {
   return { seconds: await watched, start, faults };
 }
 
-if (import.meta.main) {
-  try {
-    await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(await play())));
-    Deno.exit(0);
-  } catch (error) {
-    console.error(messageOf(error));
-    Deno.exit(1);
-  }
+/** Plays the scene in namespaces of its own. */
+export function playScene(): Promise<Scene> {
+  return playApart(import.meta.url, null);
 }
+
+if (import.meta.main) await endWithResult(play);

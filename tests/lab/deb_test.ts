@@ -4,8 +4,8 @@ import { arpflushVersion } from "../../lib/version.ts";
 import { pack } from "../../packaging/pack.ts";
 import { makeDebs, releaseParts } from "../../packaging/release.ts";
 import { packStandIn, standInParts } from "../packaging/stand_in.ts";
-import { isInstalled, outcomeOf } from "../support/command.ts";
-import { sectionsOf } from "./machines.ts";
+import { inFolder, isInstalled, outcomeOf } from "../support/command.ts";
+import { runScript, sectionsOf } from "./apart.ts";
 
 /** Packages of an older version with other settings, whose runtime is a stand-in. */
 async function makeOlder(output: string): Promise<void> {
@@ -27,29 +27,20 @@ async function makeNewer(output: string): Promise<void> {
 const ignore = !await isInstalled("dpkg", "dpkg-buildpackage", "dh", "lintian");
 
 const name = "makeDebs() makes packages that come, work and go as Debian wants it";
-Deno.test({ name, ignore }, async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-deb-" });
-  try {
+Deno.test({ name, ignore }, () =>
+  inFolder(async (folder) => {
     await makeOlder(`${folder}/older`);
     await makeNewer(`${folder}/newer`);
-
-    const script = `${import.meta.dirname}/deb_life.sh`;
-    const { code, stdout, stderr } = await outcomeOf([
-      ...["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"],
-      ...["--mount-proc", "bash", script, folder],
-    ], { signal: AbortSignal.timeout(120_000) });
-    const sections = sectionsOf(stdout);
-
-    await t.step("installed: commands are found, the service is enabled", () => {
-      assert.deepEqual(sections.older, [
+    const { code, stdout, stderr } = await runScript("deb_life.sh", [folder], 120);
+    assert.deepEqual(sectionsOf(stdout), {
+      // Commands are found, the service is enabled.
+      "older": [
         "stand-in runtime",
         "stand-in runtime",
         "/lib/systemd/system/arpflush.service",
-      ], stdout + stderr);
-    });
-
-    await t.step("upgraded: settings and the choice to disable it stay, files are intact", () => {
-      assert.deepEqual(sections.newer, [
+      ],
+      // Settings and the choice to disable the service stay, files are intact.
+      "newer": [
         `arpflush ${arpflushVersion} ii `,
         `arpflush-service ${arpflushVersion} ii `,
         `arpflush ${arpflushVersion}`,
@@ -58,42 +49,31 @@ Deno.test({ name, ignore }, async (t) => {
         "??5?????? c /etc/arpflush/arpflush.toml",
         "still disabled",
         "cache filled",
-      ], stdout + stderr);
-    });
-
-    await t.step("used: the unit's program answers the sender", () => {
-      assert.deepEqual(sections.work, ['"state": "alive"', "ended well"], stdout + stderr);
-    });
-
-    await t.step("removed: settings and keys stay, everything else is gone", () => {
-      assert.deepEqual(sections.removed, [
+      ],
+      // The unit's program answers the sender.
+      "work": ['"state": "alive"', "ended well"],
+      // Settings and keys stay, everything else is gone.
+      "removed": [
         "arpflush rc ",
         "arpflush-service rc ",
         "/etc/arpflush/arpflush.toml",
         "/etc/arpflush/arpflush.toml.dpkg-dist",
         "/etc/arpflush/key",
         "/var/lib/arpflush/host-key",
-      ], stdout + stderr);
-    });
-
-    await t.step("purged: nothing is left but the router's key", () => {
-      assert.deepEqual(sections.purged, [
+      ],
+      // Nothing is left but the router's key.
+      "purged": [
         "dpkg-query: no packages found matching arpflush",
         "dpkg-query: no packages found matching arpflush-service",
         "left /etc/arpflush/key",
-      ], stdout + stderr);
-      assert.equal(code, 0, stderr);
-    });
+      ],
+    }, stdout + stderr);
+    assert.equal(code, 0, stderr);
 
-    await t.step("lintian finds no error", async () => {
-      const files = ["arpflush", "arpflush-service"].map((name) =>
-        `${folder}/older/${name}_${standInParts.version}_amd64.deb`
-      );
-      const options = ["--allow-root", "--fail-on", "error,warning"];
-      const lintian = await outcomeOf(["lintian", ...options, ...files]);
-      assert.equal(lintian.code, 0, lintian.stdout + lintian.stderr);
-    });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+    const files = ["arpflush", "arpflush-service"].map((name) =>
+      `${folder}/older/${name}_${standInParts.version}_amd64.deb`
+    );
+    const options = ["--allow-root", "--fail-on", "error,warning"];
+    const lintian = await outcomeOf(["lintian", ...options, ...files]);
+    assert.equal(lintian.code, 0, lintian.stdout + lintian.stderr);
+  }));

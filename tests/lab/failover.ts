@@ -1,12 +1,8 @@
-/**
- * Real failovers to and fro, seen from hosts side by side. `runLab` makes namespaces for it and runs
- * this module in them, as the first process of its process namespace: when that ends, all that it
- * started ends, and namespaces and mounts are gone.
- */
-import { messageOf } from "../../lib/errors.ts";
+/** Real failovers to and fro, seen from hosts side by side. */
 import { defaultPort } from "../../lib/wire/datagram.ts";
-import { CommandError, outcomeOf, run } from "../support/command.ts";
-import { findIsolation } from "../support/namespaces.ts";
+import { outcomeOf, pause, until } from "../support/command.ts";
+import { endWithResult, playApart } from "./apart.ts";
+import { type Keepalived, startKeepalived } from "./keepalived.ts";
 import * as network from "./network.ts";
 import type { Station } from "./network.ts";
 import {
@@ -31,12 +27,6 @@ interface LabSettings {
   readonly windowMs: number;
 }
 
-/** As arpflush-router.service has it; both routers share one file tree. */
-const fifoOf = (router: Station) => `/run/arpflush/${router.name}.fifo`;
-const daemonOf = (router: Station) => [
-  ...["nice", "-n", "-5", "/opt/arpflush/arpflush-router", "--follow", fifoOf(router)],
-  ...["-a", "--syslog"],
-];
 /** As INSTALL.txt has it. */
 const notify = "/opt/arpflush/arpflush -a --syslog";
 /**
@@ -48,50 +38,31 @@ const spareCard = (failure: number) => `02:00:00:00:01:${String(failure).padStar
 const restMs = 1_000;
 /** From a failure to the next: within 10 s, the service's hold-down after its flush. */
 const betweenFailuresMs = 6_000;
-/** keepalived takes over after 3 s and a fraction; a slow machine may need longer. */
-const takeoverMs = 8_000;
-/** For a program of the lab to start. */
-const startMs = 10_000;
-/** Rarely: the lab must leave the processors to what it measures. */
-const pollMs = 20;
-/** RFC 5424's names of the severities that a priority's lowest three bits hold. */
-const severities = "emergency alert critical error warning notice info debug".split(" ");
-
 /** Unix time in ms, from one monotonic clock whose origin was read from the wall clock once. */
 const now = () => performance.timeOrigin + performance.now();
-const sleepUntil = (at: number) =>
-  new Promise((resolve) => setTimeout(resolve, Math.max(0, at - now())));
+const sleepUntil = (at: number) => pause(Math.max(0, at - now()));
 
 /** What the lab has seen so far, on its own clock. */
 const moments: Moment[] = [];
+const log: string[] = [];
 const answers = new Map<Lane["id"], number[]>(lanes.map(({ id }) => [id, []]));
 
 function note(where: string, kind: Moment["kind"], text: string): number {
   const at = now();
   moments.push({ at, where, kind, text });
+  log.push(`${where}: ${text}`);
   return at;
 }
 
-/** Waits until something holds; throws after a time, naming what it was. */
-async function until(what: string, holds: () => boolean, withinMs: number): Promise<void> {
-  const end = now() + withinMs;
-  while (!holds()) {
-    if (now() > end) {
-      const seen = moments.slice(-12).map(({ where, text }) => `\n  ${where}: ${text}`);
-      throw new Error(`Waited ${withinMs} ms in vain for ${what}; last seen:${seen.join("")}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
+/** Notes a line of the daemon, or of a script's sender. */
+function noteReport(where: string, text: string): void {
+  note(where, text.includes("Flush: ") ? "report" : "note", text);
 }
 
 /** Notes what the senders write to the system log, and every request on the segment. */
 async function watchSegment(routers: readonly Station[]): Promise<void> {
-  await network.openSystemLog((message) => {
-    const line = /^<(\d+)>arpflush\[\d+\]: (.*)$/s.exec(message);
-    if (line === null) note("system log", "note", message);
-    else note("system log", "report", `${severities[Number(line[1]) & 7]}: ${line[2]}`);
-  });
-  const hostname = network.broadcastAddress;
+  await network.openSystemLog((message) => noteReport("system log", message));
+  const hostname = "192.0.2.255";
   const socket = Deno.listenDatagram({ transport: "udp", hostname, port: defaultPort });
   (async () => {
     for await (const [bytes, from] of socket) {
@@ -105,33 +76,21 @@ async function watchSegment(routers: readonly Station[]): Promise<void> {
 async function startHost(lane: Lane, host: Station): Promise<void> {
   if (lane.ignoresGratuitousArp) await network.ignoreGratuitousArp(host);
   if (!lane.runsArpFlush) return;
-  const { name } = host;
-  network.start(host, ["/opt/arpflush/arpflush-service"], (line) => {
+  await network.startService(host, (line) => {
     const flushed = /\bFlushed\b.*/.exec(line)?.[0];
-    note(name, flushed === undefined ? "note" : "flush", flushed ?? line);
+    note(host.name, flushed === undefined ? "note" : "flush", flushed ?? line);
   });
-  const speaks = () => moments.some(({ where }) => where === name);
-  await until(`the service on ${name}`, speaks, startMs);
-}
-
-/** Starts the daemon of a router, and waits until its probe has ended. */
-async function startDaemon(router: Station): Promise<void> {
-  const { name } = router;
-  await run(["mkdir", "-p", "/run/arpflush-router", "/run/arpflush"]);
-  await run(["mkfifo", "-m", "600", fifoOf(router)]);
-  network.start(router, daemonOf(router), (line) => note(name, "note", line));
-  const said = (text: string) => moments.some((moment) => moment.text.includes(text));
-  await until(`the daemon of ${name}`, () => said(`Following "${fifoOf(router)}"`), startMs);
 }
 
 /** Starts what tells hosts, and keepalived and the echo. */
-async function startRouter(router: Station, priority: number, way: Way): Promise<void> {
+async function startRouter(router: Station, priority: number, way: Way): Promise<Keepalived> {
   const { name } = router;
-  if (way === "arpflush-router") await startDaemon(router);
-  else await probeTwice(router);
-  await network.startProber("echo", router, (line) => note(name, "note", `echo: ${line}`));
-  const hook = way === "arpflush-router" ? { fifo: fifoOf(router) } : { notify };
-  await network.startKeepalived(router, { priority, ...hook }, (line) => {
+  if (way === "arpflush-router") {
+    await network.startFollower(router, ["-a"], (line) => noteReport(name, line));
+  } else await probeTwice(router);
+  await network.startEcho(router, (line) => note(name, "note", `echo: ${line}`));
+  const hook = way === "arpflush-router" ? { fifo: network.fifoOf(router) } : { notify };
+  return await startKeepalived(router, { priority, ...hook }, (line) => {
     const other = /^Sending gratuitous ARP/.test(line) ? "gratuitous ARP" : "note";
     note(name, /Entering MASTER STATE/.test(line) ? "master" : other, line);
   });
@@ -139,43 +98,21 @@ async function startRouter(router: Station, priority: number, way: Way): Promise
 
 /** The last step of INSTALL.txt. */
 async function probeTwice({ name, namespace }: Station): Promise<void> {
-  const probe = [
-    "/opt/arpflush/arpflush",
-    "-a",
-    "--probe",
-    "--count",
-    "1",
-    "--expect",
-    "1",
-    "--wait",
-    "5s",
-  ];
+  const options = ["-a", "--probe", "--count", "1", "--expect", "1", "--wait", "5s"];
   for (let i = 0; i < 2; i++) {
-    const { code, stdout, stderr } = await outcomeOf([...namespace.argv, ...probe]);
+    const { code, stdout, stderr } = await outcomeOf([
+      ...namespace.argv,
+      "/opt/arpflush/arpflush",
+      ...options,
+    ]);
     if (code !== 0) throw new Error(`Cannot probe from ${name}: ${stdout}${stderr}`);
   }
-}
-
-/** Whether a router has become master since it last left that state. */
-function isMaster({ name }: Station): boolean {
-  const state = moments.findLast(({ where, text }) =>
-    where === name && /Entering \w+ STATE/.test(text)
-  );
-  return state?.kind === "master";
-}
-
-/** Takes the master's link down and waits until the other router is master; when it went down. */
-async function failOver(master: Station, backup: Station): Promise<number> {
-  const failure = note(master.name, "link down", "link down");
-  await network.setLink(master, "down");
-  await until(`${backup.name} to take over`, () => isMaster(backup), takeoverMs);
-  return failure;
 }
 
 /** Runs the lab in the namespaces that this process is in. */
 async function play({ way, failovers, windowMs }: LabSettings): Promise<RunResult> {
   await network.prepareMachine();
-  await network.openSegment();
+  await network.openLinks();
   const hosts = new Map<Lane, Station>();
   for (const [i, lane] of lanes.entries()) {
     const host = await network.openStation(21 + i, hostName(lane));
@@ -185,29 +122,32 @@ async function play({ way, failovers, windowMs }: LabSettings): Promise<RunResul
   const r1 = await network.openStation(11, "r1");
   const r2 = await network.openStation(12, "r2");
   await watchSegment([r1, r2]);
-  await startRouter(r1, priorities.r1, way);
-  await startRouter(r2, priorities.r2, way);
-  await until("a first master", () => isMaster(r1), takeoverMs);
+  const pair = [
+    { station: r1, keepalived: await startRouter(r1, priorities.r1, way) },
+    { station: r2, keepalived: await startRouter(r2, priorities.r2, way) },
+  ];
+  await until(pair[0].keepalived.isMaster, "a first master");
   for (const [{ id }, host] of hosts) {
-    await network.startProber("probe", host, (line) => {
-      if (Number(line) > 0) answers.get(id)?.push(Number(line));
-      else note(host.name, "note", `prober: ${line}`);
+    await network.startProber(host, answers.get(id) ?? [], (line) => {
+      note(host.name, "note", `prober: ${line}`);
     });
   }
-  for (const [id, times] of answers) {
-    await until(`answers to lane ${id}`, () => times.length > 100, startMs);
-  }
   const failures: number[] = [];
-  for (let [master, backup] = [r1, r2]; failures.length < failovers;) {
+  for (
+    let [master, backup] = pair;
+    failures.length < failovers;
+    [master, backup] = [backup, master]
+  ) {
     if (failures.length > 0) await sleepUntil(failures[failures.length - 1] + betweenFailuresMs);
-    failures.push(await failOver(master, backup));
+    failures.push(note(master.station.name, "link down", "link down"));
+    await network.setLink(master.station, "down");
+    await until(backup.keepalived.isMaster, `${backup.station.name} to take over`);
     await sleepUntil(now() + restMs);
     if (failures.length === failovers) break;
     const card = spareCard(failures.length);
-    await network.replaceCard(master, card);
-    await network.setLink(master, "up");
-    note(master.name, "link up", `link up again, with a new card (${card})`);
-    [master, backup] = [backup, master];
+    await network.replaceCard(master.station, card);
+    await network.setLink(master.station, "up");
+    note(master.station.name, "link up", `link up again, with a new card (${card})`);
   }
   await sleepUntil(failures[failures.length - 1] + windowMs);
   return await resultOf(hosts, failures, now());
@@ -242,68 +182,10 @@ async function resultOf(
   return { end, failures, moments: told.sort((a, b) => a.at - b.at), lanes: results };
 }
 
-/** What the machine lacks for the lab, in words, or null. Finds out by trying. */
-export async function labLacks(): Promise<string | null> {
-  if (Deno.build.os !== "linux") return `Linux (this is ${Deno.build.os})`;
-  if (Deno.uid() !== 0) return "root";
-  const isolation = await findIsolation();
-  if ("missing" in isolation) return isolation.missing;
-  const trial = "keepalived --version && nft add table arp lab && touch /run/key && " +
-    "chown 64123 /run/key && mount -t tmpfs tmpfs /opt";
-  try {
-    await run([...isolation.argv, "sh", "-c", trial]);
-    return null;
-  } catch (error) {
-    if (error instanceof CommandError) return error.complaint;
-    throw error;
-  }
-}
-
-/**
- * Runs the lab once in namespaces of its own, with dist/arpflush as it is. Rejects when it can't be
- * done; stderr says why.
- */
-export async function runLab(settings: LabSettings): Promise<RunResult> {
-  const isolation = await findIsolation();
-  if ("missing" in isolation) throw new Error(`Cannot run the lab without ${isolation.missing}`);
-  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
+/** Runs the lab once in namespaces of its own. Rejects when it can't be done. */
+export function runLab(settings: LabSettings): Promise<RunResult> {
   // Five machines in one: what else this one does is no part of them.
-  const first = ["nice", "-n", "-15"];
-  const [program, ...args] = [...first, ...isolation.argv, ...deno, JSON.stringify(settings)];
-  const child = new Deno.Command(program, {
-    args,
-    cwd: new URL("../../", import.meta.url),
-    // /run is the lab's own, and goes with it.
-    env: { TMPDIR: "/run" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  // Its stdin stays open until it has ended: it ends itself when this process does.
-  const text = await new Response(child.stdout).text();
-  const { success } = await child.status;
-  await child.stdin.close().catch(() => {});
-  if (!success) throw new Error("Cannot run the lab: see above");
-  return JSON.parse(text);
+  return playApart(import.meta.url, settings, ["nice", "-n", "-15"]);
 }
 
-async function endWithParent(): Promise<never> {
-  const buffer = new Uint8Array(64);
-  while (await Deno.stdin.read(buffer) !== null);
-  Deno.exit(1);
-}
-
-if (import.meta.main) {
-  endWithParent();
-  try {
-    const result = await play(JSON.parse(Deno.args[0]));
-    const bytes = new TextEncoder().encode(JSON.stringify(result));
-    for (let written = 0; written < bytes.length;) {
-      written += Deno.stdout.writeSync(bytes.subarray(written));
-    }
-    Deno.exit(0);
-  } catch (error) {
-    console.error(messageOf(error));
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await endWithResult(play, log);

@@ -1,69 +1,57 @@
-/**
- * Many keepalived instances that fail over at once, by the ways to hook them: run in namespaces of its
- * own by `measureInstances`, with the number of rounds. Prints the samples as JSON.
- */
-import { messageOf } from "../../lib/errors.ts";
+/** Many keepalived instances that fail over at once, by the ways to hook them. */
 import { linesOf, run as runCommand, until } from "../support/command.ts";
-import { findIsolation } from "../support/namespaces.ts";
+import { endWithResult, playApart } from "./apart.ts";
+import {
+  globalsText,
+  groupText,
+  instanceText,
+  type Keepalived,
+  runKeepalived,
+} from "./keepalived.ts";
 import * as network from "./network.ts";
 
 /** A way to have keepalived tell hosts. */
 interface Way {
   readonly what: string;
-  /** A line of global_defs, on the router of this name. @default none */
-  readonly globals?: (name: string) => string;
+  /** A line of global_defs, on a router. @default none */
+  readonly globals?: (router: network.Station) => string;
   /** Lines of the group and of each instance. @default none */
   readonly group?: string;
   readonly instance?: string;
 }
 
-const fifoOf = (name: string) => `/run/arpflush/${name}.fifo`;
-const notify = 'notify_master "/opt/arpflush/arpflush -a --syslog"';
+/** One copy: it is the start of forty programs that is measured. */
+const options = "-a -c 1 -w 1s";
+const notify = `notify_master "/opt/arpflush/arpflush ${options} --syslog"`;
 
 /** The first is what the others are compared with. */
 const ways: readonly Way[] = [
   { what: "no script" },
   { what: "the group's script", group: notify },
-  { what: "arpflush-router", globals: (name) => `vrrp_notify_fifo ${fifoOf(name)}` },
+  { what: "arpflush-router", globals: (router) => `vrrp_notify_fifo ${network.fifoOf(router)}` },
   { what: "a script for each instance", instance: notify },
 ];
 
 export const count = 40;
 /** A backup waits for (256 - priority) / 256 of a second when the master says that it gives up. */
 const priorities = { r1: 254, r2: 250 } as const;
-/** A new master comes after three adverts of a second and a fraction, on a busy machine later. */
-const takeoverMs = 20_000;
-/** A script without hosts that answer ends after some 6 s; forty of them later. */
-const endMs = 40_000;
 
 const numbers = Array.from({ length: count }, (_, i) => i + 1);
 
-function configuration(way: Way, name: string, priority: number): string {
-  const { globals = () => "", group = "", instance = "" } = way;
-  const one = (n: number) =>
-    `vrrp_instance v${n} {
-    state BACKUP
-    interface e0
-    virtual_router_id ${n}
-    priority ${priority}
-    advert_int 1
-    virtual_ipaddress {
-        192.0.2.${100 + n}/24
-    }
-    ${instance}
-}`;
-  return `global_defs {
-    enable_script_security
-    ${globals(name)}
-}
-vrrp_sync_group all {
-    group {
-        ${numbers.map((n) => `v${n}`).join(" ")}
-    }
-    ${group}
-}
-${numbers.map(one).join("\n")}
-`;
+function start(
+  router: network.Station,
+  { globals = () => "", group, instance }: Way,
+  priority: number,
+): Promise<Keepalived> {
+  const names = numbers.map((n) => `v${n}`);
+  const instances = numbers.map((n) =>
+    instanceText({
+      ...{ name: `v${n}`, id: n, priority, addresses: [`192.0.2.${100 + n}/24`] },
+      more: instance,
+    })
+  );
+  const text = [globalsText(globals(router)), groupText("all", names, group), ...instances];
+  return runKeepalived(router, text.join(""), () => {});
 }
 
 /** When each virtual address came to a station, in Unix time, by the kernel's events. */
@@ -92,48 +80,17 @@ function watchArrivals({ namespace }: network.Station) {
   };
 }
 
-/** Waits until no process but the daemons has this in its command line. */
-async function ended(text: string): Promise<void> {
-  await until(
-    async () => {
-      const all = (await runCommand(["ps", "-e", "-o", "args="])).split("\n");
-      return !all.some((line) => line.includes(text) && !line.includes("--follow"));
-    },
-    `the end of ${text}`,
-    endMs,
-  );
+/** Waits until no process but the daemons runs the sender. */
+async function senderEnded(): Promise<void> {
+  await until(async () => {
+    const all = (await runCommand(["ps", "-e", "-o", "args="])).split("\n");
+    return !all.some((line) => line.includes("/arpflush.js") && !line.includes("--follow"));
+  }, "the end of all senders");
 }
 
-/** What senders and daemons told the system log. */
+/** What senders and daemons told. */
 const logged: string[] = [];
 const reports = () => logged.filter((line) => /Flush: /.test(line)).length;
-
-const scripts = "/opt/arpflush/arpflush.js";
-
-/** Starts the daemon of a router. It idles as long as keepalived doesn't know of its FIFO. */
-async function startDaemon(router: network.Station): Promise<void> {
-  const fifo = fifoOf(router.name);
-  await runCommand(["sh", "-c", 'mkdir -p /run/arpflush && mkfifo "$1"', "sh", fifo]);
-  network.start(
-    router,
-    ["/opt/arpflush/arpflush-router", "--follow", fifo, "-a", "--syslog"],
-    (line) => logged.push(line),
-  );
-  const isUp = () => logged.some((line) => line.includes(`Following "${fifo}"`));
-  await until(isUp, `the daemon of ${router.name}`, takeoverMs);
-}
-
-async function start(router: network.Station, way: Way, priority: number): Promise<void> {
-  let isUp = false;
-  await network.runKeepalived(router, configuration(way, router.name, priority), (line) => {
-    isUp ||= /Startup complete/.test(line);
-  });
-  await until(() => isUp, `keepalived on ${router.name}`, takeoverMs);
-}
-
-async function stop({ name }: network.Station): Promise<void> {
-  await runCommand(["sh", "-c", 'kill "$(cat "$1")"', "sh", `/run/lab/${name}.pid`]);
-}
 
 /** Fails over once in a way: from the master's end to the last address at the other router, in ms. */
 async function failOver(
@@ -142,16 +99,16 @@ async function failOver(
 ): Promise<number> {
   await using first = watchArrivals(r1);
   await using second = watchArrivals(r2);
-  await start(r1, way, priorities.r1);
-  await until(first.isWhole, "a first master", takeoverMs);
-  await start(r2, way, priorities.r2);
-  await ended(scripts);
+  const master = await start(r1, way, priorities.r1);
+  await until(first.isWhole, "a first master");
+  const backup = await start(r2, way, priorities.r2);
+  await senderEnded();
   const from = Date.now();
-  await stop(r1);
-  await until(second.isWhole, "a second master", takeoverMs);
-  await ended(scripts);
-  await stop(r2);
-  for (const { name } of [r1, r2]) await ended(`/run/lab/${name}.conf`);
+  master.kill("SIGTERM");
+  await until(second.isWhole, "a second master");
+  await senderEnded();
+  backup.kill("SIGTERM");
+  await Promise.all([master.ended, backup.ended]);
   return Math.max(...second.arrivedAt.values()) - from;
 }
 
@@ -163,40 +120,31 @@ interface Failovers {
 
 async function play(rounds: number): Promise<Failovers[]> {
   await network.prepareMachine();
-  await network.openSegment();
+  await network.openLinks();
   await network.openSystemLog((message) => logged.push(message));
   const routers = [
     await network.openStation(11, "r1"),
     await network.openStation(12, "r2"),
   ] as const;
-  for (const router of routers) await startDaemon(router);
+  // They idle as long as keepalived doesn't know of their FIFOs.
+  for (const router of routers) {
+    await network.startFollower(router, options.split(" "), (line) => logged.push(line));
+  }
   const failovers = ways.map(({ what }): Failovers => ({ what, values: [] }));
   for (let round = 0; round < rounds; round++) {
     for (const [i, way] of ways.entries()) {
       const before = reports();
       failovers[i].values.push(await failOver(way, routers));
       // What was not told was not measured.
-      if (i > 0) await until(() => reports() > before, `a report by ${way.what}`, endMs);
+      if (i > 0) await until(() => reports() > before, `a report by ${way.what}`);
     }
   }
   return failovers;
 }
 
-/** Fails over in every way in turn, with dist/arpflush as it is; the first way is without a script. */
-export async function measureInstances(rounds: number): Promise<Failovers[]> {
-  const isolation = await findIsolation();
-  if ("missing" in isolation) throw new Error(`this machine lacks ${isolation.missing}`);
-  const deno = [Deno.execPath(), "run", "-q", "--no-prompt", "-P=tests", import.meta.url];
-  const options = { cwd: new URL("../../", import.meta.url), env: { TMPDIR: "/run" } };
-  return JSON.parse(await runCommand([...isolation.argv, ...deno, String(rounds)], options));
+/** Fails over in every way in turn; the first way is without a script. */
+export function measureInstances(rounds: number): Promise<Failovers[]> {
+  return playApart(import.meta.url, rounds);
 }
 
-if (import.meta.main) {
-  try {
-    console.log(JSON.stringify(await play(Number(Deno.args[0]))));
-    Deno.exit(0);
-  } catch (error) {
-    console.error(messageOf(error), logged.slice(-5).join("\n"));
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await endWithResult(play, logged);

@@ -1,10 +1,6 @@
 /** Kinds of keepalived configurations, each for two routers that take turns as master. */
-
-/** A link: the first three bytes of its IPv4 networks, all /24, and the /64 that it has besides. */
-interface Link {
-  readonly networks: readonly string[];
-  readonly network6?: string;
-}
+import { globalsText, groupText, instanceText } from "./keepalived.ts";
+import type { Link } from "./network.ts";
 
 export interface HostSettings {
   /** The last byte of its addresses; no router's, which are 2 and 3. */
@@ -14,8 +10,8 @@ export interface HostSettings {
 }
 
 export interface Kind {
-  /** The links of both routers: e0, e1 … */
-  readonly links: readonly Link[];
+  /** The networks of the links that both routers are on: e0, e1 … */
+  readonly links: readonly Omit<Link, "bridge">[];
   /** The virtual addresses by the number of the link whose hosts use them. */
   readonly virtualAddresses: readonly (readonly string[])[];
   /** One that is as it should be, one that ignores gratuitous ARP, one with a permanent entry. */
@@ -37,51 +33,9 @@ interface RouterSettings {
 }
 
 /** The lines of packaging/keepalived.conf. */
-const groupHooks = (hook: string) => `
-    notify_master "${hook}"
-    notify_backup "${hook}"`;
-const lowerHook = (hook: string) => `
-    notify_master_rx_lower_pri "${hook}"`;
-const allHooks = (hook: string) => groupHooks(hook) + lowerHook(hook);
-
-interface Instance {
-  readonly name: string;
-  readonly device: string;
-  readonly id: number;
-  readonly priority: number;
-  readonly addresses: readonly string[];
-  readonly more?: string;
-}
-
-function instance({ name, device, id, priority, addresses, more = "" }: Instance): string {
-  return `
-vrrp_instance ${name} {
-    state BACKUP
-    interface ${device}
-    virtual_router_id ${id}
-    priority ${priority}
-    advert_int 1
-    virtual_ipaddress {
-        ${addresses.join("\n        ")}
-    }${more}
-}
-`;
-}
-
-function group(name: string, instances: readonly string[], hooks: string): string {
-  return `
-vrrp_sync_group ${name} {
-    group {
-        ${instances.join("\n        ")}
-    }${hooks}
-}
-`;
-}
-
-const globals = `global_defs {
-    enable_script_security
-}
-`;
+const groupHooks = (hook: string) => `notify_master "${hook}"\n    notify_backup "${hook}"`;
+const lowerHook = (hook: string) => `notify_master_rx_lower_pri "${hook}"`;
+const allHooks = (hook: string) => `${groupHooks(hook)}\n    ${lowerHook(hook)}`;
 
 /** As keepalived.conf.vrrp.sync, which comes with keepalived, has them. */
 const nine: readonly (readonly [device: string, address: string])[] = [
@@ -100,46 +54,40 @@ const onLink = (device: string) =>
   nine.filter(([own]) => own === device).map(([, address]) => address.split("/")[0]);
 const twoLinks = [{ networks: ["192.168.200"] }, { networks: ["192.168.201"] }];
 
-/** Nine instances of mixed prefix lengths in two groups; hooks of all instances, or of the groups. */
-function sample(groupHook: (hook: string) => string, instanceHook: (hook: string) => string): Kind {
-  return {
+export const kinds: Readonly<Record<string, Kind>> = {
+  "keepalived's sample of nine instances of mixed prefix lengths, in two groups": {
     links: twoLinks,
     virtualAddresses: [onLink("e0"), onLink("e1")],
     // In all of the networks, in some, and in the routers' own alone.
     hosts: [{ number: 28 }, { number: 60 }, { number: 200 }],
     sender: "-a --syslog",
     configuration: ({ priority, hook }) =>
-      globals + nineGroups.map((names, i) => group(`G${i + 1}`, names, groupHook(hook))).join("") +
+      globalsText() + nineGroups.map((names, i) => groupText(`G${i + 1}`, names)).join("") +
       nine.map(([device, address], i) =>
-        instance({
+        instanceText({
           ...{ name: `VI_${i + 1}`, device, id: 51 + i, priority, addresses: [address] },
-          more: instanceHook(hook),
+          more: allHooks(hook),
         })
       ).join(""),
-  };
-}
-
-export const kinds: Readonly<Record<string, Kind>> = {
-  "keepalived's sample of nine instances, each hooked": sample(() => "", allHooks),
-  "keepalived's sample of nine instances, its groups hooked": sample(groupHooks, lowerHook),
+  },
   "labels and unicast peers": {
     links: [{ networks: ["192.0.2", "198.51.100"] }],
     virtualAddresses: [["192.0.2.254", "192.0.2.253", "198.51.100.254"]],
     hosts: [{ number: 21 }, { number: 22 }, { number: 23 }],
     sender: "-a --syslog --expect /etc/arpflush/hosts",
     configuration: ({ priority, hook, own, peer }) =>
-      globals + instance({
-        ...{ name: "lan", device: "e0", id: 51, priority },
+      globalsText() + instanceText({
+        ...{ name: "lan", id: 51, priority },
         addresses: [
           "192.0.2.254/24 label e0:gw",
           "192.0.2.253/32 label e0:dns",
           "198.51.100.254/24 label e0:old",
         ],
-        more: `
-    unicast_src_ip ${own}
+        more: `unicast_src_ip ${own}
     unicast_peer {
         ${peer}
-    }${allHooks(hook)}`,
+    }
+    ${allHooks(hook)}`,
       }),
   },
   "vmacs, addresses without a length, IPv4 and IPv6": {
@@ -149,20 +97,16 @@ export const kinds: Readonly<Record<string, Kind>> = {
     usesVmac: true,
     sender: "-a --syslog",
     configuration: ({ priority, hook }) =>
-      globals +
-      instance({
-        ...{ name: "four", device: "e0", id: 51, priority },
+      globalsText() +
+      instanceText({
+        ...{ name: "four", id: 51, priority },
         addresses: ["192.0.2.254", "192.0.2.253"],
-        more: `
-    version 3
-    use_vmac${allHooks(hook)}`,
+        more: `version 3\n    use_vmac\n    ${allHooks(hook)}`,
       }) +
-      instance({
-        ...{ name: "six", device: "e0", id: 52, priority },
+      instanceText({
+        ...{ name: "six", id: 52, priority },
         addresses: ["fe80::5:1", "2001:db8:0:2::fe"],
-        more: `
-    version 3
-    use_vmac${allHooks(hook)}`,
+        more: `version 3\n    use_vmac\n    ${allHooks(hook)}`,
       }),
   },
   "addresses on other links than VRRP's": {
@@ -173,13 +117,13 @@ export const kinds: Readonly<Record<string, Kind>> = {
     hosts: [{ number: 21 }, { number: 22, links: [1, 2] }, { number: 23, links: [1] }],
     sender: "-a --syslog --expect /etc/arpflush/hosts",
     configuration: ({ priority, hook }) =>
-      globals + instance({
-        ...{ name: "all", device: "e0", id: 51, priority },
+      globalsText() + instanceText({
+        ...{ name: "all", id: 51, priority },
         addresses: ["192.0.2.254/24 dev e1", "198.51.100.254 dev e2"],
-        more: `
-    virtual_ipaddress_excluded {
+        more: `virtual_ipaddress_excluded {
         2001:db8:0:2::fe/64 dev e1
-    }${allHooks(hook)}`,
+    }
+    ${allHooks(hook)}`,
       }),
   },
   "a group of instances on three links": {
@@ -188,11 +132,13 @@ export const kinds: Readonly<Record<string, Kind>> = {
     hosts: [{ number: 21 }, { number: 22 }, { number: 23 }],
     sender: "-a --syslog",
     configuration: ({ priority, hook }) =>
-      globals + group("all", ["lan", "dmz", "wan"], groupHooks(hook)) +
+      globalsText() + groupText("all", ["lan", "dmz", "wan"], groupHooks(hook)) +
       [
-        { name: "lan", device: "e0", addresses: ["192.168.200.1/24"] },
+        { name: "lan", addresses: ["192.168.200.1/24"] },
         { name: "dmz", device: "e1", addresses: ["192.168.201.1/24", "192.168.201.250/32"] },
         { name: "wan", device: "e2", addresses: ["192.168.202.1/24"] },
-      ].map((one, i) => instance({ ...one, id: 51 + i, priority, more: lowerHook(hook) })).join(""),
+      ].map((one, i) => instanceText({ ...one, id: 51 + i, priority, more: lowerHook(hook) })).join(
+        "",
+      ),
   },
 };

@@ -1,16 +1,12 @@
 /**
- * The lab's machines, in its own namespaces: a bridge, and a network namespace for each router and
- * host. The interface of a station is `e0` there; its other end, on the bridge, has the station's
- * name, and taking that one down is pulling the station's cable. All share one file tree, which is
- * what an administrator has after packaging/INSTALL.txt.
+ * The lab's machines, in its own namespaces: bridges, and a network namespace for each router and host.
+ * All share one file tree, which is what an administrator has after packaging/INSTALL.txt.
  */
-import { type CommandLine, linesOf, run } from "../support/command.ts";
-import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import { type CommandLine, linesOf, run, until } from "../support/command.ts";
+import { ip, type NetworkNamespace, openNetworkNamespace, plug } from "../support/namespaces.ts";
 
 /** The address that the routers hand on: what every host probes. */
 export const virtualAddress = "192.0.2.254";
-/** The segment's directed broadcast address. */
-export const broadcastAddress = "192.0.2.255";
 /** The port of the routers' echo: RFC 862's. */
 const echoPort = 7;
 /** The user that keepalived runs scripts as when its configuration names none. */
@@ -19,14 +15,30 @@ const systemLogPath = "/run/systemd/journal/dev-log";
 const proberCopy = "/run/lab/prober.ts";
 
 /** Called with each line of a program, from stdout and stderr alike. */
-type OnLine = (line: string) => void;
+export type OnLine = (line: string) => void;
 
-/** A router or a host on the segment. */
+/** An Ethernet: a bridge, on which this process hears every broadcast. */
+export interface Link {
+  readonly bridge: string;
+  /** The first three bytes of its IPv4 networks, all /24. */
+  readonly networks: readonly string[];
+  /** The /64 that it has besides. @default none */
+  readonly network6?: string;
+}
+
+/** The link of labs that have one. */
+export const lan: Link = { bridge: "lan", networks: ["192.0.2"] };
+
+/** A router or a host, with an interface e0, e1 … on each of its links. */
 export interface Station {
   readonly name: string;
+  /** Its first address. */
   readonly address: string;
+  /** That of its first interface. */
   readonly linkLayerAddress: string;
   readonly namespace: NetworkNamespace;
+  /** Where its cables end: ports of the bridges. */
+  readonly ports: readonly string[];
 }
 
 /**
@@ -34,7 +46,7 @@ export interface Station {
  * project's root, with dist/arpflush packed.
  */
 export async function prepareMachine(): Promise<void> {
-  await run(["mkdir", "-p", "/run/lab", "/run/systemd/journal"]);
+  await run(["mkdir", "-p", "/run/lab", "/run/systemd/journal", "/run/arpflush-router"]);
   const prober = await Deno.readTextFile(new URL("prober.ts", import.meta.url));
   await Deno.writeTextFile(proberCopy, prober);
   await run(["cp", "-a", "/etc", "/run/lab/etc"]);
@@ -57,38 +69,52 @@ export async function prepareMachine(): Promise<void> {
   const publicKey = (await run(["/opt/arpflush/arpflush", "--public-key"])).trim();
   await Deno.writeTextFile("/etc/arpflush/arpflush.toml", `RouterKeys = ["${publicKey}"]\n`);
   await run(["chown", scriptUser, keyFile]);
+  await run(["install", "-d", "-o", scriptUser, "/run/arpflush"]);
 }
 
-/** Makes the bridge, on which this process hears every broadcast. */
-export async function openSegment(): Promise<void> {
-  await ip(null, [
-    "link add name segment type bridge",
-    "link set segment up",
-    "addr add 192.0.2.1/24 dev segment",
-  ]);
+/** Makes the bridges of links. */
+export async function openLinks(links: readonly Link[] = [lan]): Promise<void> {
+  for (const { bridge, networks: [network] } of links) {
+    await ip(null, [
+      `link add name ${bridge} type bridge`,
+      `link set ${bridge} up`,
+      `addr add ${network}.249/24 dev ${bridge}`,
+    ]);
+  }
 }
 
-/** Opens a station's namespace and plugs it into a bridge; `number` ends its addresses, 2 to 250. */
+/**
+ * Opens a station's namespace and plugs it into links, or into those of them that `on` has; `number`
+ * ends its addresses, 2 to 248.
+ */
 export async function openStation(
   number: number,
   name: string,
-  bridge = "segment",
+  links: readonly Link[] = [lan],
+  on: readonly number[] = [...links.keys()],
 ): Promise<Station> {
   const hex = number.toString(16).padStart(2, "0");
-  const address = `192.0.2.${number}`;
   const namespace = await openNetworkNamespace(name);
-  const linkLayerAddress = `02:00:00:00:00:${hex}`;
-  await connect(
-    { namespace, name: "e0", addresses: [`${address}/24`], linkLayerAddress },
-    { namespace: null, name, addresses: [] },
-  );
-  await ip(null, [`link set dev ${name} master ${bridge}`]);
-  return { name, address, linkLayerAddress, namespace };
+  for (const i of on) {
+    const { bridge, networks, network6 } = links[i];
+    const addresses = networks.map((network) => `${network}.${number}/24`);
+    if (network6 !== undefined) addresses.push(`${network6}::${number.toString(16)}/64`);
+    const linkLayerAddress = `02:00:00:00:0${i}:${hex}`;
+    await plug({ namespace, name: `e${i}`, addresses, linkLayerAddress }, `${name}-${i}`, bridge);
+  }
+  const [first] = on;
+  return {
+    name,
+    address: `${links[first].networks[0]}.${number}`,
+    linkLayerAddress: `02:00:00:00:0${first}:${hex}`,
+    namespace,
+    ports: on.map((i) => `${name}-${i}`),
+  };
 }
 
-/** Pulls a station's cable, or puts it back. */
-export async function setLink({ name }: Station, state: "up" | "down"): Promise<void> {
-  await ip(null, [`link set dev ${name} ${state}`]);
+/** Pulls a station's cables, or puts them back. */
+export async function setLink({ ports }: Station, state: "up" | "down"): Promise<void> {
+  await ip(null, ports.map((port) => `link set dev ${port} ${state}`));
 }
 
 /** Gives a station another network card. */
@@ -98,20 +124,15 @@ export async function replaceCard({ namespace }: Station, linkLayerAddress: stri
 
 /**
  * Makes a host behave as those do that ArpFlush is for: it believes for ten hours what it once
- * resolved, and of ARP packets from the virtual address it heeds only those addressed to itself. So
- * it ignores gratuitous ARP, and the new master's requests for other hosts, from which Linux would
- * learn too; its own requests are answered.
+ * resolved, and of ARP packets from virtual addresses it heeds only those addressed to itself. So it
+ * ignores gratuitous ARP, and the new master's requests for other hosts, from which Linux would learn
+ * too; its own requests are answered. Of IPv6 it ignores unsolicited advertisements.
  */
-export async function ignoreGratuitousArp(host: Station): Promise<void> {
-  await ignoreGratuitousArpOf(host, [host.address], [virtualAddress], ["e0"]);
-}
-
-/** The same for several addresses and interfaces; of IPv6, unsolicited advertisements are ignored. */
-export async function ignoreGratuitousArpOf(
-  { namespace }: Station,
-  own: readonly string[],
-  addresses: readonly string[],
-  devices: readonly string[],
+export async function ignoreGratuitousArp(
+  { namespace, address }: Station,
+  own: readonly string[] = [address],
+  addresses: readonly string[] = [virtualAddress],
+  devices: readonly string[] = ["e0"],
 ): Promise<void> {
   const script = "for name; do for family in 4 6; do " +
     "echo 36000000 > /proc/sys/net/ipv$family/neigh/$name/base_reachable_time_ms; done; done";
@@ -136,11 +157,17 @@ export async function ignoredArpPackets({ namespace }: Station): Promise<number>
   return Number(/counter packets (\d+)/.exec(rules)?.[1]);
 }
 
+/** A program that runs at a station. */
+export interface Program {
+  kill(signal: Deno.Signal): void;
+  readonly ended: Promise<void>;
+}
+
 /**
- * Starts a program that ends with the lab's process namespace; says so if it ends earlier. A service
+ * Starts a program, which ends with the lab's process namespace; says so if it ends earlier. A service
  * keeps its host's key in the station's own folder.
  */
-export function start({ name, namespace }: Station, line: CommandLine, onLine: OnLine): void {
+function start({ name, namespace }: Station, line: CommandLine, onLine: OnLine): Program {
   const [program, ...args] = [...namespace.argv, ...line];
   const env = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -151,82 +178,72 @@ export function start({ name, namespace }: Station, line: CommandLine, onLine: O
   const reading = [child.stdout, child.stderr].map(async (stream) => {
     for await (const line of linesOf(stream)) onLine(line);
   });
-  Promise.all(reading).then(() => child.status)
+  const ended = Promise.all(reading).then(() => child.status)
     .then(({ code }) => onLine(`"${line.join(" ")}" ended with code ${code}`));
+  return { kill: (signal) => child.kill(signal), ended };
 }
 
-/** Starts the echo of a router or the prober of a host. */
-export async function startProber(
-  role: "echo" | "probe",
+/** Starts a program, and waits for its first line that matches. */
+export async function startUntil(
+  pattern: RegExp,
   station: Station,
+  line: CommandLine,
+  onLine: OnLine,
+): Promise<Program> {
+  let isUp = false;
+  const program = start(station, line, (text) => {
+    isUp ||= pattern.test(text);
+    onLine(text);
+  });
+  await until(() => isUp, `${pattern} of ${line[0]} on ${station.name}`);
+  return program;
+}
+
+/** Starts the service of a host. */
+export async function startService(host: Station, onLine: OnLine = () => {}): Promise<void> {
+  await startUntil(/Started/, host, ["/opt/arpflush/arpflush-service"], onLine);
+}
+
+/** Where keepalived tells the daemon of a router; both routers share one file tree. */
+export const fifoOf = ({ name }: Station): string => `/run/arpflush/${name}.fifo`;
+
+/** Starts the daemon of a router as its unit does, and waits until it reads its FIFO. */
+export async function startFollower(
+  router: Station,
+  options: readonly string[],
+  onLine: OnLine,
+): Promise<Program> {
+  const fifo = fifoOf(router);
+  await run(["sh", "-c", 'test -p "$1" || mkfifo -m 600 "$1"', "sh", fifo]);
+  const program = ["nice", "-n", "-5", "/opt/arpflush/arpflush-router", "--follow", fifo];
+  return await startUntil(/Following/, router, [...program, ...options], onLine);
+}
+
+/** Starts the echo of a router. */
+export async function startEcho(router: Station, onLine: OnLine): Promise<void> {
+  // It binds the virtual address, which its router may not hold yet.
+  const nonlocal = "echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind";
+  await run([...router.namespace.argv, "sh", "-c", nonlocal]);
+  startProgram("echo", router, onLine);
+}
+
+/** Starts the prober of a host; `answers` gets the time of each answer, in ms of Unix time. */
+export async function startProber(
+  host: Station,
+  answers: number[],
   onLine: OnLine,
 ): Promise<void> {
-  const nonlocal = "/proc/sys/net/ipv4/ip_nonlocal_bind";
-  // The echo binds the virtual address, which its router may not hold yet.
-  await run([...station.namespace.argv, "sh", "-c", `echo 1 > ${nonlocal}`]);
+  startProgram("probe", host, (line) => {
+    if (Number(line) > 0) answers.push(Number(line));
+    else onLine(line);
+  });
+  await until(() => answers.length > 100, `answers to ${host.name}`);
+}
+
+function startProgram(role: "echo" | "probe", station: Station, onLine: OnLine): void {
   const flags = ["--quiet", "--no-config", "--no-lock", "--unstable-net", "--allow-net"];
   const args = [proberCopy, role, virtualAddress, String(echoPort)];
   start(station, ["/opt/arpflush/deno", "run", ...flags, ...args], onLine);
-}
-
-/** A router's keepalived. */
-interface KeepalivedSettings {
-  readonly priority: number;
-  /** What it runs when it becomes master. @default nothing */
-  readonly notify?: string;
-  /** What it tells of its states. @default nothing */
-  readonly fifo?: string;
-  /** The prefix length that it adds the address with. @default 24 */
-  readonly length?: number;
-}
-
-/**
- * Starts keepalived on a router. Both routers start as backup and don't preempt, so that only a
- * failure moves the address. There is no `use_vmac`: with it the address keeps one link-layer address
- * and there is nothing to heal.
- */
-export async function startKeepalived(
-  router: Station,
-  { priority, notify, fifo, length = 24 }: KeepalivedSettings,
-  onLine: OnLine,
-): Promise<void> {
-  await runKeepalived(
-    router,
-    `global_defs {
-    router_id ${router.name}
-    enable_script_security
-    ${fifo === undefined ? "" : `vrrp_notify_fifo ${fifo}`}
-}
-vrrp_instance lan {
-    state BACKUP
-    nopreempt
-    interface e0
-    virtual_router_id 51
-    priority ${priority}
-    advert_int 1
-    virtual_ipaddress {
-        ${virtualAddress}/${length}
-    }
-    ${notify === undefined ? "" : `notify_master "${notify}"`}
-}
-`,
-    onLine,
-  );
-}
-
-/** Starts keepalived in the foreground by a configuration; its log goes to `onLine` without its clock. */
-export async function runKeepalived(
-  router: Station,
-  configuration: string,
-  onLine: OnLine,
-): Promise<void> {
-  const base = `/run/lab/${router.name}`;
-  await Deno.writeTextFile(`${base}.conf`, configuration);
-  const files = ["-f", `${base}.conf`, "-p", `${base}.pid`, "-r", `${base}.vrrp.pid`];
-  const options = ["--dont-fork", "--log-console", "--log-detail", "--no-syslog", "--vrrp"];
-  start(router, ["keepalived", ...options, ...files], (line) => {
-    onLine(line.replace(/^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}: /, ""));
-  });
 }
 
 /** Opens a system log, where /dev/log leads to under systemd; `onMessage` gets each message. */

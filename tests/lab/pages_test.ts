@@ -1,6 +1,7 @@
 /** Every command of docs/operating.md, and the setup of the README, by copy and paste in two namespaces. */
 import assert from "node:assert/strict";
-import { outcomeIn } from "./machines.ts";
+import { inFolder, run } from "../support/command.ts";
+import { runScript } from "./apart.ts";
 import { blocksOf, pageText, readmeSteps, withVariables } from "./page_commands.ts";
 
 /** What a block does: its exit status, and what it shows. */
@@ -55,6 +56,24 @@ const expected: readonly (readonly [string, Expected])[] = [
   ["--password-file", { shows: /^Password: 5 copies to 192\.0\.2\.255$/m }],
 ];
 
+/** Packs by the README's first step, then runs a script, which gets a folder with these files. */
+async function outcomeIn(
+  script: string,
+  files: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly text: string }> {
+  const { steps: [pack] } = await readmeSteps();
+  await run(["bash", "-euc", pack]);
+  return await inFolder(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
+    const { code, stdout, stderr } = await runScript(script, [folder, ...args], 240);
+    return { code, text: stdout + stderr };
+  });
+}
+
 Deno.test("docs/operating.md: every command does what the page says", async () => {
   const page = await pageText("docs/operating.md");
   const blocks = blocksOf(page, "sh");
@@ -78,7 +97,7 @@ Deno.test("docs/operating.md: every command does what the page says", async () =
   assert.equal(lines.length, 4);
   lines.forEach((line, i) => files[`notify-${i}`] = line);
 
-  const { code, text } = await outcomeIn("operations_steps.sh", files, [], 240);
+  const { code, text } = await outcomeIn("operations_steps.sh", files, []);
   assert.equal(code, 0, text);
   const parts = new Map(
     text.split(/^--- /m).slice(1).map((part) => [part.slice(0, part.indexOf("\n")), part]),
@@ -99,7 +118,7 @@ Deno.test("README: its setup leads from nothing to a healed host", async () => {
   const { steps, notify } = await readmeSteps();
   assert.equal(steps.length, 6);
   const files = Object.fromEntries(steps.map((text, i) => [`${i + 1}`, withVariables(text)]));
-  const { code, text } = await outcomeIn("readme_steps.sh", files, [notify], 60);
+  const { code, text } = await outcomeIn("readme_steps.sh", files, [notify]);
   assert.equal(code, 0, text);
   const [before, after] = text.split("--- as keepalived would");
   assert.match(before, /^sql01 +192\.0\.2\.10 .* STUCK 192\.0\.2\.1 at 02:00:00:00:00:99$/m);

@@ -122,12 +122,6 @@ export function outageRatio({ lanes }: RunResult, id: Lane["id"], other: Lane["i
   return pairedRatio(of(id), of(other));
 }
 
-/** The sum of a host's outages. */
-export function outageOf({ lanes }: RunResult, id: Lane["id"]): number {
-  return lanes.filter((lane) => lane.id === id).flatMap(({ outages }) => outages)
-    .reduce((sum, { ms }) => sum + ms, 0);
-}
-
 /** What is wrong with a run, a line each; empty when every host did what it must. */
 export function faultsOf({ lanes, end, failures, moments }: RunResult): string[] {
   const faults = lanes.flatMap((lane) => {

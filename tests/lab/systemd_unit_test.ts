@@ -1,25 +1,19 @@
 /** The units of packaging/ under a systemd that has booted, with all that they take away. */
 import assert from "node:assert/strict";
 import { pack } from "../../packaging/pack.ts";
-import { isInstalled, outcomeOf } from "../support/command.ts";
-import { sectionsOf } from "./machines.ts";
+import { inFolder, isInstalled } from "../support/command.ts";
+import { runScript, sectionsOf } from "./apart.ts";
 
 const ignore = !await isInstalled("systemd-nspawn", "systemctl");
 
-/** Runs a script of this folder that boots systemd, and gives what it says, section by section. */
-async function sectionsFrom(script: string): Promise<ReturnType<typeof sectionsOf>> {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-systemd-" });
-  try {
+/** Runs a script that boots systemd, and gives what it says, section by section. */
+function sectionsFrom(script: string): Promise<ReturnType<typeof sectionsOf>> {
+  return inFolder(async (folder) => {
     await pack(`${folder}/arpflush`);
-    const { code, stdout, stderr } = await outcomeOf([
-      ...["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"],
-      ...["--mount-proc", "bash", `${import.meta.dirname}/${script}`, `${folder}/arpflush`],
-    ], { signal: AbortSignal.timeout(120_000) });
+    const { code, stdout, stderr } = await runScript(script, [`${folder}/arpflush`], 120);
     assert.equal(code, 0, stdout + stderr);
     return sectionsOf(stdout);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 const name = "arpflush.service starts, heals, reloads, comes back and stops under systemd";

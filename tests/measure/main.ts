@@ -2,7 +2,6 @@
 import { parseArgs } from "node:util";
 import { messageOf } from "../../lib/errors.ts";
 import { pack } from "../../packaging/pack.ts";
-import { labLacks } from "../lab/failover.ts";
 import { inFolder, isInstalled } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 import { measuredText, writeSection } from "./page.ts";
@@ -73,15 +72,13 @@ const inside = "--inside";
 /** A section's rows. Throws an error in words when it can't be measured. */
 async function measure(
   name: string,
-  { needs = [], isLab = false, isPacked = isLab, run }: Section,
+  { needs = [], isLab = false, isPacked = false, run }: Section,
   options: Options,
   folder: string,
 ): Promise<readonly Row[]> {
   for (const program of needs) {
     if (!await isInstalled(program)) throw new Error(`this machine lacks ${program}`);
   }
-  const lack = isLab ? await labLacks() : null;
-  if (lack !== null) throw new Error(`this machine lacks ${lack}`);
   if (needs.includes("cc")) await compilePeers(folder);
   if (isPacked) await pack(packed);
   const context = { ...options, folder, packed: isPacked ? packed : null, progress };

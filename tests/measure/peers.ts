@@ -2,17 +2,20 @@
 import { judgedKey } from "../attack/judge.ts";
 import { type CommandLine, linesOf, run } from "../support/command.ts";
 import { programLine, type ServiceProcess } from "../support/programs.ts";
-import { type Host, openSegment } from "../net/chain.ts";
-import { type FaultyHost, keyFile, openFaultyHost } from "../net/faulty_host.ts";
+import { type FaultyHost, type Host, keyFile, openFaultyHost, openSegment } from "../net/chain.ts";
 import { openRequestSocket, type RequestSocket, sharedRouter } from "./requests.ts";
 
 const sources = `${import.meta.dirname}/peers`;
 const programs = ["serve", "ask", "flood", "first", "resolve"] as const;
 
-/** Compiles the peers in C into a folder. */
-export async function compilePeers(folder: string): Promise<void> {
-  for (const name of programs) {
-    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`]);
+/** Compiles the peers in C, or those named, into a folder. The receiver is OpenSSL's. */
+export async function compilePeers(
+  folder: string,
+  names: readonly (typeof programs[number])[] = programs,
+): Promise<void> {
+  for (const name of names) {
+    const libraries = name === "serve" ? ["-lcrypto"] : [];
+    await run(["cc", "-O2", "-o", `${folder}/${name}`, `${sources}/${name}.c`, ...libraries]);
   }
 }
 

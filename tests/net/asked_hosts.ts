@@ -2,10 +2,14 @@
  * One Ethernet with a router that has just become master, the old one, and hosts of all kinds that run
  * no service: each is a network namespace of its own on a bridge, and its kernel's table is the truth.
  */
-import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
-import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
-import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import {
+  ip,
+  type NetworkNamespace,
+  openNetworkNamespace,
+  plug,
+  setNeighbors,
+} from "../support/namespaces.ts";
 import { programLine } from "../support/programs.ts";
 
 /** The master's link-layer address, the old one's, and one that nobody has any more. */
@@ -72,8 +76,6 @@ export interface AskedHost {
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
   readonly linkLayerAddress: string;
-  /** The link-layer address that its kernel has for an address; null for none. */
-  entryOf(address: string): Promise<string | null>;
 }
 
 /** How the sender is started. */
@@ -103,22 +105,16 @@ export async function openAskedNetwork(
   const parts = new AsyncDisposableStack();
   await ip(null, ["link add name br0 type bridge", "link set br0 up"]);
   parts.defer(async () => void await ip(null, ["link del br0"]));
-  const plug = async (name: string, mac: string, addresses: readonly string[]) => {
+  const open = async (name: string, linkLayerAddress: string, addresses: readonly string[]) => {
     const namespace = parts.use(await openNetworkNamespace(name));
-    await connect(
-      { namespace, name: "e0", addresses, linkLayerAddress: mac },
-      { namespace: null, name, addresses: [] },
-    );
-    parts.defer(async () => void await outcomeOf(["ip", "link", "del", name]));
-    await run(["sh", "-c", `echo 1 > /proc/sys/net/ipv6/conf/${name}/disable_ipv6`]);
-    await ip(null, [`link set ${name} master br0`]);
+    await plug({ namespace, name: "e0", addresses, linkLayerAddress }, name, "br0");
     return namespace;
   };
   const count = wanted.reduce((sum, [, addresses]) => sum + addresses, 0);
   const length = count > 251 ? 22 : 24;
   const own = [`198.18.0.2/${length}`, "2001:db8::2/64", "198.18.0.1/32", "2001:db8::1/128"];
-  const router = await plug("router", macs.router, own);
-  const old = await plug("old", macs.old, [`198.18.0.3/${length}`, "2001:db8::3/64"]);
+  const router = await open("router", macs.router, own);
+  const old = await open("old", macs.old, [`198.18.0.3/${length}`, "2001:db8::3/64"]);
   await shell(old, [
     sysctl("ipv4/ip_forward", 1),
     sysctl("ipv6/conf/all/forwarding", 1),
@@ -132,23 +128,11 @@ export async function openAskedNetwork(
     const ipv4 = numbers.map((n) => `198.18.${n >> 8}.${n & 255}`);
     const ipv6 = numbers.map((n) => `2001:db8::${n.toString(16)}:1`);
     const linkLayerAddress = `02:00:00:00:01:${(i + 1).toString(16).padStart(2, "0")}`;
-    const namespace = await plug(`h${i}`, linkLayerAddress, [
+    const namespace = await open(`h${i}`, linkLayerAddress, [
       ...ipv4.map((one) => `${one}/${length}`),
       ...ipv6.map((one) => `${one}/64`),
     ]);
-    hosts.push({
-      kind,
-      namespace,
-      ipv4,
-      ipv6,
-      linkLayerAddress,
-      entryOf: async (address) => {
-        const line = await run([...namespace.argv, "ip", "-json", "neigh", "show", "nud", "all"]);
-        const entry = parseNeighbors(line).find((one) => formatAddress(one.address) === address);
-        const bytes = entry?.linkLayerAddress ?? null;
-        return bytes === null ? null : formatLinkLayerAddress(bytes);
-      },
-    });
+    hosts.push({ kind, namespace, ipv4, ipv6, linkLayerAddress });
     await shell(namespace, [
       sysctl("ipv4/neigh/e0/base_reachable_time_ms", 36_000_000),
       sysctl("ipv6/neigh/e0/base_reachable_time_ms", 36_000_000),
@@ -162,20 +146,13 @@ export async function openAskedNetwork(
     goStale: async () => {
       for (const { kind, namespace } of others) {
         if (kind === "permanent entry" || kind === "by way of the old master") continue;
-        const entry = (one: string) =>
-          `neigh replace ${one} lladdr ${macs.dead} nud reachable dev e0`;
-        await ip(namespace, virtualAddresses.map(entry));
+        await setNeighbors(namespace, virtualAddresses, macs.dead, "reachable");
       }
     },
     learn: async () => {
-      const entry = (mac: string) => (one: string) =>
-        `neigh replace ${one} lladdr ${mac} nud stale dev e0`;
-      await ip(
-        router,
-        hosts.flatMap(({ ipv4, ipv6, linkLayerAddress }) =>
-          [...ipv4, ...ipv6].map(entry(linkLayerAddress))
-        ),
-      );
+      for (const { ipv4, ipv6, linkLayerAddress } of hosts) {
+        await setNeighbors(router, [...ipv4, ...ipv6], linkLayerAddress, "stale");
+      }
     },
     ask: (args, { program = "router", argv = [] } = {}) =>
       outcomeOf([...router.argv, ...argv, ...programLine(program, ["--ask", ...args])]),

@@ -3,11 +3,16 @@
  * namespace of the test. Real kernel tables, the real service and the real sender.
  */
 import assert from "node:assert/strict";
-import { parseNeighbors } from "../../lib/neighbors/iproute2.ts";
-import { formatAddress, formatLinkLayerAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf, run } from "../support/command.ts";
 import { createRouter } from "../support/datagrams.ts";
-import { connect, ip, type NetworkNamespace, openNetworkNamespace } from "../support/namespaces.ts";
+import {
+  ip,
+  linkLayerAddressOf,
+  type NetworkNamespace,
+  openNetworkNamespace,
+  plug,
+  setNeighbors,
+} from "../support/namespaces.ts";
 import { programLine, type ServiceProcess, startServiceProcess } from "../support/programs.ts";
 
 /** The router's link-layer address, and one that nobody has. */
@@ -18,20 +23,14 @@ export const virtualAddresses = ["192.0.2.1", "2001:db8::1"] as const;
 
 /** A folder with the router's key and the hosts' settings, on the file system of the tier's own. */
 export const folder = "/run/arpflush";
-const keyFile = `${folder}/key`;
+/** The router's key. */
+export const keyFile = `${folder}/key`;
 const router = createRouter(1);
-/** Where systemd would listen. */
-export const notifySocket = "/run/systemd/notify";
 
 /** What a host's settings file holds: it obeys the router, and has these lines besides. */
 export function settingsText(lines: readonly string[]): string {
   return [`RouterKeys = ["${router.publicText}"]`, ...lines, ""].join("\n");
 }
-
-/** What packaging/arpflush.service leaves the service: CapabilityBoundingSet, NoNewPrivileges. */
-export const rightsOfUnit = [
-  ...["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"],
-] as const;
 
 /** The router and the wire to it. */
 export interface Segment extends AsyncDisposable {
@@ -51,20 +50,15 @@ export interface Host {
   readonly namespace: NetworkNamespace;
   /** Where its services keep its key. */
   readonly stateFolder: string;
-  /** Starts the service with these lines of settings; resolves when it listens. */
-  serve(settings?: readonly string[], start?: ServeOptions): Promise<ServiceProcess>;
+  /**
+   * Starts the service with these lines of settings; resolves when it listens. `argv` is put before
+   * its command line.
+   */
+  serve(settings?: readonly string[], argv?: readonly string[]): Promise<ServiceProcess>;
   /** Puts the router's virtual addresses at a link-layer address that nobody has. */
   goStale(): Promise<void>;
   /** The link-layer address that the kernel has for an address; null for none. */
   linkLayerAddressOf(address: string): Promise<string | null>;
-}
-
-/** How a host's service is started. */
-interface ServeOptions {
-  /** Put before its command line. */
-  readonly argv?: readonly string[];
-  /** A module to load before it. */
-  readonly preload?: string;
 }
 
 /** Makes the segment with a router and no host. Everything on it ends with it. */
@@ -88,7 +82,6 @@ export async function openSegment(): Promise<Segment> {
       parts.use(startServiceProcess({
         program: "router",
         args: ["--follow", fifo, "-a", "-i", "100ms", "-w", "1s", "-k", keyFile, ...args],
-        env: { NOTIFY_SOCKET: notifySocket },
       })),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
@@ -153,55 +146,101 @@ export function entry(
   address: string,
   linkLayerAddress: string,
   state: string,
-  device = "e0",
+  device?: string,
 ): Promise<string> {
-  const what = `${address} lladdr ${linkLayerAddress} dev ${device} nud ${state}`;
-  return ip(namespace, [`neigh replace ${what}`]);
-}
-
-/** Makes an interface a port of the segment's bridge, on which the router itself speaks to nobody. */
-export async function plugIn(port: string): Promise<void> {
-  await run(["sh", "-c", 'echo 1 > "/proc/sys/net/ipv6/conf/$1/disable_ipv6"', "sh", port]);
-  await ip(null, [`link set ${port} master br0`]);
+  return setNeighbors(namespace, [address], linkLayerAddress, state, device);
 }
 
 async function openHost(number: number, parts: AsyncDisposableStack): Promise<Host> {
   const name = `host${number}`;
   const namespace = parts.use(await openNetworkNamespace(name));
   const addresses = [`192.0.2.${100 + number}/24`, `2001:db8::${100 + number}/64`];
-  const port = `p${number}`;
-  await connect({ namespace: null, name: port, addresses: [] }, {
-    namespace,
-    name: "e0",
-    addresses,
-  });
-  // The kernel takes a namespace away some time after its last process; the next test needs the name.
-  parts.defer(async () => void await outcomeOf(["ip", "link", "del", port]));
-  await plugIn(port);
+  await plug({ namespace, name: "e0", addresses }, `p${number}`, "br0");
   const stateFolder = `${folder}/${name}`;
   return {
     name,
     namespace,
     stateFolder,
-    serve: async (settings = [], { argv = [], preload } = {}) => {
+    serve: async (settings = [], argv = []) => {
       const file = `${folder}/${name}-${crypto.randomUUID()}.toml`;
       await Deno.writeTextFile(file, settingsText(settings), { mode: 0o600 });
       const env = { STATE_DIRECTORY: stateFolder };
-      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], env, preload };
+      const line = { argv: [...namespace.argv, ...argv], args: ["--config", file], env };
       const service = parts.use(startServiceProcess(line));
       await service.line(/Started/);
       return service;
     },
     goStale: async () => {
-      const entry = (address: string) =>
-        `neigh replace ${address} lladdr ${deadMac} nud reachable dev e0`;
-      await ip(namespace, virtualAddresses.map(entry));
+      await setNeighbors(namespace, virtualAddresses, deadMac, "reachable");
     },
-    linkLayerAddressOf: async (address) => {
-      const line = await run([...namespace.argv, "ip", "-json", "neigh", "show", "nud", "all"]);
-      const entry = parseNeighbors(line).find((one) => formatAddress(one.address) === address);
-      const bytes = entry?.linkLayerAddress ?? null;
-      return bytes === null ? null : formatLinkLayerAddress(bytes);
+    linkLayerAddressOf: (address) => linkLayerAddressOf(namespace, address),
+  };
+}
+
+/** How the service of a host that can be hurt is started. */
+interface FaultyStart {
+  /** Redirections in the shell's syntax: `2>/dev/full`. @default none */
+  readonly redirection?: string;
+  /** A shell command that the service's process executes first. @default none */
+  readonly before?: string;
+}
+
+/**
+ * A host whose service can be hurt: its `ip` is a script that a test replaces, its streams can be
+ * redirected, and its process id is known.
+ */
+export interface FaultyHost extends AsyncDisposable {
+  /** What `ip` is from now on: a shell script, or missing for null. */
+  replaceIp(script: string | null): Promise<void>;
+  /** The script that makes `ip` work. */
+  readonly workingIp: string;
+  /** Starts a service with these lines of settings; doesn't wait until it listens. */
+  startService(settings?: readonly string[], start?: FaultyStart): Promise<ServiceProcess>;
+  /** The process id of the service started last. */
+  pid(): Promise<number>;
+  /** Replaces the settings; a reload reads them. */
+  writeSettings(lines: readonly string[]): Promise<void>;
+}
+
+/** Prepares a host with a working `ip`; its files are in /run/faulty-NAME. */
+export async function openFaultyHost(
+  { namespace, stateFolder }: Host,
+  name: string,
+): Promise<FaultyHost> {
+  const place = `/run/faulty-${name}`;
+  const settingsFile = `${place}/arpflush.toml`;
+  const realIp = (await run(["sh", "-c", "command -v ip"])).trim();
+  const workingIp = `exec ${realIp} "$@"`;
+  await Deno.mkdir(place);
+
+  /** Renamed into place: a script that is being written can't be executed. */
+  async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+    await Deno.writeTextFile(`${path}.new`, text, { mode });
+    await Deno.rename(`${path}.new`, path);
+  }
+  function replaceIp(script: string | null): Promise<void> {
+    if (script === null) return Deno.remove(`${place}/ip`);
+    const text = `#!/bin/sh\nPATH=${Deno.env.get("PATH")}\n${script}\n`;
+    return replaceFile(`${place}/ip`, text, 0o755);
+  }
+  function writeSettings(lines: readonly string[]): Promise<void> {
+    return replaceFile(settingsFile, settingsText(lines), 0o600);
+  }
+  await replaceIp(workingIp);
+
+  return {
+    replaceIp,
+    workingIp,
+    writeSettings,
+    async startService(settings = [], { redirection = "", before = ":" } = {}) {
+      await writeSettings(settings);
+      const script = `${before}; echo $$ > ${place}/pid; exec "$@" ${redirection}`;
+      const shell = ["env", `PATH=${place}`, "/bin/sh", "-c", script, "sh"];
+      const argv = [...namespace.argv, ...shell];
+      const env = { STATE_DIRECTORY: stateFolder };
+      return startServiceProcess({ argv, args: ["--config", settingsFile], env });
     },
+    pid: async () => Number(await Deno.readTextFile(`${place}/pid`)),
+    [Symbol.asyncDispose]: () => Deno.remove(place, { recursive: true }),
   };
 }

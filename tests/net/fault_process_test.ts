@@ -1,10 +1,20 @@
 /** A service that is starved or hurt: the next genuine request is flushed and acknowledged. */
 import assert from "node:assert/strict";
-import { run, until } from "../support/command.ts";
+import { defaultPort } from "../../lib/wire/datagram.ts";
+import { forged, junk, openRequestSocket, type RequestSocket } from "../measure/requests.ts";
+import { pause, run, until } from "../support/command.ts";
 import { readProcessState } from "../support/linux.ts";
 import type { ServiceProcess } from "../support/programs.ts";
-import { heals, type Host, openSegment, type Segment } from "./chain.ts";
-import { type FaultyHost, openFaultyHost } from "./faulty_host.ts";
+import {
+  type FaultyHost,
+  heals,
+  type Host,
+  isRight,
+  keyFile,
+  openFaultyHost,
+  openSegment,
+  type Segment,
+} from "./chain.ts";
 
 /** Runs a test on a segment with one host, whose service can be hurt. */
 async function withFaultyHost(
@@ -22,6 +32,12 @@ async function fails(segment: Segment, error = "\\d+", wait = "2s"): Promise<voi
   const { code, stdout } = await segment.send("-a", "--expect", "1", "-c", "1", "-w", wait);
   assert.equal(code, 3, stdout);
   assert.match(stdout, new RegExp(`^host0 .* FAILED, error ${error}$`, "m"));
+}
+
+/** A service that can't say so listens. */
+async function listens({ namespace }: Host): Promise<void> {
+  const line = [...namespace.argv, "ss", "-Hlun", "sport", "=", `:${defaultPort}`];
+  await until(async () => await run(line) !== "", "a service that listens");
 }
 
 async function started(service: ServiceProcess): Promise<void> {
@@ -99,6 +115,7 @@ Deno.test("service.ts serves with its log on a full disk, and with a closed one"
     await test.step(what, () =>
       withFaultyHost(what, async (faulty, segment, host) => {
         await using _service = await faulty.startService([], { redirection });
+        await listens(host);
         await heals(segment, host);
         await heals(segment, host);
       }));
@@ -115,6 +132,7 @@ Deno.test("service.ts serves while the folder of its log is gone and its file sy
       await using _service = await faulty.startService([], {
         redirection: `2>>${folder}/log/arpflush.log`,
       });
+      await listens(host);
       await heals(segment, host);
       const log = await Deno.readTextFile(`${folder}/log/arpflush.log`);
       assert.match(log, /Flushed all for /);
@@ -125,3 +143,83 @@ Deno.test("service.ts serves while the folder of its log is gone and its file sy
       await run(["umount", "-l", folder]);
     }
   }));
+
+/** The most memory that a service may have, in bytes. */
+const limit = 128 * 2 ** 20;
+/** More live ids than the replay window holds. */
+const maxIds = 5_000;
+
+/** A control group with a memory limit; disposing of it needs all of its processes to have ended. */
+interface MemoryGroup extends AsyncDisposable {
+  /** A shell command by which a process joins it. */
+  readonly join: string;
+  /** The most that was in use at once, in bytes. */
+  peak(): Promise<number>;
+}
+
+/** Folder and file names of cgroup v1 and v2. */
+const layouts = [
+  ["/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.max_usage_in_bytes"],
+  ["/sys/fs/cgroup", "memory.max", "memory.peak"],
+] as const;
+
+/** Opens a group with a limit in bytes; null where none may be made. */
+async function openMemoryGroup(bytes: number): Promise<MemoryGroup | null> {
+  for (const [root, limitFile, peakFile] of layouts) {
+    const folder = `${root}/arpflush-test-${Deno.pid}-${crypto.randomUUID()}`;
+    const make = 'mkdir "$1" && echo "$3" > "$1/$2" && test -f "$1/$4"';
+    const remove = () => run(["sh", "-c", 'test ! -d "$1" || rmdir "$1"', "sh", folder]);
+    const made = await run(["sh", "-c", make, "sh", folder, limitFile, String(bytes), peakFile])
+      .then(() => true, () => false);
+    if (made) {
+      return {
+        join: `echo 0 > ${folder}/cgroup.procs`,
+        peak: async () => Number(await run(["cat", `${folder}/${peakFile}`])),
+        [Symbol.asyncDispose]: async () => void await remove(),
+      };
+    }
+    await remove();
+  }
+  return null;
+}
+
+const trial = await openMemoryGroup(limit);
+await trial?.[Symbol.asyncDispose]();
+if (trial === null) console.log("Left out: no control group for memory may be made here");
+
+/** Sends so many of each kind, a few at a time so that the socket can hold them. */
+async function burden(socket: RequestSocket, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await socket.send(forged(socket.sign()));
+    await socket.send(junk(1 + i % 1_400));
+    await socket.send(socket.sign({ created: Date.now() - 3_600_000 }));
+    if (i < maxIds) await socket.send(socket.sign({ action: "probe" }));
+    if (i % 20 === 0) await pause(5);
+  }
+}
+
+Deno.test(
+  "service.ts lives in 128 MiB, whatever it is sent",
+  { ignore: trial === null },
+  async () => {
+    const group = await openMemoryGroup(limit);
+    assert.ok(group !== null);
+    await using _group = group;
+    await using segment = await openSegment();
+    const host = await segment.host();
+    await using faulty = await openFaultyHost(host, "memory");
+    await using service = await faulty.startService([], { before: group.join });
+    await service.line(/Started/);
+    {
+      using socket = openRequestSocket(await Deno.readTextFile(keyFile), "192.0.2.100");
+      await burden(socket, 10_000);
+    }
+    await host.goStale();
+    const { code, stdout, stderr } = await segment.send("-a", "--expect", "1");
+    assert.equal(code, 0, stdout + stderr);
+    await isRight(host, "192.0.2.1");
+    const peak = await group.peak();
+    assert.ok(peak > 10 * 2 ** 20 && peak <= limit, `${peak} bytes`);
+    assert.equal(await service.stop("SIGTERM"), 0);
+  },
+);

@@ -1,11 +1,21 @@
-/** The metrics file of the real service on a real kernel table, and file systems that fail it. */
+/**
+ * The metrics file of the real service on a real kernel table, file systems that fail it, and what
+ * Debian's node_exporter makes of it.
+ */
 import assert from "node:assert/strict";
-import { run, until } from "../support/command.ts";
+import { replaceFile, updateFile } from "../../lib/files.ts";
+import { metricsText } from "../../lib/metrics/service_metrics.ts";
+import { Counters } from "../../lib/receiver/counters.ts";
+import { metricsAfterRun } from "../../lib/sender/run_files.ts";
+import { isInstalled, pause, run, until } from "../support/command.ts";
 import type { ServiceProcess } from "../support/programs.ts";
 import { hasPromtool, promtool, requests, samplesOf } from "../unit/metrics/samples.ts";
-import { folder, heals, type Host, openSegment, rightsOfUnit, type Segment } from "./chain.ts";
+import { expectedOf, outcome, runOf, stuck } from "../unit/sender/helpers.ts";
+import { folder, heals, type Host, openSegment, type Segment } from "./chain.ts";
 
-const rightsAndMode = [...rightsOfUnit, "sh", "-c", 'umask 0022; exec "$@"', "sh"];
+/** What packaging/arpflush.service leaves the service: CapabilityBoundingSet, NoNewPrivileges. */
+const rights = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"];
+const rightsAndMode = [...rights, "sh", "-c", 'umask 0022; exec "$@"', "sh"];
 const place = `${folder}/metrics`;
 const path = `${place}/arpflush.prom`;
 const settings = [`MetricsFile = "${path}"`, "HoldDownSeconds = 1"];
@@ -19,7 +29,7 @@ async function withMetrics(
   await Deno.mkdir(place);
   await run(["mount", "-n", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", place]);
   try {
-    const service = await host.serve(settings, { argv: rightsAndMode });
+    const service = await host.serve(settings, rightsAndMode);
     await body({ segment, host, service });
     await service.stop();
   } finally {
@@ -48,7 +58,7 @@ function readAlways(file: string): { stop(): Promise<number> } {
   const done = (async () => {
     while (reading) {
       const text = await Deno.readTextFile(file);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await pause(1);
       if (!seen.has(text)) {
         // The whole file: its last family's last sample is there.
         assert.ok(samplesOf(text).has("arpflush_last_flush_timestamp_seconds"), text);
@@ -114,7 +124,7 @@ Deno.test("service.ts serves while the disk of its metrics is full or read-only,
       await service.line(new RegExp(`Cannot write metrics to ${path}: ${reason}`));
       // The old file is whole.
       assert.equal(samplesOf(await Deno.readTextFile(path)).get(requests("accepted")), i);
-      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      await pause(2_500);
       await run(mend);
       await textWith(requests("accepted"), i + 1);
       const said = (pattern: RegExp) => service.log.filter((line) => pattern.test(line)).length;
@@ -162,3 +172,72 @@ Deno.test("service.ts takes a MetricsFile from a reload, moves it, and keeps the
   assert.equal(moved.get(requests("accepted")), 1);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
 });
+
+const program = "prometheus-node-exporter";
+const ignore = !await isInstalled(program);
+if (ignore) console.log(`${program} is not here: nothing is read by it`);
+
+Deno.test({
+  name: "prometheus-node-exporter shows every sample of a metrics file, and its age",
+  ignore,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const counters = new Counters();
+    counters.countRefused("id reused");
+    counters.countFlushed(7, 12_345);
+    counters.countAccepted(Date.now() - 40, "01234567");
+    const text = metricsText({
+      counters,
+      keyIds: ["01234567"],
+      startedAt: 1_700_000_000_250,
+      version: "1.2.3",
+      runtime: "2.9.6",
+    });
+    await replaceFile(`${folder}/arpflush.prom`, text);
+    // What a killed service leaves is not read.
+    await Deno.writeTextFile(`${folder}/arpflush.prom.tmp`, text.slice(0, 100));
+    const ended = outcome([stuck], { exchange: { expected: expectedOf("db1") } });
+    const routerText = metricsAfterRun("", runOf(ended, { interfaceNames: ["e0"] }));
+    await Deno.mkdir(`${folder}/router`);
+    await updateFile(`${folder}/router/r.prom`, () => routerText);
+    await Deno.symlink(`${folder}/router/r.prom`, `${folder}/r.prom`);
+    const exporter = new Deno.Command(program, {
+      args: [
+        "--web.listen-address=127.0.0.1:9100",
+        "--collector.disable-defaults",
+        "--collector.textfile",
+        `--collector.textfile.directory=${folder}`,
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      const shown = samplesOf(await fetched("http://127.0.0.1:9100/metrics"));
+      assert.equal(shown.get("node_textfile_scrape_error"), 0);
+      const age = Date.now() / 1_000 -
+        (shown.get(`node_textfile_mtime_seconds{file="${folder}/arpflush.prom"}`) ?? 0);
+      assert.ok(age >= -1 && age < 60, String(age));
+      const sorted = (samples: Map<string, number>) =>
+        [...samples].filter(([name]) => name.startsWith("arpflush_")).map(normalized).sort();
+      assert.deepEqual(sorted(shown), sorted(samplesOf(text + routerText)));
+    } finally {
+      exporter.kill("SIGKILL");
+      await exporter.status;
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** The exporter sorts labels by name. */
+function normalized([name, value]: [string, number]): string {
+  const labels = [...name.matchAll(/\w+="[^"]*"/g)].map(([label]) => label).sort();
+  return `${name.replace(/\{.*/, "")} ${labels.join(",")} ${value}`;
+}
+
+/** A page, as soon as it is there. */
+async function fetched(url: string): Promise<string> {
+  let text = "";
+  const fetchText = async () => text = await (await fetch(url)).text();
+  await until(() => fetchText().then(() => true, () => false), url, 5_000);
+  return text;
+}

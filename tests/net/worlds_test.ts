@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/wire/addresses.ts";
-import { isInstalled } from "../support/command.ts";
+import { inFolder, isInstalled } from "../support/command.ts";
 import {
   type HostModel,
   layOut,
@@ -205,9 +205,8 @@ async function tryWorld(world: World, hindrances: Hindrances, stage: Stage): Pro
   }
 }
 
-async function tryWorlds(slot: number, runs: number): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+function tryWorlds(slot: number, runs: number): Promise<void> {
+  return inFolder(async (folder) => {
     await using stage = await openStage(folder);
     const property = fc.asyncProperty(
       namespaceWorlds,
@@ -220,9 +219,7 @@ async function tryWorlds(slot: number, runs: number): Promise<void> {
       interruptAfterTimeLimit: runs * maxMsAWorld + 60_000,
       markInterruptAsFailure: true,
     });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 Deno.test({

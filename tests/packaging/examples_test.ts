@@ -1,7 +1,7 @@
 /** What an administrator copies, judged by the programs that read it. */
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
-import { usage } from "../../lib/sender/help.ts";
+import { usageOn } from "../../lib/sender/help.ts";
 import { serviceUsageOn } from "../../lib/service/arguments.ts";
 import { root } from "../../packaging/programs.ts";
 import { inFolder, isInstalled, outcomeOf } from "../support/command.ts";
@@ -49,7 +49,7 @@ Deno.test({
 });
 
 const pages: [name: string, help: string, least: number][] = [
-  ["arpflush.1", usage, 6],
+  ["arpflush.1", usageOn("unix"), 6],
   ["arpflush-service.8", serviceUsageOn("linux"), 6],
   // Its options are arpflush's.
   ["arpflush-router.8", "", 0],

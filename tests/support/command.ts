@@ -27,20 +27,25 @@ export interface CommandOutcome {
 export interface RunOptions extends Pick<Deno.CommandOptions, "clearEnv" | "cwd" | "env"> {
   /** For its standard input. @default nothing */
   readonly input?: string | Uint8Array<ArrayBuffer>;
-  /** Ends it. @default never */
+  /** Kills it. @default never */
   readonly signal?: AbortSignal;
 }
 
 /** Runs a program to its end. Rejects with a `CommandError` if it can't be started. */
 export async function outcomeOf(
   line: CommandLine,
-  { input = "", ...options }: RunOptions = {},
+  { input = "", signal, ...options }: RunOptions = {},
 ): Promise<CommandOutcome> {
   const child = spawn(line, options);
+  // Deno's own option sends SIGTERM, which unshare blocks; killed, it takes all with it.
+  const kill = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", kill);
+  if (signal?.aborted) kill();
   // A program that ends without reading its input breaks the pipe; its exit code says the rest.
   const writing = new Blob([input]).stream().pipeTo(child.stdin).catch(() => {});
   const { code, stdout, stderr } = await child.output();
   await writing;
+  signal?.removeEventListener("abort", kill);
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
@@ -66,7 +71,7 @@ export async function isInstalled(...programs: readonly string[]): Promise<boole
 
 function spawn(
   [program, ...args]: CommandLine,
-  options: Omit<RunOptions, "input">,
+  options: Omit<RunOptions, "input" | "signal">,
 ): Deno.ChildProcess {
   const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   try {
@@ -88,6 +93,11 @@ export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerat
   if (rest !== "") yield rest;
 }
 
+/** Waits so many ms. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Looks every 20 ms until something holds. Rejects when it doesn't in time. @default withinMs 60_000 */
 export async function until(
   holds: () => boolean | Promise<boolean>,
@@ -97,7 +107,7 @@ export async function until(
   const end = performance.now() + withinMs;
   while (!await holds()) {
     if (performance.now() > end) throw new Error(`Not in ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
 }
 

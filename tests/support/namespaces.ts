@@ -46,9 +46,12 @@ export interface NetworkNamespace extends AsyncDisposable {
   readonly argv: CommandLine;
 }
 
-/** Takes every link away. The kernel would do it, too, but some time after the namespace has ended. */
+/**
+ * Takes every link away, and with some of them others. The kernel would do it, too, but some time after
+ * the namespace has ended.
+ */
 const unplug = `ip -oneline link show | while IFS=': @' read -r index name rest; do
-  if [ "$name" != lo ]; then ip link del dev "$name"; fi
+  if [ "$name" != lo ] && ip link show "$name" >/dev/null 2>&1; then ip link del "$name"; fi
 done`;
 
 /** Opens one; its interfaces are its loopback, up. Ends with this process at the latest. */
@@ -99,6 +102,13 @@ export async function connect(a: LinkEnd, b: LinkEnd): Promise<void> {
   }
 }
 
+/** Plugs a namespace into a bridge here by a port of that name, on which nobody here speaks. */
+export async function plug(end: LinkEnd, port: string, bridge: string): Promise<void> {
+  await connect(end, { namespace: null, name: port, addresses: [] });
+  await run(["sh", "-c", 'echo 1 > "/proc/sys/net/ipv6/conf/$1/disable_ipv6"', "sh", port]);
+  await ip(null, [`link set ${port} master ${bridge}`]);
+}
+
 function nameAt({ namespace, name }: LinkEnd): string[] {
   return ["name", name, ...(namespace === null ? [] : ["netns", String(namespace.pid)])];
 }
@@ -119,4 +129,25 @@ export function ip(
   lines: readonly string[],
 ): Promise<string> {
   return run([...namespace?.argv ?? [], "ip", "-batch", "-"], { input: `${lines.join("\n")}\n` });
+}
+
+/** The link-layer address that a namespace's kernel has for an address, in any state; null for none. */
+export async function linkLayerAddressOf(
+  namespace: NetworkNamespace,
+  address: string,
+): Promise<string | null> {
+  const shown = await ip(namespace, [`neigh show to ${address} nud all`]);
+  return /lladdr (\S+)/.exec(shown)?.[1] ?? null;
+}
+
+/** Sets entries of a namespace's table: addresses at a link-layer address, in a state of `ip neigh`. */
+export function setNeighbors(
+  namespace: NetworkNamespace,
+  addresses: readonly string[],
+  linkLayerAddress: string,
+  state: string,
+  device = "e0",
+): Promise<string> {
+  const what = `lladdr ${linkLayerAddress} dev ${device} nud ${state}`;
+  return ip(namespace, addresses.map((address) => `neigh replace ${address} ${what}`));
 }

@@ -6,18 +6,10 @@ const root = new URL("../../", import.meta.url);
 /** The programs by the name of their permission set. */
 const entries = { service: "service.ts", sender: "send.ts", router: "send.ts" } as const;
 
-/**
- * The command line of a program with the permissions of its task; `preload` names a module that is
- * loaded before it.
- */
-export function programLine(
-  name: keyof typeof entries,
-  args: readonly string[],
-  preload?: string,
-): string[] {
+/** The command line of a program with the permissions of its task. */
+export function programLine(name: keyof typeof entries, args: readonly string[]): string[] {
   const { href } = new URL(entries[name], root);
-  const before = preload === undefined ? [] : ["--preload", preload];
-  return [Deno.execPath(), "run", "-q", "--no-prompt", `-P=${name}`, ...before, href, ...args];
+  return [Deno.execPath(), "run", "-q", "--no-prompt", `-P=${name}`, href, ...args];
 }
 
 /** Loads what programs need from the registry, so that they start without a network. */
@@ -47,15 +39,13 @@ interface ServiceStart {
   readonly args: readonly string[];
   /** More of its environment. @default nothing */
   readonly env?: Readonly<Record<string, string>>;
-  /** A module to load before it. @default none */
-  readonly preload?: string;
 }
 
 /** Starts a service or a router's daemon; it is ready when `line(/Started|Following/)` resolves. */
 export function startServiceProcess(start: ServiceStart): ServiceProcess {
   const [program, ...args] = [
     ...start.argv ?? [],
-    ...programLine(start.program ?? "service", start.args, start.preload),
+    ...programLine(start.program ?? "service", start.args),
   ];
   const env = { DENO_NO_UPDATE_CHECK: "1", ...start.env };
   const child = new Deno.Command(program, { args, env, stdin: "null", stderr: "piped" }).spawn();

@@ -8,9 +8,22 @@ import { openWindowsHost, registryText, serviceName, testRouter } from "./wine/w
 const PARAMCHANGE = 6;
 const flushed = 10;
 const folder = "/prefix/drive_c/Program Files/ArpFlush/metrics";
-const rounds = 6;
+const rounds = 4;
 /** A flush, from request to ack, where nothing else runs. */
 const maxFlushMs = 20;
+
+/** How long flushes took alone and beside the addresses, ms. */
+interface Times {
+  readonly alone: number[];
+  readonly beside: number[];
+  /** The flushes' own calls beside the addresses, as the log says. */
+  readonly calls: number[];
+}
+
+/** Whether nothing else held up the flushes that were alone. */
+function isQuiet({ alone }: Times): boolean {
+  return Math.max(...alone) <= maxFlushMs / 2;
+}
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -30,11 +43,9 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
   await session.unix(["mkdir", "-p", folder]);
   await manager.state("start", serviceName);
   let flushes = 0;
-  /** How long the flushes' own calls took beside the addresses, as the log says, ms. */
-  const calls: number[] = [];
 
-  /** How long a second router's flushes took, ms, while requests and the refresher ask for these. */
-  async function flushBeside(addresses: readonly string[]): Promise<number[]> {
+  /** A second router's flushes while requests and the refresher ask for these. */
+  async function flushBeside(addresses: readonly string[]) {
     await host.setList("RefreshAddresses", ...addresses.length === 0 ? ["none"] : addresses);
     await manager.run("control", serviceName, PARAMCHANGE);
     // The hold-down takes three flushes a second, and the first refresh begins by then.
@@ -47,16 +58,24 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
       /^Flushed all .* in ([\d.]+) ms/.exec(text)?.[1] ?? []
     );
     assert.equal(all.length, 3, "in the log when the ack is there");
-    if (addresses.length > 0) calls.push(...all.map(Number));
-    return times;
+    return { times, calls: all.map(Number) };
   }
 
-  const alone: number[] = [];
-  const beside: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    alone.push(...await flushBeside([]));
-    beside.push(...await flushBeside(absent));
+  async function measure(): Promise<Times> {
+    const measured: Times = { alone: [], beside: [], calls: [] };
+    for (let i = 0; i < rounds; i++) {
+      measured.alone.push(...(await flushBeside([])).times);
+      const { times, calls } = await flushBeside(absent);
+      measured.beside.push(...times);
+      measured.calls.push(...calls);
+    }
+    return measured;
   }
+
+  let measured = await measure();
+  // The machine may be stalled by something else once; what is ours comes again.
+  if (isQuiet(measured) && Math.max(...measured.beside) > maxFlushMs) measured = await measure();
+  const { alone, beside, calls } = measured;
   const { ms, exitCode } = await manager.state("stop", serviceName);
   const text = (times: readonly number[]) =>
     `${median(times).toFixed(1)} ms (worst ${Math.max(...times).toFixed(1)} ms)`;
@@ -64,14 +83,10 @@ Deno.test("57 absent addresses asked for hold up no flush of another router, no 
     `a flush, from request to ack, under Wine: ${text(alone)}, ` +
       `beside 57 absent addresses ${text(beside)}; a stop then ${ms.toFixed(0)} ms`,
   );
-  // The same flushes without the addresses say how busy the machine is with something else, which may
-  // come at any time; on a quiet one a single try of 18 may meet with it.
-  const times = `${alone}; ${beside}`;
-  const isQuiet = alone.every((time) => time <= maxFlushMs / 2);
+  const times = `${alone}; ${beside}; ${calls}`;
+  assert.ok(Math.max(...beside) <= (isQuiet(measured) ? maxFlushMs : 2_000), times);
   assert.ok(median(beside) <= maxFlushMs / 2 + 2 * median(alone), times);
-  assert.ok(median(calls) <= maxFlushMs / 2 && (!isQuiet || median(calls) <= 2), `${calls}`);
-  assert.ok(!isQuiet || beside.filter((time) => time > maxFlushMs).length <= 1, times);
-  assert.ok(Math.max(...beside) < 2_000, times);
+  assert.ok(median(calls) <= (isQuiet(measured) ? 2 : maxFlushMs / 2), times);
   // Half a second is given to what is being resolved.
   assert.ok(ms < 2_000 && exitCode === 0, `a stop took ${ms} ms`);
   const metrics = samplesOf((await session.unix(["cat", `${folder}/arpflush.prom`])).stdout);

@@ -7,6 +7,7 @@
  */
 import { messageOf } from "../../lib/errors.ts";
 import { REG_SZ } from "../../lib/win32/advapi32.ts";
+import { startKeepalived } from "../lab/keepalived.ts";
 import * as network from "../lab/network.ts";
 import type { Station } from "../lab/network.ts";
 import { outcomeOf, run, until } from "../support/command.ts";
@@ -107,7 +108,7 @@ async function startRouter(
   router: Station,
   settings: { priority: number; notify: string },
 ): Promise<Station> {
-  await network.startKeepalived(router, settings, (line) => {
+  await startKeepalived(router, settings, (line) => {
     const state = /Entering (\w+) STATE/.exec(line)?.[1];
     if (state === undefined) return;
     note(router.name, `keepalived enters ${state}`);
@@ -155,7 +156,7 @@ async function reportOf(atMostMs: number): Promise<string> {
 
 async function runChain(): Promise<Chain> {
   await makeRouters();
-  await network.openSegment();
+  await network.openLinks();
   const host = await network.openStation(24, "host");
   await using windows = await startWindowsHost(host);
   const sender = "/opt/arpflush/notify -a";

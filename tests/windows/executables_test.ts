@@ -7,7 +7,7 @@ import { programs, publisher } from "../../packaging/programs.ts";
 import { outcomeOf } from "../support/command.ts";
 import { compiled } from "./wine/executables.ts";
 import { checkoutPath } from "./wine/paths.ts";
-import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
+import { openWineSession, runLibProgram, windowsPath } from "./wine/session.ts";
 
 async function namesIn(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
@@ -21,14 +21,9 @@ Deno.test("Windows shows version, publisher and purpose of the compiled programs
   const folder = await compiled("windows-x64");
   const files = programs.map(({ name }) => `${name}.exe`);
   await using session = await openWineSession();
-  const program = windowsPath("/checkout/tests/windows/wine/file_version_program.ts");
-  const { stdout, stderr } = await session.wine([
-    ...[denoExe, "run", "-q", "-A", "--cached-only", program],
-    ...files.map((file) => windowsPath(`/checkout/${folder}/${file}`)),
-  ]);
-  assert.equal(stderr, "");
+  const paths = files.map((file) => windowsPath(`/checkout/${folder}/${file}`));
   assert.deepEqual(
-    JSON.parse(stdout),
+    await runLibProgram(session, "version", ...paths),
     programs.map(({ description }, i) => ({
       FileDescription: description,
       FileVersion: arpflushVersion,

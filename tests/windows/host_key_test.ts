@@ -3,17 +3,14 @@
  * not what Windows makes of them. Needs root and wine/setup.sh.
  */
 import assert from "node:assert/strict";
-import { denoExe, openWineSession, windowsPath } from "./wine/session.ts";
+import { openWineSession, runLibProgram } from "./wine/session.ts";
 
 Deno.test("createHostKeyRegistry() makes a key once, and reads what it has kept", async () => {
   await using session = await openWineSession();
-  const program = windowsPath("/checkout/tests/windows/wine/host_key_program.ts");
-  const { stdout, stderr } = await session.wine([
-    denoExe,
-    ...["run", "-q", "-A", "--no-check", "--cached-only", program],
-  ]);
-  const { before, kept, again } = JSON.parse(stdout || `"${stderr}"`);
-  assert.equal(before, null);
-  assert.equal(kept, "07".repeat(32));
-  assert.match(again, /^Cannot write host key HKLM\\.*\\HostKey: it is there already$/);
+  const place = "HKLM\\SOFTWARE\\NPSL\\ArpFlush\\HostKey";
+  assert.deepEqual(await runLibProgram(session, "host-key"), {
+    before: null,
+    kept: "07".repeat(32),
+    again: `Cannot write host key ${place}: it is there already`,
+  });
 });

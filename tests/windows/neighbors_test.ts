@@ -5,22 +5,19 @@
 import assert from "node:assert/strict";
 import * as structures from "../../lib/win32/structures.ts";
 import { placeStandIn } from "./wine/ip_helper.ts";
-import { denoExe, openWineSession, windowsPath, type WineSession } from "./wine/session.ts";
+import {
+  openWineSession,
+  runLibProgram as perform,
+  windowsPath,
+  type WineSession,
+} from "./wine/session.ts";
 
-const program = windowsPath("/checkout/tests/windows/wine/neighbor_program.ts");
 const nothing = "000000000000";
 
 async function unix(session: WineSession, ...command: string[]): Promise<string> {
   const { code, stdout, stderr } = await session.unix(command);
   assert.equal(code, 0, `${command.join(" ")}: ${stderr}`);
   return stdout;
-}
-
-async function perform(session: WineSession, ...args: string[]): Promise<unknown> {
-  const run = ["run", "-q", "-A", "--cached-only", program];
-  const { code, stdout, stderr } = await session.wine([denoExe, ...run, ...args]);
-  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
-  return JSON.parse(stdout);
 }
 
 /** What the kernel says of an address. */

@@ -6,7 +6,7 @@ import {
   solicitedNode,
 } from "../../../lib/ask/frames.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
-import { askCrowd, crowds } from "../../lab/ask_scale.ts";
+import { askCrowd, crowds } from "../../net/ask_scale.ts";
 import { type AskedNetwork, macs } from "../../net/asked_hosts.ts";
 import { run as runCommand } from "../../support/command.ts";
 import { datagramFile } from "../requests.ts";

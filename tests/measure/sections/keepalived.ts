@@ -3,7 +3,13 @@ import { runLab } from "../../lab/failover.ts";
 import { type Helper, type Round, runFollowLab } from "../../lab/follow.ts";
 import { count, measureInstances } from "../../lab/instances.ts";
 import { pictureOf } from "../../lab/picture.ts";
-import { faultsOf, type Lane, outageOf, type RunResult, timelineText } from "../../lab/result.ts";
+import {
+  faultsOf,
+  type Lane,
+  outageRatio,
+  type RunResult,
+  timelineText,
+} from "../../lab/result.ts";
 import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 import { median, quantile } from "../statistics.ts";
 
@@ -49,7 +55,7 @@ function outageRows(
 
 /** Draws the run with the median ratio. */
 async function writePicture(file: string, runs: readonly RunResult[]): Promise<void> {
-  const ratioOf = (result: RunResult) => outageOf(result, "b") / outageOf(result, "c");
+  const ratioOf = (result: RunResult) => outageRatio(result, "b", "c");
   const sorted = runs.toSorted((one, other) => ratioOf(one) - ratioOf(other));
   const url = new URL(`../../../docs/${file}`, import.meta.url);
   await Deno.writeTextFile(url, pictureOf(sorted[sorted.length >> 1]));

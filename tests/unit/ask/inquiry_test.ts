@@ -29,8 +29,24 @@ const discovery = (
 });
 const asks = (destinationMac: string) => arp({ kind: "arp request", destinationMac });
 
-/** What is heard after a request; `c` marks frames to the router's own address. */
-const cases: readonly [string, readonly (Heard | readonly ["c", Heard])[], string, string?][] = [
+/** What happens to an inquiry, in this order; `c` marks frames to the router's own address. */
+type Event = Heard | readonly ["c", Heard] | "asked" | "concluded" | "abandoned";
+
+/** An inquiry to which this has happened, at the times 1, 2 and so on. */
+function inquiryAfter(events: readonly Event[], changes: Partial<Question> = {}): Inquiry {
+  const inquiry = new Inquiry(question(host, changes), ownMac);
+  for (const [i, event] of events.entries()) {
+    if (event === "asked") inquiry.asks++;
+    else if (event === "concluded") inquiry.conclude(i + 1);
+    else if (event === "abandoned") inquiry.abandon(i + 1);
+    else if ("kind" in event) inquiry.hear(event, i + 1);
+    else inquiry.hearControl(event[1], true, 0);
+  }
+  return inquiry;
+}
+
+/** What is heard after a request, what is said then, and where the host has the address. */
+const cases: readonly [string, readonly Event[], string, string?][] = [
   ["nothing", [], "no answer"],
   ["an ARP reply", [arp()], "asked"],
   ["an ARP reply for somebody else", [arp({ destinationMac: oldMac })], "no answer"],
@@ -141,13 +157,7 @@ const cases: readonly [string, readonly (Heard | readonly ["c", Heard])[], strin
 ];
 for (const [what, frames, verdict, at] of cases) {
   Deno.test(`Inquiry says "${verdict}" when it hears ${what}`, () => {
-    const inquiry = new Inquiry(question(host), ownMac);
-    inquiry.asks = 1;
-    for (const frame of frames) {
-      if ("kind" in frame) inquiry.hear(frame, 5);
-      else inquiry.hearControl(frame[1], true, 0);
-    }
-    inquiry.conclude(9);
+    const inquiry = inquiryAfter(["asked", ...frames, "concluded"]);
     const { verdict: said, linkLayerAddress } = inquiry.resultSince(0);
     assert.equal(said, verdict);
     const expected = verdict === "healed" ? ownMac : at;
@@ -164,26 +174,19 @@ Deno.test("Inquiry of a drill takes no advertisement for a control: the address 
 });
 
 Deno.test("Inquiry believes a packet from where the host was last, and says that it was right before", () => {
-  const inquiry = new Inquiry(question(host, { linkLayerAddress: mac }), ownMac);
-  assert.deepEqual([inquiry.mac, inquiry.neighbor, inquiry.isSeenWrong], [mac, null, false]);
-  inquiry.hear(echo(), 5);
-  const { verdict, linkLayerAddress, ms } = inquiry.resultSince(3);
-  assert.deepEqual([verdict, linkLayerAddress?.toHex(), ms], ["ok", ownMac, 2]);
+  const { mac: at, neighbor, isSeenWrong } = inquiryAfter([], { linkLayerAddress: mac });
+  assert.deepEqual([at, neighbor, isSeenWrong], [mac, null, false]);
+  const inquiry = inquiryAfter([echo()], { linkLayerAddress: mac });
+  const { verdict, linkLayerAddress, ms } = inquiry.resultSince(-2);
+  assert.deepEqual([verdict, linkLayerAddress?.toHex(), ms], ["ok", ownMac, 3]);
   const { host: address } = question(host);
   assert.deepEqual(inquiry.neighbor, { link: "e0", address, linkLayerAddress: mac });
-  inquiry.abandon(9);
-  assert.equal(inquiry.verdict, "ok");
 });
 
 Deno.test("Inquiry has the host as its neighbor when it was heard", () => {
-  const heard = (...frames: readonly (Heard | readonly ["c", Heard])[]) => {
-    const inquiry = new Inquiry(question(host), ownMac);
-    for (const frame of frames) {
-      if ("kind" in frame) inquiry.hear(frame, 5);
-      else inquiry.hearControl(frame[1], true, 0);
-    }
-    const { neighbor, isAnswered, isSeenWrong } = inquiry;
-    return [neighbor && String(neighbor.linkLayerAddress), inquiry.mac, isAnswered, isSeenWrong];
+  const heard = (...frames: readonly Event[]) => {
+    const { neighbor, mac, isAnswered, isSeenWrong } = inquiryAfter(frames);
+    return [neighbor && String(neighbor.linkLayerAddress), mac, isAnswered, isSeenWrong];
   };
   assert.deepEqual(heard(), [null, null, false, false]);
   assert.deepEqual(heard(arp()), [mac, mac, true, false]);
@@ -196,47 +199,58 @@ Deno.test("Inquiry has the host as its neighbor when it was heard", () => {
   assert.deepEqual(heard(discovery("neighbor advertisement", oldMac)), [null, null, false, false]);
 });
 
-Deno.test("Inquiry corrects what was said by what proves itself later", () => {
-  const inquiry = new Inquiry(question(host), ownMac);
-  inquiry.asks = 1;
-  inquiry.hear(arp(), 1);
-  inquiry.conclude(2);
-  assert.equal(inquiry.verdict, "asked");
-  inquiry.hear(echo({ destinationMac: oldMac }), 3);
-  assert.equal(inquiry.verdict, "stuck");
-  inquiry.hear(asks(ownMac), 4);
-  assert.deepEqual([inquiry.verdict, inquiry.resultSince(0).ms], ["healed", 4]);
-  inquiry.hear(echo(), 7);
-  assert.equal(inquiry.resultSince(0).ms, 4);
-});
+const there = { linkLayerAddress: mac };
+const wrong = echo({ destinationMac: oldMac });
+const other = arp({ senderMac: bondMac, sourceMac: bondMac });
+const five = macsOf("a1", "a2", "a3", "a4", "a5").map((one) => arp({ senderMac: one }));
+/** What is said of a host that may have been known, and when that was decided. */
+const later: readonly [string, Partial<Question>, readonly Event[], string | null, number?][] = [
+  ["of nothing that happened", {}, [], null],
+  ["of a known host", there, [], null],
+  ["when a firewalled host is seen wrong", {}, ["asked", arp(), "concluded", wrong], "stuck", 4],
+  [
+    "when one that was wrong asks whether its entry holds",
+    {},
+    [
+      ...["asked", arp(), "concluded", wrong, asks(ownMac)] as const,
+      echo(),
+    ],
+    "healed",
+    5,
+  ],
+  ["when a silent host is seen wrong", {}, ["concluded", wrong], "stuck", 2],
+  ["when another one claims its address", {}, [arp(), echo(), other], null],
+  ["when another one claims the address of a known host", there, [echo(), other], "ok", 1],
+  [
+    "when a known host proves itself behind another's claim",
+    there,
+    [arp(), other, echo()],
+    "ok",
+    3,
+  ],
+  ["when another one claims what is concluded", {}, [arp(), "concluded", other], "asked", 2],
+  ["when a group is named", {}, [arp(), arp({ senderMac: group })], null],
+  ["when it is asked no more, but was seen wrong", {}, [wrong, "abandoned"], "stuck", 2],
+  ["when it is asked no more, whatever follows", there, ["abandoned", echo()], "not asked", 1],
+  ["when it is asked no more, and was right", there, [echo(), "abandoned"], "ok", 1],
+];
+for (const [what, changes, events, verdict, at] of later) {
+  Deno.test(`Inquiry says ${verdict ?? "nothing"} ${what}`, () => {
+    const inquiry = inquiryAfter(events, changes);
+    assert.equal(inquiry.verdict, verdict);
+    if (verdict !== null) assert.equal(inquiry.resultSince(0).ms, at);
+  });
+}
 
-Deno.test("Inquiry of a silent host becomes stuck by what is seen later", () => {
-  const inquiry = new Inquiry(question(host), ownMac);
-  inquiry.conclude(1);
-  inquiry.hear(echo({ destinationMac: oldMac }), 2);
-  assert.equal(inquiry.verdict, "stuck");
-});
-
-Deno.test("Inquiry takes a verdict back for somebody else's claim, but not where the host was last", () => {
-  const other = arp({ senderMac: bondMac, sourceMac: bondMac });
-  const after = (changes: Partial<Question>, ...frames: readonly (Heard | "conclude")[]) => {
-    const inquiry = new Inquiry(question(host, changes), ownMac);
-    for (const frame of frames) {
-      if (frame === "conclude") inquiry.conclude(3);
-      else inquiry.hear(frame, 2);
-    }
-    return [inquiry.verdict, ...inquiry.destinations];
-  };
-  assert.deepEqual(after({}), [null]);
-  assert.deepEqual(after({ linkLayerAddress: mac }), [null, mac]);
-  assert.deepEqual(after({}, arp(), echo(), other), [null, mac, bondMac]);
-  assert.deepEqual(after({ linkLayerAddress: mac }, echo(), other), ["ok", bondMac]);
-  const contested = after({ linkLayerAddress: mac }, arp(), other, echo());
-  assert.deepEqual(contested, ["ok", mac, bondMac]);
-  assert.deepEqual(after({}, arp(), "conclude", other), ["asked", mac, bondMac]);
-  assert.deepEqual(after({}, arp(), arp({ senderMac: group })), [null, mac]);
-  const five = macsOf("a1", "a2", "a3", "a4", "a5").map((one) => arp({ senderMac: one }));
-  assert.equal(after({}, ...five).length, 5);
+Deno.test("Inquiry sends proofs to all that claim to be the host, to four at most", () => {
+  const destinations = (events: readonly Event[], changes: Partial<Question> = {}) =>
+    inquiryAfter(events, changes).destinations;
+  assert.deepEqual(destinations([]), []);
+  assert.deepEqual(destinations([], there), [mac]);
+  assert.deepEqual(destinations([arp(), echo(), other]), [mac, bondMac]);
+  assert.deepEqual(destinations([echo(), other], there), [bondMac]);
+  assert.deepEqual(destinations([arp(), arp({ senderMac: group })]), [mac]);
+  assert.equal(destinations(five).length, 4);
 });
 
 Deno.test("Inquiry is doubtful while the control was answered at one step alone", () => {
@@ -251,13 +265,4 @@ Deno.test("Inquiry is doubtful while the control was answered at one step alone"
   wrong.hearControl(echo(), true, 0);
   wrong.hear(echo({ destinationMac: oldMac }), 1);
   assert.equal(wrong.isDoubtful, false);
-});
-
-Deno.test("Inquiry says nothing of a host that is asked no more, but what was seen", () => {
-  const seen = new Inquiry(question(host), ownMac);
-  const unseen = new Inquiry(question(host, { linkLayerAddress: mac }), ownMac);
-  seen.hear(echo({ destinationMac: oldMac }), 1);
-  for (const inquiry of [seen, unseen]) inquiry.abandon(2);
-  unseen.hear(echo(), 3);
-  assert.deepEqual([seen.verdict, unseen.verdict], ["stuck", "not asked"]);
 });

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { arpRequest, broadcastMac } from "../../../lib/ask/frames.ts";
 import {
   addKnownHosts,
-  HostListener,
+  HostMemory,
   type KnownHost,
   readKnownHosts,
 } from "../../../lib/ask/known_hosts.ts";
+import { createTestTime } from "../../support/test_time.ts";
 import { interfaces, prefix } from "../sender/helpers.ts";
 
 const maxKnownHosts = 4_096;
@@ -105,13 +106,17 @@ const request = (from: string, changes: { sourceMac?: string; destinationMac?: s
     ...changes,
   });
 
-/** A listener on links that a test has frames come in on. */
-function openListener(own: () => ReturnType<typeof interfaces>) {
+/** A memory on links that a test has frames come in on. */
+function openMemory(path: string, own: () => ReturnType<typeof interfaces>) {
   const incoming = new Map<string, Uint8Array[]>();
   const closed: string[] = [];
-  const listener = new HostListener({
+  const said: string[] = [];
+  const time = createTestTime();
+  const memory = new HostMemory({
+    path,
     interfaces: own,
-    wall: () => 7,
+    time,
+    warn: (line) => said.push(line),
     openSocket: (link) => {
       if (link === "e9") throw new Error("Cannot open a packet socket on e9: network is down");
       return {
@@ -127,16 +132,17 @@ function openListener(own: () => ReturnType<typeof interfaces>) {
     },
   });
   return {
-    listener,
+    memory,
     closed,
+    said,
+    time,
     hear: (link: string, ...frames: Uint8Array[]) => void incoming.set(link, frames),
   };
 }
 
-Deno.test("HostListener takes hosts of a link's network from their broadcasts", () => {
-  const { listener, hear } = openListener(() =>
-    interfaces("e0 10.1.0.2/16", "e9 192.0.2.2/24 02:00:00:00:00:01")
-  );
+testFile("HostMemory writes down hosts of a link's network once a minute", async (file) => {
+  const own = interfaces("e0 10.1.0.2/16", "e9 192.0.2.2/24 02:00:00:00:00:01");
+  const { memory, time, hear } = openMemory(file, () => own);
   hear(
     "e0",
     request("10.1.0.7"),
@@ -145,23 +151,36 @@ Deno.test("HostListener takes hosts of a link's network from their broadcasts", 
     request("198.51.100.7"),
     Uint8Array.of(1, 2, 3),
   );
-  listener.look();
   const heard = { address: prefix("10.1.0.7"), link: "e0", linkLayerAddress: "020000000110" };
-  assert.deepEqual(listener.take(), [{ ...heard, lastSeen: 7 }]);
-  assert.deepEqual(listener.heard(), []);
+  const lastSeen = time.wall();
+  memory.look();
+  assert.deepEqual(memory.heard(), [{ ...heard, lastSeen }]);
+  time.pass(60_000);
+  memory.look();
+  assert.deepEqual(memory.heard(), []);
+  hear("e0", request("10.1.0.9"));
+  memory.look();
+  await memory.close();
+  const known = (await readKnownHosts(file)).map(({ address }) => address.bytes[3]);
+  assert.deepEqual(known, [9, 7]);
 });
 
-Deno.test("HostListener holds so many hosts and no more, and lets go of links that are gone", () => {
-  let own = interfaces("e0 10.1.0.2/16");
-  const { listener, closed, hear } = openListener(() => own);
-  const many = Array.from(
-    { length: maxKnownHosts + 9 },
-    (_, i) => `10.1.${1 + (i >> 8)}.${i & 255}`,
-  );
-  hear("e0", ...many.map((address) => request(address)));
-  listener.look();
-  assert.equal(listener.heard().length, maxKnownHosts);
-  own = [];
-  listener.look();
-  assert.deepEqual(closed, ["e0"]);
-});
+testFile(
+  "HostMemory holds so many hosts and no more, and lets go of links that are gone",
+  async (_, folder) => {
+    let own = interfaces("e0 10.1.0.2/16");
+    const { memory, closed, said, hear } = openMemory(folder, () => own);
+    const many = Array.from(
+      { length: maxKnownHosts + 9 },
+      (_, i) => `10.1.${1 + (i >> 8)}.${i & 255}`,
+    );
+    hear("e0", ...many.map((address) => request(address)));
+    memory.look();
+    assert.equal(memory.heard().length, maxKnownHosts);
+    own = [];
+    memory.look();
+    assert.deepEqual(closed, ["e0"]);
+    await memory.close();
+    assert.match(said.join(), /^Cannot write known hosts to ".*": it is not a regular file$/);
+  },
+);

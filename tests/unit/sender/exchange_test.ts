@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { AddressesLeft, noteEnd } from "../../../lib/sender/exchange.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
@@ -83,23 +82,11 @@ Deno.test("exchange() sends nothing after its signal, and ends at once, at whate
   for (const behavior of behaviors) {
     for (const endMs of [1, 150, 1_500, 4_100, 5_900]) {
       const { network, record } = await run({ "192.0.2.20": behavior }, {}, endMs);
-      assert.equal(record.endedEarly, "no longer master");
       assert.ok(record.elapsedMs <= endMs + 1, `${record.elapsedMs} ms, ended at ${endMs}`);
       assert.ok(network.sent.every(({ at }) => at <= endMs));
       assert.equal(record.copies, Math.min(5, 1 + Math.floor(endMs / 1_000)));
       assert.ok(network.isClosed());
     }
-  }
-  assert.equal((await run({ "192.0.2.20": heals })).record.endedEarly, null);
-});
-
-Deno.test("noteEnd() tells addresses that have left from other ends", async () => {
-  const { record } = await run({ "192.0.2.20": heals });
-  for (
-    const [reason, hasLeft] of [["stopped", false], [new AddressesLeft("left"), true]] as const
-  ) {
-    noteEnd(record, AbortSignal.abort(reason));
-    assert.equal(record.hasLostAddresses, hasLeft);
   }
 });
 

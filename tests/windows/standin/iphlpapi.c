@@ -14,7 +14,6 @@
 
 __declspec(dllimport) NETIO_STATUS WINAPI OrigGetIpNetTable2(ADDRESS_FAMILY, PMIB_IPNET_TABLE2 *);
 __declspec(dllimport) NETIO_STATUS WINAPI OrigConvertInterfaceIndexToLuid(NET_IFINDEX, NET_LUID *);
-__declspec(dllimport) void WINAPI OrigFreeMibTable(void *);
 
 static DWORD win32_error(int linux_error)
 {
@@ -72,38 +71,6 @@ static void from_row(const MIB_IPNET_ROW2 *row, struct neighbor *n)
     else memcpy(n->address, &row->Address.Ipv6.sin6_addr, 16);
 }
 
-/* Our own tables that are not yet freed; Wine's own call frees its own. */
-static PMIB_IPNET_TABLE2 tables[64];
-static CRITICAL_SECTION tables_lock;
-
-BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved)
-{
-    if (reason == DLL_PROCESS_ATTACH) InitializeCriticalSection(&tables_lock);
-    return TRUE;
-}
-
-static BOOL remember(PMIB_IPNET_TABLE2 from, PMIB_IPNET_TABLE2 to)
-{
-    BOOL found = FALSE;
-    EnterCriticalSection(&tables_lock);
-    for (int i = 0; i < 64 && !found; i++)
-        if (tables[i] == from)
-        {
-            tables[i] = to;
-            found = TRUE;
-        }
-    LeaveCriticalSection(&tables_lock);
-    return found;
-}
-
-void WINAPI FreeMibTable(void *memory)
-{
-    if (memory && remember(memory, NULL))
-        HeapFree(GetProcessHeap(), 0, memory);
-    else
-        OrigFreeMibTable(memory);
-}
-
 /* Entries of a family, 0 for both, as the kernel has them; free *list by HeapFree. */
 static DWORD list(uint8_t family, struct neighbor **list, size_t *count)
 {
@@ -117,7 +84,7 @@ static DWORD list(uint8_t family, struct neighbor **list, size_t *count)
 
 /*
  * IPv4 alone is Wine's own reading, which calls the kernel several times for each row: 57 rows take it
- * many ms, Windows far less than one.
+ * many ms, Windows far less than one. Wine's FreeMibTable frees ours too, by HeapFree.
  */
 NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *table)
 {
@@ -132,7 +99,7 @@ NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *tab
     {
         rows = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY,
                          FIELD_OFFSET(MIB_IPNET_TABLE2, Table) + count * sizeof(MIB_IPNET_ROW2));
-        if (!rows || !remember(NULL, rows)) code = ERROR_NOT_ENOUGH_MEMORY;
+        if (!rows) code = ERROR_NOT_ENOUGH_MEMORY;
     }
     if (!code)
     {
@@ -146,7 +113,6 @@ NETIO_STATUS WINAPI GetIpNetTable2(ADDRESS_FAMILY family, PMIB_IPNET_TABLE2 *tab
         }
         *table = rows;
     }
-    else if (rows) HeapFree(GetProcessHeap(), 0, rows);
     if (entries) HeapFree(GetProcessHeap(), 0, entries);
     return code;
 }

@@ -19,26 +19,19 @@ const types: Readonly<Record<number, LoggedEvent["type"]>> = {
 const call = /:ReportEventW \([^,]+,0x([0-9a-f]+),0x[0-9a-f]+,0x([0-9a-f]+),/;
 const string = /:eventlog:ReportEventW L"(.*)"(?:\.\.\.)?$/;
 
-/** Takes what Wine says line by line; returns an event when a line completes one. */
-function createEventParser(): (line: string) => LoggedEvent | null {
-  let head: Pick<LoggedEvent, "id" | "type"> | null = null;
-  return (line) => {
-    const parts = call.exec(line);
-    if (parts !== null) {
-      head = { type: types[parseInt(parts[1], 16)], id: parseInt(parts[2], 16) };
-    }
-    const said = string.exec(line);
-    if (said === null || head === null) return null;
-    const event = { ...head, text: unescaped(said[1]) };
-    head = null;
-    return event;
-  };
-}
-
 /** The events in what Wine said, in order. */
 export function parseEventLog(text: string): LoggedEvent[] {
-  const eventOf = createEventParser();
-  return text.split(/\r?\n/).map(eventOf).filter((event) => event !== null);
+  const events: LoggedEvent[] = [];
+  let head: Pick<LoggedEvent, "id" | "type"> | null = null;
+  for (const line of text.split(/\r?\n/)) {
+    const [, type, id] = call.exec(line) ?? [];
+    if (id !== undefined) head = { type: types[parseInt(type, 16)], id: parseInt(id, 16) };
+    const [, said] = string.exec(line) ?? [];
+    if (said === undefined || head === null) continue;
+    events.push({ ...head, text: unescaped(said) });
+    head = null;
+  }
+  return events;
 }
 
 /** A text as Wine's debug output writes it: backslash escapes, four hex digits for the rest. */

@@ -1,11 +1,6 @@
 /** The test's end of manager.ts. */
 import { linesOf } from "../../support/command.ts";
-import {
-  type Command,
-  isServiceState,
-  type ServiceState,
-  type StateCommand,
-} from "./operations.ts";
+import type { Command, ServiceState, StateCommand } from "./manager.ts";
 import { denoExe, windowsPath, type WineSession } from "./session.ts";
 
 /** A running manager.ts. Commands are done one after the other; a failure rejects with its words. */
@@ -36,10 +31,11 @@ export function startManager(session: WineSession): Manager {
     const { value, done } = await Promise.race([answers.next(), late]);
     clearTimeout(timer);
     if (done) throw new Error(`manager.ts ended: ${await complaint}`);
-    const answer: unknown = JSON.parse(value);
-    if (typeof answer !== "object" || answer === null) throw new Error(`Not an answer: ${value}`);
-    if ("error" in answer) throw new Error(`${command[0]}: ${answer.error}`);
-    return "result" in answer ? answer.result : undefined;
+    const { result, error }: { readonly result?: unknown; readonly error?: string } = JSON.parse(
+      value,
+    );
+    if (error !== undefined) throw new Error(`${command[0]}: ${error}`);
+    return result;
   }
 
   function run(...command: Command): Promise<unknown> {
@@ -56,4 +52,8 @@ export function startManager(session: WineSession): Manager {
       return answer;
     },
   };
+}
+
+function isServiceState(value: unknown): value is ServiceState {
+  return typeof value === "object" && value !== null && "state" in value && "ms" in value;
 }

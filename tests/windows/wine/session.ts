@@ -49,6 +49,18 @@ export function windowsPath(unixPath: string): string {
 /** deno.exe, as the session sees it. */
 export const denoExe = windowsPath("/npm/@deno/win32-x64/deno.exe");
 
+/** What lib_program.ts does and prints in a session; rejects when it fails. */
+export async function runLibProgram(
+  session: WineSession,
+  ...args: readonly string[]
+): Promise<unknown> {
+  const program = windowsPath("/checkout/tests/windows/wine/lib_program.ts");
+  const deno = [denoExe, "run", "-q", "-A", "--no-check", "--cached-only", program];
+  const { code, stdout, stderr } = await session.wine([...deno, ...args]);
+  if (code !== 0) throw new Error(`lib_program.ts ${args.join(" ")}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
 const environment = [
   "HOME=/root",
   "PATH=/usr/sbin:/usr/bin:/sbin:/bin",

@@ -1,18 +1,23 @@
 /**
- * A program for deno.exe: does one thing to the neighbor cache and prints the result as JSON.
+ * A program for deno.exe: does one thing with the libraries of Windows and prints the result as JSON.
  *
  *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | readings | leaks COUNT |
- *   speed COUNT
+ *   speed COUNT    the neighbor cache
+ *   host-key       makes a host's key in the registry twice: what is there before, then, and why not again
+ *   version FILE … what version.dll reads of executables' version resources
  */
+import { messageOf } from "../../../lib/errors.ts";
 import type { FoundNeighbor } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
+import { createHostKeyRegistry } from "../../../lib/service/windows_program.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
+import { copyMemory, fromWide, systemDll, toWide } from "../../../lib/win32/kernel32.ts";
 import { AF_INET, AF_UNSPEC, NlnsPermanent } from "../../../lib/win32/netioapi.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 
 const [mode, ...args] = Deno.args;
 const cache = openWindowsNeighborCache();
-const prefixes = mode === "leaks" || mode === "speed" ? [] : args.map(parsePrefix);
+const prefixes = /^(flush|look|resolve)$/.test(mode) ? args.map(parsePrefix) : [];
 
 function reportTexts(reports: readonly FoundNeighbor[]): string[] {
   return reports.map(({ state, linkLayerAddress }) => `${state} ${linkLayerAddress.toHex()}`);
@@ -76,6 +81,39 @@ async function measureFlushes(count: number): Promise<{ flush: number; calls: nu
   return { flush: median(times.flush), calls: median(times.calls) };
 }
 
+function makeHostKeyTwice(): unknown {
+  const store = createHostKeyRegistry();
+  const before = store.read();
+  const seed = new Uint8Array(32).fill(7);
+  store.write(seed);
+  try {
+    store.write(seed);
+    return "made twice";
+  } catch (error) {
+    return { before, kept: store.read()?.toHex(), again: messageOf(error) };
+  }
+}
+
+function versionDetails(path: string): Record<string, string> {
+  const { symbols: version } = Deno.dlopen(systemDll("version.dll"), {
+    GetFileVersionInfoSizeW: { parameters: ["buffer", "buffer"], result: "u32" },
+    GetFileVersionInfoW: { parameters: ["buffer", "u32", "u32", "buffer"], result: "i32" },
+    VerQueryValueW: { parameters: ["buffer", "buffer", "buffer", "buffer"], result: "i32" },
+  });
+  const name = toWide(path);
+  const info = new Uint8Array(version.GetFileVersionInfoSizeW(name, new Uint32Array(1)));
+  if (version.GetFileVersionInfoW(name, 0, info.length, info) === 0) throw new Error(path);
+  const read = (key: string) => {
+    const [address, length] = [new BigUint64Array(1), new Uint32Array(1)];
+    // English (United States), UTF-16.
+    const block = toWide(`\\StringFileInfo\\040904b0\\${key}`);
+    if (version.VerQueryValueW(info, block, address, length) === 0) return "";
+    return fromWide(new Uint16Array(copyMemory(address[0], 2 * length[0]).buffer));
+  };
+  const keys = ["FileDescription", "FileVersion", "ProductName", "CompanyName", "OriginalFilename"];
+  return Object.fromEntries(keys.map((key) => [key, read(key)]));
+}
+
 async function perform(): Promise<unknown> {
   switch (mode) {
     case "list": {
@@ -102,6 +140,10 @@ async function perform(): Promise<unknown> {
       return await measureFlushes(Number(args[0]));
     case "leaks":
       return measureLeaks(Number(args[0]));
+    case "host-key":
+      return makeHostKeyTwice();
+    case "version":
+      return args.map(versionDetails);
     default:
       throw new Error(`Unknown mode "${mode}"`);
   }

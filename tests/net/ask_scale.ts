@@ -1,15 +1,12 @@
-/**
- * Many addresses of hosts that run no service, asked as fast as it goes, again and again: run in
- * namespaces of its own by ask_test.ts, and by the measurement.
- */
+/** Many addresses of hosts that run no service, asked as fast as it goes, again and again. */
 import {
   type AskedNetwork,
   type Kind,
   macs,
   openAskedNetwork,
   virtualAddresses,
-} from "../net/asked_hosts.ts";
-import { endWithResult, playApart } from "./apart.ts";
+} from "./asked_hosts.ts";
+import { linkLayerAddressOf } from "../support/namespaces.ts";
 
 /** Hosts of a kind: how many addresses, how many of them each host has, and what is to be said. */
 type Crowd = readonly (readonly [kind: Kind, addresses: number, each: number, verdict: string])[];
@@ -114,7 +111,7 @@ async function faultsOf(
   for (const host of network.hosts) {
     const verdicts = host[address === ipv4 ? "ipv4" : "ipv6"]
       .map((one) => asked.get(one)?.verdict ?? "none");
-    const isRight = await host.entryOf(address) === macs.router;
+    const isRight = await linkLayerAddressOf(host.namespace, address) === macs.router;
     const isSaidRight = verdicts.every((one) => ["healed", "ok", "asked"].includes(one));
     // A request for one address of a host heals it for its others before those are asked.
     const isExpected = verdicts.every((one) =>
@@ -123,13 +120,4 @@ async function faultsOf(
     if (isRight !== isSaidRight || !isExpected) faults.push(`${host.kind}: ${verdicts}`);
   }
   return faults;
-}
-
-/** The same in namespaces of its own, without a peer. */
-export function askCrowdApart(what: string, runs: number): Promise<ScaleRun[]> {
-  return playApart(import.meta.url, { what, runs }, 120_000);
-}
-
-if (import.meta.main) {
-  await endWithResult(({ what, runs }: { what: string; runs: number }) => askCrowd(what, runs));
 }
