@@ -1,12 +1,14 @@
 /** The service as a process, started as `deno task service` does, over the simulated cache. */
 import assert from "node:assert/strict";
 import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
+import { createHostKeyFile, loadHostKey } from "../../../lib/service/host_key.ts";
 import { runProgram } from "../../../lib/service/program.ts";
 import { systemAfter, within } from "../../../lib/time.ts";
 import { versionText } from "../../../lib/version.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
 import type { Action } from "../../../lib/wire/request.ts";
 import { createRouter, freePort } from "../../support/datagrams.ts";
-import { outcomeOf } from "../../support/command.ts";
+import { inFolder, outcomeOf } from "../../support/command.ts";
 import { programLine, startServiceProcess } from "../../support/programs.ts";
 import { firstAnswer, signed } from "../receiver/harness.ts";
 
@@ -181,6 +183,25 @@ Deno.test("service.ts --check prints the settings in effect, or every error, wit
   const secret = await check(place.config);
   assert.match(secret.stderr, /^arpflush\.toml: RouterKeys: key 1 is a router's secret key: /);
   assert.ok(!secret.stderr.includes(router.secretText.slice(20)));
+});
+
+Deno.test({
+  name: "service.ts --host-key prints the host's public key, or why it can't",
+  ignore: !linux,
+  fn: () =>
+    inFolder(async (folder) => {
+      const print = () =>
+        outcomeOf(programLine("service", ["--host-key"]), { env: { STATE_DIRECTORY: folder } });
+      const stderr = "This host has no key yet: the service makes it at its first start\n";
+      assert.deepEqual(await print(), { code: 1, stdout: "", stderr });
+      const { signer } = loadHostKey(createHostKeyFile(folder));
+      const stdout = `${formatKey("host", signer.publicKey)}\n`;
+      assert.deepEqual(await print(), { code: 0, stdout, stderr: "" });
+      await Deno.chmod(`${folder}/host-key`, 0o644);
+      const refused = await print();
+      assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+      assert.match(refused.stderr, /^Cannot read host key ".*": refused, others can read it/);
+    }),
 });
 
 Deno.test("service.ts refuses to start with one line and exit status 2", async () => {
