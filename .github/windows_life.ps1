@@ -8,8 +8,9 @@ One installation's whole life on a real Windows: Defender, install.ps1, the serv
 .DESCRIPTION
 For a machine that may be thrown away. Runs install.ps1 by the PowerShell that runs this, compares
 every exit code, and ends with the first that is another. It has not run on a real Windows yet. Under Wine,
-beside the tests' doubles, it went as far as the firewall's rule after -Purge, without Defender, access rights,
-events, the killed process, the broken version and neighbor entries.
+beside the tests' doubles, it went to its end, without what Wine has not: Defender, a junction, access rights
+of the host's key, events, a killed service's restart, csc.exe (a broken program was laid there), and neighbor
+entries.
 
 .PARAMETER Folder
 The unpacked archive for Windows.

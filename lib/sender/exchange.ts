@@ -174,8 +174,7 @@ export async function exchange(
   const requests = signed.map(({ asked }) => asked);
   const hosts = new Hosts({
     requests,
-    isPinned: (key) => plan.expected.isPinned(key),
-    isExpected: createExpectedRoom(plan.expected),
+    expected: plan.expected,
     isOwn: (address) => plan.isOwnAddress(address) && !record.named.has(address),
     compare: plan.compare,
   });
@@ -206,19 +205,6 @@ export async function exchange(
 function copiesOf(bytes: Uint8Array, targets: readonly Target[]): Copies {
   const outcomes = targets.map((target) => ({ target, sent: 0, error: null }));
   return { bytes, outcomes, latestAt: 0 };
-}
-
-/**
- * Whether a host has room because somebody is still waited for whom it may be. Each expected host
- * makes room once, so that nobody fills the memory by many keys under one expected name.
- */
-function createExpectedRoom(expected: ExpectedHosts) {
-  const taken = new Set();
-  return (host: Host) => {
-    const line = expected.candidates(host).find((one) => !taken.has(one));
-    if (line !== undefined) taken.add(line);
-    return line !== undefined;
-  };
 }
 
 /** A planned request with an id, signed; with a challenge it is a repair. */
@@ -282,8 +268,7 @@ class Run {
     this.#followUps = new FollowUps({
       waitMs,
       wasSentTo: (address) => wasSentTo(address) || record.named.has(address),
-      isPinned: (key) => expected.isPinned(key),
-      isExpected: (host) => expected.candidates(host).length > 0,
+      expected,
     });
   }
 

@@ -147,7 +147,8 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     ["copy programs", "stop service", "replace programs", "write registry.*Port", "start service"]
       .map((name) => `"${name}.*\n.*`).join("") + '"change firewall rule".*LocalPort 30000',
   );
-  const spoiled = /the SHA-256 of .*arpflush-service\.exe is not the one in SHA256SUMS/;
+  const spoiled =
+    /the SHA-256 of .*arpflush-service\.exe is not the one in SHA256SUMS\n.*last event: The RPC/;
   const watch = { faults: [{ kind: "watch" }] } as const;
   const second = { from: "second" } as const;
   const { reports, calls } = await live({
@@ -169,7 +170,11 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     optionsAgain: idle(install(options), 0, nothing),
     whatIf: idle(upgrade({ Port: 30_000, WhatIf: true }), 0, steps, second),
     whatIfGone: idle(uninstall({ Purge: true, WhatIf: true }), 0, /"delete service"/),
-    spoiled: idle(upgrade(), 1, spoiled, { ...second, faults: [{ kind: "spoil" }] }),
+    spoiled: idle(upgrade(), 1, spoiled, {
+      ...second,
+      faults: [{ kind: "spoil" }],
+      events: "stopped",
+    }),
     upgrade: step(upgrade(), 0, /^version +0\.2\.0$/m, { ...second, ...watch, before: linger }),
     uninstall: step(uninstall(), 0, /are kept/, {
       ...watch,
