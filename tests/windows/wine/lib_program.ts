@@ -14,6 +14,7 @@ import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
 import { copyMemory, fromWide, systemDll, toWide } from "../../../lib/win32/kernel32.ts";
 import { AF_INET, AF_UNSPEC, NlnsPermanent } from "../../../lib/win32/netioapi.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { median } from "../../measure/statistics.ts";
 
 const [mode, ...args] = Deno.args;
 const cache = openWindowsNeighborCache();
@@ -77,7 +78,6 @@ async function measureFlushes(count: number): Promise<{ flush: number; calls: nu
     times.flush.push(between - start);
     times.calls.push(performance.now() - between);
   }
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[count >> 1];
   return { flush: median(times.flush), calls: median(times.calls) };
 }
 
