@@ -162,7 +162,7 @@ function flushRows(ip: IpHelper, scope: FlushScope, now: () => number): FlushOut
   const learned = before.filter((row) => !isPermanent(row));
   const start = now();
   const failures = callFlushes(ip, scope, learned);
-  const micros = Math.max(0, Math.round((now() - start) * 1000));
+  const micros = Math.round((now() - start) * 1000);
 
   const after = readRows(ip);
   const lost = before.filter((row) =>
