@@ -26,6 +26,8 @@ Deno.test("exchange() sends five copies of the same bytes, one second apart, and
   );
   // Each ack came 1 ms after its copy.
   assert.deepEqual(record.hosts.all().map(({ clock }) => clock), [{ ms: -0.5, errorMs: 0.5 }]);
+  const late = await run({ "192.0.2.20": (_, n) => n === 3 ? [{}] : [] });
+  assert.deepEqual(late.record.hosts.all().map(({ clock: { errorMs } }) => errorMs), [0.5]);
   assert.equal(new Set(network.sent.map(({ bytes }) => bytes.toHex())).size, 1);
   assert.ok(record.elapsedMs >= 6_000 && record.elapsedMs < 6_100, String(record.elapsedMs));
   assert.deepEqual(states, ["sql01 healed"]);
@@ -72,14 +74,14 @@ Deno.test("exchange() waits as long as somebody may answer", async () => {
   const to = (...hostnames: string[]) => signed({ ...planned(), targets: targetsOf(...hostnames) });
   const schedule = { count: 0, intervalMs: 0 };
   const ways = [
-    [{ content: to("192.0.2.20", "192.0.2.30") }, 6_000],
-    [{ content: to("192.0.2.30") }, 4_000],
-    [{ content: { kind: "password", password: "x", targets: targetsOf("192.0.2.20") } }, 4_000],
-    [{ content: { kind: "none", isProbe: false }, schedule }, 0],
+    [{ content: to("192.0.2.20", "192.0.2.30") }, 6_000, 10],
+    [{ content: to("192.0.2.30") }, 4_000, 5],
+    [{ content: { kind: "password", password: "x", targets: targetsOf("192.0.2.20") } }, 4_000, 5],
+    [{ content: { kind: "none", isProbe: false }, schedule }, 0, 0],
   ] as const;
-  for (const [plan, ms] of ways) {
-    const { record } = await run(hosts, plan);
-    assert.equal(Math.floor(record.elapsedMs / 100) * 100, ms);
+  for (const [plan, ms, sent] of ways) {
+    const { record, network } = await run(hosts, plan);
+    assert.deepEqual([Math.floor(record.elapsedMs / 100) * 100, network.sent.length], [ms, sent]);
   }
 });
 
