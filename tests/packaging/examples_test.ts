@@ -1,6 +1,5 @@
 /** What an administrator copies, judged by the programs that read it. */
 import assert from "node:assert/strict";
-import config from "../../deno.json" with { type: "json" };
 import { usageOn } from "../../lib/sender/help.ts";
 import { serviceUsageOn } from "../../lib/service/arguments.ts";
 import { root } from "../../packaging/programs.ts";
@@ -71,15 +70,3 @@ for (const [name, help, least] of pages) {
     },
   });
 }
-
-Deno.test("ci.yml calls scripts, tasks and tests that are there", async () => {
-  const workflow = await Deno.readTextFile(`${root}/.github/workflows/ci.yml`);
-  const scripts = workflow.matchAll(/run: (\.[\w\\/.]+)/g);
-  const tests = workflow.matchAll(/ (tests\/\w[\w/]*)/g);
-  for (const [, path] of [...scripts, ...tests]) {
-    await Deno.stat(`${root}/${path.replaceAll("\\", "/")}`);
-  }
-  for (const [, task] of workflow.matchAll(/\$DENO task (\w+)/g)) {
-    assert.ok(task in config.tasks, task);
-  }
-});

@@ -53,17 +53,24 @@ Deno.test(
   () =>
     inFolder((folder) => {
       const store = createHostKeyFile(folder);
-      store.write(new Uint8Array(32).fill(1));
       const path = `${folder}/host-key`;
+      // Left of a start that was cut short, and open to others.
+      Deno.writeTextFileSync(`${path}.new`, "", { mode: 0o644 });
+      const seed = new Uint8Array(32).fill(1);
+      store.write(seed);
+      assert.deepEqual(store.read(), seed);
+      const text = Deno.readTextFileSync(path);
       Deno.chmodSync(path, 0o644);
       assert.throws(() => store.read(), {
         message: `Cannot read host key "${path}": refused, others can read it (mode 0644); ` +
           `run chmod 600 ${path}`,
       });
       Deno.chmodSync(path, 0o600);
-      for (
-        const text of ["", "arpflush-host-secret-AA", "AAECAw", `${createRouter(1).secretText}\n`]
-      ) {
+      const broken = [
+        ...["", "arpflush-host-secret-AA", "AAECAw", `${createRouter(1).secretText}\n`],
+        ...[text.replace("-host-secret-", "-else-secret-"), `${text}${text}`],
+      ];
+      for (const text of broken) {
         Deno.writeTextFileSync(path, text);
         assert.throws(() => store.read(), {
           message: `Cannot read host key "${path}": it is broken`,
