@@ -84,7 +84,7 @@ $elsewhere = Join-Path ([IO.Path]::GetTempPath()) 'arpflush_elsewhere'
 Invoke-Installer 1 (@('install') + $keys)
 Invoke-Installer 1 @('uninstall')
 Assert-That (-not (Get-ChildItem -LiteralPath $elsewhere)) 'nothing is written where a link leads'
-[IO.Directory]::Delete("$env:ProgramFiles\ArpFlush")
+foreach ($path in "$env:ProgramFiles\ArpFlush", $elsewhere) { [IO.Directory]::Delete($path) }
 Invoke-Installer 0 (@('install', '-WhatIf') + $keys)
 Assert-That (-not (Test-Service)) 'install -WhatIf registers nothing'
 Invoke-Installer 0 (@('install', '-Verbose') + $keys)

@@ -325,11 +325,14 @@ Deno.test("install.ps1 takes no folder that somebody else has made, or that lead
   const first = install({ RouterKeys: [r1] });
   // Wine takes every other user of Unix for one that Windows doesn't know, and a link for a reparse point.
   const link = 'mv "$1" "$1 2" && ln -s "ArpFlush 2" "$1"';
+  const isLink = /a link to another folder$/m;
+  const isForeign = /belongs to S-1-[-\d]+, not to Administrators$/m;
   const places: readonly [script: string, parameters: Parameters, ends: number, says?: RegExp][] = [
-    ['mkdir "$1" && chown 1000 "$1"', first, 1, /belongs to S-1-[-\d]+, not to Administrators$/m],
-    [link, first, 1, /a link to another folder/],
+    ['mkdir "$1" && chown 1000 "$1"', first, 1, isForeign],
+    [link, first, 1, isLink],
     ['rm "$1"; rm -r "$1 2"', first, 0],
-    [link, uninstall(), 1, /a link to another folder/],
+    ['chown 1000 "$1"', uninstall(), 1, isForeign],
+    [`chown 0 "$1"; ${link}`, uninstall(), 1, isLink],
   ];
   for (const [script, parameters, ends, says = /./] of places) {
     await sh(installer.session, script, folder);
