@@ -98,35 +98,26 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
   });
 });
 
-const options = {
-  Port: 27999,
-  Listen: "0.0.0.0,::",
-  Password: { secret: password },
-  HoldDownSeconds: 7,
-  ClockToleranceSeconds: 90,
+const metricsFile = String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`;
+/** Each setting as it is given, and as the registry then has it. */
+const settingRows: Readonly<Record<string, readonly [given: unknown, stored: string]>> = {
+  Port: [27999, "DWord 27999"],
+  Listen: ["0.0.0.0,::", "MultiString 0.0.0.0 | ::"],
+  Password: [{ secret: password }, `String ${password}`],
+  HoldDownSeconds: [7, "DWord 7"],
+  ClockToleranceSeconds: [90, "DWord 90"],
   // As powershell -File passes a list.
-  AllowedSources: "192.0.2.0/24, 2001:db8::/32",
-  FlushOnStart: "false",
-  FlushOnNetworkChange: "false",
-  RefreshAddresses: ["gateway"],
-  RefreshSeconds: 45,
-  MetricsFile: String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`,
-  LogLevel: "debug",
+  AllowedSources: ["192.0.2.0/24, 2001:db8::/32", "MultiString 192.0.2.0/24 | 2001:db8::/32"],
+  FlushOnStart: ["false", "DWord 0"],
+  FlushOnNetworkChange: ["false", "DWord 0"],
+  RefreshAddresses: [["gateway"], "MultiString gateway"],
+  RefreshSeconds: [45, "DWord 45"],
+  MetricsFile: [metricsFile, `String ${metricsFile}`],
+  LogLevel: ["debug", "String debug"],
 };
-const written = {
-  Port: "DWord 27999",
-  Listen: "MultiString 0.0.0.0 | ::",
-  Password: `String ${password}`,
-  HoldDownSeconds: "DWord 7",
-  ClockToleranceSeconds: "DWord 90",
-  AllowedSources: "MultiString 192.0.2.0/24 | 2001:db8::/32",
-  FlushOnStart: "DWord 0",
-  FlushOnNetworkChange: "DWord 0",
-  RefreshAddresses: "MultiString gateway",
-  RefreshSeconds: "DWord 45",
-  MetricsFile: `String ${options.MetricsFile}`,
-  LogLevel: "String debug",
-};
+const options = Object.fromEntries(
+  Object.entries(settingRows).map(([name, [given]]) => [name, given]),
+);
 
 Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   const programs = ["arpflush-service.exe", "arpflush.exe"].map((name) =>
@@ -260,8 +251,8 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   });
 
   await t.step("settings are written with their kinds, and the rule follows", () => {
-    for (const [name, value] of Object.entries(written)) {
-      assert.equal(valueOf(reports.options, settings, name), value);
+    for (const [name, [, stored]] of Object.entries(settingRows)) {
+      assert.equal(valueOf(reports.options, settings, name), stored);
     }
     assert.match(
       ruleOf(reports.options),
