@@ -219,8 +219,8 @@ function Split-List([string[]] $texts) { @($texts -split '[,\s]+' -ne '') }
 function Split-Key([string[]] $texts) {
     $keys = @(Split-List $texts)
     if ($keys -cnotmatch '^arpflush-public-[A-Za-z0-9_-]{43}$') {
-        throw 'Cannot take a key: hosts need the public one, arpflush-public- and 43 more characters. If this ' +
-        'is the secret key, make the router a new one: it stands in the history of this console now'
+        throw 'Cannot take a key: hosts need the public one, arpflush-public- and 43 more characters. If ' +
+        'this is the secret key, make the router a new one: it stands in the history of this console now'
     }
     $keys
 }
@@ -366,6 +366,7 @@ function Show-Status {
     $others = foreach ($name in $Settings.get_Keys() | Where-Object { $_ -ne 'RouterKeys' } | Sort-Object) {
         "$name = $(if ($name -eq 'Password') { '(set)' } else { @($Settings[$name]) -join ', ' })"
     }
+    $events = @()
     $problems = @(
         if ($state -ne 'running') { "the service is $state" }
         if (Test-Foreign $service) { "the service runs another program, $($service['ImagePath'])" }
@@ -374,8 +375,11 @@ function Show-Status {
         if ($startType -notlike '*auto') { 'the service doesn''t start by itself' }
         if (-not (Test-Listening)) { "it doesn't listen on UDP port $(Get-Port)" }
         try { Get-FirewallProblem } catch { "the firewall can't be asked: $(Get-Reason $_)" }
-        Get-LastEvent 1 ' and (EventID=10 or EventID=11)' | Where-Object { $_.id -eq 11 } |
-            ForEach-Object { "the last flush failed: $($_.text)" }
+        try {
+            $events = @(Get-LastEvent 5)
+            Get-LastEvent 1 ' and (EventID=10 or EventID=11)' | Where-Object { $_.id -eq 11 } |
+                ForEach-Object { "the last flush failed: $($_.text)" }
+        } catch { "the event log can't be asked: $(Get-Reason $_)" }
     )
     if ($problems) { $Run.ExitCode = 3 }
     $status = [ordered] @{
@@ -383,7 +387,7 @@ function Show-Status {
         version = $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1'
         state = $state; account = "$($service['ObjectName'])"; startType = $startType
         port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $Settings['RouterKeys'])
-        hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($others); events = @(Get-LastEvent 5)
+        hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($others); events = $events
         notShown = 'whether requests get here: on a router, run arpflush --probe with this host''s address'
     }
     if ($Json) { return Hide-Secret (ConvertTo-Json $status -Depth 4 -Compress) }
@@ -549,7 +553,7 @@ try {
 } catch {
     if ($Run.ExitCode -ne 4) { $Run.ExitCode = if ($Run.HasChanged) { 1 } else { 2 } }
     $Host.UI.WriteErrorLine("Failed: $(Get-Reason $_)")
-    $last = if ($Run.HasChanged) { Get-LastEvent 1 }
+    $last = if ($Run.HasChanged) { try { Get-LastEvent 1 } catch { @{ text = Get-Reason $_ } } }
     if ($last) { $Host.UI.WriteErrorLine("  the service's last event: $($last.get_Values())") }
 } finally {
     # Also after Ctrl+C. Nothing is left there when all has worked.

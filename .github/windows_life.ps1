@@ -8,8 +8,9 @@ One installation's whole life on a real Windows: Defender, install.ps1, the serv
 .DESCRIPTION
 For a machine that may be thrown away. Runs install.ps1 by the PowerShell that runs this, compares
 every exit code, and ends with the first that is another. It has not run on a real Windows yet. Under Wine,
-beside the tests' doubles, it went as far as the firewall's rule after -Purge, without Defender, access rights,
-events, the killed process, the broken version and neighbor entries.
+beside the tests' doubles, it went to its end, without what Wine has not: Defender, a junction, access rights
+of the host's key, events, a killed service's restart, csc.exe (a broken program was laid there), and neighbor
+entries.
 
 .PARAMETER Folder
 The unpacked archive for Windows.
@@ -83,7 +84,7 @@ $elsewhere = Join-Path ([IO.Path]::GetTempPath()) 'arpflush_elsewhere'
 Invoke-Installer 1 (@('install') + $keys)
 Invoke-Installer 1 @('uninstall')
 Assert-That (-not (Get-ChildItem -LiteralPath $elsewhere)) 'nothing is written where a link leads'
-[IO.Directory]::Delete("$env:ProgramFiles\ArpFlush")
+foreach ($path in "$env:ProgramFiles\ArpFlush", $elsewhere) { [IO.Directory]::Delete($path) }
 Invoke-Installer 0 (@('install', '-WhatIf') + $keys)
 Assert-That (-not (Test-Service)) 'install -WhatIf registers nothing'
 Invoke-Installer 0 (@('install', '-Verbose') + $keys)

@@ -15,7 +15,7 @@ import { filterProgram } from "./filter.ts";
 import { addressKey, type Heard, readFrame } from "./frames.ts";
 import { Inquiry, remarksOn } from "./inquiry.ts";
 import { controlFor, createHolding, type Question } from "./questions.ts";
-import { AskItem, maxSteps, Pace, Patience, stepAt, stepOfSolicited } from "./schedule.ts";
+import { AskItem, Pace, Patience, stepOfSolicited } from "./schedule.ts";
 import type { AskReport, AskResult } from "./verdicts.ts";
 import {
   answeredStep,
@@ -52,7 +52,6 @@ const probesPerSecond = 1_000;
  * that is slower is asked in vain, which costs a broadcast.
  */
 const probePatienceMs = 30;
-const retryMs = 1_000;
 /** Frames that are sent before what has come in is read. */
 const maxBatch = 16;
 /** Batches that go out one after the other: a wait is longer than a batch on a busy machine. */
@@ -61,9 +60,6 @@ const maxBatches = 16;
 const maxRefusedMs = 2_000;
 /** The longest wait for frames: the signal is looked at then. */
 const maxWaitMs = 50;
-
-/** From the second solicitation of a try to the end of the try, in parts of the patience. */
-const solicitedPatience = 3;
 
 /**
  * Asks, on all links at once, until each host has a verdict or the signal is aborted. Never rejects: a
@@ -133,7 +129,7 @@ class LinkAsker {
     }
     const mac = this.#socket?.linkLayerAddress ?? "";
     this.#items = questions.map((question, i) =>
-      new AskItem(new Inquiry(question, mac), controls[i], start)
+      new AskItem(new Inquiry(question, mac), controls[i], options.probeOnly, start)
     );
     this.#byHost = Map.groupBy(this.#items, ({ inquiry }) => inquiry.hostKey);
     this.#probes = this.#items.filter(({ inquiry }) => inquiry.mac !== null);
@@ -213,7 +209,7 @@ class LinkAsker {
     for (const item of this.#open()) {
       if (item.stepAt <= this.#now()) this.#takeStep(item);
       // An answer that waits to be read counts.
-      if (item.concludeAt <= this.#readUntil) this.#conclude(item, this.#now());
+      if (item.concludeAt <= this.#readUntil) item.conclude(this.#now());
     }
     this.#sendPaced();
   }
@@ -227,9 +223,9 @@ class LinkAsker {
       const [item] = this.#probes.splice(0, 1);
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
       if (this.options.probeOnly) {
-        this.#begin(item, now);
+        item.begin(now);
       } else {
-        this.#sendWitness("echo", item, null);
+        this.#sendWitness("echo", item, null, item.step);
         item.askAt = now + probePatienceMs;
       }
       this.#askFrom = now + probePatienceMs;
@@ -244,45 +240,19 @@ class LinkAsker {
 
   #takeStep(item: AskItem) {
     if (!this.#mayUse(item)) return;
-    const { kinds, patience, isLast } = stepAt(item.step);
-    // Who was kept waiting by a busy machine has as much time for an answer as everybody.
-    const next = this.#now() + patience * this.#patience.ms;
-    item.stepAt = isLast ? Infinity : next;
-    if (isLast && item.isBegun) item.concludeAt = next;
-    for (const kind of kinds) {
-      if (kind !== "request") this.#sendWitness(kind, item, item.control);
-      else if (item.inquiry.isAnswered && !this.options.probeOnly) {
-        item.askAt = this.#now();
-        item.isUnicast = true;
-      }
+    const { step } = item;
+    for (const kind of item.takeStep(this.#now(), this.#patience.ms)) {
+      this.#sendWitness(kind, item, item.control, step);
     }
-    item.step++;
   }
 
-  #sendWitness(kind: Witness, { inquiry, step }: AskItem, control: AddressPrefix | null) {
+  #sendWitness(kind: Witness, { inquiry }: AskItem, control: AddressPrefix | null, step: number) {
     const { host, address } = inquiry.question;
     for (const destinationMac of inquiry.destinations) {
       const ends = { sourceMac: inquiry.ownMac, destinationMac, host, address };
       const frames = witnessFrames(kind, ends, control, this.#ids, step);
       for (const frame of frames) this.#socket?.send(frame);
     }
-  }
-
-  #conclude(item: AskItem, now: number) {
-    const { inquiry } = item;
-    item.concludeAt = Infinity;
-    const isIpv6 = inquiry.question.host.family === 6;
-    const isSilent = !inquiry.isAnswered && !inquiry.isControlAnswered;
-    if (isIpv6 && isSilent && !this.options.probeOnly && item.tries < item.maxTries) {
-      item.askAt = Math.max(now, item.triedAt + retryMs);
-    } else if (inquiry.isDoubtful && item.step < maxSteps) {
-      item.isBegun = true;
-      item.stepAt = now;
-    } else if (this.options.probeOnly && isSilent && !inquiry.isSeenWrong) {
-      // Nobody was asked: its silence may be a firewall's.
-      if (inquiry.question.expected) inquiry.abandon(now);
-      else inquiry.conclude(now);
-    } else inquiry.conclude(now);
   }
 
   /** Sends broadcasts: to those seen wrong first, then to the known, the named and the idle. */
@@ -293,11 +263,11 @@ class LinkAsker {
       const now = this.#now();
       if (now < this.#pace.nextAt) return;
       if (this.#isOver(item) || !this.#mayUse(item)) continue;
-      const frames = item.requestFrames(this.options.probeOnly);
+      const frames = item.requestFrames();
       if (!frames.every((frame) => this.#socket?.send(frame))) return this.#noteRefused(now);
       this.#refusedSince = Infinity;
       this.#pace.note(now, frames.length);
-      this.#noteAsked(item, now);
+      item.noteAsked(now, this.#patience.ms);
     }
   }
 
@@ -313,31 +283,6 @@ class LinkAsker {
     if (now - this.#refusedSince < maxRefusedMs) return;
     this.#remarks.push(`${this.link} takes no packets`);
     for (const { inquiry } of this.#open()) inquiry.abandon(now);
-  }
-
-  #noteAsked(item: AskItem, now: number) {
-    const { inquiry, isUnicast, isSecond } = item;
-    const { probeOnly } = this.options;
-    item.askedAt = now;
-    item.askAt = Infinity;
-    item.isUnicast = item.isSecond = false;
-    if (!probeOnly) inquiry.asks++;
-    if (isUnicast) return;
-    if (!isSecond) item.triedAt = now;
-    if (inquiry.question.host.family === 6 && !isSecond && !probeOnly) {
-      item.isSecond = true;
-      item.askAt = now + this.#patience.ms;
-    } else {
-      item.tries++;
-      if (isSecond) item.concludeAt = now + solicitedPatience * this.#patience.ms;
-      else if (item.tries < item.maxTries) item.askAt = now + retryMs;
-      else item.concludeAt = now + retryMs;
-    }
-    // It may have taken the request though its reply doesn't come.
-    if (inquiry.mac !== null && !probeOnly && item.stepAt === Infinity) {
-      item.step = 0;
-      item.stepAt = now;
-    }
   }
 
   #hear(frame: Uint8Array) {
@@ -370,7 +315,7 @@ class LinkAsker {
     const isTakenBack = verdict !== null && inquiry.verdict === null;
     if (isTakenBack) item.isWatched = false;
     if (isFirstAnswer) this.#patience.note(Math.max(0, now - item.askedAt));
-    if (isFirstAnswer || isTakenBack) this.#begin(item, now);
+    if (isFirstAnswer || isTakenBack) item.begin(now);
     this.#reset(heard, inquiry.question.host, inquiry.question.address);
   }
 
@@ -381,20 +326,11 @@ class LinkAsker {
     const { mac, isControlAnswered } = inquiry;
     inquiry.hearControl(heard, !probeOnly, step);
     const isFound = mac === null && inquiry.mac !== null;
-    if (isFound && (heard.kind === "arp reply" || probeOnly)) this.#begin(item, now);
+    if (isFound && (heard.kind === "arp reply" || probeOnly)) item.begin(now);
     else if (!isControlAnswered && heard.kind === "neighbor advertisement") {
-      this.#begin(item, now, stepOfSolicited);
+      item.begin(now, stepOfSolicited);
     }
     this.#reset(heard, inquiry.question.host, control);
-  }
-
-  /** The host is there: it is asked no more, and has to prove itself. */
-  #begin(item: AskItem, now: number, step = 0) {
-    item.askAt = item.concludeAt = Infinity;
-    if (item.inquiry.verdict !== null) return;
-    item.isBegun = true;
-    item.step = step;
-    item.stepAt = now;
   }
 
   /** A connection that was half opened is given up; this machine's own kernel may not have heard of it. */

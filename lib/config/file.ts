@@ -1,6 +1,6 @@
 /** Settings from a TOML file. */
 import { parse, TomlError } from "smol-toml";
-import { messageOf, systemReason } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { isMissing, readSecretFile, readTrustedFile } from "../secret_file.ts";
 import { type LoadedSettings, parseSettings, SettingsError } from "./settings.ts";
 
@@ -32,14 +32,10 @@ export function parseSettingsText(text: string, path: string): LoadedSettings {
   try {
     values = parse(text);
   } catch (error) {
-    throw new SettingsError([`${fileName}: ${syntaxFault(error)}`]);
+    if (!(error instanceof TomlError)) throw error;
+    // Behind the first line it quotes the file, which may hold a password.
+    const [reason] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+    throw new SettingsError([`${fileName}: line ${error.line} column ${error.column}: ${reason}`]);
   }
   return parseSettings(Object.entries(values), fileName, path);
-}
-
-/** The line, column and reason of a syntax error, in one line without the file's content. */
-function syntaxFault(error: unknown): string {
-  if (!(error instanceof TomlError)) return systemReason(error);
-  const reason = error.message.split("\n", 1)[0].replace(/^Invalid TOML document: /, "");
-  return `line ${error.line} column ${error.column}: ${reason}`;
 }

@@ -5,8 +5,7 @@
  * the runs are handed in.
  */
 import { messageOf } from "../errors.ts";
-import { AddressesLeft } from "../sender/exchange.ts";
-import { joinedReason } from "../sender/run.ts";
+import { AddressesLeft, joinedReason } from "../sender/run.ts";
 import { listText, printable } from "../text.ts";
 import { type Time, within } from "../time.ts";
 import { addressChanges, type Link, type Links } from "./links.ts";
@@ -53,20 +52,20 @@ interface RunningFlush {
 }
 
 /** What is known of a link, by its name: it outlasts the link's addresses. */
-interface LinkState {
-  readonly running: Set<RunningFlush>;
+class LinkState {
+  readonly running = new Set<RunningFlush>();
   /** Addresses that came, and that no flush has been made for yet. */
-  readonly came: Set<string>;
+  readonly came = new Set<string>();
   /** Why a request is to go out; null if none is. */
-  wanted: string | null;
+  wanted: string | null = null;
   /** Not before this. */
-  notBefore: number;
+  notBefore = -Infinity;
   /** Only if addresses of an ended run are still there by then: others may leave with the first. */
-  isForRest: boolean;
-  requestAt: number;
-  lowerPriAt: number;
-  changedAt: number;
-  cancel: () => void;
+  isForRest = false;
+  requestAt = -Infinity;
+  lowerPriAt = -Infinity;
+  changedAt = -Infinity;
+  cancel = () => {};
 }
 
 interface Instance {
@@ -239,19 +238,7 @@ export class Follower {
   }
 
   #stateOf(name: string): LinkState {
-    const known = this.#states.get(name);
-    if (known !== undefined) return known;
-    const state: LinkState = {
-      running: new Set(),
-      came: new Set(),
-      wanted: null,
-      notBefore: -Infinity,
-      isForRest: false,
-      requestAt: -Infinity,
-      lowerPriAt: -Infinity,
-      changedAt: -Infinity,
-      cancel: () => {},
-    };
+    const state = this.#states.get(name) ?? new LinkState();
     this.#states.set(name, state);
     return state;
   }

@@ -173,8 +173,8 @@ export interface NotifyLine {
   readonly state: typeof states[number];
 }
 
-/** keepalived's names and words come to far less; a longer line is garbage. */
-const maxLineBytes = 1_024;
+/** Characters of a line: keepalived's names and words come to far less, and a longer one is garbage. */
+const maxLineLength = 1_024;
 
 /** What one line says; null for one of other words. */
 function parseNotifyLine(text: string): NotifyLine | null {
@@ -187,18 +187,17 @@ function parseNotifyLine(text: string): NotifyLine | null {
 
 /** Takes a stream of bytes apart. It keeps no more than a line's beginning. */
 export class NotifyLines {
-  readonly #decoder = new TextDecoder();
-  #beginning = new Uint8Array(0);
-  /** The line that comes is too long: its end is waited for. */
-  #skips = false;
+  #decoder = new TextDecoder();
+  /** What has come of a line whose end is waited for: too long, if it is longer than lines may be. */
+  #beginning = "";
   #mark: string | null = null;
   #unknown = 0;
   #lastUnknown = "";
 
   /** Begins anew with another stream, of which all counts for nothing up to a line. */
   restart(mark: string): void {
-    this.#beginning = new Uint8Array(0);
-    this.#skips = false;
+    this.#decoder = new TextDecoder();
+    this.#beginning = "";
     this.#mark = mark;
   }
 
@@ -214,38 +213,28 @@ export class NotifyLines {
 
   /** The lines that these bytes end, in their order; empty ones say nothing. */
   add(bytes: Uint8Array): NotifyLine[] {
-    const lines: NotifyLine[] = [];
-    let from = 0;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
-      this.#append(bytes.subarray(from, end));
+    const [first, ...others] = this.#decoder.decode(bytes, { stream: true }).split("\n");
+    this.#append(first);
+    return others.flatMap((text) => {
       const line = this.#endLine();
-      if (line !== null) lines.push(line);
-      from = end + 1;
-    }
-    this.#append(bytes.subarray(from));
-    return lines;
+      this.#append(text);
+      return line ?? [];
+    });
   }
 
-  #append(bytes: Uint8Array) {
-    if (this.#skips) return;
-    const room = maxLineBytes - this.#beginning.length;
-    this.#skips = bytes.length > room;
-    const joined = new Uint8Array(this.#beginning.length + Math.min(bytes.length, room));
-    joined.set(this.#beginning);
-    joined.set(bytes.subarray(0, room), this.#beginning.length);
-    this.#beginning = joined;
+  #append(text: string) {
+    this.#beginning = (this.#beginning + text).slice(0, maxLineLength + 1);
   }
 
   #endLine(): NotifyLine | null {
-    const text = this.#decoder.decode(this.#beginning).trim();
-    const isWhole = !this.#skips;
-    this.#beginning = new Uint8Array(0);
-    this.#skips = false;
+    const isTooLong = this.#beginning.length > maxLineLength;
+    const text = this.#beginning.slice(0, maxLineLength).trim();
+    this.#beginning = "";
     if (this.#mark !== null) {
       if (text === this.#mark) this.#mark = null;
       return null;
     }
-    const line = isWhole ? parseNotifyLine(text) : null;
+    const line = isTooLong ? null : parseNotifyLine(text);
     if (line === null && text !== "") {
       this.#unknown++;
       this.#lastUnknown = text;

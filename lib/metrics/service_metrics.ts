@@ -1,6 +1,6 @@
 /**
- * The service's numbers under the names that docs/operating.md lists. No label's value comes from
- * the network: the words of outcomes and reasons are the program's, key ids are the key file's.
+ * The service's numbers as metrics, which their help explains. No label's value comes from the
+ * network: the words of outcomes and reasons are the program's, key ids are the settings'.
  */
 import { counter, exposition, type Family, gauge, type Sample } from "../exposition.ts";
 import type { Counters } from "../receiver/counters.ts";

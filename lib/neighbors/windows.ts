@@ -94,13 +94,11 @@ interface Failure {
   readonly rows?: readonly IpNetRow[];
 }
 
-const everyInterface = 0;
-
 /** FlushIpNetTable2 for both families; where one is absent (50), for each on its own. */
 function flushEveryInterface(ip: IpHelper): Failure[] {
   const flush = (name: string, family: number) => ({
-    call: `FlushIpNetTable2(${name}, ${everyInterface})`,
-    code: ip.flushIpNetTable2(family, everyInterface),
+    call: `FlushIpNetTable2(${name}, 0)`,
+    code: ip.flushIpNetTable2(family),
   });
   const both = flush("AF_UNSPEC", AF_UNSPEC);
   if (both.code !== win32.notSupported) return isDone(both.code) ? [] : [both];
@@ -124,11 +122,11 @@ function flushEachInterface(ip: IpHelper, rows: readonly IpNetRow[]): Failure[] 
 
 /** DeleteIpNetEntry2 for each row. */
 function deleteRows(ip: IpHelper, rows: readonly IpNetRow[]): Failure[] {
-  return rows.map((row) => ({
-    call: `DeleteIpNetEntry2(${describeRow(row)})`,
-    code: ip.deleteIpNetEntry2(row),
-    rows: [row],
-  })).filter(({ code }) => !isDone(code));
+  return rows.flatMap((row) => {
+    const code = ip.deleteIpNetEntry2(row);
+    if (isDone(code)) return [];
+    return [{ call: `DeleteIpNetEntry2(${describeRow(row)})`, code, rows: [row] }];
+  });
 }
 
 /** Makes the calls that flush, given all rows that aren't permanent; those that failed. */
@@ -164,7 +162,7 @@ function flushRows(ip: IpHelper, scope: FlushScope, now: () => number): FlushOut
   const learned = before.filter((row) => !isPermanent(row));
   const start = now();
   const failures = callFlushes(ip, scope, learned);
-  const micros = Math.max(0, Math.round((now() - start) * 1000));
+  const micros = Math.round((now() - start) * 1000);
 
   const after = readRows(ip);
   const lost = before.filter((row) =>

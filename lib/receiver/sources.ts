@@ -4,6 +4,7 @@ import {
   type AddressPrefix,
   type InterfaceInfo,
   isLoopback,
+  type OwnAddress,
   parseAddress,
   parseOwnAddress,
   prefixContains,
@@ -32,14 +33,6 @@ export function allowNetworks(
     isLoopback(source) || networks.some((network) => prefixContains(network, source));
 }
 
-/** What the interfaces say of sources: each check includes loopback. */
-interface SourceChecks {
-  /** Inside the network of one of the host's own addresses. */
-  readonly onLink: (source: AddressPrefix) => boolean;
-  /** One of the host's own addresses. */
-  readonly own: (source: AddressPrefix) => boolean;
-}
-
 /**
  * Checks for on-link sources and for the host itself, which follow its addresses. When the
  * interfaces can't be read the last ones stay valid.
@@ -47,7 +40,7 @@ interface SourceChecks {
 export class OnLinkSources {
   readonly #readAddresses: () => readonly AddressInfo[];
   readonly #time: Time;
-  #checks: SourceChecks = { onLink: allowNetworks([]), own: allowNetworks([]) };
+  #own: readonly OwnAddress[] = [];
   #readAt = 0;
   /** Null when the networks are too old. A timer costs a datagram nothing; a clock would. */
   #cancelAging: (() => void) | null = null;
@@ -64,26 +57,23 @@ export class OnLinkSources {
   read(): void {
     this.#latestAllowed = null;
     try {
-      const own = this.#readAddresses().map(parseOwnAddress).filter((one) => one !== null);
-      this.#checks = {
-        onLink: allowNetworks(own.map(({ network }) => network)),
-        own: allowNetworks(own.map(({ address }) => address)),
-      };
+      this.#own = this.#readAddresses().map(parseOwnAddress).filter((own) => own !== null);
     } catch {
       // Out of descriptors, for example: the next refresh tries again.
     }
   }
 
+  /** Whether a source is on one of the host's links, or loopback. */
   isAllowed(source: AddressPrefix): boolean {
     if (this.#cancelAging !== null && source === this.#latestAllowed) return true;
-    const isAllowed = this.#holds("onLink", source);
+    const isAllowed = this.#isIn(({ network }) => network, source);
     if (isAllowed) this.#latestAllowed = source;
     return isAllowed;
   }
 
   /** Whether a source is the host itself, at whichever address it listens. */
   isOwn(source: AddressPrefix): boolean {
-    return this.#holds("own", source);
+    return this.#isIn(({ address }) => address, source);
   }
 
   /** Ends its timer. */
@@ -92,12 +82,14 @@ export class OnLinkSources {
     this.#cancelAging = null;
   }
 
-  #holds(check: keyof SourceChecks, source: AddressPrefix): boolean {
+  #isIn(prefixOf: (own: OwnAddress) => AddressPrefix, source: AddressPrefix): boolean {
+    const isIn = () =>
+      isLoopback(source) || this.#own.some((own) => prefixContains(prefixOf(own), source));
     if (this.#cancelAging === null) this.#refresh();
-    if (this.#checks[check](source)) return true;
+    if (isIn()) return true;
     if (this.#time.monotonic() - this.#readAt < unknownSourcePauseMs) return false;
     this.#refresh();
-    return this.#checks[check](source);
+    return isIn();
   }
 
   #refresh(): void {

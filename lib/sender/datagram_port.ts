@@ -19,13 +19,19 @@ export interface DatagramPort {
    * datagrams are not hindered by it.
    */
   send(bytes: Uint8Array, to: Recipient, udpPort: number): Promise<void>;
-  /** Own ports in use outside the range that was asked for: a firewall's rule may not know them. */
-  readonly strayPorts: ReadonlySet<number>;
   close(): void;
 }
 
-/** Opens sockets that hand on what they receive, and note the addresses that names are found at. */
-export type OpenDatagramPort = (receive: Receive, found: Set<string>) => DatagramPort;
+/** What open sockets note. */
+export interface PortNotes {
+  /** Addresses that names were found at. */
+  readonly named: Set<string>;
+  /** Own ports outside the range that was asked for, which a firewall's rule may not know. */
+  readonly strayPorts: Set<number>;
+}
+
+/** Opens sockets that hand on what they receive. */
+export type OpenDatagramPort = (receive: Receive, notes: PortNotes) => DatagramPort;
 
 /** Own ports to choose from. */
 export interface PortRange {
@@ -47,19 +53,18 @@ const pauseMs = 10;
  * survived.
  */
 export function datagramPortOpener(range: PortRange): OpenDatagramPort {
-  return (receive, found) => new Sockets(range, receive, found);
+  return (receive, notes) => new Sockets(range, receive, notes);
 }
 
 class Sockets implements DatagramPort {
   readonly #sockets = new Map<string, Deno.DatagramConn>();
   readonly #addresses = new Map<string, Promise<string[]>>();
-  readonly strayPorts = new Set<number>();
   #closed = false;
 
   constructor(
     readonly range: PortRange,
     readonly receive: Receive,
-    readonly found: Set<string>,
+    readonly notes: PortNotes,
   ) {}
 
   async send(bytes: Uint8Array, { hostname, address, source }: Recipient, port: number) {
@@ -99,7 +104,7 @@ class Sockets implements DatagramPort {
       }
     }
     const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-    if (socket.addr.transport === "udp") this.strayPorts.add(socket.addr.port);
+    if (socket.addr.transport === "udp") this.notes.strayPorts.add(socket.addr.port);
     return socket;
   }
 
@@ -123,7 +128,7 @@ class Sockets implements DatagramPort {
       // The only way to all of a name's addresses; it is loaded where a name is given, and then only.
       const { lookup } = await import("node:dns/promises");
       const addresses = (await lookup(name, { all: true })).map(({ address }) => address);
-      for (const address of addresses) this.found.add(address);
+      for (const address of addresses) this.notes.named.add(address);
       return [...new Set(addresses)];
     })();
     this.#addresses.set(name, asked);

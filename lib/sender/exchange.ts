@@ -4,7 +4,6 @@
  * makes it throw; it ends at the latest at the last copy + 2 x `waitMs` + 15 s.
  */
 import { type AskReport, type AskResult, noAsk } from "../ask/verdicts.ts";
-import { messageOf } from "../errors.ts";
 import { sleep, type Time } from "../time.ts";
 import { type AckFault, decodeAck, type FlushAck, type SentRequest } from "../wire/ack.ts";
 import { isLinkLocal, parseAddress, prefixContains } from "../wire/addresses.ts";
@@ -21,6 +20,7 @@ import {
   type Copies,
   type DatagramPort,
   type OpenDatagramPort,
+  type PortNotes,
   type Receive,
   type Schedule,
   sendCopies,
@@ -100,7 +100,7 @@ export type Uncounted =
   | "too many at once";
 
 /** What has happened so far; the exchange goes on writing into it. */
-export interface ExchangeRecord {
+export interface ExchangeRecord extends PortNotes {
   /** Unix time in ms. */
   readonly created: number;
   readonly requests: readonly AskedRequest[];
@@ -112,10 +112,6 @@ export interface ExchangeRecord {
   readonly elsewhere: Map<string, number>;
   /** Acks that were still to be verified when the run ended. */
   unverified: number;
-  /** Addresses that names on the command line were found at. */
-  readonly named: Set<string>;
-  /** Own ports outside the range that was asked for, which a firewall's rule may not know. */
-  readonly strayPorts: number[];
   /** Why the run was ended before its time; null if it wasn't. */
   endedEarly: string | null;
   /** It was ended since addresses left that it asks about: what is wrong about them is no fault now. */
@@ -126,15 +122,6 @@ export interface ExchangeRecord {
   asked: AskReport;
   /** ms from the first copy to the end. */
   elapsedMs: number;
-}
-
-/** Ends a run that asks about addresses which this router answers for no more. */
-export class AddressesLeft extends Error {}
-
-/** Notes that a run was ended by its signal. */
-export function noteEnd(record: ExchangeRecord, { reason }: AbortSignal): void {
-  record.endedEarly = messageOf(reason);
-  record.hasLostAddresses = reason instanceof AddressesLeft;
 }
 
 /** What a live report or a log wants to know when it happens. */
@@ -187,8 +174,7 @@ export async function exchange(
   const requests = signed.map(({ asked }) => asked);
   const hosts = new Hosts({
     requests,
-    isPinned: (key) => plan.expected.isPinned(key),
-    isExpected: createExpectedRoom(plan.expected),
+    expected: plan.expected,
     isOwn: (address) => plan.isOwnAddress(address) && !record.named.has(address),
     compare: plan.compare,
   });
@@ -205,7 +191,7 @@ export async function exchange(
     elsewhere: new Map(),
     unverified: 0,
     named: new Set(),
-    strayPorts: [],
+    strayPorts: new Set(),
     endedEarly: null,
     hasLostAddresses: false,
     left: [],
@@ -219,19 +205,6 @@ export async function exchange(
 function copiesOf(bytes: Uint8Array, targets: readonly Target[]): Copies {
   const outcomes = targets.map((target) => ({ target, sent: 0, error: null }));
   return { bytes, outcomes, latestAt: 0 };
-}
-
-/**
- * Whether a host has room because somebody is still waited for whom it may be. Each expected host
- * makes room once, so that nobody fills the memory by many keys under one expected name.
- */
-function createExpectedRoom(expected: ExpectedHosts) {
-  const taken = new Set();
-  return (host: Host) => {
-    const line = expected.candidates(host).find((one) => !taken.has(one));
-    if (line !== undefined) taken.add(line);
-    return line !== undefined;
-  };
 }
 
 /** A planned request with an id, signed; with a challenge it is a repair. */
@@ -295,15 +268,14 @@ class Run {
     this.#followUps = new FollowUps({
       waitMs,
       wasSentTo: (address) => wasSentTo(address) || record.named.has(address),
-      isPinned: (key) => expected.isPinned(key),
-      isExpected: (host) => expected.candidates(host).length > 0,
+      expected,
     });
   }
 
   async carryOut(copies: readonly Copies[], openPort: OpenDatagramPort) {
     const { plan: { udpPort, schedule }, record, time, signal } = this;
     const receive: Receive = (bytes, address, source) => void this.#receive(bytes, address, source);
-    const port = openPort(receive, record.named);
+    const port = openPort(receive, record);
     this.#start = time.monotonic();
     const end = () => this.#end();
     signal?.addEventListener("abort", end);
@@ -318,8 +290,6 @@ class Run {
     this.#end();
     await following;
     signal?.removeEventListener("abort", end);
-    if (signal?.aborted) noteEnd(record, signal);
-    for (const stray of port.strayPorts) record.strayPorts.push(stray);
     port.close();
     record.elapsedMs = time.monotonic() - this.#start;
   }

@@ -6,7 +6,6 @@ import { messageOf } from "../errors.ts";
 import { contentLines } from "../text.ts";
 import { type AddressPrefix, formatAddress, parseAddress } from "../wire/addresses.ts";
 import { keyKindOf, parseKey } from "../wire/keys.ts";
-import type { Host } from "./hosts.ts";
 
 /** One host that has to answer. */
 export interface ExpectedHost {
@@ -114,7 +113,13 @@ function areFamiliesOfOne(one: ExpectedHost, other: ExpectedHost): boolean {
 }
 
 /** What tells which expected host a host is. */
-type Identity = Pick<Host, "key" | "name" | "addresses">;
+interface Identity {
+  /** Its key in hex. */
+  readonly key: string;
+  /** The name that it gives; empty if none. */
+  readonly name: string;
+  readonly addresses: ReadonlySet<string>;
+}
 
 /** Which expected hosts are there. */
 interface Roll<Host extends Identity> {

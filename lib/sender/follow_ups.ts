@@ -3,6 +3,7 @@
  * again to a host whose flush was pending. No sockets and no timers: the exchange asks what is due.
  * Budgets keep a host that lies from making this router send, or wait, without an end.
  */
+import type { ExpectedHosts } from "./expectation.ts";
 import { type AskedRequest, type Host, isDecided, type Noted } from "./hosts.ts";
 
 /** A repair goes out twice, this far apart. */
@@ -54,8 +55,7 @@ interface Due {
 export interface FollowUpOptions {
   /** How long acks are waited for after the last copy, and after a repair. */
   readonly waitMs: number;
-  isPinned(key: string): boolean;
-  isExpected(host: Host): boolean;
+  readonly expected: ExpectedHosts;
   /** Whether the run was sent to an address: nothing ever goes anywhere else. */
   wasSentTo(address: string): boolean;
 }
@@ -131,13 +131,14 @@ export class FollowUps {
 
   /** Whether a host's request may be repaired; takes what that uses up. */
   #takeBudget({ host, request, answer }: Noted): boolean {
-    const { isPinned, isExpected } = this.#options;
-    if (isPinned(host.key)) return true;
+    const { expected } = this.#options;
+    if (expected.isPinned(host.key)) return true;
     const at = `${request.id} ${answer.address}`;
     const atAddress = this.#repairsAtAddress.get(at) ?? 0;
     if (atAddress >= maxRepairsAtAddress) return false;
     const identity = identityOf(host);
-    if (!isExpected(host) && !this.#repairedHosts.has(identity)) {
+    const isExpected = expected.candidates(host).length > 0;
+    if (!isExpected && !this.#repairedHosts.has(identity)) {
       if (this.#repairedHosts.size >= maxRepairedHosts) return false;
       this.#repairedHosts.add(identity);
     }

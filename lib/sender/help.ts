@@ -12,7 +12,7 @@ export function usageOn(platform: Platform): string {
 }
 
 /** The help on routers. */
-export const usage = `\
+const usage = `\
 Usage: arpflush [options] [HOST …]    HOST: name, address, broadcast address
 Makes hosts flush their neighbor (ARP) cache after a failover, and checks it.
 

@@ -6,6 +6,7 @@
 import type { AckStatus, FlushAck } from "../wire/ack.ts";
 import { type AddressPrefix, isWholeAddress } from "../wire/addresses.ts";
 import type { Action } from "../wire/request.ts";
+import type { ExpectedHost, ExpectedHosts } from "./expectation.ts";
 
 /** A request of the run as acks are judged by it; a repair is judged as the request it repairs. */
 export interface AskedRequest {
@@ -48,10 +49,8 @@ export function clockOffset(hostClock: number, now: number, roundTripMs: number)
 /** Options of a run; what these functions say of a host or address may not change while it lasts. */
 export interface HostsOptions {
   readonly requests: readonly AskedRequest[];
-  /** Whether a host's key is pinned, as hex. */
-  isPinned(key: string): boolean;
-  /** Whether this may be a host that is still waited for: it has room, however many others answer. */
-  isExpected(host: Host): boolean;
+  /** Those who are expected have room, however many others answer. */
+  readonly expected: ExpectedHosts;
   /** Whether an address is the sending machine's own. */
   isOwn(address: string): boolean;
   /**
@@ -133,6 +132,8 @@ export class Hosts {
   /** Instances that a restart replaced, by key and instance. */
   readonly #replaced = new Set<string>();
   readonly #pinnedInstances = new Map<string, number>();
+  /** Expected hosts, unless they are pinned, that somebody has the room of. */
+  readonly #withHost = new Set<ExpectedHost>();
   #unexpected = 0;
 
   /** The hosts of a run without answers. */
@@ -191,13 +192,19 @@ export class Hosts {
 
   /** Whether there is room for a host; takes it. */
   #takeRoom(host: Host): boolean {
-    const { isPinned, isExpected } = this.#options;
-    if (isPinned(host.key)) {
+    const { expected } = this.#options;
+    if (expected.isPinned(host.key)) {
       const instances = (this.#pinnedInstances.get(host.key) ?? 0) + 1;
       this.#pinnedInstances.set(host.key, instances);
       return instances <= maxPinnedInstances;
     }
-    if (host.own || isExpected(host)) return true;
+    if (host.own) return true;
+    // Each line makes room once, so that nobody fills the memory by many keys under one name.
+    const line = expected.candidates(host).find((one) => !this.#withHost.has(one));
+    if (line !== undefined) {
+      this.#withHost.add(line);
+      return true;
+    }
     return ++this.#unexpected <= maxUnexpectedHosts;
   }
 

@@ -10,13 +10,16 @@ import { formatAddress, isWholeAddress, ownInterfaces } from "../wire/addresses.
 import { verifySignature } from "../wire/ed25519_web.ts";
 import type { SendOptions } from "./arguments.ts";
 import { datagramPortOpener } from "./datagram_port.ts";
-import { exchange, type ExchangeRecord, noteEnd, type Watch } from "./exchange.ts";
+import { exchange, type ExchangeRecord, type Watch } from "./exchange.ts";
 import type { Noted } from "./hosts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { say } from "./output.ts";
 import { type Plan, prepare } from "./preparation.ts";
 import type { Reporter } from "./report.ts";
 import { hostResult, isGood } from "./verdict.ts";
+
+/** Ends a run that asks about addresses which this router answers for no more. */
+export class AddressesLeft extends Error {}
 
 /** Ends a run that a later one has taken over: nothing is reported. */
 export const joinedReason = "a later run does its work";
@@ -59,7 +62,10 @@ export async function run(
     signal,
   );
   await goOn(record);
-  if (record.endedEarly === null) record.left = lostAddresses(plan);
+  if (signal.aborted) {
+    record.endedEarly = messageOf(signal.reason);
+    record.hasLostAddresses = signal.reason instanceof AddressesLeft;
+  } else record.left = lostAddresses(plan);
   await learning;
   if (record.endedEarly === joinedReason) return outcomeOf(plan, record);
   const loaded = await report(record);
@@ -98,7 +104,6 @@ async function askBeside(
   } catch (error) {
     record.asked = { ...noAsk, remarks: [`Cannot ask hosts: ${messageOf(error)}`] };
   }
-  if (signal.aborted) noteEnd(record, signal);
   record.elapsedMs = Math.max(record.elapsedMs, systemTime.monotonic() - start);
 }
 

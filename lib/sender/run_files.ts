@@ -69,28 +69,20 @@ type Name = keyof typeof helpTexts;
 const names = Object.keys(helpTexts) as Name[];
 
 /** Samples by their metric. */
-type Samples = Readonly<Record<Name, readonly Sample[]>>;
+type Samples = ReadonlyMap<Name, readonly Sample[]>;
 
 /** The samples of a metrics file; throws an Error if it is not one of a router. */
 function parseSamples(text: string): Samples {
   const parsed = parseExposition(text);
-  const found = parsed === null ? [null] : [...parsed.keys()];
-  if (found.some((name) => !names.some((own) => name === `arpflush_${own}`))) {
+  const isOwn = (found: string) => names.some((name) => found === `arpflush_${name}`);
+  if (parsed === null || ![...parsed.keys()].every(isOwn)) {
     throw new Error("it holds something else than a router's metrics");
   }
-  const of = (name: Name) => parsed?.get(`arpflush_${name}`) ?? [];
-  return {
-    run_hosts: of("run_hosts"),
-    run_duration_seconds: of("run_duration_seconds"),
-    run_timestamp_seconds: of("run_timestamp_seconds"),
-    run_exit_code: of("run_exit_code"),
-    host_stuck: of("host_stuck"),
-    router_heartbeat_timestamp_seconds: of("router_heartbeat_timestamp_seconds"),
-  };
+  return new Map(names.map((name) => [name, parsed.get(`arpflush_${name}`) ?? []]));
 }
 
 function textOf(samples: Samples): string {
-  return exposition(names.map((name) => gauge(name, helpTexts[name], samples[name])));
+  return exposition(names.map((name) => gauge(name, helpTexts[name], samples.get(name) ?? [])));
 }
 
 /** Series of stuck hosts in a file: a count of hosts has no such limit. */
@@ -104,25 +96,25 @@ export function metricsAfterRun(text: string, run: EndedRun): string {
   // A run on all interfaces and those on one each take the place of one another.
   const isPast = ({ labels: { run: kind, interface: its = "" } = {} }: Sample) =>
     kind === run.kind && (its === own || its === "" || own === "");
-  const ofKind = (name: Name, ...samples: readonly Sample[]): readonly Sample[] => [
-    ...old[name].filter((sample) => !isPast(sample)),
+  const ofKind = (name: Name, ...samples: readonly Sample[]): [Name, Sample[]] => [name, [
+    ...(old.get(name) ?? []).filter((sample) => !isPast(sample)),
     ...samples.map(({ value, labels: more }) => ({ labels: { ...labels, ...more }, value })),
-  ];
+  ]];
   const { counts } = run;
   const hosts = counts === null ? [] : verdictNames.map((verdict) => ({
     labels: { verdict },
     value: counts.get(verdict) ?? 0,
   }));
-  return textOf({
-    ...old,
-    run_hosts: ofKind("run_hosts", ...hosts),
-    run_duration_seconds: ofKind("run_duration_seconds", {
-      value: Math.round(run.elapsedMs) / 1_000,
-    }),
-    run_timestamp_seconds: ofKind("run_timestamp_seconds", { value: run.at / 1_000 }),
-    run_exit_code: ofKind("run_exit_code", { value: run.exitCode }),
-    host_stuck: stuckAfter(old.host_stuck, run),
-  });
+  return textOf(
+    new Map([
+      ...old,
+      ofKind("run_hosts", ...hosts),
+      ofKind("run_duration_seconds", { value: Math.round(run.elapsedMs) / 1_000 }),
+      ofKind("run_timestamp_seconds", { value: run.at / 1_000 }),
+      ofKind("run_exit_code", { value: run.exitCode }),
+      ["host_stuck", stuckAfter(old.get("host_stuck") ?? [], run)],
+    ]),
+  );
 }
 
 /**
@@ -155,8 +147,6 @@ function stuckAfter(
 
 /** The text of a metrics file after a sign of life of `arpflush --follow`. Throws as the other does. */
 export function metricsAfterHeartbeat(text: string, at: number): string {
-  return textOf({
-    ...parseSamples(text),
-    router_heartbeat_timestamp_seconds: [{ value: at / 1_000 }],
-  });
+  const beat = [{ value: at / 1_000 }];
+  return textOf(new Map([...parseSamples(text), ["router_heartbeat_timestamp_seconds", beat]]));
 }

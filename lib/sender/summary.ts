@@ -274,7 +274,7 @@ function remarks(outcome: Outcome): string[] {
       `no ack came in${own.length > 0 ? " from others" : ""}: ` +
       `a firewall here must let in UDP to ${ports}`,
     ],
-    [strayPorts.length > 0, `acks went to port ${strayPorts.join(", ")}, since ${taken}`],
+    [strayPorts.size > 0, `acks went to port ${[...strayPorts].join(", ")}, since ${taken}`],
     [
       impostors.length > 0,
       `a pinned name was used by another key at ${listText(impostorsAt, maxNamed)}`,

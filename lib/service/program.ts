@@ -147,7 +147,7 @@ function checkText(loaded: LoadedSettings): string {
  * The cache of the system this runs on, which changes nothing yet. Rejects with a
  * `NeighborCacheError` on a system without an implementation.
  */
-export async function openNeighborCache(): Promise<NeighborCache> {
+async function openNeighborCache(): Promise<NeighborCache> {
   const { os } = Deno.build;
   // Loaded only where it is used: no platform ever sees another's bindings.
   if (os === "linux") return (await import("../neighbors/linux.ts")).createLinuxCache();

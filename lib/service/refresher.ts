@@ -53,7 +53,6 @@ export class Refresher {
 
   stop(): void {
     this.#cancelTimer();
-    this.#cancelTimer = () => {};
     this.#round++;
   }
 

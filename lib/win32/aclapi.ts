@@ -37,14 +37,6 @@ const symbols = {
     ],
     result: BOOL,
   },
-  OpenProcessToken: {
-    parameters: [
-      /* HANDLE ProcessHandle */ HANDLE,
-      /* DWORD DesiredAccess */ DWORD,
-      /* PHANDLE TokenHandle */ "buffer",
-    ],
-    result: BOOL,
-  },
   GetTokenInformation: {
     parameters: [
       /* HANDLE TokenHandle */ HANDLE,
@@ -73,7 +65,8 @@ const SE_REGISTRY_KEY = 4;
 
 const OWNER_SECURITY_INFORMATION = 1;
 const DACL_SECURITY_INFORMATION = 4;
-const TOKEN_QUERY = 8;
+/** GetCurrentProcessToken() of processthreadsapi.h: a constant that is never closed. */
+const currentProcessToken = 0xffff_ffff_ffff_fffcn;
 const TokenUser = 1;
 const SDDL_REVISION_1 = 1;
 const ACCESS_ALLOWED_ACE_TYPE = 0;
@@ -178,17 +171,12 @@ export function accessOfFile(path: string): ObjectAccess {
 
 /** The SID of the account that this process runs as; the empty text when it can't be told. */
 export function ownSid(): string {
-  const token = new BigUint64Array(1);
-  const process = kernel32().GetCurrentProcess();
-  if (aclapi().OpenProcessToken(process, TOKEN_QUERY, token) === 0) return "";
-  try {
-    const user = new BigUint64Array(64);
-    const length = new Uint32Array(1);
-    const done = aclapi().GetTokenInformation(token[0], TokenUser, user, user.byteLength, length);
-    return done === 0 ? "" : sidAt(user[tokenUser.sid / 8]);
-  } finally {
-    kernel32().CloseHandle(token[0]);
-  }
+  const user = new BigUint64Array(64);
+  const size = user.byteLength;
+  const length = new Uint32Array(1);
+  const { GetTokenInformation } = aclapi();
+  const done = GetTokenInformation(currentProcessToken, TokenUser, user, size, length);
+  return done === 0 ? "" : sidAt(user[tokenUser.sid / 8]);
 }
 
 /**

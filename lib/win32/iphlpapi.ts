@@ -107,8 +107,8 @@ export interface TableResult<Row> {
 export interface IpHelper {
   /** Whether FlushIpNetTable2 is exported. */
   readonly hasFlushIpNetTable2: boolean;
-  /** Family AF_UNSPEC: both; interface index 0: every interface. */
-  flushIpNetTable2(family: number, interfaceIndex: number): number;
+  /** On every interface; AF_UNSPEC: both families. */
+  flushIpNetTable2(family: number): number;
   /** IPv4 on one interface. */
   flushIpNetTable(interfaceIndex: number): number;
   getIpNetTable2(family: number): TableResult<IpNetRow>;
@@ -169,8 +169,7 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
 
   return {
     hasFlushIpNetTable2: dll.FlushIpNetTable2 !== null,
-    flushIpNetTable2: (family, index) =>
-      dll.FlushIpNetTable2?.(family, index) ?? win32.procNotFound,
+    flushIpNetTable2: (family) => dll.FlushIpNetTable2?.(family, 0) ?? win32.procNotFound,
     flushIpNetTable: (index) => dll.FlushIpNetTable(index),
     getIpNetTable2: (family) => table(dll.GetIpNetTable2, family, ipNetRows),
     getUnicastIpAddressTable: (family) => table(dll.GetUnicastIpAddressTable, family, unicastRows),

@@ -31,8 +31,6 @@ const symbols = {
     result: "usize",
   },
   LocalFree: { parameters: [/* HLOCAL hMem */ "usize"], result: "usize" },
-  CloseHandle: { parameters: [/* HANDLE hObject */ "usize"], result: "i32" },
-  GetCurrentProcess: { parameters: [], result: "usize" },
   ExpandEnvironmentStringsW: {
     parameters: [
       /* LPCWSTR lpSrc */ "buffer",

@@ -11,7 +11,7 @@ import { createSyncSigner } from "../../lib/wire/ed25519_node.ts";
 import type { SyncSigner } from "../../lib/wire/keys.ts";
 import { requestFilterOf } from "../../lib/wire/request.ts";
 import { inFolder, outcomeOf, run } from "../support/command.ts";
-import { hostSigner, signAck } from "../support/datagrams.ts";
+import { freePort, hostSigner, signAck } from "../support/datagrams.ts";
 import { programLine } from "../support/programs.ts";
 import {
   answerOf,
@@ -40,7 +40,6 @@ import {
 } from "./datagrams.ts";
 import { count, Findings } from "./findings.ts";
 import { ackFault, judgedKey } from "./judge.ts";
-import { freePort } from "./stage.ts";
 
 /** A request and the genuine ack to it. */
 interface Answered {

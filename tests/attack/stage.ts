@@ -11,18 +11,10 @@ import { parsePrefix } from "../../lib/wire/addresses.ts";
 import { idLength, offsets } from "../../lib/wire/datagram.ts";
 import type { FlushRequest } from "../../lib/wire/request.ts";
 import { emptyCache } from "../support/empty_cache.ts";
-import { readAck, signRequest } from "../support/datagrams.ts";
+import { freePort, readAck, signRequest } from "../support/datagrams.ts";
 import { type Bytes, otherRouter, router } from "./datagrams.ts";
 import { count, Findings, total } from "./findings.ts";
 import { type JudgedHost, judgedKey } from "./judge.ts";
-
-/** A UDP port of the loopback that is free now. */
-export function freePort(): number {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  const { port } = socket.addr as Deno.NetAddr;
-  socket.close();
-  return port;
-}
 
 /** One source address and port, and what it sent to the service and got from it. */
 export interface Source {

@@ -3,6 +3,7 @@ import { createSimulatedCache } from "../../lib/neighbors/memory.ts";
 import type { NeighborCache } from "../../lib/neighbors/neighbor_cache.ts";
 import { formatAddress } from "../../lib/wire/addresses.ts";
 import { type CommandOutcome, outcomeOf } from "../support/command.ts";
+import { freePort } from "../support/datagrams.ts";
 import { programLine, startServiceProcess } from "../support/programs.ts";
 import { conclude, show, writeDemoFiles } from "./common.ts";
 
@@ -66,14 +67,6 @@ async function routerOf(cache: NeighborCache): Promise<{ address: string; answer
   const gateways = await cache.gateways();
   const [{ state }] = await cache.resolve(gateways);
   return { address: formatAddress(gateways[0]), answers: state === "neighbor" };
-}
-
-/** A port that nobody has at the moment. */
-function freePort(): number {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  const { addr } = socket;
-  socket.close();
-  return addr.transport === "udp" ? addr.port : 0;
 }
 
 function text({ stdout, stderr }: CommandOutcome): string {

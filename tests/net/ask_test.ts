@@ -311,17 +311,20 @@ Deno.test({
     const [flooder] = network.hosts;
     await run(["sh", "-c", "for port in old h0 h1; do bridge link set dev $port flood off; done"]);
     await setNeighbors(flooder.namespace, ["198.18.0.250"], macs.dead, "permanent");
-    const flood = outcomeOf([
-      ...flooder.namespace.argv,
-      ...[`${folder}/flood`, "198.18.0.250", "9", "160000", "5"],
-    ], { input: Uint8Array.of(0, 40, ...Array(40).fill(1)) });
-    await pause(500);
-    const flooded = await ask();
-    await flood;
+    let flooded = quiet;
+    // Beside other tests the flood may not get the processor that it needs.
+    for (let tries = 0; tries < 3 && flooded.perSecond <= 20_000; tries++) {
+      const flood = outcomeOf([
+        ...flooder.namespace.argv,
+        ...[`${folder}/flood`, "198.18.0.250", "9", "160000", "5"],
+      ], { input: Uint8Array.of(0, 40, ...Array(40).fill(1)) });
+      await pause(500);
+      flooded = await ask();
+      await flood;
+    }
     await Deno.remove(folder, { recursive: true });
     const text = JSON.stringify({ quiet, flooded });
     console.log(text);
-    // Beside other tests the flood may not get the processor that all of it needs.
     assert.ok(flooded.perSecond > 20_000, text);
     assert.ok(flooded.last <= 1_000 && flooded.processor <= 0.3, text);
   },

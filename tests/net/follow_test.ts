@@ -157,7 +157,10 @@ Deno.test("arpflush --follow sends nothing about an address that has left, and s
   await until(async () => await segment.linkLayerAddress() === routerMac, "a host that is healed");
   await becomeBackup();
   await write('INSTANCE "lan" FAULT 100\n');
-  await daemon.line(/Flush: \d+ cop(y|ies) .*ended early: 192\.0\.2\.1 has left br0/);
+  // Of hosts nothing is said but what is good: not how many answered, nor who is missing.
+  await daemon.line(
+    /Flush: \d+ cop(y|ies) to [\d.]+; (1 healed; )?ended early: 192\.0\.2\.1 has left br0/,
+  );
 });
 
 Deno.test("arpflush -a --ask reports hosts with and without a service together", async () => {

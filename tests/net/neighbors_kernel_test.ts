@@ -1,7 +1,6 @@
 /** The Linux cache against the kernel's own table, in the namespace that this process is in. */
 import assert from "node:assert/strict";
 import { createLinuxCache } from "../../lib/neighbors/linux.ts";
-import { openNeighborCache } from "../../lib/service/program.ts";
 import {
   formatAddress,
   formatLinkLayerAddress,
@@ -65,11 +64,6 @@ const externallyLearned = [
   `neigh replace 192.0.2.62 lladdr ${deadMac} nud stale extern_learn dev e0`,
   `neigh replace 2001:db8::62 lladdr ${deadMac} nud reachable extern_learn router dev e0`,
 ];
-
-Deno.test("openNeighborCache() opens the kernel's table on Linux", async () => {
-  const cache = await openNeighborCache();
-  assert.equal(cache.description, "iproute2 (ip)");
-});
 
 Deno.test("createLinuxCache().flush() removes both families on all interfaces, not permanent entries", async () => {
   await using _other = await openLinks();

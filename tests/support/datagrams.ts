@@ -25,6 +25,14 @@ import {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** A UDP port of the loopback that is free now. */
+export function freePort(): number {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const { port } = socket.addr as Deno.NetAddr;
+  socket.close();
+  return port;
+}
+
 /** A router that signs. */
 export interface TestRouter {
   readonly key: RouterKey;

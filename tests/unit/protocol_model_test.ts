@@ -436,7 +436,6 @@ async function carryOut({ steps, fates, lossless, stuck }: Schedule): Promise<vo
           }
           return Promise.resolve();
         },
-        strayPorts: new Set(),
         close: () => void ports.delete(from.port),
       };
     };

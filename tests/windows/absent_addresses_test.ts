@@ -1,6 +1,7 @@
 /** What addresses that nobody has cost everybody else. Needs root and wine/setup.sh. */
 import assert from "node:assert/strict";
 import { REG_DWORD, REG_SZ } from "../../lib/win32/advapi32.ts";
+import { median } from "../measure/statistics.ts";
 import { createRouter } from "../support/datagrams.ts";
 import { samplesOf } from "../unit/metrics/samples.ts";
 import { openWindowsHost, registryText, serviceName, testRouter } from "./wine/windows_host.ts";
@@ -23,10 +24,6 @@ interface Times {
 /** Whether nothing else held up the flushes that were alone. */
 function isQuiet({ alone }: Times): boolean {
   return Math.max(...alone) <= maxFlushMs / 2;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 Deno.test("57 absent addresses asked for hold up no flush of another router, no log, no metrics, no stop", async () => {

@@ -12,5 +12,6 @@ Deno.test("createHostKeyRegistry() makes a key once, and reads what it has kept"
     before: null,
     kept: "07".repeat(32),
     again: `Cannot write host key ${place}: it is there already`,
+    own: "S-1-5-21-0-0-0-1000", // Wine's only account.
   });
 });

@@ -13,12 +13,10 @@ import {
 import { type Context, figure, inTurn, type Row, rowOf, type Section } from "../section.ts";
 import { median, quantile } from "../statistics.ts";
 
+type Kind = "request" | "flush" | "answered";
+
 /** How long after a router became master something happened first; one value a failover. */
-function delaysOf(
-  runs: readonly RunResult[],
-  kind: "request" | "flush" | "answered",
-  host?: Lane["id"],
-) {
+function delaysOf(runs: readonly RunResult[], kind: Kind, host?: Lane["id"]): number[] {
   return runs.flatMap(({ failures, moments }) =>
     failures.flatMap((failure) => {
       const master = moments.find((moment) => moment.kind === "master" && moment.at > failure);
@@ -74,8 +72,8 @@ async function failOver({ quick, write, progress }: Context): Promise<Row[]> {
   );
   if (write) await writePicture(picture.file, daemon);
   const all = [...daemon, ...script];
-  const delay = (what: string, ...subject: [Parameters<typeof delaysOf>[1], Lane["id"]?]) =>
-    rowOf({ what: `daemon: from master to ${what}`, values: delaysOf(daemon, ...subject) }, "ms");
+  const delay = (what: string, kind: Kind, host?: Lane["id"]) =>
+    rowOf({ what: `daemon: from master to ${what}`, values: delaysOf(daemon, kind, host) }, "ms");
   const stuckMs = Math.min(...outagesOf(all, "a"));
   return [
     ...outageRows("daemon", daemon, { goal: { max: 1.005 } }),

@@ -1,20 +1,14 @@
 /** What others put on the link: nothing throws, and nobody is called healed for it. */
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import {
-  arpRequest,
-  echoRequest,
-  type Heard,
-  tcpFlags,
-  tcpSegment,
-} from "../../../lib/ask/frames.ts";
+import { echoRequest, type Heard, tcpFlags, tcpSegment } from "../../../lib/ask/frames.ts";
 import {
   answeredStep,
   createWitnessIds,
   type Witness,
   witnessFrames,
 } from "../../../lib/ask/witnesses.ts";
-import { askOn, macOf, oldMac, ownMac, question } from "./virtual_link.ts";
+import { arpReply, askOn, macOf, oldMac, ownMac, question } from "./virtual_link.ts";
 
 const hosts = ["192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13"];
 const [stuck, elsewhere, off, right] = hosts;
@@ -33,11 +27,7 @@ const forged = fc.record({
 }).map(({ host, sourceMac, kind, ttl, id, port }) => {
   const { host: from, address: to } = question(host);
   const way = { sourceMac, destinationMac: ownMac, from, to };
-  if (kind === "arp reply") {
-    const reply = arpRequest({ ...way, sourceMac: "020000000666" });
-    reply[21] = 2;
-    return reply;
-  }
+  if (kind === "arp reply") return arpReply({ ...way, sourceMac: "020000000666" });
   const frame = kind === "echo reply"
     ? echoRequest(way, { id, sequence: 1 + id % 8, data: "0000000000000000" })
     : tcpSegment(way, {
@@ -98,8 +88,7 @@ const claims: readonly [what: string, afterMs: number, echoMs: number, said: rea
 for (const [what, afterMs, echoMs, said] of claims) {
   Deno.test(`ask() names the machines that have one address, which the second says ${what}`, async () => {
     const { host: from, address: to } = question(right);
-    const second = arpRequest({ sourceMac: "020000000666", destinationMac: ownMac, from, to });
-    second[21] = 2;
+    const second = arpReply({ sourceMac: "020000000666", destinationMac: ownMac, from, to });
     const heard: string[] = [];
     const { results, remarks, ms } = await askOn(
       [{ address: right, answerMs: ({ kind }) => kind === "echo" ? echoMs : 0 }],

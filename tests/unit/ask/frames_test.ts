@@ -18,6 +18,7 @@ import {
 import type { FilterInstruction } from "../../../lib/libc/packet_socket.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { isInstalled, run } from "../../support/command.ts";
+import { arpReply } from "./virtual_link.ts";
 
 const withoutTcpdump = !await isInstalled("tcpdump");
 
@@ -183,12 +184,9 @@ Deno.test("readFrame() reads what hosts answer", () => {
     kind: "neighbor advertisement",
   });
   assert.equal(answering(unicast, { 54: 136, 21: 254 }), null, "one that was forwarded");
-  const request = arpRequest(v4);
-  const reply = request.slice();
-  reply[21] = 2;
   const arp = { sourceMac, destinationMac, senderMac: sourceMac, from: "c0000201", to: "c0000263" };
-  assert.deepEqual(readFrame(request), { ...arp, kind: "arp request" });
-  assert.deepEqual(readFrame(reply), { ...arp, kind: "arp reply" });
+  assert.deepEqual(readFrame(arpRequest(v4)), { ...arp, kind: "arp request" });
+  assert.deepEqual(readFrame(arpReply(v4)), { ...arp, kind: "arp reply" });
 });
 
 Deno.test("readFrame() reads a port unreachable by the datagram that it quotes", () => {

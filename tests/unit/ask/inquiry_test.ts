@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { addressKey, type Heard } from "../../../lib/ask/frames.ts";
-import { Inquiry } from "../../../lib/ask/inquiry.ts";
+import { Inquiry, remarksOn } from "../../../lib/ask/inquiry.ts";
 import type { Question } from "../../../lib/ask/questions.ts";
 import { macOf, oldMac, ownMac, question } from "./virtual_link.ts";
 
@@ -265,4 +265,12 @@ Deno.test("Inquiry is doubtful while the control was answered at one step alone"
   wrong.hearControl(echo(), true, 0);
   wrong.hear(echo({ destinationMac: oldMac }), 1);
   assert.equal(wrong.isDoubtful, false);
+});
+
+Deno.test("remarksOn() names hosts that hold the address themselves, and nobody else", () => {
+  const holder = inquiryAfter([]);
+  holder.holdsAddress = true;
+  assert.deepEqual(remarksOn([inquiryAfter([arp()]), holder]), [
+    "not judged, they hold the address themselves: 192.0.2.10",
+  ]);
 });

@@ -3,10 +3,16 @@
  * for a packet socket and the wire, of which tests/net has the real ones.
  */
 import { ask, type AskerOptions } from "../../../lib/ask/asker.ts";
-import { addressKey, type Heard, readFrame } from "../../../lib/ask/frames.ts";
+import {
+  addressKey,
+  arpRequest,
+  type Heard,
+  readFrame,
+  type Way,
+} from "../../../lib/ask/frames.ts";
 import type { Question } from "../../../lib/ask/questions.ts";
 import type { AskReport } from "../../../lib/ask/verdicts.ts";
-import { parsePrefix } from "../../../lib/wire/addresses.ts";
+import { parsePrefix, prefixOf } from "../../../lib/wire/addresses.ts";
 import { sleep } from "../../../lib/time.ts";
 import { createTestTime } from "../../support/test_time.ts";
 import { interfaces } from "../sender/helpers.ts";
@@ -150,6 +156,13 @@ function described(frame: Uint8Array): Omit<SentFrame, "at"> {
   return { kind: { 1: "echo", 6: "tcp", 17: "udp" }[frame[23]] ?? "other", from, to };
 }
 
+/** "`from` is at the source's link-layer address": an answer to `to`. */
+export function arpReply(way: Way): Uint8Array<ArrayBuffer> {
+  const frame = arpRequest(way);
+  frame[21] = 2;
+  return frame;
+}
+
 /** What a host answers a frame with. */
 function answers(host: VirtualHost, frame: Uint8Array): Uint8Array[] {
   const { kind, from } = described(frame);
@@ -158,11 +171,8 @@ function answers(host: VirtualHost, frame: Uint8Array): Uint8Array[] {
   if (kind === "arp request") {
     if (host.silent) return [];
     if (isInQuestion && !host.permanent) host.entry = ownMac;
-    const reply = frame.slice();
-    reply.setFromHex(ownMac + mac);
-    reply[21] = 2;
-    reply.subarray(22).setFromHex(mac + frame.subarray(38, 42).toHex() + ownMac + from);
-    return [reply];
+    const [own, to] = [parsePrefix(host.address), prefixOf(4, 32, ...frame.subarray(28, 32))];
+    return [arpReply({ sourceMac: mac, destinationMac: ownMac, from: own, to })];
   }
   if (frame.subarray(0, 6).toHex() !== mac || kind !== "echo" || host.firewalled) return [];
   const reply = frame.slice();

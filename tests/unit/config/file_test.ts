@@ -1,7 +1,8 @@
 /** Settings files; `--check` of one that is right or wrong is tried in service/process_test.ts. */
 import assert from "node:assert/strict";
 import { loadSettingsFile, parseSettingsText } from "../../../lib/config/file.ts";
-import { SettingsError } from "../../../lib/config/settings.ts";
+import { defaultSettings, SettingsError } from "../../../lib/config/settings.ts";
+import { isMissing } from "../../../lib/secret_file.ts";
 import { inFolder } from "../../support/command.ts";
 
 // Windows has no modes, and other words for a missing file.
@@ -46,6 +47,14 @@ for (const [text, mode, problem] of files) {
       }),
   });
 }
+
+Deno.test("loadSettingsFile() gives the defaults where there is no file and none is named", {
+  ignore: !isMissing("/etc/arpflush/arpflush.toml"),
+}, () => {
+  const { settings, origins } = loadSettingsFile();
+  assert.deepEqual(settings, defaultSettings());
+  assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
+});
 
 Deno.test("loadSettingsFile() names what isn't there and what is no file", { ignore }, () => {
   for (

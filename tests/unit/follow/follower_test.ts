@@ -4,8 +4,7 @@ import { messageOf } from "../../../lib/errors.ts";
 import type { Link } from "../../../lib/follow/links.ts";
 import { Follower } from "../../../lib/follow/follower.ts";
 import { NotifyLines } from "../../../lib/follow/notify_fifo.ts";
-import { AddressesLeft } from "../../../lib/sender/exchange.ts";
-import { joinedReason } from "../../../lib/sender/run.ts";
+import { AddressesLeft, joinedReason } from "../../../lib/sender/run.ts";
 import { createTestTime, settle } from "../../support/test_time.ts";
 
 interface Run {

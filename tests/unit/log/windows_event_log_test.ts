@@ -5,53 +5,47 @@ import { type EventName, events, type EventValues } from "../../../lib/log/event
 import { openLog } from "../../../lib/log/logging.ts";
 import { createEventLogSink } from "../../../lib/log/windows_event_log.ts";
 
-/** Double of the event log: notes what is written, fails as long as it is told to. */
-function createLogDouble() {
-  const double = {
-    written: [] as [number, number, string][],
-    opened: 0,
-    closed: 0,
-    fault: null as string | null,
-    open() {
-      double.opened++;
-      return {
-        report(type: number, id: number, text: string) {
-          if (double.fault !== null) throw new Error(double.fault);
-          double.written.push([type, id, text]);
-        },
-        close: () => void double.closed++,
-      };
-    },
-  };
-  return double;
+/** A sink over a Double of the event log, which fails as long as it is told to. */
+function start() {
+  const written: [type: number, id: number, text: string][] = [];
+  const failures: unknown[] = [];
+  const counts = { opened: 0, closed: 0 };
+  const faults: { open?: Error; report?: Error } = {};
+  const sink = createEventLogSink((error) => failures.push(error), () => {
+    if (faults.open !== undefined) throw faults.open;
+    counts.opened++;
+    return {
+      report(...entry) {
+        if (faults.report !== undefined) throw faults.report;
+        written.push(entry);
+      },
+      close: () => void counts.closed++,
+    };
+  });
+  return { sink, written, failures, counts, faults };
 }
 
 Deno.test("createEventLogSink() writes each event under its number and type", () => {
-  const log = createLogDouble();
-  const failures: unknown[] = [];
-  const sink = createEventLogSink((error) => failures.push(error), log.open);
+  const { sink, written, failures, counts } = start();
   sink(recordOf("stopped"));
   sink(recordOf("flushNote", { note: "a note" }));
   sink(recordOf("listenFailed", { address: "::", port: 5, error: "in use" }));
   sink(recordOf("accepted", { action: "flush all", who: "r1" }));
-  assert.deepEqual(log.written.map(([type, id]) => [type, id]), [[4, 2], [2, 12], [1, 44]]);
-  assert.deepEqual(log.written.map(([, , text]) => text), [
-    "Stopped",
-    "Flush: a note",
-    `Cannot listen on :: port 5: in use\r\n\r\n${events.listenFailed.advice}`,
+  assert.deepEqual(written, [
+    [4, 2, "Stopped"],
+    [2, 12, "Flush: a note"],
+    [1, 44, `Cannot listen on :: port 5: in use\r\n\r\n${events.listenFailed.advice}`],
   ]);
-  assert.equal(log.opened, 1);
-  assert.deepEqual(failures, []);
+  assert.deepEqual([counts.opened, failures], [1, []]);
 });
 
 Deno.test("createEventLogSink() writes no % before a digit, which the event viewer would replace", () => {
-  const log = createLogDouble();
-  const sink = createEventLogSink((error) => assert.fail(String(error)), log.open);
+  const { sink, written } = start();
   for (const note of ["fe80::1%12 is gone", "%1 %%2 100% %x", "%"]) {
     sink(recordOf("flushNote", { note }));
   }
   sink(recordOf("listenFailed", { address: "fe80::1%3", port: 5, error: "%1" }));
-  assert.deepEqual(log.written.map(([, , text]) => text.split("\r\n")[0]), [
+  assert.deepEqual(written.map(([, , text]) => text.split("\r\n")[0]), [
     "Flush: fe80::1% 12 is gone",
     "Flush: % 1 %% 2 100% %x",
     "Flush: %",
@@ -59,29 +53,21 @@ Deno.test("createEventLogSink() writes no % before a digit, which the event view
   ]);
 });
 
-Deno.test("createEventLogSink() survives a full log, says so once, and works again", () => {
-  const log = createLogDouble();
-  const failures: unknown[] = [];
-  const sink = createEventLogSink((error) => failures.push(error), log.open);
-  log.fault = "ReportEventW: ERROR_LOG_FILE_FULL (1502): The event log file is full";
+Deno.test("createEventLogSink() survives a full log or none, says so once, and works again", () => {
+  const { sink, written, failures, counts, faults } = start();
+  faults.open = new Error("RegisterEventSourceW: RPC_S_SERVER_UNAVAILABLE (1722)");
+  sink(recordOf("stopped"));
+  delete faults.open;
+  faults.report = new Error("ReportEventW: ERROR_LOG_FILE_FULL (1502): The event log file is full");
   for (let i = 0; i < 100; i++) sink(recordOf("stopped"));
   assert.equal(failures.length, 1);
-  assert.deepEqual([log.opened, log.closed], [100, 100], "no handle is left open");
-  log.fault = null;
+  assert.deepEqual(counts, { opened: 100, closed: 100 }, "no handle is left open");
+  delete faults.report;
   sink(recordOf("stopped"));
-  assert.equal(log.written.length, 1);
-  log.fault = "again";
+  assert.equal(written.length, 1);
+  faults.report = new Error("again");
   sink(recordOf("stopped"));
   assert.equal(failures.length, 2);
-});
-
-Deno.test("createEventLogSink() survives a log service that isn't there", () => {
-  const failures: unknown[] = [];
-  const sink = createEventLogSink((error) => failures.push(error), () => {
-    throw new Error("RegisterEventSourceW: RPC_S_SERVER_UNAVAILABLE (1722)");
-  });
-  sink(recordOf("stopped"));
-  assert.equal(failures.length, 1);
 });
 
 /** The record of an event. */

@@ -124,11 +124,9 @@ export function createIpHelperDouble(
     flushTakesPermanent: false,
     before: () => {},
     hasFlushIpNetTable2: settings.withoutFlushIpNetTable2 !== true,
-    flushIpNetTable2(family, index) {
+    flushIpNetTable2(family) {
       const code = enter("flushIpNetTable2", family);
-      if (code === 0) {
-        flush((row) => ofFamily(family, row) && (index === 0 || row.interfaceIndex === index));
-      }
+      if (code === 0) flush((row) => ofFamily(family, row));
       return code;
     },
     flushIpNetTable(index) {

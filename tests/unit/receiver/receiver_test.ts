@@ -236,8 +236,9 @@ Deno.test("Receiver reports what it found, asked for by its source, and what it 
   });
   const addresses = [address, gateway];
   const found = { ...neighbor, gateway: false };
-  const flush = await ask({ report: true, addresses });
-  assert.deepEqual(acks(flush)[0].reports, [found, { ...silent, cached: true, gateway: true }]);
+  const [{ entries, reports }] = acks(await ask({ report: true, addresses }));
+  assert.equal(entries, 2, "what the deletion and the flush have removed");
+  assert.deepEqual(reports, [found, { ...silent, cached: true, gateway: true }]);
   assert.deepEqual(asked, [[addresses, parsePrefix(r1.hostname)]]);
   const probe = await ask({ action: "probe", report: true, addresses });
   assert.deepEqual(acks(probe)[0].reports, [found, { ...silent, gateway: true }]);

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
-import { datagramPortOpener, type Receive } from "../../../lib/sender/datagram_port.ts";
+import {
+  datagramPortOpener,
+  defaultSourcePorts,
+  type Receive,
+} from "../../../lib/sender/datagram_port.ts";
 import { parseHost } from "../../../lib/sender/targets.ts";
 
-const openDatagramPort = (receive: Receive, found = new Set<string>()) =>
-  datagramPortOpener({ first: 27_736, last: 27_799 })(receive, found);
+/** A port in a range, and what it notes. */
+function open(receive: Receive, range = defaultSourcePorts) {
+  const notes = { named: new Set<string>(), strayPorts: new Set<number>() };
+  return { port: datagramPortOpener(range)(receive, notes), notes };
+}
 
 const bytes = new Uint8Array([1, 2, 3]);
 
@@ -23,7 +30,7 @@ for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
     async fn() {
       const { socket, port: udpPort } = listen(hostname);
       const received = Promise.withResolvers<unknown[]>();
-      const port = openDatagramPort((...datagram: unknown[]) => received.resolve(datagram));
+      const { port } = open((...datagram: unknown[]) => received.resolve(datagram));
       try {
         await port.send(bytes, parseHost(hostname), udpPort);
         const [request, source] = await socket.receive();
@@ -43,10 +50,10 @@ Deno.test("openDatagramPort() takes the first free port of its range, else any a
   const [taken, free] = [listen("0.0.0.0"), listen("0.0.0.0")].sort((a, b) => a.port - b.port);
   free.socket.close();
   const from = async (first: number, last: number) => {
-    const port = datagramPortOpener({ first, last })(() => {}, new Set());
+    const { port, notes } = open(() => {}, { first, last });
     await port.send(bytes, parseHost("127.0.0.1"), udpPort);
     const [, source] = await socket.receive();
-    const stray = [...port.strayPorts];
+    const stray = [...notes.strayPorts];
     port.close();
     return [(source as Deno.NetAddr).port, stray] as const;
   };
@@ -63,7 +70,7 @@ Deno.test("openDatagramPort() takes the first free port of its range, else any a
 
 Deno.test("openDatagramPort() rejects for a name that nobody has, and goes on", async () => {
   const { socket, port: udpPort } = listen("127.0.0.1");
-  const port = openDatagramPort(() => {});
+  const { port } = open(() => {});
   try {
     // Too long for a label: refused without a question to any name server.
     const nobody = { hostname: `${"a".repeat(64)}.invalid`, address: null };
@@ -81,7 +88,7 @@ Deno.test("openDatagramPort() still receives after a closed port has refused its
   closed.socket.close();
   const { socket, port: udpPort } = listen("127.0.0.1");
   const received = Promise.withResolvers<Uint8Array>();
-  const port = openDatagramPort((datagram) => received.resolve(datagram));
+  const { port } = open((datagram) => received.resolve(datagram));
   try {
     for (let i = 0; i < 3; i++) {
       await port.send(bytes, parseHost("127.0.0.1"), closed.port);

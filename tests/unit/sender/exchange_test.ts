@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { AddressesLeft, noteEnd } from "../../../lib/sender/exchange.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
@@ -19,8 +18,16 @@ const isRepair = ({ challenge }: FlushRequest) => challenge.some((byte) => byte 
 const pinOf = (n: number) => formatKey("host", hostKey(n));
 
 Deno.test("exchange() sends five copies of the same bytes, one second apart, and ends after the wait", async () => {
-  const { network, record, states } = await run({ "192.0.2.20": heals });
+  const { network, record, states, events } = await run({ "192.0.2.20": heals });
   assert.deepEqual(network.sent.map(({ at }) => at), [0, 1_000, 2_000, 3_000, 4_000]);
+  assert.equal(
+    events.map((event) => event.kind === "copy" ? event.copy : event.kind).join(" "),
+    "1 ack 2 ack 3 ack 4 ack 5 ack",
+  );
+  // Each ack came 1 ms after its copy.
+  assert.deepEqual(record.hosts.all().map(({ clock }) => clock), [{ ms: -0.5, errorMs: 0.5 }]);
+  const late = await run({ "192.0.2.20": (_, n) => n === 3 ? [{}] : [] });
+  assert.deepEqual(late.record.hosts.all().map(({ clock: { errorMs } }) => errorMs), [0.5]);
   assert.equal(new Set(network.sent.map(({ bytes }) => bytes.toHex())).size, 1);
   assert.ok(record.elapsedMs >= 6_000 && record.elapsedMs < 6_100, String(record.elapsedMs));
   assert.deepEqual(states, ["sql01 healed"]);
@@ -57,6 +64,34 @@ Deno.test("exchange() waits to the end while an expected host is missing or has 
   }
 });
 
+Deno.test("exchange() waits as long as somebody may answer", async () => {
+  const refuse: Behavior = () => {
+    throw new Error("Network is unreachable");
+  };
+  const hosts = { "192.0.2.20": heals, "192.0.2.30": refuse };
+  const targetsOf = (...hostnames: string[]) =>
+    hostnames.map((hostname) => ({ ...planned().targets[0], hostname }));
+  const to = (...hostnames: string[]) => signed({ ...planned(), targets: targetsOf(...hostnames) });
+  const schedule = { count: 0, intervalMs: 0 };
+  const ways = [
+    [{ content: to("192.0.2.20", "192.0.2.30") }, 6_000, 10],
+    [{ content: to("192.0.2.30") }, 4_000, 5],
+    [{ content: { kind: "password", password: "x", targets: targetsOf("192.0.2.20") } }, 4_000, 5],
+    [{ content: { kind: "none", isProbe: false }, schedule }, 0, 0],
+  ] as const;
+  for (const [plan, ms, sent] of ways) {
+    const { record, network } = await run(hosts, plan);
+    assert.deepEqual([Math.floor(record.elapsedMs / 100) * 100, network.sent.length], [ms, sent]);
+  }
+});
+
+Deno.test("exchange() counts no ack whose check takes longer than the run", async () => {
+  const { record, time } = await run({ "192.0.2.20": heals }, {}, 500, () => 1_000);
+  time.pass(2_000);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual([record.unverified, record.hosts.all()], [1, []]);
+});
+
 Deno.test("exchange() doesn't count the sending machine among those it waits for", async () => {
   const { record } = await run({ "192.0.2.2": heals }, { expected: countOf(1) });
   assert.ok(record.elapsedMs >= 6_000);
@@ -83,23 +118,11 @@ Deno.test("exchange() sends nothing after its signal, and ends at once, at whate
   for (const behavior of behaviors) {
     for (const endMs of [1, 150, 1_500, 4_100, 5_900]) {
       const { network, record } = await run({ "192.0.2.20": behavior }, {}, endMs);
-      assert.equal(record.endedEarly, "no longer master");
       assert.ok(record.elapsedMs <= endMs + 1, `${record.elapsedMs} ms, ended at ${endMs}`);
       assert.ok(network.sent.every(({ at }) => at <= endMs));
       assert.equal(record.copies, Math.min(5, 1 + Math.floor(endMs / 1_000)));
       assert.ok(network.isClosed());
     }
-  }
-  assert.equal((await run({ "192.0.2.20": heals })).record.endedEarly, null);
-});
-
-Deno.test("noteEnd() tells addresses that have left from other ends", async () => {
-  const { record } = await run({ "192.0.2.20": heals });
-  for (
-    const [reason, hasLeft] of [["stopped", false], [new AddressesLeft("left"), true]] as const
-  ) {
-    noteEnd(record, AbortSignal.abort(reason));
-    assert.equal(record.hasLostAddresses, hasLeft);
   }
 });
 
@@ -129,6 +152,7 @@ Deno.test("exchange() asks a pending host again, and takes its last word", async
   const content = signed(planned({ report: false, addresses: [] }));
   const { states, network, record } = await run({ "192.0.2.20": pending }, { content });
   assert.equal(network.sent.at(-1)?.to.hostname, "192.0.2.20");
+  assert.deepEqual(network.sent.at(-1)?.bytes, network.sent[0].bytes);
   assert.deepEqual(states, ["sql01 flushed"]);
   assert.ok(record.elapsedMs < 7_000);
 });
@@ -151,11 +175,16 @@ Deno.test("exchange() counts a pinned key from any address", async () => {
 Deno.test("exchange() counts nothing with a wrong signature, nor what no request was sent for", async () => {
   const { record, states } = await run({
     "192.0.2.20": (_, n) => [
-      n === 1 ? { signature: new Uint8Array(64) } : { id: new Uint8Array(16) },
+      n === 1
+        ? { signature: new Uint8Array(64) }
+        : n === 2
+        ? { status: "alive" }
+        : { id: new Uint8Array(16) },
     ],
   });
   assert.deepEqual(states, []);
-  assert.deepEqual([...record.uncounted], [["signature", 1], ["request id", 4]]);
+  const uncounted = [["content", 1], ["request id", 3], ["signature", 1]];
+  assert.deepEqual([...record.uncounted].toSorted(), uncounted);
 });
 
 Deno.test("exchange() counts what comes from another port for a pinned key alone", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { ExpectedHosts } from "../../../lib/sender/expectation.ts";
 import { type FollowUpOptions, FollowUps } from "../../../lib/sender/follow_ups.ts";
 import type { Answer, AskedRequest, Host, Noted } from "../../../lib/sender/hosts.ts";
 import { answer, asked, instance, reports } from "./answers.ts";
+import { countOf } from "./helpers.ts";
 
 const one = asked("01");
 
@@ -23,12 +25,16 @@ function noted(key: string, given: Answer, request: AskedRequest = one): Noted {
 function open(options: Partial<FollowUpOptions> = {}) {
   return new FollowUps({
     waitMs: 2_000,
-    isPinned: () => false,
-    isExpected: () => false,
+    expected: countOf(null),
     wasSentTo: () => true,
     ...options,
   });
 }
+
+const expected = new ExpectedHosts([
+  { label: "web1", names: [], addresses: [], pins: ["pinned"] },
+  { label: "web2", names: [], addresses: ["10.0.0.101"], pins: [] },
+]);
 
 /** When what goes out, up to a time. */
 function sends(followUps: FollowUps, untilMs: number): string[] {
@@ -75,7 +81,7 @@ Deno.test("an instance and a request are repaired each for itself", () => {
 });
 
 Deno.test("one address has three repairs of a request, a pinned key has its own besides", () => {
-  const followUps = open({ isPinned: (key) => key === "pinned" });
+  const followUps = open({ expected });
   for (const key of ["a1", "a2", "a3", "a4", "pinned"]) {
     followUps.note(noted(key, answer("stale")), false, 0, null);
   }
@@ -86,10 +92,7 @@ Deno.test("one address has three repairs of a request, a pinned key has its own 
 });
 
 Deno.test("64 hosts are repaired, pinned and expected ones besides", () => {
-  const followUps = open({
-    isPinned: (key) => key === "pinned",
-    isExpected: ({ key }) => key === "expected",
-  });
+  const followUps = open({ expected });
   const stale = (key: string, n: number) =>
     followUps.note(noted(key, answer("stale", [], { address: `10.0.0.${n}` })), false, 0, null);
   for (let n = 0; n < 70; n++) stale(`a${n}`, n);
@@ -101,8 +104,8 @@ Deno.test("64 hosts are repaired, pinned and expected ones besides", () => {
 });
 
 Deno.test("nothing goes to an address that the run wasn't sent to", () => {
-  const followUps = open({ isPinned: () => true, wasSentTo: () => false });
-  followUps.note(noted("aa", answer("stale")), false, 0, null);
+  const followUps = open({ expected, wasSentTo: () => false });
+  followUps.note(noted("pinned", answer("stale")), false, 0, null);
   followUps.note(noted("bb", answer("pending", [], { micros: 0 })), false, 0, null);
   assert.equal(followUps.nextAt(), Infinity);
 });

@@ -5,7 +5,12 @@ import type { ExchangePlan, ExchangeRecord, Uncounted } from "../../../lib/sende
 import { parseArguments, type SendOptions } from "../../../lib/sender/arguments.ts";
 import type { TargetOutcome } from "../../../lib/sender/datagram_port.ts";
 import { ExpectedHosts, parseExpectedHosts } from "../../../lib/sender/expectation.ts";
-import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
+import {
+  type Answer,
+  type AskedRequest,
+  Hosts,
+  type HostsOptions,
+} from "../../../lib/sender/hosts.ts";
 import { type EndedRun, endedRun } from "../../../lib/sender/history.ts";
 import { type Outcome, outcomeOf } from "../../../lib/sender/outcome.ts";
 import type { Plan } from "../../../lib/sender/preparation.ts";
@@ -90,6 +95,18 @@ function planOf(
   };
 }
 
+/** The hosts of a run without answers, in which nobody is expected. */
+export function createHosts(
+  options: Partial<HostsOptions> & Pick<HostsOptions, "requests">,
+): Hosts {
+  return new Hosts({
+    expected: countOf(null),
+    isOwn: () => false,
+    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
+    ...options,
+  });
+}
+
 /** An answer of the host with a number to the one request of `recordOf()`. */
 export interface Answered {
   readonly key: number;
@@ -106,13 +123,7 @@ function recordOf(
 ): ExchangeRecord {
   const { own = "", ...fields } = changes;
   const requests = fields.requests ?? [request];
-  const hosts = new Hosts({
-    requests,
-    isPinned: () => false,
-    isExpected: () => false,
-    isOwn: (address) => address === own,
-    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
-  });
+  const hosts = createHosts({ requests, isOwn: (address) => address === own });
   for (const { key, answer } of answers) {
     hosts.note(hostKey(key).toHex(), answer, requests[0], false);
   }
@@ -126,7 +137,7 @@ function recordOf(
     elsewhere: new Map(),
     unverified: 0,
     named: new Set(),
-    strayPorts: [],
+    strayPorts: new Set(),
     endedEarly: null,
     hasLostAddresses: false,
     left: [],

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
+import { ExpectedHosts } from "../../../lib/sender/expectation.ts";
 import {
   type Answer,
   type AskedRequest,
   clockOffset,
-  Hosts,
+  type Hosts,
   type HostsOptions,
   isDecided,
 } from "../../../lib/sender/hosts.ts";
-import { compareAnswers, hostResult } from "../../../lib/sender/verdict.ts";
+import { hostResult } from "../../../lib/sender/verdict.ts";
 import type { AckStatus } from "../../../lib/wire/ack.ts";
 import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { answer, asked, instance, isOwnMac, reports } from "./answers.ts";
+import { createHosts } from "./helpers.ts";
 
 const one = asked("01");
 const two = asked("02", { addresses: [parsePrefix("192.0.2.5/32")], action: "flush listed" });
@@ -22,16 +24,7 @@ const mixed = asked("05", {
   addresses: [parsePrefix("192.0.2.1/32"), parsePrefix("192.0.2.0/24")],
 });
 
-function open(options: Partial<HostsOptions> = {}) {
-  return new Hosts({
-    requests: [one],
-    isPinned: () => false,
-    isExpected: () => false,
-    isOwn: () => false,
-    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
-    ...options,
-  });
-}
+const open = (options: Partial<HostsOptions> = {}) => createHosts({ requests: [one], ...options });
 
 const statesOf = (hosts: Hosts) =>
   hosts.all().map((host) => `${host.key} ${hostResult(host, hosts, isOwnMac).state}`).join(", ");
@@ -183,8 +176,10 @@ Deno.test("isDecided() takes reports of addresses for the truth in a pending ans
 
 Deno.test("note() has room for so many that nobody waits for, and always for the others", () => {
   const hosts = open({
-    isPinned: (key) => key === "pinned",
-    isExpected: ({ name }) => name === "sql02",
+    expected: new ExpectedHosts([
+      { label: "sql02", names: ["sql02"], addresses: [], pins: [] },
+      { label: "sql03", names: [], addresses: [], pins: ["pinned"] },
+    ]),
     isOwn: (address) => address === "192.0.2.2",
   });
   const note = (key: string, options = {}) =>
@@ -195,13 +190,17 @@ Deno.test("note() has room for so many that nobody waits for, and always for the
   assert.equal(note("a2", { ...at(2), ...second }), "too many hosts");
   note("pinned");
   note("aa", { host: "sql02" });
+  // One line makes room for one host.
+  assert.equal(note("ab", { host: "sql02" }), "too many hosts");
   note("r1", { address: "192.0.2.2" });
   const others = hosts.all().slice(10_000).map(({ key, own }) => [key, own]);
   assert.deepEqual(others, [["pinned", false], ["aa", false], ["r1", true]]);
 });
 
 Deno.test("note() bounds the instances of one pinned key", () => {
-  const hosts = open({ isPinned: () => true });
+  const hosts = open({
+    expected: new ExpectedHosts([{ label: "a", names: [], addresses: [], pins: ["aa"] }]),
+  });
   const note = (n: number) =>
     hosts.note("aa", answer("alive", [reports.own], { instance: instance(n) }), one, false);
   for (let n = 0; n < 100; n++) assert.notEqual(note(n), "too many hosts");

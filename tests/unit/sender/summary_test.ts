@@ -143,7 +143,10 @@ Deno.test("summaryLine() says why nothing was sent", () => {
 
 /** What a run's record adds to its line. */
 const remarks: [Parameters<typeof outcome>[2], RegExp][] = [
-  [{ strayPorts: [40_000] }, /; acks went to port 40000, since 27736 to 27799 were taken$/],
+  [
+    { strayPorts: new Set([40_000]) },
+    /; acks went to port 40000, since 27736 to 27799 were taken$/,
+  ],
   [
     { elsewhere: new Map([["198.51.100.7", 2]]) },
     /; acks from where nothing was sent to: 198\.51\.100\.7$/,

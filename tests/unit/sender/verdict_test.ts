@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Answer, type AskedRequest, Hosts } from "../../../lib/sender/hosts.ts";
+import type { Answer, AskedRequest } from "../../../lib/sender/hosts.ts";
 import {
   compareAnswers,
   hostResult,
@@ -11,6 +11,7 @@ import {
 import type { NeighborReport } from "../../../lib/wire/ack.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
 import { answer, asked, isOwnMac, reports } from "./answers.ts";
+import { createHosts } from "./helpers.ts";
 
 const vip = parsePrefix("192.0.2.1/32");
 
@@ -31,13 +32,7 @@ function resultOf(
   isOwn: IsOwnLinkLayerAddress = isOwnMac,
   left: readonly string[] = [],
 ) {
-  const hosts = new Hosts({
-    requests: given.map(([request]) => request),
-    isPinned: () => false,
-    isExpected: () => false,
-    isOwn: () => false,
-    compare: (a, b, request) => compareAnswers(a, b, request, isOwnMac),
-  });
+  const hosts = createHosts({ requests: given.map(([request]) => request) });
   for (const [request, one] of given) if (one !== null) hosts.note("aa", one, request, false);
   return hostResult(hosts.all()[0], hosts, isOwn, left);
 }

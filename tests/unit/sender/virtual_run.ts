@@ -121,7 +121,7 @@ export async function run(
   const seen = new Map<string, number>();
   const network = virtualNetwork(time, ({ bytes, to, at }, reply) => {
     const request = parseRequest(bytes);
-    if (request === null) throw new Error("A run sent what is no request");
+    if (request === null) return;
     for (const [address, behavior] of Object.entries(hosts)) {
       if (to.hostname !== address && to.hostname !== "192.0.2.255") continue;
       const n = (seen.get(address) ?? 0) + 1;
@@ -208,11 +208,10 @@ export function virtualNetwork(time: TestTime, deliver: Deliver): VirtualNetwork
           time.after(delayMs, arrive);
         });
       },
-      get strayPorts() {
+      close() {
         for (const arrive of late) arrive();
-        return new Set<number>();
+        closed = true;
       },
-      close: () => void (closed = true),
     }),
   };
 }

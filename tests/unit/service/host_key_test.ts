@@ -8,35 +8,15 @@ import { formatKey } from "../../../lib/wire/keys.ts";
 import { inFolder } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
 
-/** A store in memory that fails on command. */
-function createStore(kept: Uint8Array | null = null) {
-  const written: Uint8Array[] = [];
-  const store: HostKeyStore = {
-    read: () => kept,
-    write: (seed) => void written.push(seed.slice()),
-  };
-  return { store, written };
-}
-
-Deno.test("loadHostKey() makes a key once and keeps it", () => {
-  const { store, written } = createStore();
-  const made = loadHostKey(store);
-  assert.equal(made.fault, null);
-  assert.equal(written.length, 1);
-  const again = loadHostKey(createStore(written[0]).store);
-  assert.deepEqual(again.signer.publicKey, made.signer.publicKey);
-  assert.notDeepEqual(loadHostKey(createStore().store).signer.publicKey, made.signer.publicKey);
-});
-
 Deno.test("loadHostKey() has one for this start where it can't be kept or read, and says why", () => {
+  const written: Uint8Array[] = [];
+  const store: HostKeyStore = { read: () => null, write: (seed) => void written.push(seed) };
   const fail = (what: string) => () => {
     throw new Error(`Cannot ${what} host key`);
   };
-  const { store } = createStore();
   const unwritten = loadHostKey({ ...store, write: fail("write") });
   assert.equal(unwritten.fault, "Cannot write host key");
-  const { store: other, written } = createStore();
-  const unread = loadHostKey({ ...other, read: fail("read") });
+  const unread = loadHostKey({ ...store, read: fail("read") });
   assert.equal(unread.fault, "Cannot read host key");
   assert.equal(written.length, 0, "a key that is there is not written over");
   assert.notDeepEqual(unread.signer.publicKey, unwritten.signer.publicKey);
@@ -73,17 +53,24 @@ Deno.test(
   () =>
     inFolder((folder) => {
       const store = createHostKeyFile(folder);
-      store.write(new Uint8Array(32).fill(1));
       const path = `${folder}/host-key`;
+      // Left of a start that was cut short, and open to others.
+      Deno.writeTextFileSync(`${path}.new`, "", { mode: 0o644 });
+      const seed = new Uint8Array(32).fill(1);
+      store.write(seed);
+      assert.deepEqual(store.read(), seed);
+      const text = Deno.readTextFileSync(path);
       Deno.chmodSync(path, 0o644);
       assert.throws(() => store.read(), {
         message: `Cannot read host key "${path}": refused, others can read it (mode 0644); ` +
           `run chmod 600 ${path}`,
       });
       Deno.chmodSync(path, 0o600);
-      for (
-        const text of ["", "arpflush-host-secret-AA", "AAECAw", `${createRouter(1).secretText}\n`]
-      ) {
+      const broken = [
+        ...["", "arpflush-host-secret-AA", "AAECAw", `${createRouter(1).secretText}\n`],
+        ...[text.replace("-host-secret-", "-else-secret-"), `${text}${text}`],
+      ];
+      for (const text of broken) {
         Deno.writeTextFileSync(path, text);
         assert.throws(() => store.read(), {
           message: `Cannot read host key "${path}": it is broken`,

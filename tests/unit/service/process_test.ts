@@ -1,11 +1,14 @@
 /** The service as a process, started as `deno task service` does, over the simulated cache. */
 import assert from "node:assert/strict";
 import { openUdpSocket } from "../../../lib/receiver/listeners.ts";
+import { createHostKeyFile, loadHostKey } from "../../../lib/service/host_key.ts";
 import { runProgram } from "../../../lib/service/program.ts";
+import { systemAfter, within } from "../../../lib/time.ts";
 import { versionText } from "../../../lib/version.ts";
+import { formatKey } from "../../../lib/wire/keys.ts";
 import type { Action } from "../../../lib/wire/request.ts";
-import { createRouter } from "../../support/datagrams.ts";
-import { outcomeOf } from "../../support/command.ts";
+import { createRouter, freePort } from "../../support/datagrams.ts";
+import { inFolder, outcomeOf } from "../../support/command.ts";
 import { programLine, startServiceProcess } from "../../support/programs.ts";
 import { firstAnswer, signed } from "../receiver/harness.ts";
 
@@ -15,9 +18,7 @@ const linux = Deno.build.os === "linux";
 /** A folder with settings that name a router and a free port; gone at the end. */
 async function openPlace(lines: readonly string[] = []) {
   const folder = await Deno.makeTempDir({ prefix: "arpflush" });
-  const socket = openUdpSocket("127.0.0.1", 0);
-  const port = socket.addr.transport === "udp" ? socket.addr.port : 0;
-  socket.close();
+  const port = freePort();
   const config = `${folder}/arpflush.toml`;
   const timers: ReturnType<typeof setTimeout>[] = [];
   const write = (more: readonly string[], keys = [router.publicText]) =>
@@ -41,6 +42,21 @@ async function openPlace(lines: readonly string[] = []) {
       for (const timer of timers) clearTimeout(timer);
       await Deno.remove(folder, { recursive: true });
     },
+  };
+}
+
+/** A service manager as systemd is one, by the socket that `env` names. */
+function openManager() {
+  const name = `arpflush-test-${crypto.randomUUID()}`;
+  const socket = Deno.listenDatagram({ transport: "unixpacket", path: `\0${name}` });
+  return {
+    env: { NOTIFY_SOCKET: `@${name}` },
+    /** What it is told next; empty for nothing within 30 s. */
+    async next() {
+      const received = await within(systemAfter, 30_000, socket.receive(), null);
+      return received === null ? "" : new TextDecoder().decode(received[0]);
+    },
+    [Symbol.dispose]: () => socket.close(),
   };
 }
 
@@ -68,13 +84,9 @@ Deno.test({
   ignore: !linux,
   async fn() {
     await using place = await openPlace();
-    const name = `@arpflush-test-${crypto.randomUUID()}`;
-    const manager = Deno.listenDatagram({
-      transport: "unixpacket",
-      path: name.replace("@", "\0"),
-    });
-    const next = async () => new TextDecoder().decode((await manager.receive())[0]);
-    await using running = place.start({ NOTIFY_SOCKET: name });
+    using manager = openManager();
+    const { next } = manager;
+    await using running = place.start(manager.env);
     assert.equal(await next(), "READY=1");
     await place.write(["Prot = 5"]);
     const uptime = Deno.osUptime();
@@ -95,7 +107,6 @@ Deno.test({
     assert.equal(await next(), "STOPPING=1");
     assert.equal(await stopped, 0);
     assert.ok(performance.now() - before < 1_000);
-    manager.close();
     const { "@timestamp": time, logger, properties: { event, id } } = JSON.parse(
       running.log.at(-1) ?? "",
     );
@@ -109,15 +120,17 @@ Deno.test({
   ignore: !linux,
   async fn() {
     await using place = await openPlace(['LogLevel = "debug"']);
+    using manager = openManager();
     const line = programLine("service", ["--simulate", "--config", place.config]);
     const child = new Deno.Command("bash", {
       args: ["-c", 'exec "$@" 2> >(exec sleep 60)', "bash", ...line],
       stdin: "null",
       stdout: "null",
       stderr: "null",
+      env: manager.env,
     }).spawn();
     try {
-      await answers(place.port);
+      assert.equal(await manager.next(), "READY=1");
       // More than a pipe holds.
       for (let i = 0; i < 18; i++) {
         const probes = Array.from({ length: 50 }, () => signed({ action: "probe" }, router));
@@ -129,24 +142,6 @@ Deno.test({
     assert.equal((await child.status).code, 0);
   },
 });
-
-/** Asks until somebody answers. */
-async function answers(port: number): Promise<void> {
-  const socket = openUdpSocket("127.0.0.1", 0);
-  const bytes = signed({ action: "probe" }, router);
-  const timer = setInterval(
-    () => void socket.send(bytes, { transport: "udp", hostname: "127.0.0.1", port }),
-    50,
-  );
-  const end = setTimeout(() => socket.close(), 10_000);
-  try {
-    await socket.receive();
-  } finally {
-    clearInterval(timer);
-    clearTimeout(end);
-  }
-  socket.close();
-}
 
 /** Runs `--check` in this process; gives its exit status and what it printed. */
 async function check(configPath: string) {
@@ -188,6 +183,25 @@ Deno.test("service.ts --check prints the settings in effect, or every error, wit
   const secret = await check(place.config);
   assert.match(secret.stderr, /^arpflush\.toml: RouterKeys: key 1 is a router's secret key: /);
   assert.ok(!secret.stderr.includes(router.secretText.slice(20)));
+});
+
+Deno.test({
+  name: "service.ts --host-key prints the host's public key, or why it can't",
+  ignore: !linux,
+  fn: () =>
+    inFolder(async (folder) => {
+      const print = () =>
+        outcomeOf(programLine("service", ["--host-key"]), { env: { STATE_DIRECTORY: folder } });
+      const stderr = "This host has no key yet: the service makes it at its first start\n";
+      assert.deepEqual(await print(), { code: 1, stdout: "", stderr });
+      const { signer } = loadHostKey(createHostKeyFile(folder));
+      const stdout = `${formatKey("host", signer.publicKey)}\n`;
+      assert.deepEqual(await print(), { code: 0, stdout, stderr: "" });
+      await Deno.chmod(`${folder}/host-key`, 0o644);
+      const refused = await print();
+      assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+      assert.match(refused.stderr, /^Cannot read host key ".*": refused, others can read it/);
+    }),
 });
 
 Deno.test("service.ts refuses to start with one line and exit status 2", async () => {

@@ -13,19 +13,12 @@ import { parsePrefix } from "../../../lib/wire/addresses.ts";
 import { createSyncSigner } from "../../../lib/wire/ed25519_node.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import { emptyCache } from "../../support/empty_cache.ts";
-import { createRouter, readAck, type TestRouter } from "../../support/datagrams.ts";
+import { createRouter, freePort, readAck, type TestRouter } from "../../support/datagrams.ts";
 import { settle } from "../../support/test_time.ts";
 import { firstAnswer, signed } from "../receiver/harness.ts";
 import { createParts, oldRouter, origins, start } from "./parts.ts";
 
 const newRouter = createRouter(12);
-
-/** A port of loopback that somebody holds until told. */
-function holdPort() {
-  const socket = openUdpSocket("127.0.0.1", 0);
-  assert.ok(socket.addr.transport === "udp");
-  return { port: socket.addr.port, release: () => socket.close() };
-}
 
 const status = { alive: 1, flushed: 2, stale: 3, pending: 5 } as const;
 
@@ -156,7 +149,8 @@ Deno.test("startService() waits for a port that another account holds", async ()
 });
 
 Deno.test("startService() gives up a port after 20 s, naming address and port", async () => {
-  const { port, release } = holdPort();
+  const port = freePort();
+  const holder = openUdpSocket("127.0.0.1", port);
   const { parts, time } = createParts({ Port: port });
   const failed = assert.rejects(startService(parts), {
     event: "listenFailed",
@@ -169,7 +163,7 @@ Deno.test("startService() gives up a port after 20 s, naming address and port", 
     time.pass(500);
   }
   await failed;
-  release();
+  holder.close();
 });
 
 Deno.test("startService() reads the host's networks without waiting for a datagram", async () => {
@@ -267,11 +261,10 @@ Deno.test("RunningService.reload() moves to another port, and a pending flush is
   // The fourth start within the hold-down waits.
   assert.equal((await ask(service.port, signed({}, oldRouter))).status, status.pending);
   assert.equal(flushes.length, 3);
-  const free = holdPort();
-  free.release();
-  set({ Port: free.port });
+  const port = freePort();
+  set({ Port: port });
   await service.reload();
-  assert.equal(service.port, free.port);
+  assert.equal(service.port, port);
   assert.equal(flushes.length, 3);
   await service.stop();
   assert.equal(flushes.length, 4);
@@ -279,9 +272,7 @@ Deno.test("RunningService.reload() moves to another port, and a pending flush is
 
 Deno.test("RunningService.reload() takes over one after the other what is asked for at once", async () => {
   const { service, set } = await start();
-  const holders = [holdPort(), holdPort()];
-  for (const { release } of holders) release();
-  const [first, second] = holders.map(({ port }) => port);
+  const [first, second] = [freePort(), freePort()];
   const reloads = [first, second, first].map((Port) => {
     set({ Port });
     return service.reload();
@@ -358,12 +349,9 @@ Deno.test("startService() refreshes addresses as set, and as set anew", async ()
 Deno.test("startService() says who else has its port, at once and after a reload", async () => {
   const portOwners = () => [{ address: parsePrefix("127.0.0.1"), pid: 7 }];
   const { service, set, saidOf, time } = await start({}, { portOwners });
-  const ports = [service.port];
-  const free = holdPort();
-  free.release();
-  set({ Port: free.port });
+  const ports = [service.port, freePort()];
+  set({ Port: ports[1] });
   await service.reload();
-  ports.push(free.port);
   assert.deepEqual(saidOf("portShared").map(({ values }) => values.port), ports);
   await service.stop();
   assert.equal(time.timers, 0);

@@ -2,6 +2,7 @@
  * install.ps1 on a Windows of its own, run by the real PowerShell: a Wine session with the doubles of
  * doubles/ in the place of what Wine hasn't, and folders to install from.
  */
+import { until } from "../../support/command.ts";
 import { built } from "../wine/built.ts";
 import { compiled } from "../wine/executables.ts";
 import { placeStandIn } from "../wine/ip_helper.ts";
@@ -24,8 +25,8 @@ export interface Run {
     | { readonly kind: "fail"; readonly at: number }
     | { readonly kind: "held" | "watch" | "spoil" | "keep" }
   )[];
-  /** What the event log holds, the newest first. */
-  readonly events?: readonly { Id: number; Level: number; Text: string }[];
+  /** What the event log holds, the newest first. @default nothing */
+  readonly events?: readonly { Id: number; Level: number; Text: string }[] | "stopped";
   /** Which folder's script. @default first */
   readonly from?: Folder;
 }
@@ -73,25 +74,11 @@ export interface Installer extends AsyncDisposable {
   calls(): Promise<string[][]>;
 }
 
-/** What this machine lacks for it, or null. */
-async function missingForInstaller(): Promise<string | null> {
-  const has = (path: string) =>
-    Deno.stat(`${cachePath}/wine/${path}`).then(() => true, () => false);
-  if (!await has("stamp")) return "Wine: run tests/windows/wine/setup.sh as root";
-  if (!await has("analyzer/stamp")) {
-    return "PSScriptAnalyzer: run tests/windows/wine/setup.sh as root";
-  }
-  if (await has("pwsh/pwsh.exe")) return null;
-  return "PowerShell: install the .NET 10 SDK (dotnet), then run tests/windows/wine/setup.sh as root";
-}
-
 /** The second version where programs are compiled; the stand-ins' versions are 0.1.0 and 0.2.0. */
 export const laterVersion = "99.0.0";
 
 /** Opens one for the tests of a file; some seconds. With the real, compiled programs in two versions, or stand-ins for them. */
 export async function openInstaller(programs: "compiled" | "stand-ins"): Promise<Installer> {
-  const missing = await missingForInstaller();
-  if (missing !== null) throw new Error(`This machine lacks ${missing}`);
   const session = await openWineSession();
   try {
     const doubles = await built(session, "tests/windows/powershell/doubles/build.sh");
@@ -110,7 +97,7 @@ export async function openInstaller(programs: "compiled" | "stand-ins"): Promise
     await session[Symbol.asyncDispose]();
     throw error;
   }
-  const ask = startPowerShell(session, "run.ps1", {
+  const ask = await startPowerShell(session, "run.ps1", {
     // Wine takes its own sc.exe unless told otherwise.
     WINEDLLOVERRIDES: "sc.exe=n",
     ARPFLUSH_DOUBLES: "Z:\\shared\\calls",
@@ -168,31 +155,35 @@ const timeoutMillis = 900_000;
  * after the other, by files of JSON, and answers each by another file (plans.ps1). PowerShell needs a
  * console, which Wine gives to nothing but a terminal on standard input: `script` is one.
  */
-export function startPowerShell(
+export async function startPowerShell(
   { shared, unix }: WineSession,
   script: string,
   env: Record<string, string> = {},
-): <Result>(plan: unknown) => Promise<Result> {
+): Promise<<Answer>(plan: unknown) => Promise<Answer>> {
+  if (!await isThere(`${cachePath}/wine/pwsh/pwsh.exe`)) {
+    throw new Error("PowerShell: install the .NET 10 SDK, then run tests/windows/wine/setup.sh");
+  }
   const pwsh = "wine /pwsh/pwsh.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " +
     `'${windowsPath(`/checkout/tests/windows/powershell/${script}`)}' >/shared/said 2>&1`;
   let isEnded = false;
   unix(["script", "-qec", pwsh, "/dev/null"], { env: { NO_COLOR: "1", ...env }, timeoutMillis })
-    .finally(() => isEnded = true).catch(() => {});
+    .catch(() => {}).finally(() => isEnded = true);
   return async (plan) => {
     await Deno.writeTextFile(`${shared}/plan.new`, JSON.stringify(plan));
     await Deno.rename(`${shared}/plan.new`, `${shared}/plan.json`);
-    const deadline = Date.now() + timeoutMillis;
-    while (Date.now() < deadline && !isEnded) {
-      const answer = await Deno.readTextFile(`${shared}/answer.json`).catch(() => null);
-      if (answer === null) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        continue;
-      }
-      await Deno.remove(`${shared}/answer.json`);
-      return JSON.parse(answer);
+    const answer = `${shared}/answer.json`;
+    await until(async () => isEnded || await isThere(answer), `${script} answers`, timeoutMillis);
+    if (isEnded) {
+      throw new Error(`${script} has ended: ${await Deno.readTextFile(`${shared}/said`)}`);
     }
-    throw new Error(`${script} has ended: ${await Deno.readTextFile(`${shared}/said`)}`);
+    const text = await Deno.readTextFile(answer);
+    await Deno.remove(answer);
+    return JSON.parse(text);
   };
+}
+
+function isThere(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
 }
 
 async function takeCalls({ shared }: WineSession): Promise<string[][]> {

@@ -98,35 +98,26 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
   });
 });
 
-const options = {
-  Port: 27999,
-  Listen: "0.0.0.0,::",
-  Password: { secret: password },
-  HoldDownSeconds: 7,
-  ClockToleranceSeconds: 90,
+const metricsFile = String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`;
+/** Each setting as it is given, and as the registry then has it. */
+const settingRows: Readonly<Record<string, readonly [given: unknown, stored: string]>> = {
+  Port: [27999, "DWord 27999"],
+  Listen: ["0.0.0.0,::", "MultiString 0.0.0.0 | ::"],
+  Password: [{ secret: password }, `String ${password}`],
+  HoldDownSeconds: [7, "DWord 7"],
+  ClockToleranceSeconds: [90, "DWord 90"],
   // As powershell -File passes a list.
-  AllowedSources: "192.0.2.0/24, 2001:db8::/32",
-  FlushOnStart: "false",
-  FlushOnNetworkChange: "false",
-  RefreshAddresses: ["gateway"],
-  RefreshSeconds: 45,
-  MetricsFile: String.raw`C:\Program Files\ArpFlush\metrics\arpflush.prom`,
-  LogLevel: "debug",
+  AllowedSources: ["192.0.2.0/24, 2001:db8::/32", "MultiString 192.0.2.0/24 | 2001:db8::/32"],
+  FlushOnStart: ["false", "DWord 0"],
+  FlushOnNetworkChange: ["false", "DWord 0"],
+  RefreshAddresses: [["gateway"], "MultiString gateway"],
+  RefreshSeconds: [45, "DWord 45"],
+  MetricsFile: [metricsFile, `String ${metricsFile}`],
+  LogLevel: ["debug", "String debug"],
 };
-const written = {
-  Port: "DWord 27999",
-  Listen: "MultiString 0.0.0.0 | ::",
-  Password: `String ${password}`,
-  HoldDownSeconds: "DWord 7",
-  ClockToleranceSeconds: "DWord 90",
-  AllowedSources: "MultiString 192.0.2.0/24 | 2001:db8::/32",
-  FlushOnStart: "DWord 0",
-  FlushOnNetworkChange: "DWord 0",
-  RefreshAddresses: "MultiString gateway",
-  RefreshSeconds: "DWord 45",
-  MetricsFile: `String ${options.MetricsFile}`,
-  LogLevel: "String debug",
-};
+const options = Object.fromEntries(
+  Object.entries(settingRows).map(([name, [given]]) => [name, given]),
+);
 
 Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   const programs = ["arpflush-service.exe", "arpflush.exe"].map((name) =>
@@ -147,7 +138,8 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     ["copy programs", "stop service", "replace programs", "write registry.*Port", "start service"]
       .map((name) => `"${name}.*\n.*`).join("") + '"change firewall rule".*LocalPort 30000',
   );
-  const spoiled = /the SHA-256 of .*arpflush-service\.exe is not the one in SHA256SUMS/;
+  const spoiled =
+    /the SHA-256 of .*arpflush-service\.exe is not the one in SHA256SUMS\n.*last event: The RPC/;
   const watch = { faults: [{ kind: "watch" }] } as const;
   const second = { from: "second" } as const;
   const { reports, calls } = await live({
@@ -169,7 +161,11 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
     optionsAgain: idle(install(options), 0, nothing),
     whatIf: idle(upgrade({ Port: 30_000, WhatIf: true }), 0, steps, second),
     whatIfGone: idle(uninstall({ Purge: true, WhatIf: true }), 0, /"delete service"/),
-    spoiled: idle(upgrade(), 1, spoiled, { ...second, faults: [{ kind: "spoil" }] }),
+    spoiled: idle(upgrade(), 1, spoiled, {
+      ...second,
+      faults: [{ kind: "spoil" }],
+      events: "stopped",
+    }),
     upgrade: step(upgrade(), 0, /^version +0\.2\.0$/m, { ...second, ...watch, before: linger }),
     uninstall: step(uninstall(), 0, /are kept/, {
       ...watch,
@@ -255,8 +251,8 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
   });
 
   await t.step("settings are written with their kinds, and the rule follows", () => {
-    for (const [name, value] of Object.entries(written)) {
-      assert.equal(valueOf(reports.options, settings, name), value);
+    for (const [name, [, stored]] of Object.entries(settingRows)) {
+      assert.equal(valueOf(reports.options, settings, name), stored);
     }
     assert.match(
       ruleOf(reports.options),
@@ -320,11 +316,14 @@ Deno.test("install.ps1 takes no folder that somebody else has made, or that lead
   const first = install({ RouterKeys: [r1] });
   // Wine takes every other user of Unix for one that Windows doesn't know, and a link for a reparse point.
   const link = 'mv "$1" "$1 2" && ln -s "ArpFlush 2" "$1"';
+  const isLink = /a link to another folder$/m;
+  const isForeign = /belongs to S-1-[-\d]+, not to Administrators$/m;
   const places: readonly [script: string, parameters: Parameters, ends: number, says?: RegExp][] = [
-    ['mkdir "$1" && chown 1000 "$1"', first, 1, /belongs to S-1-[-\d]+, not to Administrators$/m],
-    [link, first, 1, /a link to another folder/],
+    ['mkdir "$1" && chown 1000 "$1"', first, 1, isForeign],
+    [link, first, 1, isLink],
     ['rm "$1"; rm -r "$1 2"', first, 0],
-    [link, uninstall(), 1, /a link to another folder/],
+    ['chown 1000 "$1"', uninstall(), 1, isForeign],
+    [`chown 0 "$1"; ${link}`, uninstall(), 1, isLink],
   ];
   for (const [script, parameters, ends, says = /./] of places) {
     await sh(installer.session, script, folder);

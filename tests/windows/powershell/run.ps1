@@ -72,6 +72,7 @@ function Invoke-Run($run) {
     if ($run.fresh) { Clear-Machine }
     if ($run.before) { $null = Invoke-Expression $run.before }
     $global:Events = @($run.events | Where-Object { $_ })
+    if ($run.events -is [string]) { $global:Events = $null }
     $parameters = @{}
     foreach ($name in $run.parameters.Keys) { $parameters[$name] = ConvertTo-Parameter $run.parameters[$name] }
     $before = @(Get-Machine)

@@ -55,7 +55,7 @@ Deno.test("install.ps1 and the commands of docs/windows.md are for Windows Power
   assert.ok(blocks.length >= 12);
   await using session = await openWineSession();
   const texts = [...scripts, ...blocks, ...Object.keys(newer)];
-  const findings = await startPowerShell(session, "analyze.ps1")<string[][]>(texts);
+  const findings = await (await startPowerShell(session, "analyze.ps1"))<string[][]>(texts);
   const clean = scripts.length + blocks.length;
   const found = findings.slice(0, clean).flat();
   // Get-ChildItem has this one in the drive Cert: alone.

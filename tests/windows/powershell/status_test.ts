@@ -32,7 +32,7 @@ const noRule = /no enabled firewall rule lets the program receive on UDP port 27
 const noRun = /arpflush-service\.exe doesn't run: /;
 
 /** Each state with what breaks it, or what the event log holds, and what is said. */
-const states: Readonly<Record<string, readonly [string | Run["events"], ...RegExp[]]>> = {
+const states: Readonly<Record<string, readonly [string | Pick<Run, "events">, ...RegExp[]]>> = {
   stopped: [stop, /the service is stopped/, /it doesn't listen on UDP port 27735/],
   "not started at boot": [
     "Set-Service ArpFlush -StartupType Manual",
@@ -86,9 +86,13 @@ const states: Readonly<Record<string, readonly [string | Run["events"], ...RegEx
     /the firewall lets nothing in, whatever its rules say \(Public\)/,
   ],
   "the last flush failed": [
-    [failed, started],
+    { events: [failed, started] },
     /the last flush failed: Cannot flush all: FlushIpNetTable2 returned 5$/m,
     /^events +2026-03-04T05:06:07Z error 11 Cannot flush .*\n +2026-03-04T05:06:07Z information 1 Started/m,
+  ],
+  "an event log that is stopped": [
+    { events: "stopped" },
+    /the event log can't be asked: The RPC server is unavailable\.$/m,
   ],
   "registration gone": [`${stop} Remove-Service ArpFlush`, /the service is absent/],
 };
@@ -108,7 +112,7 @@ Deno.test("install.ps1 status says what is wrong", async (t) => {
     sound,
     { before: keep },
     ...Object.values(states).map(([broken]): Run =>
-      typeof broken === "string" ? { before: mend + broken } : { before: mend, events: broken }
+      typeof broken === "string" ? { before: mend + broken } : { before: mend, ...broken }
     ),
   );
   assert.equal(whole.exitCode, 0, textOf(whole));

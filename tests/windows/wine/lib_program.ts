@@ -3,17 +3,20 @@
  *
  *   description | list | gateways | flush [PREFIX …] | look ADDRESS … | resolve ADDRESS … | readings | leaks COUNT |
  *   speed COUNT    the neighbor cache
- *   host-key       makes a host's key in the registry twice: what is there before, then, and why not again
+ *   host-key       makes a host's key in the registry twice: what is there before, then, why not again, and
+ *                  whose account this is
  *   version FILE … what version.dll reads of executables' version resources
  */
 import { messageOf } from "../../../lib/errors.ts";
 import type { FoundNeighbor } from "../../../lib/neighbors/neighbor_cache.ts";
 import { openWindowsNeighborCache } from "../../../lib/neighbors/windows.ts";
 import { createHostKeyRegistry } from "../../../lib/service/windows_program.ts";
+import { ownSid } from "../../../lib/win32/aclapi.ts";
 import { openIpHelper } from "../../../lib/win32/iphlpapi.ts";
 import { copyMemory, fromWide, systemDll, toWide } from "../../../lib/win32/kernel32.ts";
 import { AF_INET, AF_UNSPEC, NlnsPermanent } from "../../../lib/win32/netioapi.ts";
 import { formatPrefix, parsePrefix } from "../../../lib/wire/addresses.ts";
+import { median } from "../../measure/statistics.ts";
 
 const [mode, ...args] = Deno.args;
 const cache = openWindowsNeighborCache();
@@ -72,12 +75,11 @@ async function measureFlushes(count: number): Promise<{ flush: number; calls: nu
     const between = performance.now();
     // The table before and after: what a flush took is put back or reported.
     ip.getIpNetTable2(AF_UNSPEC);
-    ip.flushIpNetTable2(AF_UNSPEC, 0);
+    ip.flushIpNetTable2(AF_UNSPEC);
     ip.getIpNetTable2(AF_UNSPEC);
     times.flush.push(between - start);
     times.calls.push(performance.now() - between);
   }
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[count >> 1];
   return { flush: median(times.flush), calls: median(times.calls) };
 }
 
@@ -90,7 +92,7 @@ function makeHostKeyTwice(): unknown {
     store.write(seed);
     return "made twice";
   } catch (error) {
-    return { before, kept: store.read()?.toHex(), again: messageOf(error) };
+    return { before, kept: store.read()?.toHex(), again: messageOf(error), own: ownSid() };
   }
 }
 

@@ -85,10 +85,11 @@ function Get-NetUDPEndpoint {
     }
 }
 
-# Double of Get-WinEvent: Wine keeps no events. These are the plan's.
+# Double of Get-WinEvent: Wine keeps no events. These are the plan's; null while the event log is stopped.
 $global:Events = @()
 function Get-WinEvent {
     [CmdletBinding()] param([string] $LogName, [string] $FilterXPath, [int] $MaxEvents)
+    if ($null -eq $global:Events) { throw 'The RPC server is unavailable.' }
     $ids = [regex]::Matches($FilterXPath, 'EventID=(\d+)') | ForEach-Object { [int] $_.Groups[1].Value }
     $known = "Application *[System[Provider[@Name='ArpFlush']$(if ($ids) { " and (EventID=$($ids -join ' or EventID='))" })]]"
     if ("$LogName $FilterXPath" -ne $known) { throw "other events: $LogName $FilterXPath" }
