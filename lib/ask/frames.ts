@@ -193,13 +193,13 @@ export function neighborSolicitation(
 }
 
 /** The group that a node with an address listens to (RFC 4291, section 2.7.1), and its MAC (RFC 2464). */
-export function solicitedNode({ bytes }: AddressPrefix): { to: AddressPrefix; mac: string } {
+export function solicitedNode({ bytes }: AddressPrefix): Pick<Way, "to" | "destinationMac"> {
   const group = new Uint8Array(16);
   group.set([0xff, 0x02]);
   group.set([0x01, 0xff, ...bytes.subarray(13)], 11);
   return {
     to: { family: 6, length: 128, bytes: group },
-    mac: `3333${group.subarray(12).toHex()}`,
+    destinationMac: `3333${group.subarray(12).toHex()}`,
   };
 }
 

@@ -96,23 +96,19 @@ export class AskItem {
   /** The request, or the two solicitations, that are next. */
   requestFrames(): Uint8Array<ArrayBuffer>[] {
     const { control } = this;
-    const isUnicast = this.#isUnicast;
     const { question: { host, address, expected }, ownMac: sourceMac, mac } = this.inquiry;
     // A drill asks from the router's own address, which tells where an unknown host is; so does the last
     // try for one that is expected: who answers that and not the address in question isn't off.
     const isLast = host.family === 4 && expected && this.#tries === retries.known;
-    const withControl = !isUnicast && (this.#isSecond || isLast);
+    const withControl = !this.#isUnicast && (this.#isSecond || isLast);
     const senders = this.probeOnly ? [control] : withControl ? [address, control] : [address];
-    const node = solicitedNode(host);
+    const toAll = host.family === 4
+      ? { destinationMac: broadcastMac, to: host }
+      : solicitedNode(host);
+    const to = this.#isUnicast && mac !== null ? { destinationMac: mac, to: host } : toAll;
     return senders.filter((from) => from !== null).map((from) => {
-      if (host.family === 4) {
-        const destinationMac = isUnicast ? mac ?? broadcastMac : broadcastMac;
-        return arpRequest({ sourceMac, destinationMac, from, to: host });
-      }
-      const way = isUnicast && mac !== null
-        ? { destinationMac: mac, to: host }
-        : { destinationMac: node.mac, to: node.to };
-      return neighborSolicitation({ sourceMac, from, ...way }, host);
+      const way = { sourceMac, from, ...to };
+      return host.family === 4 ? arpRequest(way) : neighborSolicitation(way, host);
     });
   }
 

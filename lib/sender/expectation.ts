@@ -144,7 +144,10 @@ export class ExpectedHosts {
   readonly #byLabel = new Map<string, ExpectedHost[]>();
   readonly #pinnedNames = new Set<string>();
 
-  /** `count`: how many have to answer, where they aren't named; null: at least one, for all time. */
+  /**
+   * `count`: how many have to answer where they aren't named; null: at least one, and whoever may
+   * answer is waited for to the end.
+   */
   constructor(
     readonly hosts: readonly ExpectedHost[],
     readonly count: number | null = hosts.length,

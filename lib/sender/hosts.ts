@@ -132,8 +132,8 @@ export class Hosts {
   /** Instances that a restart replaced, by key and instance. */
   readonly #replaced = new Set<string>();
   readonly #pinnedInstances = new Map<string, number>();
-  /** Expected hosts, unless they are pinned, that somebody has the room of. */
-  readonly #withHost = new Set<ExpectedHost>();
+  /** Expected hosts whose room somebody has; pinned ones have another. */
+  readonly #roomTaken = new Set<ExpectedHost>();
   #unexpected = 0;
 
   /** The hosts of a run without answers. */
@@ -200,9 +200,9 @@ export class Hosts {
     }
     if (host.own) return true;
     // Each line makes room once, so that nobody fills the memory by many keys under one name.
-    const line = expected.candidates(host).find((one) => !this.#withHost.has(one));
+    const line = expected.candidates(host).find((one) => !this.#roomTaken.has(one));
     if (line !== undefined) {
-      this.#withHost.add(line);
+      this.#roomTaken.add(line);
       return true;
     }
     return ++this.#unexpected <= maxUnexpectedHosts;

@@ -13,6 +13,7 @@ import { type AddressPrefix, formatPrefix } from "../wire/addresses.ts";
 
 /** The settings it follows. */
 type RefreshRules = Pick<Settings, "RefreshAddresses" | "RefreshSeconds">;
+type RefreshedAddresses = Exclude<Settings["RefreshAddresses"], "none">;
 
 /** A refresh takes 1 s where nobody answers. One that takes longer than this is said, and goes on. */
 const maxRefreshMs = 2_000;
@@ -57,11 +58,7 @@ export class Refresher {
   }
 
   /** The next period begins when the resolution has ended. */
-  #refreshAfter(
-    ms: number,
-    addresses: RefreshRules["RefreshAddresses"],
-    round: number,
-  ): void {
+  #refreshAfter(ms: number, addresses: RefreshedAddresses, round: number): void {
     this.#cancelTimer = this.#time.after(ms, async () => {
       await this.#refresh(addresses, round);
       if (round === this.#round) this.#refreshAfter(ms, addresses, round);
@@ -69,8 +66,8 @@ export class Refresher {
   }
 
   /** It works again only if it was in time, too: a busy host isn't told twice in each period. */
-  async #refresh(addresses: RefreshRules["RefreshAddresses"], round: number): Promise<void> {
-    const name = typeof addresses === "string"
+  async #refresh(addresses: RefreshedAddresses, round: number): Promise<void> {
+    const name = addresses === "gateway"
       ? addresses
       : listText(addresses.map(formatPrefix), maxNames);
     let isLate = false;
@@ -81,7 +78,7 @@ export class Refresher {
     let reason: string | null;
     try {
       const resolved = addresses === "gateway" ? await this.#cache.gateways() : addresses;
-      reason = typeof resolved === "string" ? null : await this.#resolve(resolved);
+      reason = await this.#resolve(resolved);
     } catch (error) {
       reason = systemReason(error);
     }

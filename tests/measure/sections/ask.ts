@@ -18,8 +18,7 @@ const sourceMac = macs.router.replaceAll(":", "");
 function framesFor(host: string, address: string): Uint8Array[] {
   const [from, to] = [parsePrefix(address), parsePrefix(host)];
   if (from.family === 6) {
-    const node = solicitedNode(to);
-    const way = { sourceMac, destinationMac: node.mac, from, to: node.to };
+    const way = { sourceMac, from, ...solicitedNode(to) };
     return [neighborSolicitation(way, to), new Uint8Array()];
   }
   const way = { sourceMac, destinationMac: broadcastMac, from, to };

@@ -32,7 +32,6 @@ const way = (from: string, to: string, mac = destinationMac): Way => ({
 });
 const v4 = way("192.0.2.1", "192.0.2.99");
 const v6 = way("2001:db8::1", "2001:db8::99");
-const node = solicitedNode(v6.to);
 const echoNumbers = { id: 513, sequence: 7, data: "0123456789abcdef" };
 const udpNumbers = { sourcePort: 40000, destinationPort: 9, identification: 77 };
 const syn = { sourcePort: 40000, destinationPort: 445, sequence: 7, acknowledgment: 0 };
@@ -55,7 +54,7 @@ const built: readonly [Uint8Array<ArrayBuffer>, RegExp][] = [
     /id 77, .*40000 > .*\.9: \[udp sum ok\] UDP, length 0/s,
   ],
   [
-    neighborSolicitation({ ...v6, destinationMac: node.mac, to: node.to }, v6.to),
+    neighborSolicitation({ ...v6, ...solicitedNode(v6.to) }, v6.to),
     /hlim 255.*> ff02::1:ff00:99: \[icmp6 sum ok\].*who has 2001:db8::99\s.*source link-address .* 02:00:00:00:00:02/s,
   ],
 ];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ExchangePlan } from "../../../lib/sender/exchange.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
 import type { FlushRequest } from "../../../lib/wire/request.ts";
 import { instance, reports } from "./answers.ts";
@@ -50,16 +51,25 @@ Deno.test("exchange() sends every copy although all that are expected have answe
   }
 });
 
-Deno.test("exchange() waits to the end while an expected host is missing or has failed", async () => {
+Deno.test("exchange() waits to the end while an expected host is missing or has not said all", async () => {
   const fails: Behavior = () => [{ status: "failed" }];
-  const runs = [
-    [expectedOf("sql01\nsql02"), heals],
-    [expectedOf("sql01"), fails],
-    [countOf(2), heals],
-    [countOf(1), fails],
-  ] as const;
-  for (const [expected, behavior] of runs) {
-    const { record } = await run({ "192.0.2.20": behavior }, { expected });
+  const second: Behavior = () => [{ key: 2 }];
+  const secondFails: Behavior = () => [{ key: 2, status: "failed" }];
+  // Of the two requests of a copy it answers the first.
+  const half: Behavior = (_, n) => n % 2 === 1 ? [{}] : [];
+  const content = signed(planned(), planned());
+  const runs: [Partial<ExchangePlan>, ...Behavior[]][] = [
+    [{ expected: expectedOf("sql01\nsql02") }, heals],
+    [{ expected: expectedOf("sql01\nsql09") }, heals, second],
+    [{ expected: expectedOf("sql01\nsql02") }, heals, secondFails],
+    [{ expected: expectedOf("sql01") }, fails],
+    [{ expected: countOf(2) }, heals],
+    [{ expected: countOf(1) }, fails],
+    [{ expected: countOf(1), content }, half],
+  ];
+  for (const [plan, ...behaviors] of runs) {
+    const hosts = behaviors.map((behavior, i) => [`192.0.2.${20 + i}`, behavior]);
+    const { record } = await run(Object.fromEntries(hosts), plan);
     assert.ok(record.elapsedMs >= 6_000);
   }
 });
