@@ -228,7 +228,7 @@ export function controlFor(
     .filter(({ address }) => address.family === host.family && !keys.has(addressKey(address)));
   const near = controls.find(({ network }) => prefixContains(network, host)) ??
     // IPv6 hosts answer link-local addresses whatever theirs is.
-    controls.find(({ address }) => isLinkLocal(address) && host.family === 6);
+    controls.find(({ address }) => isLinkLocal(address));
   return near?.address ?? null;
 }
 

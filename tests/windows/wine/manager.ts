@@ -8,7 +8,6 @@ import { linesOf } from "../../support/command.ts";
 /** One command: an operation and its arguments. Names are those of services. */
 export type Command =
   | readonly ["create", name: string, binPath: string]
-  | readonly ["remove", name: string]
   /** Starts and waits for RUNNING or STOPPED, 30 s at most. */
   | readonly ["start", name: string]
   /** Stops and waits for STOPPED, 30 s at most. */
@@ -63,7 +62,6 @@ const advapi32 = Deno.dlopen(systemDll("advapi32.dll"), {
     result: HANDLE,
   },
   OpenServiceW: { parameters: [HANDLE, "buffer", "u32"], result: HANDLE },
-  DeleteService: { parameters: [HANDLE], result: "i32" },
   StartServiceW: { parameters: [HANDLE, "u32", "buffer"], result: "i32", nonblocking: true },
   ControlService: { parameters: [HANDLE, "u32", "buffer"], result: "i32" },
   QueryServiceStatusEx: { parameters: [HANDLE, "u32", "buffer", "u32", "buffer"], result: "i32" },
@@ -236,8 +234,6 @@ function perform(command: Command): unknown {
   switch (command[0]) {
     case "create":
       return create(command[1], command[2]);
-    case "remove":
-      return withService(command[1], (service) => advapi32.DeleteService(service));
     case "start":
       return start(command[1]);
     case "stop":

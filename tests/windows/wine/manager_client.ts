@@ -15,9 +15,7 @@ const answerMillis = 60_000;
 
 /** Starts manager.ts in a session; it ends with the session. */
 export function startManager(session: WineSession): Manager {
-  const child = session.startWine([denoExe, "run", "-q", "-A", "--cached-only", program], {
-    withInput: true,
-  });
+  const child = session.startWine([denoExe, "run", "-q", "-A", "--cached-only", program]);
   const writer = child.stdin.getWriter();
   const answers = linesOf(child.stdout);
   const complaint = new Response(child.stderr).text().catch(() => "");

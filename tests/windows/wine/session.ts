@@ -20,13 +20,6 @@ interface RunOptions {
   timeoutMillis?: number;
 }
 
-/** What a program that goes on gets besides its arguments. */
-interface StartOptions {
-  env?: Record<string, string>;
-  /** Whether its standard input is a pipe. @default false */
-  withInput?: boolean;
-}
-
 /** A running Wine. */
 export interface WineSession extends AsyncDisposable {
   /** A folder of this machine that is /shared in the session, and is removed with it. */
@@ -34,11 +27,11 @@ export interface WineSession extends AsyncDisposable {
   /** A process in the session's network, for nsenter. */
   readonly networkOf: number;
   /** Runs a Windows program: a name that Wine finds, or a Windows path. */
-  wine(command: readonly string[], options?: RunOptions): Promise<Ended>;
+  wine(command: readonly string[]): Promise<Ended>;
   /** Runs a Unix program in the session. */
   unix(command: readonly string[], options?: RunOptions): Promise<Ended>;
-  /** Starts a Windows program, which ends with the session at the latest. */
-  startWine(command: readonly string[], options?: StartOptions): Deno.ChildProcess;
+  /** Starts a Windows program, its standard input a pipe; it ends with the session at the latest. */
+  startWine(command: readonly string[]): Deno.ChildProcess;
 }
 
 /** The Windows path of a Unix path in the session. */
@@ -114,22 +107,23 @@ export async function openWineSession(
   const init = await onlyChild(holder.pid);
   const enter = ["-t", String(init), "-m", "-p", "-n", "chroot", layer, "env", "-i"];
 
-  function command(
+  function start(
     command: readonly string[],
-    { env = {}, withInput = false }: StartOptions,
-  ): Deno.Command {
+    stdin: "piped" | "null",
+    env: Record<string, string> = {},
+  ): Deno.ChildProcess {
     const own = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     return new Deno.Command("nsenter", {
       args: [...enter, ...environment, ...own, ...command],
-      stdin: withInput ? "piped" : "null",
+      stdin,
       stdout: "piped",
       stderr: "piped",
-    });
+    }).spawn();
   }
 
   async function unix(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const { timeoutMillis = 60_000 } = options;
-    const child = command(words, { env: options.env }).spawn();
+    const child = start(words, "null", options.env);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => reject(new Error(`No end in ${timeoutMillis} ms: ${words.join(" ")}`)),
@@ -146,9 +140,9 @@ export async function openWineSession(
   return {
     shared,
     networkOf: init,
-    wine: (words, options) => unix(["wine", ...words], options),
+    wine: (words) => unix(["wine", ...words]),
     unix,
-    startWine: (words, options = {}) => command(["wine", ...words], options).spawn(),
+    startWine: (words) => start(["wine", ...words], "piped"),
     async [Symbol.asyncDispose]() {
       // --kill-child: process 1 goes with its parent, and every process of the session with it.
       holder.kill("SIGKILL");

@@ -16,6 +16,7 @@ export const serviceName = "ArpFlush";
 /** The router that the host obeys (router.ts). */
 export const testRouter = createRouter(1);
 
+const maxEventMs = 15_000;
 const onlySystemAndAdministrators = "O:BAG:BAD:P(A;;KA;;;SY)(A;;KA;;;BA)";
 
 /** The host. */
@@ -26,8 +27,8 @@ export interface WindowsHost extends AsyncDisposable {
   readonly executable: string;
   /** The events since the last call. */
   newEvents(): Promise<LoggedEvent[]>;
-  /** Waits for an event of a number among those not yet taken; takes all up to it. */
-  event(id: number, atMostMs?: number): Promise<LoggedEvent>;
+  /** Waits 15 s at most for an event of a number among those not yet taken; takes all up to it. */
+  event(id: number): Promise<LoggedEvent>;
   /** Does a router's part (router.ts) in the host's network; what it printed. */
   router(...args: string[]): Promise<unknown>;
   /** Does it in the network of the only neighbor on its link, which a session of its own has. */
@@ -69,8 +70,8 @@ async function prepare(session: WineSession, executable: string): Promise<Window
     manager,
     executable,
     newEvents,
-    async event(id, atMostMs = 15_000) {
-      const until = performance.now() + atMostMs;
+    async event(id) {
+      const until = performance.now() + maxEventMs;
       for (;;) {
         const all = parseEventLog(await Deno.readTextFile(`${session.shared}/wine.log`));
         const index = all.findIndex((event, i) => i >= taken && event.id === id);
@@ -80,7 +81,7 @@ async function prepare(session: WineSession, executable: string): Promise<Window
         }
         if (performance.now() > until) {
           const seen = all.slice(taken).map(({ id, text }) => `${id} ${text}`).join("; ");
-          throw new Error(`No event ${id} in ${atMostMs} ms, but: ${seen || "none"}`);
+          throw new Error(`No event ${id} in ${maxEventMs} ms, but: ${seen || "none"}`);
         }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
