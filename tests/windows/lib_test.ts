@@ -148,7 +148,7 @@ async function gatewaysOf(session: WineSession): Promise<unknown[]> {
   return gateways;
 }
 
-Deno.test("100,000 tables read leave none behind, and a table where nothing is found has no rows", async () => {
+Deno.test("100,000 tables read leave none behind; one may be empty, or want a larger buffer", async () => {
   await using session = await openWineSession();
   const source = "/checkout/tests/windows/standin/counting.c";
   const gcc = ["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-Wl,--export-all-symbols"];
@@ -160,6 +160,7 @@ Deno.test("100,000 tables read leave none behind, and a table where nothing is f
     live: 0,
     routes: { code: 0, rows: [] },
     addresses: { code: 50, rows: [] },
+    sockets: 1,
   });
   // 90,000 tables of 712 bytes would be 64 MB.
   assert.ok(Number(grown) < 30e6, `resident memory grew by ${grown} bytes`);
