@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type Helper, runFollowLab } from "./follow.ts";
 import { measureInstances } from "./instances.ts";
+import { median } from "../measure/statistics.ts";
 
 const helpers: readonly Helper[] = ["nothing", "daemon", "daemon", "nothing"];
 
@@ -18,7 +19,8 @@ Deno.test("arpflush-router follows forty instances, and what is done to keepaliv
   console.log(
     `From a link's first line to its datagram: ${delays.map((ms) => ms.toFixed(1))} ms`,
   );
-  // How fast it is docs/figures.md says: a machine that does much else delays it.
+  // docs/figures.md has the 99th percentile; here a machine that does much else may delay one.
+  assert.ok(median(delays) < 30, `${delays}\n${said}`);
   for (const ms of delays) assert.ok(ms < 1_000, `${delays}\n${said}`);
   for (const { requests, unasked, lateRequests } of followed) {
     for (const count of requests) assert.ok(count >= 1 && count <= 5, `${count}\n${said}`);

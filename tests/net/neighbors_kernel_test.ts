@@ -7,7 +7,7 @@ import {
   parsePrefix,
   prefixContains,
 } from "../../lib/wire/addresses.ts";
-import { until } from "../support/command.ts";
+import { run, until } from "../support/command.ts";
 import { connect, ip, openNetworkNamespace } from "../support/namespaces.ts";
 
 const peerMac = "02:00:00:00:00:02";
@@ -233,6 +233,23 @@ Deno.test("createLinuxCache().resolve() ends as soon as all have answered", asyn
     assert.deepEqual([state, mac], ["neighbor", peerMac]);
   }
   assert.ok(performance.now() - start < 900, "it waited though all had answered");
+});
+
+Deno.test("createLinuxCache() takes no old entry for an answer where -batch would misread a link's name", async () => {
+  await using _other = await openLinks();
+  let link = "e1";
+  for (const name of ["e#1", 'e"1', "e'1"]) {
+    await run(["ip", "link", "set", "dev", link, "down"]);
+    await run(["ip", "link", "set", "dev", link, "name", name, "up"]);
+    link = name;
+    const neighbor = ["198.51.100.1", "lladdr", deadMac, "dev", name];
+    const makeStale = () => run(["ip", "neigh", "replace", ...neighbor, "nud", "stale"]);
+    await makeStale();
+    assert.deepEqual(await states("resolve", ["198.51.100.1"]), [["neighbor", peerMac]], name);
+    await makeStale();
+    await createLinuxCache().flush([parsePrefix("198.51.100.1")]);
+    assert.ok(!(await table()).includes(`198.51.100.1 ${deadMac}`), name);
+  }
 });
 
 Deno.test("createLinuxCache().resolve() survives flushes meanwhile", async () => {
