@@ -147,24 +147,20 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
     }
   }
 
-  /** Calls with a larger buffer until the table fits. */
-  function udpTable(family: typeof AF_INET | typeof AF_INET6): TableResult<UdpRow> {
-    let code: number = win32.insufficientBuffer;
-    for (
-      let size = 65_536;
-      code === win32.insufficientBuffer && size <= maxUdpTableBytes;
-      size *= 2
-    ) {
-      const bytes = new Uint8Array(size);
-      const given = Uint32Array.of(size);
-      code = dll.GetExtendedUdpTable?.(bytes, given, 0, family, UDP_TABLE_OWNER_PID, 0) ??
-        win32.procNotFound;
-      if (code === win32.success) {
-        const kind = udpRows(family === AF_INET ? 4 : 6);
-        return { code, rows: readTable(bytes, mibUdpTable.rows, kind) };
-      }
+  /** The caller gives the buffer: a larger one until the table fits. */
+  function udpTable(
+    family: typeof AF_INET | typeof AF_INET6,
+    size = 65_536,
+  ): TableResult<UdpRow> {
+    const bytes = new Uint8Array(size);
+    const given = Uint32Array.of(size);
+    const code = dll.GetExtendedUdpTable?.(bytes, given, 0, family, UDP_TABLE_OWNER_PID, 0) ??
+      win32.procNotFound;
+    if (code === win32.insufficientBuffer && size < maxUdpTableBytes) {
+      return udpTable(family, 2 * size);
     }
-    return { code, rows: [] };
+    if (code !== win32.success) return { code, rows: [] };
+    return { code, rows: readTable(bytes, mibUdpTable.rows, udpRows(family === AF_INET ? 4 : 6)) };
   }
 
   return {
@@ -175,7 +171,7 @@ export function openIpHelper(path: string = systemDll("iphlpapi.dll")): IpHelper
     getUnicastIpAddressTable: (family) => table(dll.GetUnicastIpAddressTable, family, unicastRows),
     getIpInterfaceTable: (family) => table(dll.GetIpInterfaceTable, family, interfaceRows),
     getIpForwardTable2: (family) => table(dll.GetIpForwardTable2, family, forwardRows),
-    getExtendedUdpTable: udpTable,
+    getExtendedUdpTable: (family) => udpTable(family),
     createIpNetEntry2: (row) => dll.CreateIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     deleteIpNetEntry2: (row) => dll.DeleteIpNetEntry2?.(encodeIpNetRow(row)) ?? win32.procNotFound,
     getBestInterfaceEx(destination) {

@@ -1,7 +1,7 @@
 /**
  * Every structure that passes between us and Windows, as it lies in the memory of an x64 process: its
- * size and the offsets of the members that we use, in bytes. Under Wine neighbors_test.ts compares all
- * of them with what a compiler makes of the headers.
+ * size and the offsets of the members that we use, in bytes. tests/windows/lib_test.ts compares all of
+ * them with what a compiler makes of the headers.
  */
 
 /** SOCKADDR_INET (ws2ipdef.h), an IPv4 or IPv6 socket address. */

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { versionText } from "../../lib/version.ts";
 import { pack } from "../../packaging/pack.ts";
-import { type CommandOutcome, outcomeOf } from "../support/command.ts";
+import { type CommandOutcome, inFolder, outcomeOf } from "../support/command.ts";
 import { findIsolation } from "../support/namespaces.ts";
 
 /**
@@ -36,7 +36,7 @@ as_user() { setpriv --reuid=64123 --regid=64123 --clear-groups env -i "$@"; }
 `;
 
 /** Runs a script after `prepare`, in namespaces of its own. */
-async function inFolder(folder: string, script: string): Promise<CommandOutcome> {
+async function runIn(folder: string, script: string): Promise<CommandOutcome> {
   const isolation = await findIsolation();
   assert.ok("argv" in isolation);
   const signal = AbortSignal.timeout(60_000);
@@ -52,15 +52,14 @@ while read -r line <&3; do case $line in *Started*) break ;; esac; done
 (cat <&3 >/dev/null) &
 `;
 
-Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-pack-" });
-  try {
+Deno.test("pack() makes a folder that needs nothing but itself", (t) =>
+  inFolder(async (folder) => {
     await pack(folder);
 
     await t.step("starts through links, without environment or home", async () => {
       const script =
         "as_user /run/links/second --version; as_user /run/arpflush/arpflush --version";
-      const { code, stdout, stderr } = await inFolder(folder, script);
+      const { code, stdout, stderr } = await runIn(folder, script);
       assert.equal(stderr, "");
       assert.equal(stdout, versionText("arpflush").repeat(2));
       assert.equal(code, 0);
@@ -69,7 +68,7 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
     await t.step("starts in a working directory that is gone", async () => {
       const script = `mkdir /tmp/gone$$ && cd /tmp/gone$$ && rmdir /tmp/gone$$
         /run/arpflush/arpflush --version; env -u PWD /run/arpflush/arpflush-service --version`;
-      const { code, stdout } = await inFolder(
+      const { code, stdout } = await runIn(
         folder,
         `mount -t tmpfs tmpfs /tmp; ${script}`,
       );
@@ -82,7 +81,7 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
         "as_user /run/links/second 192.0.2.1 -k /run/key -q --expect 1 --count 1 --wait 5";
       const one = `(${send} --probe; echo "exit $?") & senders="$senders $!"\n`;
       const script = `${serve}${send} --no-verify\n${one.repeat(4)}wait $senders\n`;
-      const { code, stdout, stderr } = await inFolder(folder, script);
+      const { code, stdout, stderr } = await runIn(folder, script);
       assert.equal(stderr, "");
       assert.equal(stdout, "exit 0\n".repeat(4));
       assert.equal(code, 0);
@@ -90,24 +89,17 @@ Deno.test("pack() makes a folder that needs nothing but itself", async (t) => {
 
     await t.step("says what is wrong with a key that it may not read", async () => {
       const script = "as_user /run/arpflush/arpflush -a -k /run/locked/key";
-      const { code, stderr } = await inFolder(folder, script);
+      const { code, stderr } = await runIn(folder, script);
       assert.match(stderr, /Cannot read key file "\/run\/locked\/key": /);
       assert.equal(code, 2);
     });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("pack() makes one folder when several make it in the place of another", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "arpflush-pack-" });
-  try {
+Deno.test("pack() makes one folder when several make it in the place of another", () =>
+  inFolder(async (folder) => {
     // It takes a while to take away.
     for (let i = 0; i < 3_000; i++) Deno.mkdirSync(`${folder}/arpflush/${i}`, { recursive: true });
     await Promise.all([1, 2, 3].map(() => pack(`${folder}/arpflush`)));
     assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name), ["arpflush"]);
     assert.ok((await Deno.stat(`${folder}/arpflush/arpflush-router`)).isFile);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));

@@ -137,7 +137,7 @@ Deno.test("service.ts hears each address of Listen by itself, and answers from t
   for (const address of ["192.0.2.77", "2001:db8::77", "192.0.2.100"]) await answersFrom(address);
 });
 
-const count = 50;
+const count = 20;
 
 Deno.test(`one broadcast heals ${count} hosts, each counted once`, async () => {
   await using segment = await openSegment();

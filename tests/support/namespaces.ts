@@ -93,8 +93,8 @@ interface LinkEnd {
 export async function connect(a: LinkEnd, b: LinkEnd): Promise<void> {
   await run(["ip", "link", "add", ...nameAt(a), "type", "veth", "peer", ...nameAt(b)]);
   for (const { namespace, name, addresses, linkLayerAddress } of [a, b]) {
-    await skipDuplicateDetection(namespace, name);
-    await ip(namespace, [
+    // For a second or two after an interface comes up its IPv6 addresses couldn't be used otherwise.
+    await setUp(namespace, `ipv6/conf/${name}/accept_dad`, 0, [
       ...(linkLayerAddress === undefined ? [] : [`link set ${name} address ${linkLayerAddress}`]),
       ...addresses.map((address) => `addr add ${address} dev ${name}`),
       `link set ${name} up`,
@@ -105,22 +105,23 @@ export async function connect(a: LinkEnd, b: LinkEnd): Promise<void> {
 /** Plugs a namespace into a bridge here by a port of that name, on which nobody here speaks. */
 export async function plug(end: LinkEnd, port: string, bridge: string): Promise<void> {
   await connect(end, { namespace: null, name: port, addresses: [] });
-  await run(["sh", "-c", 'echo 1 > "/proc/sys/net/ipv6/conf/$1/disable_ipv6"', "sh", port]);
-  await ip(null, [`link set ${port} master ${bridge}`]);
+  await setUp(null, `ipv6/conf/${port}/disable_ipv6`, 1, [`link set ${port} master ${bridge}`]);
 }
 
 function nameAt({ namespace, name }: LinkEnd): string[] {
   return ["name", name, ...(namespace === null ? [] : ["netns", String(namespace.pid)])];
 }
 
-/** For a second or two after an interface comes up its IPv6 addresses couldn't be used otherwise. */
-async function skipDuplicateDetection(
+/** Writes a setting of the kernel's below /proc/sys/net, if it has it, and runs commands of `ip`. */
+async function setUp(
   namespace: NetworkNamespace | null,
-  name: string,
+  setting: string,
+  value: number,
+  lines: readonly string[],
 ): Promise<void> {
-  const script = 'if [ -e "$1" ]; then echo 0 > "$1"; fi';
-  const file = `/proc/sys/net/ipv6/conf/${name}/accept_dad`;
-  await run([...namespace?.argv ?? [], "sh", "-c", script, "sh", file]);
+  const script = 'if [ -e "$1" ]; then echo "$2" > "$1"; fi; exec ip -batch -';
+  const line = ["sh", "-c", script, "sh", `/proc/sys/net/${setting}`, `${value}`];
+  await run([...namespace?.argv ?? [], ...line], { input: `${lines.join("\n")}\n` });
 }
 
 /** Runs commands of `ip` in a namespace, null for this process's own; gives what they print. */

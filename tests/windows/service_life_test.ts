@@ -4,14 +4,15 @@ import { settingNames } from "../../lib/config/settings.ts";
 import { serviceUsageOn } from "../../lib/service/arguments.ts";
 import { versionText } from "../../lib/version.ts";
 import { REG_DWORD, REG_SZ } from "../../lib/win32/advapi32.ts";
-import { placeStandIn, useIpHelper } from "./wine/ip_helper.ts";
 import { median } from "../measure/statistics.ts";
 import { createRouter } from "../support/datagrams.ts";
 import {
   openWindowsHost,
+  placeStandIn,
   registryText as sz,
   serviceName,
   testRouter,
+  useIpHelper,
   type WindowsHost,
 } from "./wine/windows_host.ts";
 

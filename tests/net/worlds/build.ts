@@ -204,11 +204,18 @@ export async function build(
   return { keys, ownKey: own?.key ?? null };
 }
 
-/** Routes by which the router's answers to a ping find their link, where two have one network. */
+/**
+ * Lets the router answer pings: by routes, where two links have one network, and by entries. Without one
+ * it would ask for a host by a broadcast from the pinged address, from which other hosts learn that.
+ */
 export async function routeBack(models: readonly HostModel[], world: World, stage: Stage) {
-  const lines = models.flatMap(({ interfaces }) => interfaces)
-    .filter(({ link, info }) => link < world.links.length && info.address.includes("."))
-    .map(({ link, info }) => `route replace ${info.address}/32 dev e${link}`);
+  const lines = models.flatMap(({ interfaces }, i) =>
+    interfaces.filter(({ link, info }) => link < world.links.length && info.address.includes("."))
+      .flatMap(({ link, info: { address } }) => [
+        `route replace ${address}/32 dev e${link}`,
+        `neigh replace ${address} lladdr ${hostMac(i)} dev e${link} nud permanent`,
+      ])
+  );
   await stage.router.tell({ kind: "set up", ip: lines, nft: "" });
 }
 

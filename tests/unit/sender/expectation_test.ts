@@ -42,8 +42,10 @@ Deno.test("parseExpectedHosts() reads names, addresses and pins in any order", (
 
 Deno.test("parseExpectedHosts() takes an /etc/hosts file without its loopback and group lines", () => {
   const text = "127.0.0.1 localhost\n::1 ip6-localhost\nff02::1 ip6-allnodes\n127.0.1.1 r1\n" +
-    "255.255.255.255 broadcasthost\n192.0.2.20\tsql01 sql01.example.org\n";
-  assert.deepEqual(parseExpectedHosts(text).map(({ label }) => label), ["sql01"]);
+    "255.255.255.255 broadcasthost\n0.0.0.0 blocked\n224.0.0.1 all\nfe80::9 link\n" +
+    `192.0.2.20\tsql01 sql01.example.org\n127.0.0.1 pinned ${pin}\n`;
+  const labels = parseExpectedHosts(text).map(({ label }) => label);
+  assert.deepEqual(labels, ["link", "sql01", "pinned"]);
 });
 
 for (
@@ -93,6 +95,7 @@ Deno.test("call() has one host for one line, by its address before its name", ()
   assert.deepEqual(called(text, [b, a]).missing, []);
   assert.deepEqual(called(text, [a]).missing, ["web"]);
   assert.deepEqual(called("web\n", [b, a]).present, ["web 192.0.2.77"]);
+  assert.deepEqual(called("192.0.2.20 192.0.2.21 web\n", [b, a]).present, ["web 192.0.2.21"]);
 });
 
 Deno.test("call() has one host for the lines of all addresses that it answered from", () => {
@@ -111,7 +114,12 @@ Deno.test("parseExpectedHosts() takes lines of one name for each family as one h
   assert.deepEqual(labels(text), ["web.example.org"]);
   assert.deepEqual(called(text, [host("web", "192.0.2.20")]).missing, []);
   assert.deepEqual(called(text, [host("", "2001:db8::20")]).missing, []);
-  assert.deepEqual(labels("192.0.2.20 web\n192.0.2.21 web\n"), ["web", "web"]);
+  const others = [
+    "192.0.2.20 web\n192.0.2.21 web\n",
+    "web\n192.0.2.20 web\n",
+    `192.0.2.20 web ${pin}\n2001:db8::20 web\n`,
+  ];
+  for (const lines of others) assert.deepEqual(labels(lines), ["web", "web"], lines);
   assert.deepEqual(labels("192.0.2.20 web\n2001:db8::21 db\n2001:db8::20\n"), [
     "web",
     "db",

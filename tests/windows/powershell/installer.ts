@@ -5,7 +5,7 @@
 import { until } from "../../support/command.ts";
 import { built } from "../wine/built.ts";
 import { compiled } from "../wine/executables.ts";
-import { placeStandIn } from "../wine/ip_helper.ts";
+import { placeStandIn } from "../wine/windows_host.ts";
 import { cachePath } from "../wine/paths.ts";
 import { openWineSession, windowsPath, type WineSession } from "../wine/session.ts";
 

@@ -26,6 +26,14 @@ void WINAPI FreeMibTable(void *memory)
     if (HeapFree(GetProcessHeap(), 0, memory)) InterlockedDecrement(&live);
 }
 
+/* One socket, in a table that wants a large buffer. */
+DWORD WINAPI GetExtendedUdpTable(void *table, DWORD *size, BOOL order, ULONG family, int class, ULONG reserved)
+{
+    if (*size < 200000) return ERROR_INSUFFICIENT_BUFFER;
+    *(ULONG *)table = 1;
+    return NO_ERROR;
+}
+
 LONG WINAPI LiveTables(void) { return live; }
 
 DWORD WINAPI FlushIpNetTable(DWORD index) { return ERROR_NOT_SUPPORTED; }

@@ -42,7 +42,8 @@ function measureLeaks(count: number) {
     ip.getIpForwardTable2(AF_INET),
     ip.getUnicastIpAddressTable(AF_INET),
   ];
-  return { live: LiveTables(), grown, routes, addresses };
+  const sockets = ip.getExtendedUdpTable(AF_INET).rows.length;
+  return { live: LiveTables(), grown, routes, addresses, sockets };
 }
 
 /** IPv4 rows that lead somewhere: read by Wine's own call, and by the stand-in's. */

@@ -4,8 +4,8 @@ import { REG_MULTI_SZ } from "../../../lib/win32/advapi32.ts";
 import { run } from "../../support/command.ts";
 import { createRouter } from "../../support/datagrams.ts";
 import { type LoggedEvent, parseEventLog } from "./event_log.ts";
+import { built } from "./built.ts";
 import { compiled } from "./executables.ts";
-import { placeStandIn } from "./ip_helper.ts";
 import { type Manager, startManager } from "./manager_client.ts";
 import { checkoutPath } from "./paths.ts";
 import { openWineSession, windowsPath, type WineSession } from "./session.ts";
@@ -118,4 +118,24 @@ async function beRouter(networkOf: number, args: readonly string[]): Promise<unk
 /** The bytes of a text in the registry. */
 export function registryText(text: string): number[] {
   return [...new Uint8Array(Uint16Array.from(`${text}\0`, (c) => c.charCodeAt(0)).buffer)];
+}
+
+/**
+ * Has programs started from now on load the stand-in; `lacking`: without that export. Wine's own comes along
+ * under another name: the stand-in passes on to it what it doesn't do itself.
+ */
+export async function placeStandIn(session: WineSession, lacking?: string): Promise<void> {
+  const args = lacking === undefined ? [] : [lacking];
+  const folder = await built(session, "tests/windows/standin/build_ip_helper.sh", ...args);
+  const copy = `cp "$0"/*.dll /prefix/drive_c/windows/system32/`;
+  const { code, stderr } = await session.unix(["sh", "-c", copy, folder]);
+  if (code !== 0) throw new Error(`Cannot place the stand-in of iphlpapi.dll: ${stderr}`);
+  await useIpHelper(session, "native");
+}
+
+/** Has programs started from now on load Wine's own DLL (builtin), or the stand-in (native). */
+export async function useIpHelper(session: WineSession, whose: "native" | "builtin") {
+  const value = ["HKCU\\Software\\Wine\\DllOverrides", "/v", "iphlpapi", "/d", whose, "/f"];
+  const { code, stderr } = await session.wine(["reg", "add", ...value]);
+  if (code !== 0) throw new Error(`Cannot set iphlpapi to ${whose}: ${stderr}`);
 }
