@@ -64,7 +64,6 @@ export class Resolutions {
   readonly #queue = new Set<Resolving>();
   /** Beginnings within the last second, in order. */
   #begun: { readonly at: number; readonly count: number }[] = [];
-  #isScheduled = false;
   #cancelTimer: (() => void) | null = null;
 
   constructor({ cache, report, time }: ResolutionParts) {
@@ -191,18 +190,9 @@ export class Resolutions {
       one.nextWaiters = [];
       one.queuedAt = this.#time.monotonic();
       this.#queue.add(one);
-      this.#schedule();
+      // Not at once, so that addresses that end together begin together.
+      queueMicrotask(() => this.#begin());
     }
     for (const waiter of waiters) waiter(found);
-  }
-
-  /** Begins soon, so that addresses that have ended together begin together. */
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      this.#begin();
-    });
   }
 }

@@ -233,17 +233,21 @@ Deno.test("Resolutions report what fails as unknown, say so once, and go on", as
   assert.equal(ended[2].found[0].state, "neighbor");
 });
 
-Deno.test("Resolutions ask for a link-local address on the link of each source", async () => {
-  const { ask, begun } = start();
-  const linkLocal = parsePrefix("fe80::1");
-  ask([linkLocal, a], parsePrefix("fe80::a"));
-  ask([linkLocal, a], parsePrefix("fe80::b"));
-  await settle();
-  assert.deepEqual(begun.map(({ address, source }) => [address, source]), [
-    ["fe80::1", "fe80::a"],
-    ["192.0.2.101", "fe80::a"],
-    ["fe80::1", "fe80::b"],
-  ]);
+Deno.test("Resolutions ask for a link-local address on the link of each source, queued ones too", async () => {
+  for (const before of [0, 550]) {
+    const { ask, begun, pass } = start();
+    const linkLocal = parsePrefix("fe80::1");
+    ask(manyAddresses(before));
+    ask([linkLocal, a], parsePrefix("fe80::a"));
+    ask([linkLocal, a], parsePrefix("fe80::b"));
+    await pass(1_000);
+    const asked = begun.slice(before, before + 3).map(({ address, source }) => [address, source]);
+    assert.deepEqual(asked, [
+      ["fe80::1", "fe80::a"],
+      ["192.0.2.101", "fe80::a"],
+      ["fe80::1", "fe80::b"],
+    ]);
+  }
 });
 
 Deno.test("Resolutions stopped leave what is queued unknown and no timer for it", async () => {
