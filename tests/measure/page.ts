@@ -34,23 +34,47 @@ export function measuredText(
   return `Measured ${taken.join("; ")}.\n\n\`\`\`\n${tableText(rows)}\n\`\`\``;
 }
 
+/** Begins the line of date, machine and seed that most sections share, at the top of the page. */
+const unlessOtherwise = "Unless a section says otherwise: ";
+
 /** What a page's text has of the measurement of the section with a title; empty: nothing. */
 function measuredIn(page: string, title: string): string {
   const part = page.split(/^## /m).find((one) => one.startsWith(`${title}\n`)) ?? "";
-  return /^Measured .*^```$/ms.exec(part)?.[0] ?? "";
+  const shared = page.split(`\n${unlessOtherwise}`).at(1)?.split("\n", 1)[0];
+  const text = /^(Measured .*)?^```$.*^```$/ms.exec(part)?.[0] ?? "";
+  return text.startsWith("```") ? `Measured ${shared}\n\n${text}` : text;
+}
+
+/** Sections' measurements without the line that most begin with, and that line for all of them. */
+function sharedLine(measured: readonly string[]): { shared: string; texts: string[] } {
+  const lines = measured.map((text) => /^Measured .*$/m.exec(text)?.[0] ?? "");
+  const count = (line: string) => line === "" ? 0 : lines.filter((one) => one === line).length;
+  const [most = ""] = lines.toSorted((one, other) => count(other) - count(one));
+  return {
+    shared: most.replace("Measured ", unlessOtherwise),
+    texts: measured.map((text, i) =>
+      lines[i] === most ? text.slice(most.length).trimStart() : text
+    ),
+  };
 }
 
 /** The page anew: `measured` holds what has been measured since, by the names of sections. */
 export function pageText(page: string, measured: Readonly<Record<string, string>> = {}): string {
-  const parts = Object.entries(sections).map(([name, { title, about, picture }]) =>
+  const all = Object.entries(sections);
+  const { shared, texts } = sharedLine(
+    all.map(([name, { title }]) =>
+      measured[name] ?? (measuredIn(page, title) || "Not measured yet.")
+    ),
+  );
+  const parts = all.map(([name, { title, about, picture }], i) =>
     [
       `## ${title}`,
       wrap(`\`${name}\`: ${about}`),
       ...picture === undefined ? [] : [`![${picture.alt}](${picture.file})`],
-      measured[name] ?? (measuredIn(page, title) || "Not measured yet."),
+      texts[i],
     ].join("\n\n")
   );
-  return ["# Figures", wrap(introduction), ...parts].join("\n\n") + "\n";
+  return ["# Figures", wrap(introduction), shared, ...parts].filter(Boolean).join("\n\n") + "\n";
 }
 
 /**

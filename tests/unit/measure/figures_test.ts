@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fillIn, measuredText, pagesOf, pageText } from "../../measure/page.ts";
 import { brokenPromises, type Row, rowOf, tableText } from "../../measure/section.ts";
+import { sections } from "../../measure/sections.ts";
 import { growth, quantile, seededRandom, welchT } from "../../measure/statistics.ts";
 
 for (const [path, page] of Object.entries(await pagesOf())) {
@@ -47,10 +48,20 @@ Deno.test("pageText() puts in what has been measured, and keeps the rest as it s
   assert.match(measured, /^Measured \d{4}-\d\d-\d\d; .* Deno [\d.]+; seed 7; for 10 minutes\.$/m);
   assert.ok(measured.includes(table));
   assert.equal(pageText(page), page);
-  assert.match(page, /^Not measured yet\.$/m);
-  const again = pageText(page, { loss: "Measured\n\n```\nwhat\n```", idle: "Measured anew" });
-  assert.ok(!again.includes(table) && again.includes("\n\nMeasured anew\n\n## Many hosts"));
-  assert.equal(pageText(again, { idle: measured, loss: "Not measured yet." }), page);
+  assert.equal(page.match(/^Not measured yet\.$/gm)?.length, Object.keys(sections).length - 1);
+  assert.ok(page.includes("; for 10 minutes.\n\n## "), "the line is not at the top");
+  const anew = "Measured anew.\n\n```\nanew\n```";
+  const again = pageText(page, { idle: anew });
+  assert.ok(!again.includes(table) && again.includes("\n\n```\nanew\n```\n\n## Many hosts"));
+  assert.equal(pageText(again, { idle: measured }), page);
+  const other = measured.replace("seed 7", "seed 8");
+  const mixed = pageText(pageText(page, { loss: measured }), { start: other });
+  assert.equal(mixed.match(/^Measured .*seed 8/gm)?.length, 1);
+  assert.equal(mixed.split("seed 7").length, 2, "what most share stands once");
+  assert.equal(pageText(mixed), mixed);
+  const turned = pageText(mixed, { loss: other });
+  assert.equal(turned.match(/^Measured .*seed 7/gm)?.length, 1);
+  assert.equal(turned.split("seed 8").length, 2);
 });
 
 Deno.test("fillIn() puts a figure of the page between its marks, and knows when there is none", () => {
