@@ -1,5 +1,4 @@
 #Requires -Version 5.1
-#Requires -RunAsAdministrator
 
 <#
 .SYNOPSIS
@@ -18,7 +17,7 @@ status     what is installed, and everything that is wrong with it.
 A step of install or upgrade that fails undoes what this run did: the old programs are put back and started.
 An uninstall that fails goes on where it was when it is run again. -WhatIf says beforehand what would be done.
 
-Exit codes: 0 done, or healthy; 1 a step failed (also: PowerShell refused to begin); 2 nothing was begun,
+Exit codes: 0 done, or healthy; 1 a step failed (also: PowerShell refused a parameter); 2 nothing was begun,
 what was given can't be used; 3 installed, but not healthy; 4 not installed.
 
 .EXAMPLE
@@ -114,7 +113,7 @@ $Registration = @(
 )
 
 # Undo: how the steps of this run are undone, the last one first, if another fails.
-$Run = @{ ExitCode = 0; HasChanged = $false; Undo = [Collections.Stack]::new() }
+$Run = @{ ExitCode = 0; HasChanged = $false; IsDeclined = $false; Undo = [Collections.Stack]::new() }
 
 # A secret key is never shown, wherever somebody has put it.
 function Hide-Secret([string] $text) { $text -replace 'arpflush-secret-[\w-]+', '(a secret key)' }
@@ -122,7 +121,7 @@ function Get-Reason($problem) { Hide-Secret $problem.Exception.GetBaseException(
 
 # Does a step unless -WhatIf or the answer to -Confirm forbids it. Its undoing copes with half of the step.
 function Invoke-Step([string] $name, [string] $target, [scriptblock] $Do, [scriptblock] $Undo, $With) {
-    if (-not $PSCmdlet.ShouldProcess($target, $name)) { return }
+    if (-not $PSCmdlet.ShouldProcess($target, $name)) { $Run.IsDeclined = $true; return }
     $Run.HasChanged = $true
     if ($Undo) { $Run.Undo.Push(@{ Name = $name; Do = $Undo; With = $With }) }
     try { $null = & $Do $With } catch { throw "Cannot ${name} ($target): $(Get-Reason $_)" }
@@ -236,6 +235,7 @@ function Get-Change($bound) {
     $change = @{}
     foreach ($name in $bound.get_Keys() | Where-Object { $SettingKinds.ContainsKey($_) }) {
         $value = $bound[$name]
+        if ($null -eq $value) { throw "Cannot set ${name}: nothing is given" }
         if ($value -is [string[]]) { $value = [string[]] @(Split-List $value) }
         elseif ($value -is [securestring]) { $value = [Net.NetworkCredential]::new('', $value).Password }
         elseif ($value -in 'true', 'false') { $value = [int] ($value -eq 'true') }
@@ -362,7 +362,8 @@ function Show-Status {
     }
     $version, $check = (Invoke-ServiceExe '--version'), (Invoke-ServiceExe '--check')
     $auto = if ($service['DelayedAutostart']) { 'delayed-auto' } else { 'auto' }
-    $startType = @('absent', 'system', $auto, 'demand', 'disabled')[[int] $service['Start']]
+    $startTypes = @{ '' = 'absent'; '2' = $auto; '3' = 'demand'; '4' = 'disabled' }
+    $startType = $startTypes["$($service['Start'])"]
     $others = foreach ($name in $Settings.get_Keys() | Where-Object { $_ -ne 'RouterKeys' } | Sort-Object) {
         "$name = $(if ($name -eq 'Password') { '(set)' } else { @($Settings[$name]) -join ', ' })"
     }
@@ -384,7 +385,7 @@ function Show-Status {
     if ($problems) { $Run.ExitCode = 3 }
     $status = [ordered] @{
         health = if ($problems) { 'not healthy' } else { 'healthy' }; problems = $problems
-        version = $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1'
+        version = if ($version.ExitCode -eq 0) { $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1' }
         state = $state; account = "$($service['ObjectName'])"; startType = $startType
         port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $Settings['RouterKeys'])
         hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($others); events = $events
@@ -410,7 +411,11 @@ function Get-DueFile {
     if ($ServiceExe -notin $files.To) { throw "Cannot trust ""$list"": arpflush-service.exe isn't in it" }
     $size = { Get-Item -LiteralPath $args[0] -ErrorAction SilentlyContinue | ForEach-Object { $_.Length } }
     $isOther = $files | Where-Object { (& $size $_.From) -ne (& $size $_.To) }
-    if ($isOther -or (Get-Sum $files[-1].To) -ne $files[-1].Sum) { $files }
+    if (-not $isOther -and (Get-Sum $files[-1].To) -eq $files[-1].Sum) { return }
+    foreach ($file in $files | Where-Object { (Get-Sum $_.From) -ne $_.Sum }) {
+        throw "Cannot trust ""$($file.From)"": its SHA-256 is not the one in SHA256SUMS"
+    }
+    $files
 }
 
 # Programs that run as SYSTEM are in no folder that leads elsewhere, or whose owner could replace them.
@@ -435,7 +440,7 @@ function Invoke-ProgramStep {
             Remove-File "$($file.To).old"
             Invoke-Retried { Copy-Item -LiteralPath $file.From "$($file.To).new" -Force }
             if ((Get-Sum "$($file.To).new") -eq $file.Sum) { continue }
-            throw "the SHA-256 of $($file.From) is not the one in SHA256SUMS"
+            throw "the copy of $($file.From) is not what was checked"
         }
     } -Undo {
         param($hadFolder)
@@ -495,7 +500,7 @@ function Install-ArpFlush {
     }
     Invoke-FirewallStep
     $Run.Undo.Clear()
-    if ($WhatIfPreference) { return }
+    if ($Run.IsDeclined) { return }
     # What is held now the next version removes.
     foreach ($old in $Files | ForEach-Object { "$($_.To).old" }) {
         try { Remove-File $old } catch { Write-Warning "Cannot remove ${old}: $(Get-Reason $_)" }
@@ -526,7 +531,7 @@ function Uninstall-ArpFlush {
         if (Test-Path -LiteralPath $key) { Invoke-Step 'remove registry key' $key -Do { Remove-Key $key } }
     }
     if ($State) { Invoke-Step 'delete service' 'ArpFlush' -Do { Unregister-ArpFlush } }
-    if ($WhatIfPreference) { return }
+    if ($Run.IsDeclined) { return }
     Remove-File "$Folder.old"
     if (-not $Run.HasChanged) { 'Nothing had to be removed' }
     elseif (-not $Purge) { 'The settings and the host''s key are kept; -Purge removes them too' }
@@ -534,6 +539,11 @@ function Uninstall-ArpFlush {
 
 try {
     if (-not [Environment]::Is64BitProcess) { throw 'Cannot run here: take the 64-bit PowerShell' }
+    # Not by #Requires, which Invoke-Command -FilePath overlooks, and which sets no exit code.
+    $me = [Security.Principal.WindowsPrincipal] [Security.Principal.WindowsIdentity]::GetCurrent()
+    if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
+        throw 'Cannot do this without rights: run PowerShell as administrator'
+    }
     $State, $Service, $Settings = (Get-State), (Get-Value $ServiceKey), (Get-Value $SettingsKey)
     if ($Action -eq 'status') { Show-Status }
     elseif (Test-Foreign $Service) {

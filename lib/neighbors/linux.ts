@@ -114,7 +114,7 @@ function isForBatch({ interfaceName }: Place): boolean {
 /** Every entry, those that need no resolution (NOARP: the kernel's own for multicast) too. */
 const showAll = "neigh show nud all";
 
-/** The entries that a \`neigh show\` prints, those that are wanted. */
+/** The entries that a `neigh show` prints, those that are wanted. */
 async function readTable(
   ip: IpCommand,
   command: string,
@@ -239,12 +239,14 @@ async function removeEntries(
     for (const { address, interfaceName } of others) {
       await runIp(ip, ["neigh", "del", formatAddress(address), "dev", interfaceName], mayBeGone);
     }
-    // The line of the end was printed before they were deleted.
-    if (others.length > 0) continue;
+    // The line of the end was printed before they were deleted. Traffic may have made them anew since.
+    const ended = others.length === 0
+      ? printed.slice(1)
+      : (await runBatch(ip, end, mayBeGone)).lines;
     return {
       removed: all.size - gone,
       forgotten: forgottenOf([...all.values()]),
-      lastLine: onlyLine(printed.slice(1)),
+      lastLine: onlyLine(ended),
     };
   }
   throw unreadable(`entries were gone ${maxDeletions} times when they were to be deleted`);

@@ -59,6 +59,7 @@ Deno.test("arpflush --follow heals at the line, when the address has come", asyn
   // A line that finds no place in the pipe is lost, its address isn't.
   await becomeBackup();
   await write('INSTANCE "lan" BACKUP 100\n');
+  await daemon.line(/is BACKUP: a flush on br0/);
   daemon.kill("SIGSTOP");
   await run(["sh", "-c", 'exec 3<>"$2"; printf %s "$1" >&3', "sh", other, fifo]);
   await ip(null, [`addr add ${virtualAddress} dev br0`]);

@@ -191,7 +191,11 @@ const notConcerned = [["not concerned"], ["not concerned"], ["not concerned"], [
 Deno.test("createLinuxCache().look() reports the table as it is and changes nothing", async () => {
   await using _other = await openLinks();
   await ip(null, entries);
-  const before = await ip(null, ["neigh show nud all"]);
+  // The kernel makes entries of multicast groups (ff02::…) when it likes.
+  const shown = async () =>
+    (await ip(null, ["neigh show nud all"])).split("\n").filter((line) => !line.startsWith("ff"));
+  const before = await shown();
+  assert.ok(before.length > entries.length, before.join("\n"));
   assert.deepEqual(await states("look", asked), [
     ["neighbor", deadMac],
     ["neighbor", deadMac],
@@ -201,7 +205,7 @@ Deno.test("createLinuxCache().look() reports the table as it is and changes noth
     ["permanent", deadMac],
     ...notConcerned,
   ]);
-  assert.equal(await ip(null, ["neigh show nud all"]), before);
+  assert.deepEqual(await shown(), before);
 });
 
 Deno.test("createLinuxCache().resolve() asks the links anew and leaves permanent entries alone", async () => {

@@ -196,6 +196,25 @@ Deno.test("createLinuxCache() gives ip names that -batch would misread as argume
   }
 });
 
+Deno.test("createLinuxCache() deletes entries of such an interface once each, though traffic makes them anew", async () => {
+  const name = "a#b";
+  const double = createIpDouble(stale("192.0.2.1", name), stale("192.0.2.2", name));
+  double.route = () => ({ dev: name });
+  const { states, cache } = createCache(double, {
+    async ip(args, input, next) {
+      const result = await double.ip(args, input, next);
+      const [, what, dst] = args;
+      if (what === "del") double.set({ dst, dev: name, lladdr: mac, state: ["REACHABLE"] });
+      return result;
+    },
+  });
+  assert.deepEqual(await states("resolve", ["192.0.2.1"]), [`neighbor ${mac}`]);
+  const flushed = await cache.flush(["192.0.2.1", "192.0.2.2"].map(parsePrefix));
+  assert.equal(flushed.removed, 2);
+  const deleted = double.commands.filter((command) => command.startsWith("neigh del 192.0.2"));
+  assert.equal(deleted.length, 3);
+});
+
 for (const ipMs of [20, 200, 400, 900, 1_500, 2_500]) {
   Deno.test(`createLinuxCache().resolve() gives a host time to answer where ip takes ${ipMs} ms`, async () => {
     for (const answerAfterMs of [1, 50, 250]) {

@@ -18,6 +18,8 @@ export interface Run {
   readonly positions?: readonly string[];
   /** Runs `install` in ConstrainedLanguage. */
   readonly constrained?: true;
+  /** Runs `install` by a token that has Administrators only for what they are refused. */
+  readonly unelevated?: true;
   /** PowerShell that is run before, on the same machine. */
   readonly before?: string;
   /** See doubles/doubles.ps1. */

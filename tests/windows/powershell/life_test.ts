@@ -76,7 +76,8 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
   const notPublic =
     /^Failed: Cannot take a key: hosts need the public one.* is the secret key, make/m;
   const noKey = /Cannot install without -RouterKeys/;
-  const noSum = /the SHA-256 of C:.*arpflush\.exe is not the one in SHA256SUMS$/m;
+  const tampered = { RouterKeys: [r1], Source: folderPath("tampered") };
+  const noSum = /its SHA-256 is not the one in SHA256SUMS$/m;
   const steps = /"register service".*\n.*"start service".*\n.*"make firewall rule".*Port 27735/;
   await live({
     absent: idle({}, 4, /^ArpFlush is not installed$/m),
@@ -84,7 +85,8 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
     whatIf: idle(install({ RouterKeys: [r1], WhatIf: true }), 0, steps),
     withoutKeys: idle(install(), 2, noKey),
     blankKeys: idle(install({ RouterKeys: ["", " \n,\r\n"] }), 2, noKey),
-    tampered: idle(install({ RouterKeys: [r1], Source: folderPath("tampered") }), 1, noSum),
+    tampered: idle(install(tampered), 2, noSum),
+    tamperedWhatIf: idle(install({ ...tampered, WhatIf: true }), 2, noSum),
     noSource: idle({}, 2, /give -Source$/m, { positions: ["install", "", r1] }),
     secretSource: idle({}, 2, /Cannot find .*secret key/, {
       positions: ["install", secretKey, r1],
@@ -93,8 +95,14 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
     secretAdded: idle(install({ AddRouterKey: secretKey }), 2, notPublic),
     hostKey: idle(install({ RouterKeys: [hostKey] }), 2, notPublic),
     shortKey: idle(install({ RouterKeys: ["arpflush-public-short"] }), 2, notPublic),
+    unsetVariable: idle(
+      install({ RouterKeys: [r1], Listen: null }),
+      2,
+      /set Listen: nothing is given$/m,
+    ),
     uninstall: idle(uninstall(), 0, /^Nothing had to be removed$/m),
     constrained: idle({}, 2, /^Cannot run here: a policy/m, { constrained: true }),
+    unelevated: idle({}, 2, /run PowerShell as administrator$/m, { unelevated: true }),
   });
 });
 
@@ -139,7 +147,7 @@ Deno.test("install.ps1 installs, upgrades and uninstalls", async (t) => {
       .map((name) => `"${name}.*\n.*`).join("") + '"change firewall rule".*LocalPort 30000',
   );
   const spoiled =
-    /the SHA-256 of .*arpflush-service\.exe is not the one in SHA256SUMS\n.*last event: The RPC/;
+    /the copy of .*arpflush-service\.exe is not what was checked\n.*last event: The RPC/;
   const watch = { faults: [{ kind: "watch" }] } as const;
   const second = { from: "second" } as const;
   const { reports, calls } = await live({

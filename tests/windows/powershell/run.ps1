@@ -68,6 +68,31 @@ function Invoke-InRunspace($run) {
     $runspace.Dispose()
 }
 
+# As somebody whose token has Administrators only for what they are refused.
+function Invoke-Unelevated([string] $script) {
+    $native = Add-Type -PassThru -Name Native -Namespace Tests -MemberDefinition '
+        [StructLayout(LayoutKind.Sequential)] public struct Group { public IntPtr Sid; public uint Attributes; }
+        [DllImport("advapi32.dll")] public static extern bool CreateRestrictedToken(IntPtr token, uint flags,
+            uint count, ref Group groups, uint none, IntPtr privileges, uint no, IntPtr restricted, out IntPtr made);
+        [DllImport("advapi32.dll")] public static extern bool ImpersonateLoggedOnUser(IntPtr token);
+        [DllImport("advapi32.dll")] public static extern bool RevertToSelf();' | Select-Object -First 1
+    $sid = [Security.Principal.SecurityIdentifier] 'S-1-5-32-544'
+    $bytes = [byte[]]::new($sid.BinaryLength)
+    $sid.GetBinaryForm($bytes, 0)
+    $group = [Activator]::CreateInstance($native.GetNestedType('Group'))
+    $group.Sid = [Runtime.InteropServices.Marshal]::AllocHGlobal($bytes.Length)
+    [Runtime.InteropServices.Marshal]::Copy($bytes, 0, $group.Sid, $bytes.Length)
+    $token = [IntPtr]::Zero
+    $own = [Security.Principal.WindowsIdentity]::GetCurrent(
+        [Security.Principal.TokenAccessLevels]::MaximumAllowed).Token
+    if (-not $native::CreateRestrictedToken($own, 0, 1, [ref] $group, 0, 0, 0, 0, [ref] $token) -or
+        -not $native::ImpersonateLoggedOnUser($token)) { throw 'no restricted token' }
+    try {
+        $output = @(& $script install *>&1)
+        $output, $LASTEXITCODE
+    } finally { $null = $native::RevertToSelf() }
+}
+
 function Invoke-Run($run) {
     if ($run.fresh) { Clear-Machine }
     if ($run.before) { $null = Invoke-Expression $run.before }
@@ -87,6 +112,7 @@ function Invoke-Run($run) {
     $WarningPreference = 'Continue'
     try {
         if ($run.constrained -or $run.positions) { $output, $exitCode = Invoke-InRunspace $run }
+        elseif ($run.unelevated) { $output, $exitCode = Invoke-Unelevated $run.script }
         else {
             $output = & $run.script @parameters *>&1
             $exitCode = $LASTEXITCODE
