@@ -16,9 +16,9 @@ await Deno.mkdir("/var/lib/arpflush-router");
 
 const makeFifo = () => run(["mkfifo", "-m", "600", fifo]);
 const write = (text: string) => run(["sh", "-c", 'printf %s "$1" > "$2"', "sh", text, fifo]);
-const becomeMaster = async (line = 'INSTANCE "lan" MASTER 100\n') => {
+const becomeMaster = async () => {
   await ip(null, [`addr add ${virtualAddress} dev br0`]);
-  await write(line);
+  await write('INSTANCE "lan" MASTER 100\n');
 };
 const becomeBackup = () => ip(null, [`addr del ${virtualAddress} dev br0`]);
 

@@ -14,8 +14,8 @@ function open(receive: Receive, range = defaultSourcePorts) {
 
 const bytes = new Uint8Array([1, 2, 3]);
 
-function listen(hostname: string, port = 0): { socket: Deno.DatagramConn; port: number } {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+function listen(hostname: string): { socket: Deno.DatagramConn; port: number } {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
   if (socket.addr.transport !== "udp") throw new Error("Not a UDP socket");
   return { socket, port: socket.addr.port };
 }
