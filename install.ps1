@@ -73,7 +73,7 @@ param(
     [switch] $NoFirewallRule,
     # With uninstall: removes the settings and the host's key too.
     [switch] $Purge,
-    # With status: one JSON document instead of the table.
+    # With status: one JSON document instead of the table. To a file, PowerShell 5.1 breaks it: join its lines.
     [switch] $Json
 )
 
@@ -385,7 +385,7 @@ function Show-Status {
     if ($problems) { $Run.ExitCode = 3 }
     $status = [ordered] @{
         health = if ($problems) { 'not healthy' } else { 'healthy' }; problems = $problems
-        version = if ($version.ExitCode -eq 0) { $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1' }
+        version = if ($version.ExitCode -eq 0) { $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1' } else { '' }
         state = $state; account = "$($service['ObjectName'])"; startType = $startType
         port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $Settings['RouterKeys'])
         hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($others); events = $events
