@@ -79,6 +79,8 @@ param(
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
+# Functions of modules, which all commands of the firewall are, don't see it.
+$Stop = @{ ErrorAction = 'Stop' }
 # Invoke-Step asks; the cmdlets of a step needn't ask again.
 $ConfirmPreference = 'None'
 if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') {
@@ -140,7 +142,11 @@ function Invoke-Retried([scriptblock] $do, [int] $seconds = 10) {
         }
     }
 }
-function Get-Sum([string] $path) { (Invoke-Retried { Get-FileHash -LiteralPath $path }).Hash }
+# In 5.1 Get-FileHash doesn't say why it can't read a file.
+function Get-Sum([string] $path) {
+    $stream = Invoke-Retried { (Get-Item -LiteralPath $path).OpenRead() }
+    try { (Get-FileHash -InputStream $stream).Hash } finally { $stream.Dispose() }
+}
 function Move-File([string] $from, [string] $to) { Invoke-Retried { Move-Item -LiteralPath $from $to } }
 function Remove-File([string] $path) {
     if (Test-Path -LiteralPath $path) { Invoke-Retried { Remove-Item -LiteralPath $path -Recurse -Force } }
@@ -321,16 +327,16 @@ function Invoke-FirewallStep {
     if ($change.Count -eq 0) { return }
     $what = ($change.get_Keys() | Sort-Object | ForEach-Object { "$_ $($change[$_])" }) -join ', '
     Invoke-Step "$(if ($isNew) { 'make' } else { 'change' }) firewall rule" "ArpFlush: $what" -Do {
-        if (-not $isNew) { return Set-NetFirewallRule -Name ArpFlush @change }
+        if (-not $isNew) { return Set-NetFirewallRule -Name ArpFlush @change @Stop }
         New-NetFirewallRule -Name ArpFlush -DisplayName ArpFlush -Direction Inbound -Action Allow `
-            -Profile Any -Protocol UDP -Program $ServiceExe @change
+            -Profile Any -Protocol UDP -Program $ServiceExe @change @Stop
     }
 }
 
 # Why requests may not get through the firewall, as rules and policy are in effect now.
 function Get-FirewallProblem {
     $active, $port = @{ PolicyStore = 'ActiveStore'; ErrorAction = 'SilentlyContinue' }, "$(Get-Port)"
-    $profiles = Get-NetFirewallProfile -PolicyStore ActiveStore | Where-Object { "$($_.Enabled)" -eq 'True' }
+    $profiles = Get-NetFirewallProfile -PolicyStore ActiveStore @Stop | Where-Object { "$($_.Enabled)" -eq 'True' }
     if (-not $profiles) { return }
     # Of the program, which a policy may name otherwise, or of the port and any program. A range has the port.
     $programs = $ServiceExe, '%ProgramFiles%\ArpFlush\arpflush-service.exe', 'Any'
@@ -525,7 +531,7 @@ function Uninstall-ArpFlush {
     }
     $Run.Undo.Clear()
     if (Get-NetFirewallRule -Name ArpFlush -ErrorAction SilentlyContinue) {
-        Invoke-Step 'remove firewall rule' 'ArpFlush' -Do { Remove-NetFirewallRule -Name ArpFlush }
+        Invoke-Step 'remove firewall rule' 'ArpFlush' -Do { Remove-NetFirewallRule -Name ArpFlush @Stop }
     }
     foreach ($key in @($EventSourceKey) + @(if ($Purge) { $SettingsKey })) {
         if (Test-Path -LiteralPath $key) { Invoke-Step 'remove registry key' $key -Do { Remove-Key $key } }

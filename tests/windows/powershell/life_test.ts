@@ -87,6 +87,9 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
     blankKeys: idle(install({ RouterKeys: ["", " \n,\r\n"] }), 2, noKey),
     tampered: idle(install(tampered), 2, noSum),
     tamperedWhatIf: idle(install({ ...tampered, WhatIf: true }), 2, noSum),
+    lacking: idle(install(tampered), 2, /Cannot find path .*arpflush\.exe' because/, {
+      before: `Remove-Item '${folderPath("tampered")}\\arpflush.exe'`,
+    }),
     noSource: idle({}, 2, /give -Source$/m, { positions: ["install", "", r1] }),
     secretSource: idle({}, 2, /Cannot find .*secret key/, {
       positions: ["install", secretKey, r1],
