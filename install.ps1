@@ -73,7 +73,7 @@ param(
     [switch] $NoFirewallRule,
     # With uninstall: removes the settings and the host's key too.
     [switch] $Purge,
-    # With status: one JSON document instead of the table.
+    # With status: one JSON document instead of the table. To a file, PowerShell 5.1 breaks it: join its lines.
     [switch] $Json
 )
 
@@ -235,6 +235,7 @@ function Get-Change($bound) {
     $change = @{}
     foreach ($name in $bound.get_Keys() | Where-Object { $SettingKinds.ContainsKey($_) }) {
         $value = $bound[$name]
+        if ($null -eq $value) { throw "Cannot set ${name}: nothing is given" }
         if ($value -is [string[]]) { $value = [string[]] @(Split-List $value) }
         elseif ($value -is [securestring]) { $value = [Net.NetworkCredential]::new('', $value).Password }
         elseif ($value -in 'true', 'false') { $value = [int] ($value -eq 'true') }
@@ -361,7 +362,8 @@ function Show-Status {
     }
     $version, $check = (Invoke-ServiceExe '--version'), (Invoke-ServiceExe '--check')
     $auto = if ($service['DelayedAutostart']) { 'delayed-auto' } else { 'auto' }
-    $startType = @('absent', 'system', $auto, 'demand', 'disabled')[[int] $service['Start']]
+    $startTypes = @{ '' = 'absent'; '2' = $auto; '3' = 'demand'; '4' = 'disabled' }
+    $startType = $startTypes["$($service['Start'])"]
     $others = foreach ($name in $Settings.get_Keys() | Where-Object { $_ -ne 'RouterKeys' } | Sort-Object) {
         "$name = $(if ($name -eq 'Password') { '(set)' } else { @($Settings[$name]) -join ', ' })"
     }
@@ -383,7 +385,7 @@ function Show-Status {
     if ($problems) { $Run.ExitCode = 3 }
     $status = [ordered] @{
         health = if ($problems) { 'not healthy' } else { 'healthy' }; problems = $problems
-        version = $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1'
+        version = if ($version.ExitCode -eq 0) { $version.Text -replace '(?s)^\S+\s+(\S+).*$', '$1' } else { '' }
         state = $state; account = "$($service['ObjectName'])"; startType = $startType
         port = Get-Port; listening = Test-Listening; routerKeys = @(Split-List $Settings['RouterKeys'])
         hostKey = (Invoke-ServiceExe '--host-key').Text; settings = @($others); events = $events

@@ -113,7 +113,13 @@ interface ListRules<Keyword extends string> {
   readonly description: string;
 }
 
-/** A keyword or a list; one text may hold several items, with commas or blanks between them. */
+/** The items of a list; one text may hold several, with commas or blanks between them. */
+function itemsOf(given: unknown): readonly unknown[] {
+  if (typeof given === "string") return given.split(/[\s,]+/).filter(Boolean);
+  return Array.isArray(given) ? given : [given];
+}
+
+/** A keyword or a list. */
 function keywordOrList<const Keyword extends string = never>(
   { standard, keywords = [], max, items, parseItem, fault, description }: ListRules<Keyword>,
 ): Setting<Keyword | readonly AddressPrefix[]> {
@@ -125,11 +131,7 @@ function keywordOrList<const Keyword extends string = never>(
       .join(", ").replace(/^or /, ""),
     description,
     parse(given) {
-      const texts: unknown[] = isText(given)
-        ? given.split(/[\s,]+/).filter(Boolean)
-        : Array.isArray(given)
-        ? given
-        : [];
+      const texts = itemsOf(given);
       const keyword = keywords.find((word) => texts.length === 1 && texts[0] === word);
       if (keyword !== undefined) return keyword;
       if (texts.length < 1 || texts.length > max || !texts.every(isText)) return undefined;
@@ -161,7 +163,7 @@ function listenFault(addresses: readonly AddressPrefix[]): string | null {
   return null;
 }
 
-/** The texts of routers' public keys; one text counts as a list of one. */
+/** The texts of routers' public keys. */
 const routerKeys: Setting<readonly string[]> = {
   kind: "list",
   default: [],
@@ -169,7 +171,7 @@ const routerKeys: Setting<readonly string[]> = {
   description:
     "Public keys of the routers that this host obeys, as arpflush --public-key prints them",
   parse(given) {
-    const texts: unknown[] = Array.isArray(given) ? given : [given];
+    const texts = itemsOf(given);
     // Said without the value: somebody may have put a secret key there.
     if (!texts.every((one) => typeof one === "string")) throw new Error("it is no list of texts");
     parseRouterKeys(texts);

@@ -57,7 +57,7 @@ const formatters: Readonly<Record<Settings["LogFormat"], TextFormatter>> = {
 };
 
 /** Opens the log; it says nothing before it is configured. */
-export function openLog(options: LogOptions = {}): Log {
+export function openLog(options: LogOptions): Log {
   const { stderr = Deno.stderr, sinks = [], simulated = false } = options;
   let format = formatters.text;
   let lost = 0;

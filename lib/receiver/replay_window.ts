@@ -1,5 +1,6 @@
 /**
- * What a service remembers of the requests of one router's key. Its caller owns the clocks.
+ * What a service remembers of requests, by the router's key: which it has seen, how they stand, and who
+ * gets their acks; and its challenges. Its caller owns the clocks.
  *
  * Promise: a request that was accepted once is never accepted again as long as the window lives,
  * whatever the host's clock does. Three things keep it:

@@ -181,7 +181,7 @@ export async function sendCopies(
   schedule: Schedule,
   port: DatagramPort,
   time: Time,
-  onCopy: (copy: number) => void = () => {},
+  onCopy: (copy: number) => void,
   signal?: AbortSignal,
 ): Promise<number> {
   const start = time.monotonic();

@@ -31,7 +31,7 @@ function isBackups(own: OwnInterface, interfaces: readonly OwnInterface[]): bool
   return isVirtualRouters(own) && own.addresses.every(isBelow);
 }
 
-/** Own link-layer addresses that the runtime doesn't tell: see `readOwnLinkLayerAddresses`. */
+/** Own link-layer addresses that the runtime doesn't tell: see own_ports.ts. */
 export interface LearnedAddresses {
   /** In hex digits. */
   readonly known: Set<string>;

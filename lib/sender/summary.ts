@@ -234,7 +234,7 @@ export function summaryLine(outcome: Outcome): string {
     ([verdict, count]) => `${count} ${verdictWord[verdict]}`,
   );
   const isSigned = plan.exchange.content.kind === "signed";
-  const asked = askedHosts(outcome.asked).length;
+  const asked = askedHosts(outcome.asked).filter(({ verdict }) => verdict !== "not asked").length;
   const tallies = [
     ...isSigned && !record.hasLostAddresses
       ? [`${countText(hosts.length, "host", "hosts")} answered`]

@@ -44,7 +44,7 @@ export function pictureOf(run: RunResult): string {
   const x = (at: number) => plot.left + (at + leadMs) * perMs;
   const bottom = plot.top + (run.lanes.length + 1) * bar.step;
   const height = bottom + 60;
-  const ratio = outageRatio(run, "b", "c").toFixed(3);
+  const ratio = outageRatio(run).toFixed(3);
   const introduction = "Real keepalived on two routers; every host probes their virtual address " +
     `each 10 ms. Here b is without an answer ${ratio} times as long as c.`;
   const parts = [

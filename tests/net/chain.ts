@@ -46,7 +46,6 @@ export interface Segment extends AsyncDisposable {
 
 /** A host on the segment. */
 export interface Host {
-  readonly name: string;
   readonly namespace: NetworkNamespace;
   /** Where its services keep its key. */
   readonly stateFolder: string;
@@ -158,7 +157,6 @@ async function openHost(number: number, parts: AsyncDisposableStack): Promise<Ho
   await plug({ namespace, name: "e0", addresses }, `p${number}`, "br0");
   const stateFolder = `${folder}/${name}`;
   return {
-    name,
     namespace,
     stateFolder,
     serve: async (settings = [], argv = []) => {

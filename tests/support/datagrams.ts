@@ -90,16 +90,12 @@ export function signRequest(router: TestRouter, changes: Partial<FlushRequest> =
   return bytes;
 }
 
-/**
- * The ack of a host that flushed one entry at this moment, with a neighbor for each address in
- * question; `filter` is the request's.
- */
+/** The ack of a host that flushed one entry at this moment, with a neighbor for each address in question. */
 export function signAck(
   request: Uint8Array,
   { key }: Pick<TestRouter, "key">,
   changes: Partial<FlushAck> = {},
   signer = hostSigner,
-  filter = requestFilterOf(request),
 ): Bytes {
   const { id, report, addresses } = parsed(request);
   const neighbor: NeighborReport = {
@@ -121,7 +117,7 @@ export function signAck(
     reports: report ? addresses.map(() => neighbor) : [],
     ...changes,
   };
-  return encodeAck(ack, key, filter, signer);
+  return encodeAck(ack, key, requestFilterOf(request), signer);
 }
 
 /** What an ack to these bytes of a request has to fit, as `decodeAck` takes it. */

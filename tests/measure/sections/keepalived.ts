@@ -53,8 +53,7 @@ function outageRows(
 
 /** Draws the run with the median ratio. */
 async function writePicture(file: string, runs: readonly RunResult[]): Promise<void> {
-  const ratioOf = (result: RunResult) => outageRatio(result, "b", "c");
-  const sorted = runs.toSorted((one, other) => ratioOf(one) - ratioOf(other));
+  const sorted = runs.toSorted((one, other) => outageRatio(one) - outageRatio(other));
   const url = new URL(`../../../docs/${file}`, import.meta.url);
   await Deno.writeTextFile(url, pictureOf(sorted[sorted.length >> 1]));
 }

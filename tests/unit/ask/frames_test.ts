@@ -24,9 +24,9 @@ const withoutTcpdump = !await isInstalled("tcpdump");
 
 const sourceMac = "020000000002";
 const destinationMac = "020000000063";
-const way = (from: string, to: string, mac = destinationMac): Way => ({
+const way = (from: string, to: string): Way => ({
   sourceMac,
-  destinationMac: mac,
+  destinationMac,
   from: parsePrefix(from),
   to: parsePrefix(to),
 });

@@ -97,7 +97,7 @@ testFile("the file holds 4,096 hosts, those seen last, whoever writes", async (f
   await addKnownHosts(`${folder}/missing/hosts`, many);
 });
 
-const request = (from: string, changes: { sourceMac?: string; destinationMac?: string } = {}) =>
+const request = (from: string, changes: { destinationMac?: string } = {}) =>
   arpRequest({
     sourceMac: "020000000110",
     destinationMac: broadcastMac,

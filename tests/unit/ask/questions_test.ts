@@ -19,7 +19,7 @@ const router = interfaces(
 );
 
 /** The questions as `host%link for address`, known ones with where they are. */
-function asked(changes: Partial<Sources> = {}) {
+function asked(changes: Partial<Sources>) {
   const { questions, remarks } = questionsOf({
     interfaces: router,
     addresses: new Map([["e0", [prefix("192.0.2.1"), prefix("2001:db8::1")]]]),

@@ -97,6 +97,7 @@ const taken: { readonly [Name in keyof Settings]?: readonly [given: unknown, Set
   RouterKeys: [
     [[one.publicText, two.publicText], [one.publicText, two.publicText]],
     [one.publicText, [one.publicText]],
+    [`${one.publicText}, ${two.publicText}`, [one.publicText, two.publicText]],
     [manyKeys.slice(1), manyKeys.slice(1)],
   ],
   Password: [[secret, secret], [longPassword, longPassword]],

@@ -201,7 +201,7 @@ const from = { transport: "udp", hostname: "192.0.2.1", port: 5 } as const;
 type Script = (number | Error)[];
 
 /** Sockets that follow scripts, one each; then they wait until closed. */
-function scripted(scripts: Script[], refuseOpens: number[] = []) {
+function scripted(scripts: Script[], refuseOpens: number[]) {
   let opened = 0;
   const closed: number[] = [];
   const open: OpenSocket = (_address, port) => {
@@ -335,8 +335,10 @@ Deno.test("Listeners moved while one tries to reopen listen there", async () => 
   listeners.stop();
 });
 
-/** Listeners on real sockets, and what they have received. */
-function startReal(address: string) {
+const loopback = "127.0.0.1";
+
+/** Listeners on a real socket, and what they have received. */
+function startReal() {
   const received: string[] = [];
   let wake = () => {};
   const events = {
@@ -349,7 +351,7 @@ function startReal(address: string) {
     lost: () => assert.fail("lost"),
     opened() {},
   };
-  const listeners = new Listeners([address], 0, events, systemTime, openUdpSocket);
+  const listeners = new Listeners([loopback], 0, events, systemTime, openUdpSocket);
   const arrived = (text: string) =>
     new Promise<void>((resolve) => {
       wake = () => {
@@ -360,30 +362,31 @@ function startReal(address: string) {
   return { listeners, arrived };
 }
 
-async function sendTo(hostname: string, port: number, text: string): Promise<void> {
-  const socket = openUdpSocket(hostname, 0);
-  await socket.send(new TextEncoder().encode(text), { transport: "udp", hostname, port });
+async function sendTo(port: number, text: string): Promise<void> {
+  const socket = openUdpSocket(loopback, 0);
+  const to = { transport: "udp", hostname: loopback, port } as const;
+  await socket.send(new TextEncoder().encode(text), to);
   socket.close();
 }
 
 Deno.test("Listeners move from one address to all on the same port, real sockets", async () => {
-  const { listeners, arrived } = startReal("127.0.0.1");
+  const { listeners, arrived } = startReal();
   const { port } = listeners;
   await listeners.move(["0.0.0.0"], port);
   assert.deepEqual([listeners.addresses, listeners.port], [["0.0.0.0"], port]);
-  await sendTo("127.0.0.1", port, "one");
+  await sendTo(port, "one");
   await arrived("one");
   listeners.stop();
 });
 
 Deno.test("Listeners take the old place back when the same port is held elsewhere", async () => {
-  const { listeners, arrived } = startReal("127.0.0.1");
+  const { listeners, arrived } = startReal();
   const { port } = listeners;
   const other = openUdpSocket("127.0.0.2", port);
   // 0.0.0.0 collides with both; the own one is given up first.
   await assert.rejects(() => listeners.move(["0.0.0.0"], port), Deno.errors.AddrInUse);
   assert.deepEqual(listeners.addresses, ["127.0.0.1"]);
-  await sendTo("127.0.0.1", port, "back");
+  await sendTo(port, "back");
   await arrived("back");
   other.close();
   listeners.stop();

@@ -14,8 +14,8 @@ function open(receive: Receive, range = defaultSourcePorts) {
 
 const bytes = new Uint8Array([1, 2, 3]);
 
-function listen(hostname: string, port = 0): { socket: Deno.DatagramConn; port: number } {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+function listen(hostname: string): { socket: Deno.DatagramConn; port: number } {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
   if (socket.addr.transport !== "udp") throw new Error("Not a UDP socket");
   return { socket, port: socket.addr.port };
 }
@@ -25,7 +25,7 @@ const hasIpv6 = Deno.networkInterfaces().some(({ address }) => address === "::1"
 
 for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
   Deno.test({
-    name: `openDatagramPort() sends to ${hostname} and hands on what comes back`,
+    name: `datagramPortOpener() sends to ${hostname} and hands on what comes back`,
     ignore: family === 6 && !hasIpv6,
     async fn() {
       const { socket, port: udpPort } = listen(hostname);
@@ -45,7 +45,7 @@ for (const [hostname, family] of [["127.0.0.1", 4], ["::1", 6]] as const) {
   });
 }
 
-Deno.test("openDatagramPort() takes the first free port of its range, else any and says so", async () => {
+Deno.test("datagramPortOpener() takes the first free port of its range, else any and says so", async () => {
   const { socket, port: udpPort } = listen("127.0.0.1");
   const [taken, free] = [listen("0.0.0.0"), listen("0.0.0.0")].sort((a, b) => a.port - b.port);
   free.socket.close();
@@ -68,7 +68,7 @@ Deno.test("openDatagramPort() takes the first free port of its range, else any a
   }
 });
 
-Deno.test("openDatagramPort() rejects for a name that nobody has, and goes on", async () => {
+Deno.test("datagramPortOpener() rejects for a name that nobody has, and goes on", async () => {
   const { socket, port: udpPort } = listen("127.0.0.1");
   const { port } = open(() => {});
   try {
@@ -83,7 +83,7 @@ Deno.test("openDatagramPort() rejects for a name that nobody has, and goes on", 
   }
 });
 
-Deno.test("openDatagramPort() still receives after a closed port has refused its datagrams", async () => {
+Deno.test("datagramPortOpener() still receives after a closed port has refused its datagrams", async () => {
   const closed = listen("127.0.0.1");
   closed.socket.close();
   const { socket, port: udpPort } = listen("127.0.0.1");

@@ -38,8 +38,8 @@ async function prepared(line: string, machine = router) {
   };
 }
 
-const asked = async (line: string, machine = router) =>
-  (await prepared(line, machine)).requests.map(({ addresses }) => addresses);
+const asked = async (line: string) =>
+  (await prepared(line)).requests.map(({ addresses }) => addresses);
 
 Deno.test("prepare() asks on each link for this machine's own addresses, those there first", async () => {
   assert.deepEqual((await prepared("-a")).requests, [

@@ -37,11 +37,8 @@ export async function runCommand(
 }
 
 /** Runs the sender with these arguments. */
-export async function runSender(
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<CommandOutcome> {
-  return await runCommand([...senderCommand, ...args], options);
+export async function runSender(args: readonly string[]): Promise<CommandOutcome> {
+  return await runCommand([...senderCommand, ...args]);
 }
 
 /** A folder for a test, with a key file of the tests' key in it. */

@@ -33,6 +33,7 @@ Deno.test("tableLines() has hosts with and without a service, what is wrong firs
     askResult("no answer", { host: "192.0.2.53" }),
     askResult("no answer", { host: "192.0.2.54", name: "tv\x1b", expected: true }),
     askResult("asked", { host: "192.0.2.55" }),
+    askResult("not asked", { host: "192.0.2.56" }),
   ];
   assert.deepEqual(tableLines(outcome([healed], {}, {}, asked), plain), [
     "HOST        ADDRESS     MS  REMOVED  STATE",
@@ -42,7 +43,7 @@ Deno.test("tableLines() has hosts with and without a service, what is wrong firs
     "192.0.2.55  192.0.2.55   5        -  asked, took it, proved nothing",
     "192.0.2.51  192.0.2.51   5        -  ok",
     "Flush: 5 copies to 192.0.2.255; 1 host answered, 4 hosts were asked: 1 healed, 1 STUCK, " +
-    "1 without answer, 1 asked without proof, 1 ok; 192.0.2.52 STUCK 192.0.2.1 at " +
+    "1 without answer, 1 not asked, 1 asked without proof, 1 ok; 192.0.2.52 STUCK 192.0.2.1 at " +
     "02:00:00:00:00:09, tv? no answer when asked",
   ]);
 });

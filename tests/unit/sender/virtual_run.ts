@@ -64,10 +64,7 @@ function replyTo(bytes: Uint8Array, request: FlushRequest, reply: Reply): Uint8A
 }
 
 /** The request that the tests' runs send unless they say otherwise. */
-export function planned(
-  options: Partial<PlannedRequest["fields"]> = {},
-  links = [0],
-): PlannedRequest {
+export function planned(options: Partial<PlannedRequest["fields"]> = {}): PlannedRequest {
   const target = {
     hostname: "192.0.2.255",
     address: parseAddress("192.0.2.255"),
@@ -86,7 +83,7 @@ export function planned(
       ...options,
     },
     targets: [target],
-    links,
+    links: [0],
   };
 }
 

@@ -6,7 +6,6 @@ import { runProgram } from "../../../lib/service/program.ts";
 import { systemAfter, within } from "../../../lib/time.ts";
 import { versionText } from "../../../lib/version.ts";
 import { formatKey } from "../../../lib/wire/keys.ts";
-import type { Action } from "../../../lib/wire/request.ts";
 import { createRouter, freePort } from "../../support/datagrams.ts";
 import { inFolder, outcomeOf } from "../../support/command.ts";
 import { programLine, startServiceProcess } from "../../support/programs.ts";
@@ -61,8 +60,8 @@ function openManager() {
 }
 
 /** Sends a request; resolves with the ack's status byte. */
-const ask = async (port: number, action: Action = "flush all"): Promise<number> =>
-  (await firstAnswer(port, [signed({ action }, router)]))[6];
+const ask = async (port: number): Promise<number> =>
+  (await firstAnswer(port, [signed({}, router)]))[6];
 const alive = 1, flushed = 2;
 
 const service = (...args: string[]) => outcomeOf(programLine("service", args));

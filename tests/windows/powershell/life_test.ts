@@ -95,6 +95,11 @@ Deno.test("install.ps1 changes nothing when it is asked to do nothing, or can't"
     secretAdded: idle(install({ AddRouterKey: secretKey }), 2, notPublic),
     hostKey: idle(install({ RouterKeys: [hostKey] }), 2, notPublic),
     shortKey: idle(install({ RouterKeys: ["arpflush-public-short"] }), 2, notPublic),
+    unsetVariable: idle(
+      install({ RouterKeys: [r1], Listen: null }),
+      2,
+      /set Listen: nothing is given$/m,
+    ),
     uninstall: idle(uninstall(), 0, /^Nothing had to be removed$/m),
     constrained: idle({}, 2, /^Cannot run here: a policy/m, { constrained: true }),
     unelevated: idle({}, 2, /run PowerShell as administrator$/m, { unelevated: true }),

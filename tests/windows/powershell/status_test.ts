@@ -26,7 +26,8 @@ function firewall(change: string): string {
 
 const set = (name: string, value: string) =>
   `Set-ItemProperty ${settings} ${name} ${value} -ErrorAction Stop;`;
-const stop = "Stop-Service ArpFlush; Start-Sleep 1;";
+const stop =
+  "Stop-Service ArpFlush; Get-Process arpflush-service -ErrorAction Ignore | Wait-Process;";
 const secret = `arpflush-secret-${"S".repeat(43)}`;
 const noRule = /no enabled firewall rule lets the program receive on UDP port 27735/;
 const noRun = /arpflush-service\.exe doesn't run: /;
@@ -38,7 +39,16 @@ const states: Readonly<Record<string, readonly [string | Pick<Run, "events">, ..
     "Set-Service ArpFlush -StartupType Manual",
     /the service doesn't start by itself/,
   ],
-  "program gone": [`${stop} Remove-Item '${folder}\\arpflush-service.exe'`, noRun],
+  "a start type that makes no sense": [
+    String
+      .raw`Set-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Services\ArpFlush Start x -Type String`,
+    /the service doesn't start by itself/,
+  ],
+  "program gone": [
+    `${stop} Remove-Item '${folder}\\arpflush-service.exe'`,
+    noRun,
+    /^version *\nstate/m,
+  ],
   "not a program": [`${stop} Set-Content '${folder}\\arpflush-service.exe' x`, noRun],
   "another port set than it listens on": [
     set("Port", "28000"),

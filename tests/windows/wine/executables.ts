@@ -95,7 +95,7 @@ function compile(target: Target, checkout: string): Promise<void> {
 }
 
 /** Runs the compiler with a target's base runtime, in a checkout. */
-async function deno(target: Target, args: string[], cwd = checkoutPath): Promise<void> {
+async function deno(target: Target, args: string[], cwd: string): Promise<void> {
   // The machine's own certificates, for the bundler that Deno fetches.
   const env = { DENORT_BIN: baseRuntime(target), DENO_TLS_CA_STORE: "system,mozilla" };
   await run([compiler, ...args], { cwd, env });
