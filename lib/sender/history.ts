@@ -29,7 +29,7 @@ export interface EndedRun {
   readonly interfaceNames: readonly string[];
   /** The addresses that it was about, if they were named; null: this machine's own. */
   readonly addresses: ReadonlySet<string> | null;
-  /** Hosts that are expected, by name, and that this run didn't go to. */
+  /** Hosts that are expected, by name, and that this run didn't go to, or was ended before it heard. */
   readonly elsewhere: ReadonlySet<string>;
   /** Its end, Unix time in ms. */
   readonly at: number;
@@ -52,11 +52,13 @@ export function endedRun(
   >,
   at: number,
 ): EndedRun {
+  const unheard = result instanceof Error ? [] : result.unheard.map(({ label }) => label);
+  const elsewhere = expect?.kind === "file" ? expect.elsewhere ?? [] : [];
   const common = {
     at,
     interfaceNames,
     addresses: addresses === null ? null : new Set(addresses.map(formatPrefix)),
-    elsewhere: expect?.kind === "file" ? expect.elsewhere ?? new Set<string>() : new Set<string>(),
+    elsewhere: new Set([...elsewhere, ...unheard]),
   };
   if (result instanceof Error) {
     return {

@@ -38,6 +38,8 @@ export interface Outcome {
   readonly missingCount: number;
   /** Those of them that were expected by name. */
   readonly missing: readonly ExpectedHost[];
+  /** Who was expected by name and not heard when the run was ended early. */
+  readonly unheard: readonly ExpectedHost[];
   /** The names that hosts were expected under, by host. */
   readonly expectedNames: ReadonlyMap<Host, string>;
   /** Hosts under a name that is pinned to another key. */
@@ -81,7 +83,6 @@ export function outcomeOf(
     !told.has(one.host) && !(record.hasLostAddresses && weightOf(one) === "fault")
   );
   const roll = callRoll(plan, hosts.map(({ host }) => host), askedHosts(asked));
-  const nobodyMissing = { missingCount: 0, missing: [] };
   const missing = new Set(roll.missing.flatMap(({ label, addresses }) => [label, ...addresses]));
   const outcome = {
     plan,
@@ -93,7 +94,9 @@ export function outcomeOf(
       verdict !== "not asked" || !missing.has(host) && !missing.has(name ?? host)
     ),
     ...roll,
-    ...record.endedEarly === null ? {} : nobodyMissing,
+    ...record.endedEarly === null
+      ? { unheard: [] }
+      : { unheard: roll.missing, missingCount: 0, missing: [] },
     hindrances: [
       ...plan.hindrances,
       ...record.endedEarly === null ? [] : [`ended early: ${record.endedEarly}`],

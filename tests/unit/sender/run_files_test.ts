@@ -93,6 +93,9 @@ Deno.test("metricsAfterRun() has a stuck host until the host itself says otherwi
   assert.ok(!isStuck(metricsAfterRun(first, ran([healed], "web1"))), "not expected any more");
   const onOtherLink = { ...ran([healed], "web1"), elsewhere: new Set(["db1.example.org"]) };
   assert.ok(isStuck(metricsAfterRun(first, onOtherLink)), "the run was on another link");
+  const plan = { exchange: { expected: expectedOf(expected) } };
+  const interrupted = runOf(outcome([healed], plan, { endedEarly: "interrupted" }));
+  assert.ok(isStuck(metricsAfterRun(first, interrupted)), "the run was ended before it answered");
   const { ack } = healed.answer;
   const mended = { ...stuck, answer: { ...stuck.answer, ack: { ...ack, host: "db1" } } };
   assert.ok(!isStuck(metricsAfterRun(first, ran([mended]))), "it is healed");
