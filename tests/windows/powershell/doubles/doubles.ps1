@@ -152,7 +152,7 @@ $faulty = {
                 $fault.Met = "$name $args"
                 $text = "injected failure of $name"
                 if ($name -notlike '*-Net*') { throw $text }
-                return Write-ModuleError $text @{ ErrorAction = @($args -eq 'Stop')[0] }
+                return Write-ModuleError $text @{ ErrorAction = "$($args -eq 'Stop')" }
             }
         } elseif ($fault.Kind -eq 'watch') {
             $fault.Count++
