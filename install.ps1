@@ -69,7 +69,7 @@ param(
     [string] $MetricsFile,
     # How much the event log is told: error, warning, info or debug.
     [ValidateSet('error', 'warning', 'info', 'debug')] [string] $LogLevel,
-    # Leaves the firewall alone, where its rules come by policy.
+    # Leaves the firewall alone, where its rules come by policy or its service doesn't run.
     [switch] $NoFirewallRule,
     # With uninstall: removes the settings and the host's key too.
     [switch] $Purge,
