@@ -60,18 +60,19 @@ Deno.test("of 80 links each gets the request, and the host on one of them is tol
 
 Deno.test("what an administrator or a routing program set survives start, flush, listed flush and refresh", () =>
   withHost(async (segment, host) => {
+    // A NOARP entry alone may go at any time: the kernel collects it first where all namespaces together
+    // have many entries. Of that one the kernel's tests look at once.
     const kept = {
       "192.0.2.60": "permanent",
       "192.0.2.61": "permanent extern_learn",
       "192.0.2.62": "noarp extern_learn proto bird",
-      "192.0.2.63": "noarp",
     };
     for (const [address, state] of Object.entries(kept)) {
       await entry(host, address, "02:00:00:00:00:60", state);
     }
     const addresses = Object.keys(kept);
-    const assertKept = async (when: string) => {
-      const table = await ip(host.namespace, ["neigh show nud all"]);
+    const assertKept = async (when: string, at = host) => {
+      const table = await ip(at.namespace, ["neigh show nud all"]);
       for (const address of addresses) {
         assert.ok(
           table.includes(`${address} dev e0 lladdr 02:00:00:00:00:60 `),
@@ -93,10 +94,7 @@ Deno.test("what an administrator or a routing program set survives start, flush,
     }
     await second.serve([`RefreshAddresses = ${JSON.stringify(addresses)}`, "RefreshSeconds = 1"]);
     await pause(2_500);
-    assert.equal(
-      (await ip(second.namespace, ["neigh show nud all"])).split("02:00:00:00:00:60").length,
-      5,
-    );
+    await assertKept("a refresh", second);
   }));
 
 Deno.test({
